@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::plan::{check_magnitudes, hz_per_bin};
 use crate::error::{FeatureError, check_finite};
 use crate::shape::{check_output, fill_frames, frame_major, visit_frames};
-use crate::simd::{dispatch, ten_log10};
+use crate::simd::{LANES, dispatch, ten_log10};
 use crate::stft::{Power, Stft, StftConfig, StftScratch};
 
 /// The spectral contrast.
@@ -242,22 +242,9 @@ impl SpectralContrast {
             |chosen: &[f32]| (chosen.iter().map(|v| root(v.abs())).sum::<f64>() / chosen.len() as f64) as f32;
         for ((band, peak), valley) in self.bands.iter().zip(peaks).zip(valleys) {
             let values = &values[band.start..band.end];
-            if band.count <= FEW {
-                sorted.resize(FEW, 0.0);
-                let kept = &mut sorted[..band.count];
-                dispatch(|| keep_smallest(values, 1.0, kept));
-                *valley = mean(kept);
-                dispatch(|| keep_smallest(values, -1.0, kept));
-                *peak = mean(kept);
-                continue;
-            }
-            sorted.clear();
-            sorted.extend_from_slice(values);
-            sorted.select_nth_unstable_by(band.count - 1, f32::total_cmp);
-            *valley = mean(&sorted[..band.count]);
-            let first = sorted.len() - band.count;
-            sorted.select_nth_unstable_by(first, f32::total_cmp);
-            *peak = mean(&sorted[first..]);
+            sorted.resize(values.len().max(sorted.len()), 0.0);
+            *valley = mean(dispatch(|| smallest(values, 1.0, band.count, sorted)));
+            *peak = mean(dispatch(|| smallest(values, -1.0, band.count, sorted)));
         }
     }
 
@@ -281,54 +268,41 @@ impl SpectralContrast {
     }
 }
 
-/// Up to this many values a sorted list beats a selection over the whole band.
-const FEW: usize = 32;
-
-/// The smallest of `sign * values`, in ascending order. A block is looked at value by value only if its smallest one
-/// belongs there.
+/// The `count` smallest of `sign * values`, in no order, in `buffer`, which is at least as long as `values`.
+///
+/// Sixteen interleaved minima bound the answer from above: as many of them as are asked for are values too. What lies
+/// within the bound is hardly more than the answer, and finding it needs no branch.
 #[inline(always)]
-fn keep_smallest(values: &[f32], sign: f32, kept: &mut [f32]) {
-    kept.fill(f32::INFINITY);
-    let Some(last) = kept.len().checked_sub(1) else {
-        return;
-    };
-    let insert = |value: f32, kept: &mut [f32]| {
-        let mut place = last;
-        while place > 0 && kept[place - 1] > value {
-            kept[place] = kept[place - 1];
-            place -= 1;
-        }
-        kept[place] = value;
-    };
-    let (chunks, rest) = values.as_chunks::<16>();
+fn smallest<'a>(values: &[f32], sign: f32, count: usize, buffer: &'a mut [f32]) -> &'a [f32] {
+    let mut minima = [f32::INFINITY; LANES];
+    let (chunks, rest) = values.as_chunks::<LANES>();
     for chunk in chunks {
-        let mut least = [0.0f32; 16];
-        for i in 0..16 {
-            least[i] = sign * chunk[i];
-        }
-        for width in [8, 4, 2, 1] {
-            for i in 0..width {
-                least[i] = if least[i + width] < least[i] {
-                    least[i + width]
-                } else {
-                    least[i]
-                };
-            }
-        }
-        if least[0] >= kept[last] {
-            continue;
-        }
-        for value in chunk {
-            if sign * value < kept[last] {
-                insert(sign * value, kept);
-            }
+        for i in 0..LANES {
+            let value = sign * chunk[i];
+            minima[i] = if value < minima[i] { value } else { minima[i] };
         }
     }
-    for value in rest {
-        if sign * value < kept[last] {
-            insert(sign * value, kept);
-        }
+    for (minimum, value) in minima.iter_mut().zip(rest) {
+        *minimum = minimum.min(sign * value);
     }
+    if count == 1 {
+        buffer[0] = minima.into_iter().fold(f32::INFINITY, f32::min);
+        return &buffer[..1];
+    }
+    let bound = if count <= LANES {
+        *minima.select_nth_unstable_by(count - 1, f32::total_cmp).1
+    } else {
+        f32::INFINITY
+    };
+    let mut found = 0;
+    for value in values {
+        buffer[found] = sign * value;
+        found += usize::from(sign * value <= bound);
+    }
+    if found > count {
+        buffer[..found].select_nth_unstable_by(count - 1, f32::total_cmp);
+    }
+    &buffer[..count.min(found)]
 }
 
 /// The bands: both ends of an octave belong to it, each but the first also takes the bin below, each but the last then
