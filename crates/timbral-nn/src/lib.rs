@@ -1,1 +1,32 @@
 #![doc = include_str!("../README.md")]
+
+mod activation;
+mod conv;
+mod dropout;
+mod error;
+mod gemm;
+mod gradcheck;
+mod init;
+mod linear;
+mod loss;
+mod norm;
+mod optim;
+mod parameters;
+mod pool;
+mod random;
+mod real;
+
+pub use crate::activation::{log_softmax, relu, softmax};
+pub use crate::conv::{Conv2d, Conv2dConfig, Padding, conv2d, convolve2d};
+pub use crate::dropout::{Dropout, TrainingClock, dropout};
+pub use crate::error::Error;
+pub use crate::gradcheck::{GradcheckConfig, gradcheck};
+pub use crate::init::SeededInit;
+pub use crate::linear::{Linear, LinearConfig, linear};
+pub use crate::loss::{CrossEntropyConfig, Target, cross_entropy};
+pub use crate::norm::{BatchNorm, BatchNormConfig, batch_norm_1d, batch_norm_2d};
+pub use crate::optim::{
+    AdamW, AdamWConfig, ExponentialMovingAverage, Schedule, clip_gradient_norm, gradient_norm,
+};
+pub use crate::parameters::{Parameter, assert_all_have_gradients, named_variables, parameters};
+pub use crate::pool::{Pool2dConfig, avg_pool2d, max_over, max_pool2d, mean_over};
