@@ -29,7 +29,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Runs the body of a program: status 0 when it succeeds, otherwise `error: …` with the chain of causes on stderr
 /// and status 1. A reader that closes stdout early (`… | head`) is not a failure.
-pub fn run(body: impl FnOnce() -> anyhow::Result<()>) -> ExitCode {
+pub(crate) fn run(body: impl FnOnce() -> anyhow::Result<()>) -> ExitCode {
     match body() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
@@ -41,7 +41,7 @@ pub fn run(body: impl FnOnce() -> anyhow::Result<()>) -> ExitCode {
 }
 
 /// The error and its causes on one line, a cause left out where the line above it already says the same.
-pub fn chain(error: &anyhow::Error) -> String {
+pub(crate) fn chain(error: &anyhow::Error) -> String {
     let mut line = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
         if !line.ends_with(&cause) {
@@ -60,7 +60,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 /// Writes `value` as one line of JSON to stdout.
-pub fn json_line(value: &impl serde::Serialize) -> anyhow::Result<()> {
+pub(crate) fn json_line(value: &impl serde::Serialize) -> anyhow::Result<()> {
     let mut line = serde_json::to_vec(value)?;
     line.push(b'\n');
     std::io::stdout().lock().write_all(&line)?;
@@ -68,7 +68,7 @@ pub fn json_line(value: &impl serde::Serialize) -> anyhow::Result<()> {
 }
 
 /// Progress over `length` steps: a bar on a terminal, about ten plain lines on stderr elsewhere.
-pub fn progress(length: u64, message: impl Into<Cow<'static, str>>) -> Progress {
+pub(crate) fn progress(length: u64, message: impl Into<Cow<'static, str>>) -> Progress {
     let message = message.into();
     let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
     if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}") {
@@ -83,7 +83,7 @@ pub fn progress(length: u64, message: impl Into<Cow<'static, str>>) -> Progress 
 }
 
 /// A running progress display; it may be shared between threads and is cleared when dropped.
-pub struct Progress {
+pub(crate) struct Progress {
     bar: ProgressBar,
     plain: Option<Cow<'static, str>>,
     length: u64,
@@ -91,7 +91,7 @@ pub struct Progress {
 
 impl Progress {
     /// Counts `steps` more as done.
-    pub fn inc(&self, steps: u64) {
+    pub(crate) fn inc(&self, steps: u64) {
         // The bar counts atomically also where it is hidden.
         self.bar.inc(steps);
         if let Some(message) = &self.plain {
@@ -103,7 +103,7 @@ impl Progress {
     }
 
     /// Prints a line on stderr without tearing the bar.
-    pub fn line(&self, text: impl AsRef<str>) {
+    pub(crate) fn line(&self, text: impl AsRef<str>) {
         self.bar.suspend(|| eprintln!("{}", text.as_ref()));
     }
 }
