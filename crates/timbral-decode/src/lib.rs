@@ -20,5 +20,6 @@ pub use decoder::{Decoder, decode_bytes, decode_file, decode_reader};
 pub use error::DecodeError;
 pub use options::{DecodeOptions, Excerpt};
 pub use probe::{Probe, probe_bytes, probe_file, probe_reader};
+pub use resample::resample;
 pub use tags::{Picture, Tags};
 pub use write::{WavFormat, write_wav};

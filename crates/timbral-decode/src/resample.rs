@@ -4,10 +4,39 @@ use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Resampler as _};
 
 use crate::error::DecodeError;
+use crate::options::DecodeOptions;
 
 /// Frames per step. The filter is as long as the step: at 1024 it passes to 0.94 of the lower Nyquist frequency and
 /// holds aliases below -140 dB.
 const CHUNK_FRAMES: usize = 1024;
+
+/// Changes the rate of samples in memory: `ceil(frames * to / from)` frames, none late.
+///
+/// Equal rates give the samples back as they are. Rates are in Hz.
+///
+/// # Errors
+///
+/// [`DecodeError::Config`] for a rate outside 100..=768000 Hz, no channels, or samples that are no whole frames.
+pub fn resample(samples: &[f32], channels: usize, from: u32, to: u32) -> Result<Vec<f32>, DecodeError> {
+    for rate in [from, to] {
+        if !(DecodeOptions::MIN_SAMPLE_RATE..=DecodeOptions::MAX_SAMPLE_RATE).contains(&rate) {
+            let rule = "the rate must lie in 100..=768000 Hz";
+            return Err(DecodeError::Config { option: "sample_rate", given: rate.to_string(), rule });
+        }
+    }
+    if channels == 0 || !samples.len().is_multiple_of(channels) {
+        let given = format!("{} samples of {channels} channels", samples.len());
+        return Err(DecodeError::Config { option: "channels", given, rule: "samples must be whole frames" });
+    }
+    if from == to {
+        return Ok(samples.to_vec());
+    }
+    let mut resampler = Resampler::new(from, to, channels)?;
+    let mut out = Vec::with_capacity(resampler.length((samples.len() / channels) as u64) as usize * channels);
+    resampler.push(samples, &mut out)?;
+    resampler.finish(&mut out)?;
+    Ok(out)
+}
 
 /// Changes the rate of a stream of interleaved frames.
 pub(crate) struct Resampler {
@@ -126,7 +155,7 @@ fn failed(from: u32, to: u32) -> DecodeError {
 
 #[cfg(test)]
 mod tests {
-    use super::Resampler;
+    use super::{Resampler, resample};
     use rubato::audioadapter_buffers::direct::InterleavedSlice;
     use rubato::{Fft, FixedSync, Resampler as _};
 
@@ -138,6 +167,18 @@ mod tests {
                 (state >> 8) as f32 / 8_388_608.0 - 1.0
             })
             .collect()
+    }
+
+    #[test]
+    fn samples_in_memory_are_resampled_or_refused() {
+        let input = noise(2 * 4410);
+        assert_eq!(resample(&input, 2, 44_100, 22_050).unwrap().len(), 4410);
+        assert_eq!(resample(&input, 2, 8000, 8000).unwrap(), input);
+        assert!(resample(&[], 1, 44_100, 22_050).unwrap().is_empty());
+        assert!(resample(&input[1..], 2, 44_100, 22_050).is_err());
+        assert!(resample(&input, 0, 44_100, 22_050).is_err());
+        assert!(resample(&input, 1, u32::MAX, 22_050).is_err());
+        assert!(resample(&input, 1, 44_100, 0).is_err());
     }
 
     #[test]
