@@ -91,6 +91,16 @@ impl FrontEndPlan {
         self.sample_rate
     }
 
+    /// The features of mono samples at [`sample_rate`](Self::sample_rate) without cutting windows, `(bands, frames)`: what
+    /// training takes its crops from. `what` names the sound in errors.
+    ///
+    /// # Errors
+    /// As [`windows`](Self::windows).
+    pub fn spectrogram(&self, samples: &[f32], what: &str) -> Result<Array2<f32>, Error> {
+        self.check(samples, what)?;
+        Ok(self.log_mel.compute(samples)?)
+    }
+
     /// Cuts mono samples at [`sample_rate`](Self::sample_rate) into windows and computes the features of each.
     ///
     /// `what` names the sound in errors.
@@ -99,21 +109,11 @@ impl FrontEndPlan {
     /// [`Error::TooShort`] for less than one analysis frame, [`Error::Silent`] when all samples are equal,
     /// [`Error::Features`] when a sample is not finite.
     pub fn windows(&self, samples: &[f32], what: &str) -> Result<Vec<FeatureWindow>, Error> {
-        let seconds = |samples: usize| samples as f64 / f64::from(self.sample_rate);
-        if samples.len() < self.min_samples {
-            return Err(Error::TooShort {
-                what: what.to_owned(),
-                seconds: seconds(samples.len()),
-                needed: seconds(self.min_samples),
-            });
-        }
-        if samples.iter().all(|s| *s == samples[0]) {
-            return Err(Error::Silent { what: what.to_owned() });
-        }
+        self.check(samples, what)?;
         let compute = |start: usize, window: &[f32]| -> Result<FeatureWindow, Error> {
             Ok(FeatureWindow {
-                start: seconds(start),
-                end: seconds(start + window.len()),
+                start: self.seconds(start),
+                end: self.seconds(start + window.len()),
                 log_mel: self.log_mel.compute(window)?,
             })
         };
@@ -121,6 +121,24 @@ impl FrontEndPlan {
             return Ok(vec![compute(0, samples)?]);
         }
         self.segmenter.windows(samples).map(|window| compute(window.start, &window.samples)).collect()
+    }
+
+    fn seconds(&self, samples: usize) -> f64 {
+        samples as f64 / f64::from(self.sample_rate)
+    }
+
+    fn check(&self, samples: &[f32], what: &str) -> Result<(), Error> {
+        if samples.len() < self.min_samples {
+            return Err(Error::TooShort {
+                what: what.to_owned(),
+                seconds: self.seconds(samples.len()),
+                needed: self.seconds(self.min_samples),
+            });
+        }
+        if samples.iter().all(|s| *s == samples[0]) {
+            return Err(Error::Silent { what: what.to_owned() });
+        }
+        Ok(())
     }
 }
 
@@ -133,13 +151,13 @@ pub fn batch(windows: &[FeatureWindow]) -> Result<Tensor, Error> {
         return Err(Error::FrontEnd("a batch of no windows".into()));
     };
     let (bands, frames) = first.log_mel.dim();
-    let mut values = Vec::with_capacity(windows.len() * bands * frames);
+    let mut values: Vec<f32> = Vec::with_capacity(windows.len() * bands * frames);
     for window in windows {
         if window.log_mel.dim() != (bands, frames) {
             let other = window.log_mel.dim();
             return Err(Error::FrontEnd(format!("windows of shape {:?} and {other:?}", (bands, frames))));
         }
-        values.extend(window.log_mel.iter());
+        values.extend(&window.log_mel);
     }
     Tensor::from_vec(values, (windows.len(), bands, frames), &Device::Cpu)
         .map_err(|e| Error::FrontEnd(e.to_string()))

@@ -46,7 +46,7 @@ impl MetricsFile {
             text.push_str(line);
             text.push('\n');
         }
-        crate::atomic::write(&path, text.as_bytes())?;
+        timbral_model::write_atomically(&path, text.as_bytes()).map_err(TrainError::io(&path))?;
         let file = OpenOptions::new().append(true).open(&path).map_err(TrainError::io(&path))?;
         Ok(Self { path, file })
     }

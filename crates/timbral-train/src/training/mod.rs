@@ -6,6 +6,8 @@ mod config;
 mod cross_validation;
 mod data;
 mod history;
+mod run_config;
+mod sources;
 mod trainer;
 
 pub use augment::{Augmentation, augment};
@@ -13,4 +15,5 @@ pub use config::{ScheduleKind, TrainConfig};
 pub use cross_validation::{CrossValidation, Member, cross_validate, fit_ensemble};
 pub use data::SpectrogramSet;
 pub use history::{EpochMetrics, MetricsFile};
+pub use run_config::RunConfig;
 pub use trainer::{Trained, Trainer, predict};
