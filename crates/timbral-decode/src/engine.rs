@@ -51,6 +51,7 @@ pub(crate) struct Engine<'a> {
     pub(crate) warnings: Vec<Warning>,
     /// The interleaved samples of the latest chunk.
     pub(crate) samples: Vec<f32>,
+    held: Vec<f32>,
     reader: Box<dyn FormatReader + 'a>,
     decoder: Box<dyn AudioDecoder>,
     can_seek: bool,
@@ -74,6 +75,10 @@ impl<'a> Engine<'a> {
         let fail = |error| translate(&name, error);
 
         let hints = timeline::Hints::gather(&mut source, &opening)?;
+        if hints.is_cut() {
+            // symphonia's reader refuses boxes that reach beyond the end; a stream of unknown length it reads.
+            source.forget_length();
+        }
         let can_seek = source.can_seek();
         let stream = MediaSourceStream::new(Box::new(source), MediaSourceStreamOptions::default());
         let probe = opening.kind.probe();
@@ -123,7 +128,7 @@ impl<'a> Engine<'a> {
         let decoder = make_decoder(&name, &parameters, limits.verify)?;
         let (tags, notes) = contained(&name, || tags::collect(reader.as_mut()))?;
         let container = container_name(opening.kind, reader.format_info().short_name);
-        let timeline = Timeline::of(&track, &parameters, &hints, container);
+        let timeline = Timeline::of(reader.as_ref(), &track, &parameters, &hints, opening.kind);
         let mut engine = Self {
             header: Header {
                 container,
@@ -141,6 +146,7 @@ impl<'a> Engine<'a> {
             timeline,
             warnings: Vec::new(),
             samples: Vec::new(),
+            held: Vec::new(),
             reader,
             decoder,
             can_seek,
@@ -177,7 +183,7 @@ impl<'a> Engine<'a> {
                 Some(packet) => packet,
                 None => break,
             };
-            if let Some(chunk) = self.decode(&packet)? {
+            if let Some(chunk) = self.decode(&packet)?.and_then(|chunk| self.hold_back(chunk)) {
                 return Ok(Some(chunk));
             }
         }
@@ -332,6 +338,25 @@ impl<'a> Engine<'a> {
         Some(Chunk {
             first_frame: keep_from as u64,
             frames: (keep_to - keep_from) as usize,
+        })
+    }
+
+    /// Keeps the latest frames back while they may be padding; what is still held at the end was.
+    fn hold_back(&mut self, chunk: Chunk) -> Option<Chunk> {
+        if self.timeline.end_padding == 0 {
+            return Some(chunk);
+        }
+        let channels = self.header.channels;
+        let held_before = (self.held.len() / channels) as u64;
+        self.held.append(&mut self.samples);
+        let keep = usize::try_from(self.timeline.end_padding)
+            .unwrap_or(usize::MAX)
+            .saturating_mul(channels);
+        let ready = self.held.len().checked_sub(keep).filter(|&samples| samples > 0)?;
+        self.samples.extend(self.held.drain(..ready));
+        Some(Chunk {
+            first_frame: chunk.first_frame.saturating_sub(held_before),
+            frames: ready / channels,
         })
     }
 
@@ -564,7 +589,9 @@ impl Limits {
 /// What the first bytes told.
 pub(crate) struct Opening {
     pub(crate) kind: Kind,
-    /// The first bytes behind any ID3v2 tags.
+    /// Where the container starts, behind any ID3v2 tags.
+    pub(crate) position: u64,
+    /// Its first bytes.
     pub(crate) head: Vec<u8>,
     /// Whether tags precede them.
     pub(crate) tagged: bool,
@@ -603,7 +630,12 @@ impl Opening {
                 feature,
             });
         }
-        Ok(Self { kind, head, tagged })
+        Ok(Self {
+            kind,
+            position,
+            head,
+            tagged,
+        })
     }
 }
 

@@ -195,6 +195,8 @@ pub(crate) fn codecs() -> &'static CodecRegistry {
     CODECS.get_or_init(|| {
         let mut registry = CodecRegistry::new();
         symphonia::default::register_enabled_codecs(&mut registry);
+        #[cfg(feature = "opus")]
+        registry.register_audio_decoder::<crate::opus::OpusDecoder>();
         registry
     })
 }
