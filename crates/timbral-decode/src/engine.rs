@@ -3,6 +3,7 @@
 use std::io::{self, Seek as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use symphonia_core::codecs::audio::well_known::CODEC_ID_OPUS;
 use symphonia_core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia_core::errors::{Error, SeekErrorKind};
 use symphonia_core::formats::probe::Hint;
@@ -55,6 +56,7 @@ pub(crate) struct Engine<'a> {
     reader: Box<dyn FormatReader + 'a>,
     decoder: Box<dyn AudioDecoder>,
     can_seek: bool,
+    is_matroska: bool,
     track: Track,
     time_base: Option<TimeBase>,
     /// The clock of the next decoded frame; below 0 while priming is dropped.
@@ -64,6 +66,7 @@ pub(crate) struct Engine<'a> {
     good_packets: u64,
     bad_packets: u64,
     errors_in_a_row: u32,
+    non_finite: u64,
     ended: bool,
 }
 
@@ -95,6 +98,12 @@ impl<'a> Engine<'a> {
             Err(Error::Unsupported(reason)) if reason.starts_with("core (probe)") => {
                 return Err(not_audio(name, opening.tagged));
             }
+            Err(_) if opening.kind == Kind::Caf && !can_seek => {
+                return Err(DecodeError::Unseekable {
+                    name,
+                    reason: "CAF holds its parts in any order".to_owned(),
+                });
+            }
             Err(Error::IoError(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 return Err(DecodeError::Malformed {
                     name,
@@ -119,6 +128,10 @@ impl<'a> Engine<'a> {
                 reason: "no track holds sound".to_owned(),
             });
         };
+        if parameters.codec == CODEC_ID_OPUS {
+            // WebM states the rate of what was encoded; Opus always decodes to this one.
+            parameters.sample_rate = Some(48_000);
+        }
         if let Some(channels) = &parameters.channels {
             limits.check_channels(&name, channels.count())?;
         }
@@ -138,7 +151,9 @@ impl<'a> Engine<'a> {
                     .channels
                     .as_ref()
                     .map_or(0, |channels| channels.count()),
-                bits_per_sample: parameters.bits_per_sample,
+                bits_per_sample: parameters
+                    .bits_per_sample
+                    .or(formats::sample_bits(parameters.codec)),
                 tags,
             },
             name,
@@ -150,12 +165,14 @@ impl<'a> Engine<'a> {
             reader,
             decoder,
             can_seek,
+            is_matroska: opening.kind == Kind::Matroska,
             time_base: track.time_base,
             track,
             resynchronise: false,
             good_packets: 0,
             bad_packets: 0,
             errors_in_a_row: 0,
+            non_finite: 0,
             ended: false,
         };
         for note in notes {
@@ -509,6 +526,15 @@ impl<'a> Engine<'a> {
 
     fn truncated(&mut self, message: &str) {
         self.ended = true;
+        // A Matroska stream has no mark at its end; one that reaches the length it stated is whole.
+        let slack = i64::from(self.header.sample_rate) / 10;
+        let stated = self
+            .timeline
+            .frames
+            .filter(|_| !self.timeline.frames_are_exact && self.is_matroska);
+        if stated.is_some_and(|frames| self.clock.saturating_add(slack).unsigned_abs() >= frames) {
+            return;
+        }
         let missing = self.timeline.missing_at(self.clock);
         self.warn_lost(WarningKind::Truncated, self.clock, missing, message.to_owned());
     }
@@ -524,6 +550,19 @@ impl<'a> Engine<'a> {
             return;
         }
         self.warn_lost(WarningKind::LostPacket, self.clock, frames, message.to_owned());
+    }
+
+    /// Adds `count` samples that were replaced at `frame` to the one warning about them.
+    pub(crate) fn warn_non_finite(&mut self, frame: u64, count: u64) {
+        self.non_finite += count;
+        if self.non_finite == count {
+            let frame = i64::try_from(frame).unwrap_or(i64::MAX);
+            self.warn(
+                WarningKind::NonFinite,
+                frame,
+                "NaN or infinite samples were replaced by 0".to_owned(),
+            );
+        }
     }
 
     pub(crate) fn warn(&mut self, kind: WarningKind, clock: i64, message: String) {

@@ -231,6 +231,19 @@ pub(crate) fn codec_name(id: AudioCodecId) -> (&'static str, Option<&'static str
     }
 }
 
+/// Bits per sample of a linear codec.
+pub(crate) fn sample_bits(id: AudioCodecId) -> Option<u32> {
+    Some(match id {
+        codec::CODEC_ID_PCM_S8 | codec::CODEC_ID_PCM_U8 => 8,
+        codec::CODEC_ID_PCM_S16LE | codec::CODEC_ID_PCM_S16BE => 16,
+        codec::CODEC_ID_PCM_S24LE | codec::CODEC_ID_PCM_S24BE => 24,
+        codec::CODEC_ID_PCM_S32LE | codec::CODEC_ID_PCM_S32BE => 32,
+        codec::CODEC_ID_PCM_F32LE | codec::CODEC_ID_PCM_F32BE => 32,
+        codec::CODEC_ID_PCM_F64LE | codec::CODEC_ID_PCM_F64BE => 64,
+        _ => return None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Kind, id3v2_length};

@@ -138,6 +138,9 @@ impl AudioDecoder for OpusDecoder {
                     .for_each(|(out, sample)| *out = *sample);
             }
         }
+        let trim = |ticks: u64| usize::try_from(ticks).unwrap_or(usize::MAX).min(frames);
+        self.buffer
+            .trim(trim(packet.trim_start.get()), trim(packet.trim_end.get()));
         Ok(self.buffer.as_generic_audio_buffer_ref())
     }
 
