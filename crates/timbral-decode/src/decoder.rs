@@ -268,7 +268,7 @@ impl<'a> Decoder<'a> {
         self.check_duration(self.taken)
     }
 
-    /// Replaces NaN and infinite samples by 0 and tells of it once for each block.
+    /// Replaces NaN and infinite samples by 0 and tells of it.
     fn replace_non_finite(&mut self, samples: &mut [f32], first_frame: u64) {
         // The bits of a finite number, without its sign, lie below those of infinity. An integer maximum over all is
         // vectorised; a float comparison with an early exit is not.
@@ -277,22 +277,15 @@ impl<'a> Decoder<'a> {
         if samples.iter().map(bits).max().unwrap_or(0) < INFINITY {
             return;
         }
-        let (mut count, mut first) = (0_usize, None);
-        for (index, sample) in samples.iter_mut().enumerate() {
-            if !sample.is_finite() {
-                *sample = 0.0;
-                count += 1;
-                first = first.or(Some(index));
-            }
-        }
         let channels = self.engine.header.channels;
-        let frame = first_frame + (first.unwrap_or(0) / channels) as u64;
-        let message = format!("{count} samples are NaN or infinite and were replaced by 0");
-        self.engine.warn(
-            WarningKind::NonFinite,
-            i64::try_from(frame).unwrap_or(i64::MAX),
-            message,
-        );
+        let bad = samples.iter().position(|sample| !sample.is_finite()).unwrap_or(0);
+        let mut count = 0;
+        for sample in samples.iter_mut().filter(|sample| !sample.is_finite()) {
+            *sample = 0.0;
+            count += 1;
+        }
+        self.engine
+            .warn_non_finite(first_frame + (bad / channels) as u64, count);
     }
 
     /// Takes over the warnings that concern the excerpt.

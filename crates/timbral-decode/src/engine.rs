@@ -3,6 +3,7 @@
 use std::io::{self, Seek as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use symphonia_core::codecs::audio::well_known::CODEC_ID_OPUS;
 use symphonia_core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia_core::errors::{Error, SeekErrorKind};
 use symphonia_core::formats::probe::Hint;
@@ -51,9 +52,11 @@ pub(crate) struct Engine<'a> {
     pub(crate) warnings: Vec<Warning>,
     /// The interleaved samples of the latest chunk.
     pub(crate) samples: Vec<f32>,
+    held: Vec<f32>,
     reader: Box<dyn FormatReader + 'a>,
     decoder: Box<dyn AudioDecoder>,
     can_seek: bool,
+    is_matroska: bool,
     track: Track,
     time_base: Option<TimeBase>,
     /// The clock of the next decoded frame; below 0 while priming is dropped.
@@ -63,6 +66,7 @@ pub(crate) struct Engine<'a> {
     good_packets: u64,
     bad_packets: u64,
     errors_in_a_row: u32,
+    non_finite: u64,
     ended: bool,
 }
 
@@ -74,6 +78,10 @@ impl<'a> Engine<'a> {
         let fail = |error| translate(&name, error);
 
         let hints = timeline::Hints::gather(&mut source, &opening)?;
+        if hints.is_cut() {
+            // symphonia's reader refuses boxes that reach beyond the end; a stream of unknown length it reads.
+            source.forget_length();
+        }
         let can_seek = source.can_seek();
         let stream = MediaSourceStream::new(Box::new(source), MediaSourceStreamOptions::default());
         let probe = opening.kind.probe();
@@ -89,6 +97,12 @@ impl<'a> Engine<'a> {
             Ok(reader) => reader,
             Err(Error::Unsupported(reason)) if reason.starts_with("core (probe)") => {
                 return Err(not_audio(name, opening.tagged));
+            }
+            Err(_) if opening.kind == Kind::Caf && !can_seek => {
+                return Err(DecodeError::Unseekable {
+                    name,
+                    reason: "CAF holds its parts in any order".to_owned(),
+                });
             }
             Err(Error::IoError(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 return Err(DecodeError::Malformed {
@@ -114,6 +128,10 @@ impl<'a> Engine<'a> {
                 reason: "no track holds sound".to_owned(),
             });
         };
+        if parameters.codec == CODEC_ID_OPUS {
+            // WebM states the rate of what was encoded; Opus always decodes to this one.
+            parameters.sample_rate = Some(48_000);
+        }
         if let Some(channels) = &parameters.channels {
             limits.check_channels(&name, channels.count())?;
         }
@@ -123,7 +141,7 @@ impl<'a> Engine<'a> {
         let decoder = make_decoder(&name, &parameters, limits.verify)?;
         let (tags, notes) = contained(&name, || tags::collect(reader.as_mut()))?;
         let container = container_name(opening.kind, reader.format_info().short_name);
-        let timeline = Timeline::of(&track, &parameters, &hints, container);
+        let timeline = Timeline::of(reader.as_ref(), &track, &parameters, &hints, opening.kind);
         let mut engine = Self {
             header: Header {
                 container,
@@ -133,7 +151,9 @@ impl<'a> Engine<'a> {
                     .channels
                     .as_ref()
                     .map_or(0, |channels| channels.count()),
-                bits_per_sample: parameters.bits_per_sample,
+                bits_per_sample: parameters
+                    .bits_per_sample
+                    .or(formats::sample_bits(parameters.codec)),
                 tags,
             },
             name,
@@ -141,15 +161,18 @@ impl<'a> Engine<'a> {
             timeline,
             warnings: Vec::new(),
             samples: Vec::new(),
+            held: Vec::new(),
             reader,
             decoder,
             can_seek,
+            is_matroska: opening.kind == Kind::Matroska,
             time_base: track.time_base,
             track,
             resynchronise: false,
             good_packets: 0,
             bad_packets: 0,
             errors_in_a_row: 0,
+            non_finite: 0,
             ended: false,
         };
         for note in notes {
@@ -177,7 +200,7 @@ impl<'a> Engine<'a> {
                 Some(packet) => packet,
                 None => break,
             };
-            if let Some(chunk) = self.decode(&packet)? {
+            if let Some(chunk) = self.decode(&packet)?.and_then(|chunk| self.hold_back(chunk)) {
                 return Ok(Some(chunk));
             }
         }
@@ -335,6 +358,25 @@ impl<'a> Engine<'a> {
         })
     }
 
+    /// Keeps the latest frames back while they may be padding; what is still held at the end was.
+    fn hold_back(&mut self, chunk: Chunk) -> Option<Chunk> {
+        if self.timeline.end_padding == 0 {
+            return Some(chunk);
+        }
+        let channels = self.header.channels;
+        let held_before = (self.held.len() / channels) as u64;
+        self.held.append(&mut self.samples);
+        let keep = usize::try_from(self.timeline.end_padding)
+            .unwrap_or(usize::MAX)
+            .saturating_mul(channels);
+        let ready = self.held.len().checked_sub(keep).filter(|&samples| samples > 0)?;
+        self.samples.extend(self.held.drain(..ready));
+        Some(Chunk {
+            first_frame: chunk.first_frame.saturating_sub(held_before),
+            frames: ready / channels,
+        })
+    }
+
     /// Silence for a packet that is lost.
     fn replace_lost(&mut self, frames: u64, message: &str) -> Result<Option<Chunk>, DecodeError> {
         self.bad_packets += 1;
@@ -484,6 +526,15 @@ impl<'a> Engine<'a> {
 
     fn truncated(&mut self, message: &str) {
         self.ended = true;
+        // A Matroska stream has no mark at its end; one that reaches the length it stated is whole.
+        let slack = i64::from(self.header.sample_rate) / 10;
+        let stated = self
+            .timeline
+            .frames
+            .filter(|_| !self.timeline.frames_are_exact && self.is_matroska);
+        if stated.is_some_and(|frames| self.clock.saturating_add(slack).unsigned_abs() >= frames) {
+            return;
+        }
         let missing = self.timeline.missing_at(self.clock);
         self.warn_lost(WarningKind::Truncated, self.clock, missing, message.to_owned());
     }
@@ -499,6 +550,19 @@ impl<'a> Engine<'a> {
             return;
         }
         self.warn_lost(WarningKind::LostPacket, self.clock, frames, message.to_owned());
+    }
+
+    /// Adds `count` samples that were replaced at `frame` to the one warning about them.
+    pub(crate) fn warn_non_finite(&mut self, frame: u64, count: u64) {
+        self.non_finite += count;
+        if self.non_finite == count {
+            let frame = i64::try_from(frame).unwrap_or(i64::MAX);
+            self.warn(
+                WarningKind::NonFinite,
+                frame,
+                "NaN or infinite samples were replaced by 0".to_owned(),
+            );
+        }
     }
 
     pub(crate) fn warn(&mut self, kind: WarningKind, clock: i64, message: String) {
@@ -564,7 +628,9 @@ impl Limits {
 /// What the first bytes told.
 pub(crate) struct Opening {
     pub(crate) kind: Kind,
-    /// The first bytes behind any ID3v2 tags.
+    /// Where the container starts, behind any ID3v2 tags.
+    pub(crate) position: u64,
+    /// Its first bytes.
     pub(crate) head: Vec<u8>,
     /// Whether tags precede them.
     pub(crate) tagged: bool,
@@ -603,7 +669,12 @@ impl Opening {
                 feature,
             });
         }
-        Ok(Self { kind, head, tagged })
+        Ok(Self {
+            kind,
+            position,
+            head,
+            tagged,
+        })
     }
 }
 

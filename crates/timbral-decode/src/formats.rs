@@ -195,6 +195,8 @@ pub(crate) fn codecs() -> &'static CodecRegistry {
     CODECS.get_or_init(|| {
         let mut registry = CodecRegistry::new();
         symphonia::default::register_enabled_codecs(&mut registry);
+        #[cfg(feature = "opus")]
+        registry.register_audio_decoder::<crate::opus::OpusDecoder>();
         registry
     })
 }
@@ -227,6 +229,19 @@ pub(crate) fn codec_name(id: AudioCodecId) -> (&'static str, Option<&'static str
         codec::CODEC_ID_TRUEHD => ("TrueHD", None),
         _ => ("an unknown codec", None),
     }
+}
+
+/// Bits per sample of a linear codec.
+pub(crate) fn sample_bits(id: AudioCodecId) -> Option<u32> {
+    Some(match id {
+        codec::CODEC_ID_PCM_S8 | codec::CODEC_ID_PCM_U8 => 8,
+        codec::CODEC_ID_PCM_S16LE | codec::CODEC_ID_PCM_S16BE => 16,
+        codec::CODEC_ID_PCM_S24LE | codec::CODEC_ID_PCM_S24BE => 24,
+        codec::CODEC_ID_PCM_S32LE | codec::CODEC_ID_PCM_S32BE => 32,
+        codec::CODEC_ID_PCM_F32LE | codec::CODEC_ID_PCM_F32BE => 32,
+        codec::CODEC_ID_PCM_F64LE | codec::CODEC_ID_PCM_F64BE => 64,
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

@@ -7,7 +7,11 @@ mod decoder;
 mod engine;
 mod error;
 mod formats;
+mod matroska;
+mod mp4;
 mod options;
+#[cfg(feature = "opus")]
+mod opus;
 mod probe;
 mod resample;
 mod source;

@@ -6,9 +6,26 @@ use rubato::{Fft, FixedSync, Resampler as _};
 use crate::error::DecodeError;
 use crate::options::DecodeOptions;
 
-/// Frames per step. The filter is as long as the step: at 1024 it passes to 0.94 of the lower Nyquist frequency and
-/// holds aliases below -140 dB.
-const CHUNK_FRAMES: usize = 1024;
+/// The least frames of one block at the rate of the source. The filter is as long as the block: from 44 100 to
+/// 22 050 Hz it passes to 0.94 of the lower Nyquist frequency and holds aliases below -140 dB.
+const BLOCK_FRAMES: usize = 1024;
+
+/// Frames of one FFT block at the rate `from`: a multiple of the least whole ratio, even at both rates. rubato centres
+/// its filter on a whole frame, so that blocks of odd length would put all sound half a frame early.
+fn block_frames(from: u32, to: u32) -> usize {
+    let (mut a, mut b) = (from, to);
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    let (unit_in, unit_out) = ((from / a.max(1)) as usize, (to / a.max(1)) as usize);
+    let units = BLOCK_FRAMES.div_ceil(unit_in.max(1));
+    let units = if unit_in % 2 == 1 || unit_out % 2 == 1 {
+        units.next_multiple_of(2)
+    } else {
+        units
+    };
+    unit_in * units
+}
 
 /// Changes the rate of samples in memory: `ceil(frames * to / from)` frames, none late.
 ///
@@ -53,14 +70,7 @@ pub(crate) struct Resampler {
 
 impl Resampler {
     pub(crate) fn new(from: u32, to: u32, channels: usize) -> Result<Self, DecodeError> {
-        let fft = Fft::new(
-            from as usize,
-            to as usize,
-            CHUNK_FRAMES,
-            channels,
-            FixedSync::Both,
-        );
-        let fft = fft.map_err(|_| failed(from, to))?;
+        let fft = plan(from, to, channels)?;
         let step = vec![0.0; fft.output_frames_max() * channels];
         Ok(Self {
             fft,
@@ -142,6 +152,17 @@ impl Resampler {
     }
 }
 
+fn plan(from: u32, to: u32, channels: usize) -> Result<Fft<f32>, DecodeError> {
+    Fft::new(
+        from as usize,
+        to as usize,
+        block_frames(from, to),
+        channels,
+        FixedSync::Both,
+    )
+    .map_err(|_| failed(from, to))
+}
+
 fn failed(from: u32, to: u32) -> DecodeError {
     DecodeError::Config {
         option: "sample_rate",
@@ -155,22 +176,37 @@ fn failed(from: u32, to: u32) -> DecodeError {
 
 #[cfg(test)]
 mod tests {
-    use super::{Resampler, resample};
+    use super::{Resampler, block_frames, plan};
+    use rubato::Resampler as _;
     use rubato::audioadapter_buffers::direct::InterleavedSlice;
-    use rubato::{Fft, FixedSync, Resampler as _};
 
     fn noise(samples: usize) -> Vec<f32> {
         let mut state = 1_u32;
-        (0..samples)
-            .map(|_| {
-                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                (state >> 8) as f32 / 8_388_608.0 - 1.0
-            })
-            .collect()
+        let next = |_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / 8_388_608.0 - 1.0
+        };
+        (0..samples).map(next).collect()
+    }
+
+    fn resample(input: &[f32], from: u32, to: u32, channels: usize, block: usize) -> Vec<f32> {
+        let mut blocks = Resampler::new(from, to, channels).unwrap();
+        let mut out = Vec::new();
+        for block in input.chunks(channels * block) {
+            blocks.push(block, &mut out).unwrap();
+        }
+        blocks.finish(&mut out).unwrap();
+        assert_eq!(
+            out.len() as u64,
+            blocks.length((input.len() / channels) as u64) * channels as u64
+        );
+        out
     }
 
     #[test]
     fn samples_in_memory_are_resampled_or_refused() {
+        use super::resample;
+
         let input = noise(2 * 4410);
         assert_eq!(resample(&input, 2, 44_100, 22_050).unwrap().len(), 4410);
         assert_eq!(resample(&input, 2, 8000, 8000).unwrap(), input);
@@ -192,18 +228,10 @@ mod tests {
             for channels in [1, 2] {
                 for frames in [0, 1, 10, 1023, 5000] {
                     let input = noise(frames * channels);
-                    let mut whole =
-                        Fft::<f32>::new(from as usize, to as usize, 1024, channels, FixedSync::Both).unwrap();
                     let slice = InterleavedSlice::new(&input, channels, frames).unwrap();
+                    let mut whole = plan(from, to, channels).unwrap();
                     let expected = whole.process_all(&slice, frames, None).unwrap().take_data();
-
-                    let mut blocks = Resampler::new(from, to, channels).unwrap();
-                    let mut out = Vec::new();
-                    for block in input.chunks(channels * 701) {
-                        blocks.push(block, &mut out).unwrap();
-                    }
-                    blocks.finish(&mut out).unwrap();
-                    assert_eq!(out.len() as u64, blocks.length(frames as u64) * channels as u64);
+                    let out = resample(&input, from, to, channels, 701);
                     assert_eq!(
                         out, expected,
                         "{from} to {to}, {frames} frames, {channels} channels"
@@ -211,5 +239,39 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn nothing_comes_early_or_late() {
+        // A bell far below both Nyquist frequencies, between two frames: its centre of mass must stay in its place.
+        let centre = 0.123_456;
+        for (from, to) in [
+            (44_100, 48_000),
+            (44_100, 22_050),
+            (48_000, 22_050),
+            (22_050, 44_100),
+            (44_101, 22_050),
+        ] {
+            let bell = |n: usize| (-((n as f64 / f64::from(from) - centre) / 0.002).powi(2)).exp() as f32;
+            let input: Vec<f32> = (0..from as usize / 4).map(bell).collect();
+            let out = resample(&input, from, to, 1, 1000);
+            let mass: f64 = out.iter().map(|&x| f64::from(x)).sum();
+            let moment: f64 = out
+                .iter()
+                .enumerate()
+                .map(|(n, &x)| n as f64 * f64::from(x))
+                .sum();
+            let found = moment / mass / f64::from(to);
+            let frames_off = (found - centre) * f64::from(to);
+            assert!(frames_off.abs() < 1e-3, "{from} to {to}: {frames_off} frames off");
+        }
+    }
+
+    #[test]
+    fn blocks_are_even_at_both_rates() {
+        assert_eq!(block_frames(44_100, 22_050), 1024);
+        assert_eq!(block_frames(44_100, 48_000), 1176);
+        assert_eq!(block_frames(44_101, 22_050), 88_202);
+        assert_eq!(block_frames(48_000, 48_000), 1024);
     }
 }

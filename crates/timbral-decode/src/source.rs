@@ -26,6 +26,8 @@ pub(crate) struct Source<'a> {
     prefix_read: usize,
     budget: u64,
     left: u64,
+    /// Whether the source is read straight on although it could seek.
+    straight: bool,
 }
 
 impl<'a> Source<'a> {
@@ -82,6 +84,7 @@ impl<'a> Source<'a> {
             prefix_read: 0,
             budget: u64::MAX,
             left: u64::MAX,
+            straight: false,
         }
     }
 
@@ -137,6 +140,16 @@ impl<'a> Source<'a> {
         self.inner.is_seekable()
     }
 
+    /// The bytes of the source, where it can seek.
+    pub(crate) fn length(&self) -> Option<u64> {
+        self.inner.byte_len().filter(|_| self.inner.is_seekable())
+    }
+
+    /// From here on the source is a stream without a known end.
+    pub(crate) fn forget_length(&mut self) {
+        self.straight = true;
+    }
+
     fn io_error(&self, source: io::Error) -> DecodeError {
         DecodeError::Io {
             name: self.name.clone(),
@@ -180,12 +193,12 @@ impl Seek for Source<'_> {
 
 impl MediaSource for Source<'_> {
     fn is_seekable(&self) -> bool {
-        self.inner.is_seekable()
+        self.inner.is_seekable() && !self.straight
     }
 
     fn byte_len(&self) -> Option<u64> {
         // The length of a pipe that is opened by its path is not 0 but unknown.
-        self.inner.byte_len().filter(|_| self.inner.is_seekable())
+        self.length().filter(|_| !self.straight)
     }
 }
 

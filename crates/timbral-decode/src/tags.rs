@@ -74,7 +74,8 @@ fn take_container(container: &MetadataContainer, tags: &mut Tags, notes: &mut Ve
             StandardTag::AlbumArtist(text) => fill(&mut tags.album_artist, text),
             StandardTag::Genre(text) => fill(&mut tags.genre, text),
             StandardTag::TrackNumber(number) => {
-                tags.track_number = tags.track_number.or(u32::try_from(*number).ok());
+                let number = u32::try_from(*number).ok().filter(|&number| number > 0);
+                tags.track_number = tags.track_number.or(number);
             }
             StandardTag::RecordingYear(year) | StandardTag::ReleaseYear(year) => {
                 tags.year = tags.year.or(Some(*year));

@@ -43,7 +43,7 @@ pub fn write_wav(path: impl AsRef<Path>, audio: &Audio, format: WavFormat) -> Re
         let form = format!("{} channels at {} Hz", audio.channels, audio.sample_rate);
         return Err(fail(format!("a WAV file cannot hold {form}")));
     };
-    if audio.samples.len() % audio.channels != 0 {
+    if !audio.samples.len().is_multiple_of(audio.channels) {
         let form = format!(
             "{} samples are no whole frames of {channels}",
             audio.samples.len()
