@@ -15,6 +15,7 @@ mod parameters;
 mod pool;
 mod random;
 mod real;
+mod simd;
 
 pub use crate::activation::{log_softmax, relu, softmax};
 pub use crate::conv::{Conv2d, Conv2dConfig, Padding, conv2d, convolve2d};

@@ -5,7 +5,9 @@ use candle_core::{CpuStorage, Device, Layout, Result, Shape, Storage, Tensor, Wi
 use crate::error::shape_error;
 
 /// `f32` or `f64`: what the CPU operations of this crate compute in.
-pub(crate) trait Real: WithDType + std::ops::Neg<Output = Self> + std::iter::Sum + Default {
+pub(crate) trait Real:
+    WithDType + crate::simd::Lanes + std::ops::Neg<Output = Self> + std::iter::Sum + Default
+{
     fn exp(self) -> Self;
     fn ln(self) -> Self;
     fn of(value: f64) -> Self;

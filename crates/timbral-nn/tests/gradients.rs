@@ -1,5 +1,7 @@
 //! Every operation against finite differences, and against slow twins.
 
+#![allow(clippy::unwrap_used, reason = "a test says that this must hold")]
+
 mod common;
 
 use candle_core::{D, DType, Device, Module, ModuleT, Result, Tensor};

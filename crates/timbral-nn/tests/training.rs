@@ -1,5 +1,7 @@
 //! Seeds, optimizers, schedules and whole training runs.
 
+#![allow(clippy::unwrap_used, reason = "a test says that this must hold")]
+
 mod common;
 
 use std::collections::BTreeMap;

@@ -1,6 +1,7 @@
 //! Two-dimensional convolution.
 
 mod columns;
+mod direct;
 mod geometry;
 mod op;
 
@@ -198,8 +199,8 @@ pub fn convolve2d(
     }
     let (x, weight) = (x.contiguous()?, weight.contiguous()?);
     match bias {
-        Some(bias) => x.apply_op3(&weight, &bias.contiguous()?, Convolution(geometry)),
-        None => x.apply_op2(&weight, Convolution(geometry)),
+        Some(bias) => x.apply_op3(&weight, &bias.contiguous()?, Convolution::new(geometry)),
+        None => x.apply_op2(&weight, Convolution::new(geometry)),
     }
 }
 
