@@ -35,7 +35,7 @@ fn main() -> std::process::ExitCode {
         let arguments = Arguments::parse();
         let song = song();
         let audio = timbral_decode::Audio { samples: song, sample_rate: RATE as u32, channels: 1, warnings: vec![] };
-        timbral_decode::write_wav(&arguments.output, &audio)?;
+        timbral_decode::write_wav(&arguments.output, &audio, timbral_decode::WavFormat::Int16)?;
         Ok(())
     })
 }

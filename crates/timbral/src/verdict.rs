@@ -15,6 +15,15 @@ pub struct Verdict {
     pub warnings: Vec<String>,
 }
 
+impl Verdict {
+    /// The probabilities in the order of `labels`; 0 for a label that the model does not know.
+    #[must_use]
+    pub fn probabilities(&self, labels: &[String]) -> Vec<f32> {
+        let of = |label: &String| self.ranking.iter().find(|score| score.genre == *label);
+        labels.iter().map(|label| of(label).map_or(0.0, |score| score.probability)).collect()
+    }
+}
+
 /// A genre and its probability.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Score {

@@ -40,6 +40,23 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// Reads a data set: a folder by [`read_folders`](Self::read_folders), a file by [`read_csv`](Self::read_csv).
+    ///
+    /// # Errors
+    ///
+    /// As for these two.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, TrainError> {
+        let path = path.as_ref();
+        if path.is_dir() { Self::read_folders(path) } else { Self::read_csv(path) }
+    }
+
+    /// The files whose track `keep` says to keep; the notes stay.
+    #[must_use]
+    pub fn filtered(mut self, keep: impl Fn(&TrackInfo) -> bool) -> Self {
+        self.entries.retain(|entry| keep(&entry.track));
+        self
+    }
+
     /// Reads a CSV file with one row a file.
     ///
     /// Columns by name, in any order: `path`; `label` (or `genre`); optional `track_id` (or `track`; else the file name

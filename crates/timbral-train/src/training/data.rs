@@ -122,10 +122,15 @@ impl SpectrogramSet {
         }
     }
 
-    /// The whole spectrogram of a track as a batch of one, `(1, bands, frames)`.
-    pub(crate) fn whole(&self, track: usize) -> candle_core::Result<Tensor> {
+    /// The whole spectrogram of a track as a batch of one, `(1, bands, frames)`: what a network takes.
+    ///
+    /// # Errors
+    /// [`TrainError::Shape`] when there is no such track.
+    pub fn whole(&self, track: usize) -> Result<Tensor, TrainError> {
+        self.check(&[track])?;
         let values = &self.tracks[track].values;
-        Tensor::from_iter(values.iter().copied(), &Device::Cpu)?.reshape((1, self.bands, values.ncols()))
+        let tensor = Tensor::from_iter(values.iter().copied(), &Device::Cpu)?;
+        Ok(tensor.reshape((1, self.bands, values.ncols()))?)
     }
 
     /// Appends a crop of `frames` frames at a random place, band by band; a shorter track is repeated.
