@@ -116,7 +116,7 @@ impl<'a> Engine<'a> {
             .default_track(TrackType::Audio)
             .or_else(|| reader.first_track_known_codec(TrackType::Audio))
             .cloned();
-        let Some((track, parameters)) = track.and_then(|track| {
+        let Some((track, mut parameters)) = track.and_then(|track| {
             track
                 .codec_params
                 .clone()
