@@ -3,11 +3,13 @@
 mod columns;
 mod direct;
 mod geometry;
+mod one;
 mod op;
 
 use candle_core::{Module, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
+pub use self::one::{Conv1d, Conv1dConfig, conv1d};
 use self::geometry::Geometry;
 pub use self::geometry::Padding;
 pub(crate) use self::geometry::{Axis, axes};
