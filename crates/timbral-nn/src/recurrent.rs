@@ -18,7 +18,11 @@ pub struct RecurrentConfig {
 
 impl Default for RecurrentConfig {
     fn default() -> Self {
-        Self { input_size: 1, hidden_size: 1, bidirectional: false }
+        Self {
+            input_size: 1,
+            hidden_size: 1,
+            bidirectional: false,
+        }
     }
 }
 
@@ -46,13 +50,24 @@ struct Recurrent {
 impl Recurrent {
     #[allow(clippy::cast_precision_loss, reason = "a size is far below 2^52")]
     fn new(cell: Cell, config: RecurrentConfig, vb: &VarBuilder<'_>) -> Result<Self> {
-        let RecurrentConfig { input_size, hidden_size, bidirectional } = config;
+        let RecurrentConfig {
+            input_size,
+            hidden_size,
+            bidirectional,
+        } = config;
         if input_size == 0 || hidden_size == 0 {
-            return Err(config_error("input_size, hidden_size", (input_size, hidden_size), "each must be at least 1"));
+            return Err(config_error(
+                "input_size, hidden_size",
+                (input_size, hidden_size),
+                "each must be at least 1",
+            ));
         }
         let gates = if cell == Cell::Gru { 3 } else { 4 } * hidden_size;
         let bound = 1.0 / (hidden_size as f64).sqrt();
-        let init = Init::Uniform { lo: -bound, up: bound };
+        let init = Init::Uniform {
+            lo: -bound,
+            up: bound,
+        };
         let suffixes: &[&str] = if bidirectional { &["", "_reverse"] } else { &[""] };
         let mut directions = Vec::with_capacity(suffixes.len());
         for suffix in suffixes {
@@ -63,12 +78,20 @@ impl Recurrent {
                 hidden_bias: vb.get_with_hints(gates, &format!("bias_hh_l0{suffix}"), init)?,
             });
         }
-        Ok(Self { cell, config, directions })
+        Ok(Self {
+            cell,
+            config,
+            directions,
+        })
     }
 
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let &[batch, length, size] = x.dims() else {
-            return Err(shape_error("input of a recurrent layer", x.dims(), "(batch, length, input_size)"));
+            return Err(shape_error(
+                "input of a recurrent layer",
+                x.dims(),
+                "(batch, length, input_size)",
+            ));
         };
         if size != self.config.input_size || length == 0 || batch == 0 {
             let expected = format!("(batch, length, {}), not empty", self.config.input_size);
@@ -85,8 +108,13 @@ impl Recurrent {
         let (batch, length, size) = x.dims3()?;
         let hidden_size = self.config.hidden_size;
         // The inputs of all steps in one product, time first so that each step is contiguous.
-        let inputs = x.transpose(0, 1)?.reshape((length * batch, size))?.matmul(&direction.input.t()?)?;
-        let inputs = inputs.broadcast_add(&direction.input_bias)?.reshape((length, batch, ()))?;
+        let inputs = x
+            .transpose(0, 1)?
+            .reshape((length * batch, size))?
+            .matmul(&direction.input.t()?)?;
+        let inputs = inputs
+            .broadcast_add(&direction.input_bias)?
+            .reshape((length, batch, ()))?;
         let weight = direction.hidden.t()?;
         let mut hidden = Tensor::zeros((batch, hidden_size), x.dtype(), x.device())?;
         let mut memory = hidden.clone();
@@ -95,7 +123,9 @@ impl Recurrent {
             let step = if reverse { length - 1 - step } else { step };
             let input = inputs.i(step)?;
             let recurrent = hidden.matmul(&weight)?.broadcast_add(&direction.hidden_bias)?;
-            let part = |x: &Tensor, first: usize, count: usize| x.narrow(1, first * hidden_size, count * hidden_size);
+            let part = |x: &Tensor, first: usize, count: usize| {
+                x.narrow(1, first * hidden_size, count * hidden_size)
+            };
             match self.cell {
                 Cell::Gru => {
                     let gates = sigmoid(&(part(&input, 0, 2)? + part(&recurrent, 0, 2)?)?)?;

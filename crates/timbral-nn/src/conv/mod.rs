@@ -9,10 +9,10 @@ mod op;
 use candle_core::{Module, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
-pub use self::one::{Conv1d, Conv1dConfig, conv1d};
 use self::geometry::Geometry;
 pub use self::geometry::Padding;
 pub(crate) use self::geometry::{Axis, axes};
+pub use self::one::{Conv1d, Conv1dConfig, conv1d};
 use self::op::Convolution;
 use crate::error::{config_error, shape_error};
 
