@@ -1,7 +1,39 @@
 #![allow(warnings, clippy::all)]
 use candle_core::*;
 use candle_nn::VarMap;
-use std::time::Instant;
+
+#[derive(Clone, Copy)]
+struct Instant(f64);
+fn cpu() -> f64 {
+    if std::env::var("CPU").is_err() {
+        return std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap()
+            .as_secs_f64();
+    }
+    std::fs::read_dir("/proc/self/task")
+        .unwrap()
+        .map(|d| {
+            std::fs::read_to_string(d.unwrap().path().join("schedstat"))
+                .unwrap()
+                .split(' ')
+                .next()
+                .unwrap()
+                .parse::<f64>()
+                .unwrap()
+                * 1e-9
+        })
+        .sum()
+}
+impl Instant {
+    fn now() -> Self {
+        Self(cpu())
+    }
+    fn elapsed(&self) -> std::time::Duration {
+        std::time::Duration::from_secs_f64((cpu() - self.0).max(0.))
+    }
+}
+
 use timbral_nn::*;
 
 struct Net {

@@ -3,6 +3,7 @@
 mod columns;
 mod direct;
 mod geometry;
+mod one;
 mod op;
 
 use candle_core::{Module, Result, Tensor};
@@ -11,6 +12,7 @@ use candle_nn::{Init, VarBuilder};
 use self::geometry::Geometry;
 pub use self::geometry::Padding;
 pub(crate) use self::geometry::{Axis, axes};
+pub use self::one::{Conv1d, Conv1dConfig, conv1d};
 use self::op::Convolution;
 use crate::error::{config_error, shape_error};
 

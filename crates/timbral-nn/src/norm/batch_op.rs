@@ -4,6 +4,7 @@ use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use crate::real::{Real, dispatch, element_type, slice, storage, tensor, with_slice};
+use crate::simd::widened;
 
 /// Partial sums kept side by side, so that the compiler may use vector registers.
 const LANES: usize = 16;
@@ -30,7 +31,12 @@ fn statistics<T: Real>(values: &[T], channels: usize, plane: usize) -> Statistic
     let count = plane as f64;
     let images: Vec<Vec<(f64, f64)>> = values
         .par_chunks(channels * plane)
-        .map(|image| image.chunks_exact(plane).map(moments).collect())
+        .map(|image| {
+            image
+                .chunks_exact(plane)
+                .map(|values| widened(|| moments(values)))
+                .collect()
+        })
         .collect();
     let (mut mean, mut squares) = (vec![0.0; channels], vec![0.0; channels]);
     for (index, image) in images.iter().enumerate() {
@@ -50,13 +56,14 @@ fn statistics<T: Real>(values: &[T], channels: usize, plane: usize) -> Statistic
 
 /// Mean, and sum of squared differences from it.
 #[allow(clippy::cast_precision_loss, reason = "element counts stay far below 2^52")]
+#[inline(always)]
 fn moments<T: Real>(values: &[T]) -> (f64, f64) {
     let mean = sum(values, |x| x).to_f64() / values.len() as f64;
     let center = T::of(mean);
     (mean, sum(values, |x| (x - center) * (x - center)).to_f64())
 }
 
-#[inline]
+#[inline(always)]
 fn sum<T: Real>(values: &[T], f: impl Fn(T) -> T) -> T {
     let mut lanes = [T::default(); LANES];
     let chunks = values.chunks_exact(LANES);
@@ -82,6 +89,20 @@ struct Channel<T> {
     mean: T,
     scale: T,
     shift: T,
+}
+
+impl<T: Real> Channel<T> {
+    #[inline(always)]
+    fn apply(&self, x: T) -> T {
+        x * self.scale + self.shift
+    }
+
+    /// The larger of `best` and the scaled `x`; a value that is not a number wins and stays.
+    #[inline(always)]
+    fn larger(&self, best: T, x: T) -> T {
+        let value = self.apply(x);
+        if value <= best { best } else { value }
+    }
 }
 
 #[derive(Debug)]
@@ -160,8 +181,8 @@ impl BatchNormOp {
                 let planes = image.chunks_exact(plane).zip(out.chunks_exact_mut(out_plane));
                 for ((image, out), channel) in planes.zip(&channels) {
                     match self.pool {
-                        Some(pool) => pool_plane(image, self.dims[3], pool, *channel, out),
-                        None => scale_plane(image, *channel, self.relu, out),
+                        Some(pool) => widened(|| pool_plane(image, self.dims[3], pool, *channel, out)),
+                        None => widened(|| scale_plane(image, *channel, self.relu, out)),
                     }
                 }
             });
@@ -188,8 +209,8 @@ impl BatchNormOp {
                 planes
                     .zip(&channels)
                     .map(|((image, grad), channel)| match self.pool {
-                        Some(pool) => pooled_sums(image, self.dims[3], pool, *channel, grad),
-                        None => plane_sums(image, *channel, self.relu, grad),
+                        Some(pool) => widened(|| pooled_sums(image, self.dims[3], pool, *channel, grad)),
+                        None => widened(|| plane_sums(image, *channel, self.relu, grad)),
                     })
                     .collect()
             })
@@ -236,8 +257,10 @@ impl BatchNormOp {
                     .zip(grad.chunks_exact(out_plane));
                 for (((dx, image), grad), (channel, &line)) in planes.zip(channels.iter().zip(&lines)) {
                     match self.pool {
-                        Some(pool) => pooled_gradient(image, self.dims[3], pool, *channel, grad, line, dx),
-                        None => plane_gradient(image, *channel, self.relu, grad, line, dx),
+                        Some(pool) => {
+                            widened(|| pooled_gradient(image, self.dims[3], pool, *channel, grad, line, dx))
+                        }
+                        None => widened(|| plane_gradient(image, *channel, self.relu, grad, line, dx)),
                     }
                 }
             });
@@ -247,6 +270,7 @@ impl BatchNormOp {
 
 type Gradients<T> = (Option<Vec<T>>, Vec<T>, Vec<T>);
 
+#[inline(always)]
 fn scale_plane<T: Real>(x: &[T], channel: Channel<T>, relu: bool, out: &mut [T]) {
     for (y, &x) in out.iter_mut().zip(x) {
         let value = x * channel.scale + channel.shift;
@@ -260,6 +284,7 @@ fn scale_plane<T: Real>(x: &[T], channel: Channel<T>, relu: bool, out: &mut [T])
 }
 
 /// Sums of the gradient over one plane without pooling.
+#[inline(always)]
 fn plane_sums<T: Real>(x: &[T], channel: Channel<T>, relu: bool, grad: &[T]) -> Sums {
     let (mut plain, mut centred) = ([T::default(); LANES], [T::default(); LANES]);
     for (x, grad) in x.chunks(LANES).zip(grad.chunks(LANES)) {
@@ -276,6 +301,7 @@ fn plane_sums<T: Real>(x: &[T], channel: Channel<T>, relu: bool, grad: &[T]) -> 
     }
 }
 
+#[inline(always)]
 fn plane_gradient<T: Real>(
     x: &[T],
     channel: Channel<T>,
@@ -292,6 +318,7 @@ fn plane_gradient<T: Real>(
 }
 
 /// The maximum of each window after scaling and ReLU.
+#[inline(always)]
 fn pool_plane<T: Real>(x: &[T], width: usize, pool: (usize, usize), channel: Channel<T>, out: &mut [T]) {
     let out_width = width / pool.1;
     for (rows, out) in x
@@ -300,20 +327,24 @@ fn pool_plane<T: Real>(x: &[T], width: usize, pool: (usize, usize), channel: Cha
     {
         out.fill(T::default());
         for row in rows.chunks_exact(width) {
+            if pool.1 == 2 {
+                for (best, &[a, b]) in out.iter_mut().zip(row.as_chunks().0) {
+                    *best = channel.larger(channel.larger(*best, a), b);
+                }
+                continue;
+            }
             for (best, window) in out.iter_mut().zip(row.chunks_exact(pool.1)) {
                 for &x in window {
-                    let value = x * channel.scale + channel.shift;
-                    if value > *best || value.not_a_number() {
-                        *best = value;
-                    }
+                    *best = channel.larger(*best, x);
                 }
             }
         }
     }
 }
 
-/// Calls `f(index of the winner, gradient)` for each window whose maximum is positive. The first of equal values wins.
-#[inline]
+/// Calls `f(index of the winner, gradient)` for each window whose maximum is positive; the first of equal values wins.
+/// Windows without a positive value call `f` with a gradient of zero: a branch would cost more.
+#[inline(always)]
 fn winners<T: Real>(
     x: &[T],
     width: usize,
@@ -328,24 +359,45 @@ fn winners<T: Real>(
         .zip(grad.chunks_exact(out_width))
         .enumerate()
     {
+        let first = row * pool.0 * width;
+        if pool == (2, 2) {
+            let (upper, lower) = rows.split_at(width);
+            let windows = upper.as_chunks::<2>().0.iter().zip(lower.as_chunks::<2>().0);
+            for (column, (&grad, (&[a, b], &[c, d]))) in grad.iter().zip(windows).enumerate() {
+                let [a, b, c, d] = [a, b, c, d].map(|x| channel.apply(x));
+                let (top, top_index) = if b > a { (b, 1) } else { (a, 0) };
+                let (bottom, bottom_index) = if d > c { (d, width + 1) } else { (c, width) };
+                let (best, index) = if bottom > top {
+                    (bottom, bottom_index)
+                } else {
+                    (top, top_index)
+                };
+                let grad = if best > T::default() { grad } else { T::default() };
+                f(first + 2 * column + index, grad);
+            }
+            continue;
+        }
         for (column, &grad) in grad.iter().enumerate() {
-            let (mut best, mut winner) = (T::default(), usize::MAX);
+            let start = column * pool.1;
+            let (mut best, mut winner) = (T::default(), start);
             for y in 0..pool.0 {
-                let start = y * width + column * pool.1;
+                let start = y * width + start;
                 for (offset, &x) in rows[start..start + pool.1].iter().enumerate() {
-                    let value = x * channel.scale + channel.shift;
+                    let value = channel.apply(x);
                     let better = value > best;
                     winner = if better { start + offset } else { winner };
                     best = if better { value } else { best };
                 }
             }
-            if winner != usize::MAX {
-                f(row * pool.0 * width + winner, grad);
-            }
+            f(
+                first + winner,
+                if best > T::default() { grad } else { T::default() },
+            );
         }
     }
 }
 
+#[inline(always)]
 fn pooled_sums<T: Real>(
     x: &[T],
     width: usize,
@@ -353,14 +405,22 @@ fn pooled_sums<T: Real>(
     channel: Channel<T>,
     grad: &[T],
 ) -> Sums {
+    let (mut plain, mut centred) = (T::default(), T::default());
     let mut sums = Sums::default();
-    winners(x, width, pool, channel, grad, |index, grad| {
-        sums.grad += grad.to_f64();
-        sums.grad_x += (grad * (x[index] - channel.mean)).to_f64();
-    });
+    // Row by row, so that long planes do not lose digits in f32.
+    let out_width = width / pool.1;
+    for (rows, grad) in x.chunks_exact(pool.0 * width).zip(grad.chunks_exact(out_width)) {
+        winners(rows, width, pool, channel, grad, |index, grad| {
+            plain += grad;
+            centred += grad * (rows[index] - channel.mean);
+        });
+        sums.grad += std::mem::take(&mut plain).to_f64();
+        sums.grad_x += std::mem::take(&mut centred).to_f64();
+    }
     sums
 }
 
+#[inline(always)]
 fn pooled_gradient<T: Real>(
     x: &[T],
     width: usize,

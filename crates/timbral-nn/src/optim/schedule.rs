@@ -23,6 +23,27 @@ pub enum Schedule {
         /// All steps of the run.
         total_steps: u64,
     },
+    /// `first * factor^(step / every)`, rounded down.
+    Step {
+        /// The rate at step 0.
+        first: f64,
+        /// What the rate is multiplied by.
+        factor: f64,
+        /// Steps between two falls, at least 1.
+        every: u64,
+    },
+    /// Half cosines from `peak` to `last`, the first over `period` steps and each of the others `growth` times as long as the
+    /// one before (Loshchilov and Hutter 2017), as PyTorch's `CosineAnnealingWarmRestarts`.
+    CosineRestarts {
+        /// The rate after each restart.
+        peak: f64,
+        /// The rate that each half cosine runs towards.
+        last: f64,
+        /// Steps of the first half cosine, at least 1.
+        period: u64,
+        /// Growth of the period, at least 1.
+        growth: u64,
+    },
     /// Half a cosine up and half a cosine down (Smith and Topin 2018), with PyTorch's `OneCycleLR` parameters and numbers.
     OneCycle {
         /// The highest rate.
@@ -74,6 +95,20 @@ impl Schedule {
                 warmup_steps as f64,
                 "it must be below total_steps",
             ),
+            Self::Step { first, .. } if !rate(first) => {
+                fault("first", first, "it must be finite and not negative")
+            }
+            Self::Step { factor, .. } if !rate(factor) => {
+                fault("factor", factor, "it must be finite and not negative")
+            }
+            Self::Step { every: 0, .. } => fault("every", 0.0, "it must be at least 1"),
+            Self::CosineRestarts { peak, last, .. } if !rate(peak) || !rate(last) => fault(
+                "peak or last",
+                if rate(peak) { last } else { peak },
+                "it must be finite and not negative",
+            ),
+            Self::CosineRestarts { period: 0, .. } => fault("period", 0.0, "it must be at least 1"),
+            Self::CosineRestarts { growth: 0, .. } => fault("growth", 0.0, "it must be at least 1"),
             Self::OneCycle { total_steps: 0, .. } => fault("total_steps", 0.0, "it must be at least 1"),
             Self::OneCycle { rise, .. } if !(rise > 0.0 && rise < 1.0) => {
                 fault("rise", rise, "it must lie within (0, 1)")
@@ -104,6 +139,25 @@ impl Schedule {
                 }
                 let span = total_steps.saturating_sub(warmup_steps + 1).max(1) as f64;
                 cosine(peak, last, (step - warmup_steps) as f64 / span)
+            }
+            Self::Step { first, factor, every } => {
+                first * factor.powi(i32::try_from(step / every.max(1)).unwrap_or(i32::MAX))
+            }
+            Self::CosineRestarts {
+                peak,
+                last,
+                period,
+                growth,
+            } => {
+                let (mut step, mut period) = (step, period.max(1));
+                if growth <= 1 {
+                    step %= period;
+                }
+                while step >= period {
+                    step -= period;
+                    period = period.saturating_mul(growth);
+                }
+                cosine(peak, last, step as f64 / period as f64)
             }
             Self::OneCycle {
                 peak,
