@@ -528,8 +528,16 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Counts the frames to the end without decoding them.
+    /// Counts the frames to the end, without decoding them where packets tell their length.
     fn count_frames(&mut self) -> Result<u64, DecodeError> {
+        if self.is_matroska {
+            // Its packets do not tell their length; only their sound does.
+            let mut frames = 0;
+            while let Some(chunk) = self.next_chunk()? {
+                frames = chunk.first_frame + chunk.frames as u64;
+            }
+            return Ok(frames);
+        }
         let mut ticks = 0_u64;
         while let Some(packet) = self.next_packet()? {
             ticks = ticks.saturating_add(packet.dur.get());
