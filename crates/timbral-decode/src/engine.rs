@@ -25,6 +25,9 @@ const MAX_ERRORS_IN_A_ROW: u32 = 64;
 /// Packets looked at before a stream that mostly fails is called no audio.
 const JUDGED_PACKETS: u64 = 24;
 
+/// The most frames of silence in one chunk.
+const MAX_SILENCE_FRAMES: u64 = 1 << 16;
+
 /// What is known once the header is read.
 #[derive(Clone, Debug)]
 pub(crate) struct Header {
@@ -67,6 +70,10 @@ pub(crate) struct Engine<'a> {
     bad_packets: u64,
     errors_in_a_row: u32,
     non_finite: u64,
+    /// A packet that comes behind silence.
+    waiting: Option<Packet>,
+    /// Whether the gap before `waiting` has been told.
+    in_gap: bool,
     ended: bool,
 }
 
@@ -173,6 +180,8 @@ impl<'a> Engine<'a> {
             bad_packets: 0,
             errors_in_a_row: 0,
             non_finite: 0,
+            waiting: None,
+            in_gap: false,
             ended: false,
         };
         for note in notes {
@@ -196,10 +205,20 @@ impl<'a> Engine<'a> {
     /// Decodes the next frames into `samples`; `None` at the end.
     pub(crate) fn next_chunk(&mut self) -> Result<Option<Chunk>, DecodeError> {
         while !self.ended {
-            let packet = match self.next_packet()? {
+            let packet = match self.waiting.take() {
                 Some(packet) => packet,
-                None => break,
+                None => match self.next_packet()? {
+                    Some(packet) => packet,
+                    None => break,
+                },
             };
+            if let Some(frames) = self.gap_before(&packet) {
+                self.waiting = Some(packet);
+                match self.silence(frames).and_then(|chunk| self.hold_back(chunk)) {
+                    Some(chunk) => return Ok(Some(chunk)),
+                    None => continue,
+                }
+            }
             if let Some(chunk) = self.decode(&packet)?.and_then(|chunk| self.hold_back(chunk)) {
                 return Ok(Some(chunk));
             }
@@ -286,8 +305,6 @@ impl<'a> Engine<'a> {
         if self.resynchronise {
             self.clock = self.packet_clock(packet);
             self.resynchronise = false;
-        } else {
-            self.notice_gap(packet);
         }
         let duration = self.packet_frames(packet);
         let (decoder, samples) = (&mut self.decoder, &mut self.samples);
@@ -399,23 +416,34 @@ impl<'a> Engine<'a> {
     }
 
     fn silence(&mut self, frames: u64) -> Option<Chunk> {
-        // One packet of any codec is far shorter; a longer claim is not believed.
-        let frames = frames.min(u64::from(self.header.sample_rate)) as usize;
+        // No packet of any codec is longer; a longer claim is not believed.
+        let frames = frames.min(MAX_SILENCE_FRAMES) as usize;
         self.samples.clear();
         self.samples.resize(frames * self.header.channels, 0.0);
         self.place(frames)
     }
 
-    /// Tells of packets that the demuxer passed over.
-    fn notice_gap(&mut self, packet: &Packet) {
-        if !self.timeline.exact_timestamps {
-            return;
+    /// Tells of packets that the demuxer passed over before `packet`; gives the frames of silence to put there next.
+    fn gap_before(&mut self, packet: &Packet) -> Option<u64> {
+        if !self.timeline.exact_timestamps || self.resynchronise || self.good_packets == 0 {
+            return None;
         }
-        let missing = self.packet_clock(packet).saturating_sub(self.clock);
-        if missing > 0 && self.good_packets > 0 {
-            self.lost(missing as u64, "packets are missing");
-            self.clock += missing;
+        let start = self.packet_clock(packet);
+        let missing = u64::try_from(start.saturating_sub(self.clock))
+            .ok()
+            .filter(|&missing| missing > 0)?;
+        // A jump beyond the stated end is a lie of the timestamp: no sound is made up for it.
+        let end = self.timeline.frames.and_then(|frames| i64::try_from(frames).ok());
+        if end.is_none_or(|end| start > end) && missing > u64::from(self.header.sample_rate) {
+            self.clock = start;
+            return None;
         }
+        if !self.in_gap {
+            self.lost(missing, "packets are missing");
+        }
+        let now = missing.min(MAX_SILENCE_FRAMES);
+        self.in_gap = now < missing;
+        Some(now)
     }
 
     /// The clock of the first frame that decoding `packet` gives.
@@ -462,6 +490,7 @@ impl<'a> Engine<'a> {
         match contained(&self.name, || reader.seek(SeekMode::Accurate, to))? {
             Ok(_) => {
                 self.decoder.reset();
+                self.waiting = None;
                 self.resynchronise = true;
                 Ok(true)
             }
@@ -499,8 +528,16 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Counts the frames to the end without decoding them.
+    /// Counts the frames to the end, without decoding them where packets tell their length.
     fn count_frames(&mut self) -> Result<u64, DecodeError> {
+        if self.is_matroska {
+            // Its packets do not tell their length; only their sound does.
+            let mut frames = 0;
+            while let Some(chunk) = self.next_chunk()? {
+                frames = chunk.first_frame + chunk.frames as u64;
+            }
+            return Ok(frames);
+        }
         let mut ticks = 0_u64;
         while let Some(packet) = self.next_packet()? {
             ticks = ticks.saturating_add(packet.dur.get());

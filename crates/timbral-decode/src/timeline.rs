@@ -20,6 +20,7 @@ pub(crate) struct Hints {
     /// Whether the frame count of an MPEG stream stands in a Xing, Info or VBRI header.
     counted: bool,
     index: mp4::Index,
+    is_cut: bool,
     end_padding_ns: u64,
 }
 
@@ -27,7 +28,19 @@ impl Hints {
     pub(crate) fn gather(source: &mut Source<'_>, opening: &Opening) -> Result<Self, DecodeError> {
         let mut hints = Self::default();
         match opening.kind {
-            Kind::Mp4 => hints.index = mp4::read_index(source, opening.position)?,
+            Kind::Mp4 => {
+                hints.index = mp4::read_index(source, opening.position)?;
+                hints.is_cut = hints.index.is_cut;
+            }
+            Kind::Aiff => {
+                let form = opening
+                    .head
+                    .get(4..8)
+                    .and_then(|size| size.try_into().ok())
+                    .map(u32::from_be_bytes);
+                let end = form.map(|size| opening.position + 8 + u64::from(size));
+                hints.is_cut = end > source.length() && source.length().is_some();
+            }
             Kind::Matroska => hints.end_padding_ns = matroska::end_padding(source)?,
             _ => {
                 let first_frame = &opening.head[..opening.head.len().min(256)];
@@ -40,7 +53,7 @@ impl Hints {
 
     /// Whether the file ends within its sound, so that its reader must not trust its length.
     pub(crate) fn is_cut(&self) -> bool {
-        self.index.is_cut
+        self.is_cut
     }
 }
 
