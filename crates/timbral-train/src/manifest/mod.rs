@@ -47,7 +47,11 @@ impl Manifest {
     /// As for these two.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, TrainError> {
         let path = path.as_ref();
-        if path.is_dir() { Self::read_folders(path) } else { Self::read_csv(path) }
+        if path.is_dir() {
+            Self::read_folders(path)
+        } else {
+            Self::read_csv(path)
+        }
     }
 
     /// The files whose track `keep` says to keep; the notes stay.
