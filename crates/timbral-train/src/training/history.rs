@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::TrainError;
+use crate::atomic::write_atomically;
 
 /// What a pass over the tracks came to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -46,7 +47,7 @@ impl MetricsFile {
             text.push_str(line);
             text.push('\n');
         }
-        timbral_model::write_atomically(&path, text.as_bytes()).map_err(TrainError::io(&path))?;
+        write_atomically(&path, &[text.as_bytes()])?;
         let file = OpenOptions::new().append(true).open(&path).map_err(TrainError::io(&path))?;
         Ok(Self { path, file })
     }

@@ -237,6 +237,11 @@ impl<'a> State<'a> {
         self.clock.set_step(step);
         let scores = self.network.forward_t(&x, true)?;
         let loss = cross_entropy(&scores, Target::Probabilities(&target), &self.loss)?;
+        let value = f64::from(loss.to_scalar::<f32>()?);
+        if !value.is_finite() {
+            let rule = "it must be finite: lower the learning rate or clip gradients";
+            return Err(TrainError::shape("loss", format!("{value} at step {step}"), rule));
+        }
         let mut gradients = loss.backward()?;
         if config.clip_norm > 0.0 {
             clip_gradient_norm(&mut gradients, self.optimizer.parameters(), config.clip_norm)?;
@@ -244,7 +249,7 @@ impl<'a> State<'a> {
         self.optimizer.step(&gradients, rate)?;
         let rows: Vec<Vec<f32>> = scores.detach().to_vec2()?;
         let hits = rows.iter().zip(&classes).filter(|(row, class)| strongest(row) == **class).count();
-        Ok((f64::from(loss.to_scalar::<f32>()?), hits))
+        Ok((value, hits))
     }
 
     /// Crops of the tracks, augmented and mixed: inputs, target probabilities, class of the stronger part.
