@@ -9,8 +9,11 @@ mod compare;
 mod report;
 mod store;
 
+mod mel;
+mod spectral;
 mod stft;
 mod tables;
+mod util;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -25,7 +28,7 @@ use store::Store;
 /// One theme: answers a case, or says that its function is not implemented there.
 type Theme = fn(&Case<'_>) -> Option<Result<Answers>>;
 
-const THEMES: &[Theme] = &[stft::run, tables::run];
+const THEMES: &[Theme] = &[mel::run, spectral::run, stft::run, tables::run, util::run];
 
 /// Compare every feature with the golden numbers of a folder.
 #[derive(Parser)]

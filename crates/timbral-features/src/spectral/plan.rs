@@ -397,10 +397,11 @@ impl PolyFeatures {
                 format!("{} given, too high for {} bins", config.order, bins.len()),
             )
         })?;
-        let highest_first = { let mut f = fit.to_owned(); f.invert_axis(ndarray::Axis(0)); f };
+        let mut fit = fit;
+        fit.invert_axis(ndarray::Axis(0));
         Ok(Self {
             stft,
-            kernel: Poly { fit: highest_first },
+            kernel: Poly { fit },
             config,
         })
     }

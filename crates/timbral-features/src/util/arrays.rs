@@ -1,6 +1,6 @@
 //! Cutting, padding and summarising arrays.
 
-use ndarray::{Array2, ArrayView2, Axis, s};
+use ndarray::{Array2, ArrayView2, Axis, Slice};
 use serde::{Deserialize, Serialize};
 
 use crate::error::FeatureError;
@@ -136,7 +136,7 @@ pub fn sync(
     }
     let mut out = frame_major(features.nrows(), edges.len() - 1)?;
     for (pair, mut column) in edges.windows(2).zip(out.axis_iter_mut(Axis(1))) {
-        let interval = features.slice_axis(ndarray::Axis(1), ndarray::Slice::from(pair[0]..pair[1]));
+        let interval = features.slice_axis(Axis(1), Slice::from(pair[0]..pair[1]));
         for (row, value) in interval.rows().into_iter().zip(column.iter_mut()) {
             *value = Statistic::from(aggregate).of(row) as f32;
         }
