@@ -27,7 +27,7 @@ const LARGEST_RATIO: f64 = 1024.0;
 #[non_exhaustive]
 pub enum ResampleType {
     /// Band-limited to the specification of soxr's high quality: flat to 0.913 of the lower Nyquist frequency, stop
-    /// band from 1.0 of it, at -130 dB. Any pair of rates.
+    /// band from 1.0 of it, below -130 dB. Any pair of rates.
     #[default]
     SoxrHq,
     /// As [`SoxrHq`](Self::SoxrHq) with a stop band of -160 dB.
@@ -279,8 +279,8 @@ pub fn resample(samples: &[f32], orig_sr: f64, target_sr: f64) -> Result<Vec<f32
 
 fn attenuation(res_type: ResampleType) -> f64 {
     match res_type {
-        ResampleType::SoxrVhq => 160.0,
-        ResampleType::SoxrHq | ResampleType::Polyphase => 130.0,
+        ResampleType::SoxrVhq => 165.0,
+        ResampleType::SoxrHq | ResampleType::Polyphase => 136.0,
     }
 }
 
