@@ -1,0 +1,63 @@
+//! Inner loops over fixed-width chunks, compiled for the vector instructions that the machine has.
+//!
+//! The order of every sum is fixed by the chunk width, not by the machine, and nothing is fused: the same input gives
+//! the same bits with and without AVX.
+
+/// Lanes of the partial sums. Two AVX registers, so that additions overlap.
+pub(crate) const LANES: usize = 16;
+
+/// Runs `op` in a version compiled for the best instruction set found at run time.
+///
+/// Only what is inlined into `op` profits, so the kernels below are `inline(always)`.
+#[inline]
+pub(crate) fn dispatch<R>(op: impl FnOnce() -> R) -> R {
+    pulp::Arch::new().dispatch(op)
+}
+
+/// Sums partial sums in pairs.
+#[inline(always)]
+pub(crate) fn reduce(lanes: [f32; LANES]) -> f32 {
+    let mut width = LANES / 2;
+    let mut lanes = lanes;
+    while width > 0 {
+        for i in 0..width {
+            lanes[i] += lanes[i + width];
+        }
+        width /= 2;
+    }
+    lanes[0]
+}
+
+/// Sum of products.
+#[inline(always)]
+pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut lanes = [0.0f32; LANES];
+    let (a_chunks, a_rest) = a.as_chunks::<LANES>();
+    let (b_chunks, b_rest) = b.as_chunks::<LANES>();
+    for (x, y) in a_chunks.iter().zip(b_chunks) {
+        for i in 0..LANES {
+            lanes[i] += x[i] * y[i];
+        }
+    }
+    for (i, (x, y)) in a_rest.iter().zip(b_rest).enumerate() {
+        lanes[i] += x * y;
+    }
+    reduce(lanes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dot_equals_a_plain_sum() {
+        for n in [0, 1, 15, 16, 17, 1025] {
+            let a: Vec<f32> = (0..n).map(|i| (i as f32 * 0.37).sin()).collect();
+            let b: Vec<f32> = (0..n).map(|i| (i as f32 * 0.11).cos()).collect();
+            let plain: f64 = a.iter().zip(&b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum();
+            let fast = dispatch(|| dot(&a, &b));
+            assert!((f64::from(fast) - plain).abs() < 1e-5, "{n}: {fast} {plain}");
+            assert_eq!(fast, dot(&a, &b), "the instruction set must not change a bit");
+        }
+    }
+}

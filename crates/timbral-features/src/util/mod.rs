@@ -1,0 +1,5 @@
+//! Helpers around arrays and signals.
+
+mod norm;
+
+pub use norm::{Norm, normalize};
