@@ -1,10 +1,14 @@
 #![doc = include_str!("../README.md")]
 
 mod decompose;
+mod effects;
 mod error;
 mod framing;
+mod loudness;
 mod pcen;
+mod pitch;
 mod resample;
+mod segment;
 mod sequence;
 mod shape;
 mod simd;
@@ -15,11 +19,21 @@ mod window;
 pub use decompose::{
     HarmonicPercussive, Hpss, HpssConfig, NeighborAggregate, median_filter, nn_filter, softmask,
 };
+pub use effects::{DEFAULT_EMPHASIS, SilenceConfig, deemphasis, phase_vocoder, preemphasis, split, trim};
+pub use effects::{GriffinLim, GriffinLimConfig, Separation, SeparationConfig};
+pub use effects::{PitchShift, PitchShiftConfig, TimeStretch, TimeStretchConfig};
 pub use error::FeatureError;
 pub use framing::PadMode;
+pub use loudness::{
+    Biquad, KWeighting, Loudness, LoudnessConfig, LoudnessMeter, integrated_loudness, loudness,
+};
 pub use pcen::{Pcen, PcenConfig, PcenState, PcenStream};
+pub use pitch::{PitchScratch, PitchTrack, Pyin, PyinConfig, Yin, YinConfig};
 pub use realfft::num_complex::Complex32;
 pub use resample::{ResampleConfig, ResampleScratch, ResampleType, Resampler, resample};
+pub use segment::{Bandwidth, CrossSimilarityConfig, RecurrenceConfig, RecurrenceMode};
+pub use segment::{PathEnhanceConfig, agglomerative, cross_similarity, diagonal_filter, lag_to_recurrence};
+pub use segment::{path_enhance, recurrence_matrix, recurrence_to_lag};
 pub use sequence::{Alignment, DtwConfig, Metric, cdist, dtw, dtw_cost};
 pub use sequence::{
     StatePath, stack_states, viterbi, viterbi_binary, viterbi_binary_each, viterbi_discriminative,
