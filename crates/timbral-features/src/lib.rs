@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+mod convert;
 mod decompose;
 mod effects;
 mod error;
+mod filters;
 mod framing;
 mod loudness;
 mod pcen;
@@ -16,6 +18,12 @@ mod stft;
 mod util;
 mod window;
 
+pub use convert::{
+    NoteStyle, Weighting, a_weighting, a4_to_tuning, b_weighting, c_weighting, cqt_frequencies, d_weighting,
+    fft_frequencies, fourier_tempo_frequencies, frames_to_samples, frames_to_time, hz_to_mel, hz_to_midi,
+    hz_to_note, hz_to_octs, mel_frequencies, mel_to_hz, midi_to_hz, midi_to_note, note_to_midi, octs_to_hz,
+    samples_to_frames, samples_to_time, tempo_frequencies, time_to_frames, time_to_samples, tuning_to_a4,
+};
 pub use decompose::{
     HarmonicPercussive, Hpss, HpssConfig, NeighborAggregate, median_filter, nn_filter, softmask,
 };
@@ -23,13 +31,18 @@ pub use effects::{DEFAULT_EMPHASIS, SilenceConfig, deemphasis, phase_vocoder, pr
 pub use effects::{GriffinLim, GriffinLimConfig, Separation, SeparationConfig};
 pub use effects::{PitchShift, PitchShiftConfig, TimeStretch, TimeStretchConfig};
 pub use error::FeatureError;
+pub use filters::{
+    ChromaFilterConfig, CqToChromaConfig, DctNorm, DctType, MelFilterBank, MelFilterConfig, MelNorm,
+    WaveletConfig, Wavelets, chroma_filters, cq_to_chroma, dct_matrix, relative_bandwidth, wavelet,
+    wavelet_lengths, window_bandwidth,
+};
 pub use framing::PadMode;
 pub use loudness::{
     Biquad, KWeighting, Loudness, LoudnessConfig, LoudnessMeter, integrated_loudness, loudness,
 };
 pub use pcen::{Pcen, PcenConfig, PcenState, PcenStream};
 pub use pitch::{PitchScratch, PitchTrack, Pyin, PyinConfig, Yin, YinConfig};
-pub use realfft::num_complex::Complex32;
+pub use realfft::num_complex::{Complex32, Complex64};
 pub use resample::{ResampleConfig, ResampleScratch, ResampleType, Resampler, resample};
 pub use segment::{Bandwidth, CrossSimilarityConfig, RecurrenceConfig, RecurrenceMode};
 pub use segment::{PathEnhanceConfig, agglomerative, cross_similarity, diagonal_filter, lag_to_recurrence};
