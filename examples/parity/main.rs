@@ -9,7 +9,14 @@ mod compare;
 mod report;
 mod store;
 
+mod effects;
+mod hpss;
+mod loudness;
 mod mel;
+mod pcen;
+mod pitch;
+mod resample;
+mod sequence;
 mod spectral;
 mod stft;
 mod tables;
@@ -28,7 +35,20 @@ use store::Store;
 /// One theme: answers a case, or says that its function is not implemented there.
 type Theme = fn(&Case<'_>) -> Option<Result<Answers>>;
 
-const THEMES: &[Theme] = &[mel::run, spectral::run, stft::run, tables::run, util::run];
+const THEMES: &[Theme] = &[
+    effects::run,
+    hpss::run,
+    loudness::run,
+    mel::run,
+    pcen::run,
+    pitch::run,
+    resample::run,
+    sequence::run,
+    spectral::run,
+    stft::run,
+    tables::run,
+    util::run,
+];
 
 /// Compare every feature with the golden numbers of a folder.
 #[derive(Parser)]

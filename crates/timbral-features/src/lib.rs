@@ -2,13 +2,21 @@
 
 mod convert;
 mod db;
+mod decompose;
 mod delta;
+mod effects;
 mod error;
 mod filters;
 mod framing;
 mod least_squares;
+mod loudness;
 mod mel;
 mod mfcc;
+mod pcen;
+mod pitch;
+mod resample;
+mod segment;
+mod sequence;
 mod shape;
 mod simd;
 mod spectral;
@@ -27,6 +35,12 @@ pub use db::{
     DbConfig, Reference, amplitude_to_db, db_to_amplitude, db_to_power, perceptual_weighting, power_to_db,
 };
 pub use delta::{Delta, DeltaConfig, DeltaMode, stack_memory};
+pub use decompose::{
+    HarmonicPercussive, Hpss, HpssConfig, NeighborAggregate, median_filter, nn_filter, softmask,
+};
+pub use effects::{DEFAULT_EMPHASIS, SilenceConfig, deemphasis, phase_vocoder, preemphasis, split, trim};
+pub use effects::{GriffinLim, GriffinLimConfig, Separation, SeparationConfig};
+pub use effects::{PitchShift, PitchShiftConfig, TimeStretch, TimeStretchConfig};
 pub use error::FeatureError;
 pub use filters::{
     ChromaFilterConfig, CqToChromaConfig, DctNorm, DctType, MelFilterBank, MelFilterConfig, MelNorm,
@@ -36,7 +50,21 @@ pub use filters::{
 pub use framing::PadMode;
 pub use mel::{LogMelConfig, LogMelSpectrogram, MelConfig, MelScratch, MelSpectrogram};
 pub use mfcc::{Mfcc, MfccConfig, MfccScratch, MfccToMelConfig, mfcc_to_mel};
+pub use loudness::{
+    Biquad, KWeighting, Loudness, LoudnessConfig, LoudnessMeter, integrated_loudness, loudness,
+};
+pub use pcen::{Pcen, PcenConfig, PcenState, PcenStream};
+pub use pitch::{PitchScratch, PitchTrack, Pyin, PyinConfig, Yin, YinConfig};
 pub use realfft::num_complex::{Complex32, Complex64};
+pub use resample::{ResampleConfig, ResampleScratch, ResampleType, Resampler, resample};
+pub use segment::{Bandwidth, CrossSimilarityConfig, RecurrenceConfig, RecurrenceMode};
+pub use segment::{PathEnhanceConfig, agglomerative, cross_similarity, diagonal_filter, lag_to_recurrence};
+pub use segment::{path_enhance, recurrence_matrix, recurrence_to_lag};
+pub use sequence::{Alignment, DtwConfig, Metric, cdist, dtw, dtw_cost};
+pub use sequence::{
+    StatePath, stack_states, viterbi, viterbi_binary, viterbi_binary_each, viterbi_discriminative,
+};
+pub use sequence::{transition_cycle, transition_local, transition_loop, transition_uniform};
 pub use shape::frame_major;
 pub use spectral::{
     BandwidthConfig, CentroidConfig, ContrastConfig, ContrastScratch, FlatnessConfig, PolyConfig,
