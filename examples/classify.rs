@@ -1,4 +1,9 @@
 //! Says which genre songs are: the main job of timbral.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program speaks on stdout and stderr"
+)]
 
 mod common;
 
@@ -17,8 +22,10 @@ const DEFAULT_MODEL: &[u8] = include_bytes!("../models/gtzan.safetensors");
 
 /// Say which genre songs are.
 #[derive(Parser)]
-#[command(after_help = "Example:\n  cargo run --release --example classify -- models/demo.wav\n  \
-                        genre=$(classify --plain song.mp3)")]
+#[command(
+    after_help = "Example:\n  cargo run --release --example classify -- models/demo.wav\n  \
+                        genre=$(classify --plain song.mp3)"
+)]
 struct Arguments {
     /// Audio files, and folders that hold some.
     #[arg(required = true, value_name = "SONG")]
@@ -104,7 +111,9 @@ fn main() -> std::process::ExitCode {
             progress.iter().for_each(|bar| bar.inc(1));
         })?;
         drop(progress);
-        let answers = answers.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let answers = answers
+            .into_inner()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         answers.outcome?;
         match (answers.failed, songs.len()) {
             (0, _) => Ok(()),
@@ -142,11 +151,23 @@ fn print(
             out.flush()?;
         }
         Ok(verdict) => {
-            writeln!(out, "{}: {} ({:.0} %)", song.display(), verdict.genre, 100.0 * verdict.confidence)?;
-            let ranking: Vec<String> =
-                verdict.ranking.iter().map(|s| format!("{} {:.1} %", s.genre, 100.0 * s.probability)).collect();
+            writeln!(
+                out,
+                "{}: {} ({:.0} %)",
+                song.display(),
+                verdict.genre,
+                100.0 * verdict.confidence
+            )?;
+            let ranking: Vec<String> = verdict
+                .ranking
+                .iter()
+                .map(|s| format!("{} {:.1} %", s.genre, 100.0 * s.probability))
+                .collect();
             writeln!(out, "  {}", ranking.join(", "))?;
-            verdict.warnings.iter().try_for_each(|warning| writeln!(out, "  warning: {warning}"))?;
+            verdict
+                .warnings
+                .iter()
+                .try_for_each(|warning| writeln!(out, "  warning: {warning}"))?;
         }
     }
     Ok(())

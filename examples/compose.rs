@@ -15,11 +15,16 @@ const RATE: f32 = 22_050.0;
 const BEAT: f32 = 60.0 / 120.0;
 const BARS: usize = 12;
 /// Root of the bass and the notes above it, as MIDI numbers, one chord a bar: a minor, F, C, G.
-const CHORDS: [(f32, [f32; 3]); 4] =
-    [(33.0, [57.0, 60.0, 64.0]), (29.0, [57.0, 60.0, 65.0]), (36.0, [55.0, 60.0, 64.0]), (31.0, [55.0, 59.0, 62.0])];
+const CHORDS: [(f32, [f32; 3]); 4] = [
+    (33.0, [57.0, 60.0, 64.0]),
+    (29.0, [57.0, 60.0, 65.0]),
+    (36.0, [55.0, 60.0, 64.0]),
+    (31.0, [55.0, 59.0, 62.0]),
+];
 /// Melody of four bars in eighths; 0 rests.
 const MELODY: [u8; 32] = [
-    76, 0, 76, 74, 72, 0, 69, 72, 77, 0, 77, 76, 74, 0, 72, 0, 79, 0, 76, 79, 81, 79, 76, 72, 74, 0, 71, 74, 79, 0, 0, 0,
+    76, 0, 76, 74, 72, 0, 69, 72, 77, 0, 77, 76, 74, 0, 72, 0, 79, 0, 76, 79, 81, 79, 76, 72, 74, 0, 71, 74,
+    79, 0, 0, 0,
 ];
 
 /// Write the demo song as a WAV file.
@@ -34,7 +39,12 @@ fn main() -> std::process::ExitCode {
     common::run(|| {
         let arguments = Arguments::parse();
         let song = song();
-        let audio = timbral_decode::Audio { samples: song, sample_rate: RATE as u32, channels: 1, warnings: vec![] };
+        let audio = timbral_decode::Audio {
+            samples: song,
+            sample_rate: RATE as u32,
+            channels: 1,
+            warnings: vec![],
+        };
         timbral_decode::write_wav(&arguments.output, &audio, timbral_decode::WavFormat::Int16)?;
         Ok(())
     })
@@ -63,7 +73,9 @@ fn song() -> Vec<f32> {
             });
             for half in 0..2 {
                 let octave = 12.0 * half as f32;
-                mix(&mut song, time + half as f32 * BEAT / 2.0, 0.24, |t| bass(t, hertz(root + octave)));
+                mix(&mut song, time + half as f32 * BEAT / 2.0, 0.24, |t| {
+                    bass(t, hertz(root + octave))
+                });
             }
             if bar >= 2 {
                 for note in chord {
@@ -75,7 +87,11 @@ fn song() -> Vec<f32> {
             for note in chord {
                 mix(&mut song, start, 4.0 * BEAT, |t| strings(t, hertz(note + 12.0)));
             }
-            for (eighth, &note) in MELODY[bar % 4 * 8..][..8].iter().enumerate().filter(|(_, note)| **note > 0) {
+            for (eighth, &note) in MELODY[bar % 4 * 8..][..8]
+                .iter()
+                .enumerate()
+                .filter(|(_, note)| **note > 0)
+            {
                 let time = start + eighth as f32 * BEAT / 2.0;
                 mix(&mut song, time, 0.6, |t| 1.6 * piano(t, hertz(f32::from(note))));
             }
@@ -88,7 +104,12 @@ fn song() -> Vec<f32> {
 /// Adds an instrument from `start` on for `length` seconds; it is a function of the seconds since its start.
 fn mix(song: &mut [f32], start: f32, length: f32, mut instrument: impl FnMut(f32) -> f32) {
     let from = (start * RATE) as usize;
-    for (i, sample) in song.iter_mut().skip(from).take((length * RATE) as usize).enumerate() {
+    for (i, sample) in song
+        .iter_mut()
+        .skip(from)
+        .take((length * RATE) as usize)
+        .enumerate()
+    {
         let t = i as f32 / RATE;
         // A few milliseconds of fade, so that no note ends in a click.
         *sample += instrument(t) * ((length - t) * 200.0).min(1.0);

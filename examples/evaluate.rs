@@ -1,4 +1,9 @@
 //! Measures a model on labelled spectrograms or audio files.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program speaks on stdout and stderr"
+)]
 
 mod common;
 
@@ -21,7 +26,12 @@ struct Arguments {
     #[arg(long, value_name = "FILE", default_value = "models/gtzan.safetensors")]
     model: PathBuf,
     /// Folder with `mel_index.csv` and the spectrograms that it names.
-    #[arg(long, value_name = "DIR", required_unless_present = "manifest", conflicts_with = "manifest")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        required_unless_present = "manifest",
+        conflicts_with = "manifest"
+    )]
     table: Option<PathBuf>,
     /// Manifest of audio files (path, label, track_id, artist, …), or a folder with one folder a genre.
     #[arg(long, value_name = "CSV")]
@@ -44,12 +54,17 @@ fn main() -> std::process::ExitCode {
             Some(_) => table(&arguments)?,
             None => audio(&arguments)?,
         };
-        let unknown: Vec<_> =
-            sorted_labels(&tracks).into_iter().filter(|label| !labels.contains(label)).collect();
+        let unknown: Vec<_> = sorted_labels(&tracks)
+            .into_iter()
+            .filter(|label| !labels.contains(label))
+            .collect();
         if !unknown.is_empty() {
             bail!("the model does not know the labels {unknown:?}; it knows {labels:?}");
         }
-        let truth = tracks.iter().filter_map(|t| labels.iter().position(|l| *l == t.label)).collect();
+        let truth = tracks
+            .iter()
+            .filter_map(|t| labels.iter().position(|l| *l == t.label))
+            .collect();
         let groups: Vec<String> = tracks.iter().map(TrackInfo::group_key).collect();
         let source = ReportSource {
             title: &arguments.model.display().to_string(),
@@ -59,8 +74,16 @@ fn main() -> std::process::ExitCode {
             protocol: None,
             split_hash: None,
         };
-        let report = Report::new(&Predictions::from_rows(truth, &rows)?, &source, &Default::default())?;
-        if arguments.json { common::json_line(&report)? } else { println!("{report}") }
+        let report = Report::new(
+            &Predictions::from_rows(truth, &rows)?,
+            &source,
+            &Default::default(),
+        )?;
+        if arguments.json {
+            common::json_line(&report)?
+        } else {
+            println!("{report}")
+        }
         Ok(())
     })
 }
@@ -79,7 +102,9 @@ fn table(arguments: &Arguments) -> anyhow::Result<Answers> {
     }
     let model = Model::open(&arguments.model)?;
     let table = MelTable::read(folder)?;
-    let rows: Vec<usize> = (0..table.len()).filter(|&row| wanted(arguments, &table.rows()[row].track)).collect();
+    let rows: Vec<usize> = (0..table.len())
+        .filter(|&row| wanted(arguments, &table.rows()[row].track))
+        .collect();
     let tracks: Vec<TrackInfo> = rows.iter().map(|&row| table.rows()[row].track.clone()).collect();
     let set = SpectrogramSet::from_table(&table, &rows, &table.labels())?;
     let progress = common::progress(rows.len() as u64, "evaluating");
@@ -96,7 +121,11 @@ fn audio(arguments: &Arguments) -> anyhow::Result<Answers> {
     let manifest = Manifest::read(path)?.filtered(|track| wanted(arguments, track));
     manifest.notes().iter().for_each(|note| eprintln!("note: {note}"));
     let classifier = Classifier::open(&arguments.model)?;
-    let paths: Vec<PathBuf> = manifest.entries().iter().map(|entry| entry.path.clone()).collect();
+    let paths: Vec<PathBuf> = manifest
+        .entries()
+        .iter()
+        .map(|entry| entry.path.clone())
+        .collect();
     let progress = common::progress(paths.len() as u64, "evaluating");
     let answers = std::sync::Mutex::new(vec![None; paths.len()]);
     classifier.classify_files(&paths, arguments.threads, |index, answer| {
@@ -110,16 +139,29 @@ fn audio(arguments: &Arguments) -> anyhow::Result<Answers> {
         progress.inc(1);
     })?;
     drop(progress);
-    let answers = answers.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let answers = answers
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     let missing = answers.iter().filter(|row| row.is_none()).count();
     if missing > 0 {
         // A file that cannot be read is no track left out quietly: it would make the number better than it is.
         bail!("{missing} of {} files could not be classified", answers.len());
     }
-    let tracks = manifest.entries().iter().map(|entry| entry.track.clone()).collect();
-    Ok((classifier.model().labels().to_vec(), tracks, answers.into_iter().flatten().collect()))
+    let tracks = manifest
+        .entries()
+        .iter()
+        .map(|entry| entry.track.clone())
+        .collect();
+    Ok((
+        classifier.model().labels().to_vec(),
+        tracks,
+        answers.into_iter().flatten().collect(),
+    ))
 }
 
 fn wanted(arguments: &Arguments, track: &TrackInfo) -> bool {
-    arguments.split.is_empty() || track.official_split.is_some_and(|part| arguments.split.contains(&part))
+    arguments.split.is_empty()
+        || track
+            .official_split
+            .is_some_and(|part| arguments.split.contains(&part))
 }

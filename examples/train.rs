@@ -1,4 +1,9 @@
 //! Trains a model from a table of spectrograms or from audio files, and measures it by artist-grouped cross-validation.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program speaks on stdout and stderr"
+)]
 
 mod common;
 
@@ -9,8 +14,8 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use clap::Parser;
 use timbral_train::{
-    EpochMetrics, FeatureCache, Folds, Manifest, MelTable, MetricsFile, Part, Predictions, Report, ReportSource,
-    RunConfig, SpectrogramSet, TrackInfo, cross_validate, fit_ensemble,
+    EpochMetrics, FeatureCache, Folds, Manifest, MelTable, MetricsFile, Part, Predictions, Report,
+    ReportSource, RunConfig, SpectrogramSet, TrackInfo, cross_validate, fit_ensemble,
 };
 
 /// Train a model, and measure it by cross-validation in which no artist is on both sides.
@@ -23,7 +28,12 @@ struct Arguments {
     #[arg(value_name = "TOML")]
     config: PathBuf,
     /// Folder with `mel_index.csv` and the spectrograms that it names.
-    #[arg(long, value_name = "DIR", required_unless_present = "manifest", conflicts_with = "manifest")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        required_unless_present = "manifest",
+        conflicts_with = "manifest"
+    )]
     table: Option<PathBuf>,
     /// Manifest of audio files (path, label, track_id, artist, …), or a folder with one folder a genre.
     #[arg(long, value_name = "CSV")]
@@ -67,8 +77,15 @@ fn main() -> std::process::ExitCode {
             let report = validate(&arguments, &config, &set, &tracks)?;
             metrics.insert("cv_accuracy".to_owned(), report.accuracy);
             metrics.insert("cv_macro_f1".to_owned(), report.macro_f1);
-            std::fs::write(arguments.run.join("report.json"), serde_json::to_vec_pretty(&report)?)?;
-            if arguments.json { common::json_line(&report)? } else { println!("{report}") }
+            std::fs::write(
+                arguments.run.join("report.json"),
+                serde_json::to_vec_pretty(&report)?,
+            )?;
+            if arguments.json {
+                common::json_line(&report)?
+            } else {
+                println!("{report}")
+            }
         }
         let Some(out) = &arguments.out else { return Ok(()) };
         let all: Vec<usize> = (0..set.len()).collect();
@@ -81,7 +98,9 @@ fn main() -> std::process::ExitCode {
             Some(&arguments.run.join("fit")),
             &|name, epoch| watch.epoch(name, epoch),
         )?;
-        config.model_file(set.labels(), architecture, tensors, metrics)?.save(out)?;
+        config
+            .model_file(set.labels(), architecture, tensors, metrics)?
+            .save(out)?;
         eprintln!("wrote {}", out.display());
         Ok(())
     })
@@ -89,24 +108,49 @@ fn main() -> std::process::ExitCode {
 
 /// The spectrograms and what is known of their tracks, in the same order.
 fn load(arguments: &Arguments, config: &RunConfig) -> anyhow::Result<(SpectrogramSet, Vec<TrackInfo>)> {
-    let wanted = |track: &TrackInfo| track.official_split.is_none_or(|part| arguments.split.contains(&part));
+    let wanted = |track: &TrackInfo| {
+        track
+            .official_split
+            .is_none_or(|part| arguments.split.contains(&part))
+    };
     if let Some(folder) = &arguments.table {
         let table = MelTable::read(folder)?;
-        let rows: Vec<usize> = (0..table.len()).filter(|&row| wanted(&table.rows()[row].track)).collect();
+        let rows: Vec<usize> = (0..table.len())
+            .filter(|&row| wanted(&table.rows()[row].track))
+            .collect();
         let set = SpectrogramSet::from_table(&table, &rows, &table.labels())?;
-        return Ok((set, rows.iter().map(|&row| table.rows()[row].track.clone()).collect()));
+        return Ok((
+            set,
+            rows.iter().map(|&row| table.rows()[row].track.clone()).collect(),
+        ));
     }
-    let path = arguments.manifest.as_deref().context("neither --table nor --manifest")?;
+    let path = arguments
+        .manifest
+        .as_deref()
+        .context("neither --table nor --manifest")?;
     let manifest = Manifest::read(path)?.filtered(wanted);
     manifest.notes().iter().for_each(|note| eprintln!("note: {note}"));
     let cache = FeatureCache::open(arguments.run.join("features"))?;
     let progress = common::progress(manifest.len() as u64, "computing features");
-    let (set, places) =
-        SpectrogramSet::from_manifest(&manifest, &config.front_end, &manifest.labels(), Some(&cache), |_, error| {
+    let (set, places) = SpectrogramSet::from_manifest(
+        &manifest,
+        &config.front_end,
+        &manifest.labels(),
+        Some(&cache),
+        |_, error| {
             progress.inc(1);
-            error.iter().for_each(|error| progress.line(format!("left out: {error}")));
-        })?;
-    Ok((set, places.iter().map(|&place| manifest.entries()[place].track.clone()).collect()))
+            error
+                .iter()
+                .for_each(|error| progress.line(format!("left out: {error}")));
+        },
+    )?;
+    Ok((
+        set,
+        places
+            .iter()
+            .map(|&place| manifest.entries()[place].track.clone())
+            .collect(),
+    ))
 }
 
 fn validate(
@@ -117,7 +161,10 @@ fn validate(
 ) -> anyhow::Result<Report> {
     let folds = Folds::stratified_group(tracks, arguments.folds, arguments.fold_seed)?;
     let splits: Vec<_> = folds.splits().collect();
-    let rows: Vec<_> = splits.iter().map(|s| (s.rows(tracks, Part::Train), s.rows(tracks, Part::Test))).collect();
+    let rows: Vec<_> = splits
+        .iter()
+        .map(|s| (s.rows(tracks, Part::Train), s.rows(tracks, Part::Test)))
+        .collect();
     let watch = Watch::new(arguments, config, arguments.folds)?;
     let cv = cross_validate(
         &config.members,
@@ -132,18 +179,30 @@ fn validate(
         Predictions::from_rows(cv.tracks.iter().map(|&track| set.class(track)).collect(), rows)
     };
     for (member, rows) in config.members.iter().zip(&cv.members) {
-        eprintln!("{} x {}: accuracy {:.3}", member.name, member.copies, predictions(rows)?.accuracy());
+        eprintln!(
+            "{} x {}: accuracy {:.3}",
+            member.name,
+            member.copies,
+            predictions(rows)?.accuracy()
+        );
     }
     let groups: Vec<String> = cv.tracks.iter().map(|&track| tracks[track].group_key()).collect();
     let source = ReportSource {
-        title: &format!("{}, {}-fold cross-validation by artist", config.name, arguments.folds),
+        title: &format!(
+            "{}, {}-fold cross-validation by artist",
+            config.name, arguments.folds
+        ),
         unit: "track",
         labels: set.labels(),
         groups: &groups,
         protocol: splits.first().map(|split| split.protocol()),
         split_hash: Some(&folds.content_hash()),
     };
-    Ok(Report::new(&predictions(&cv.ensemble)?, &source, &Default::default())?)
+    Ok(Report::new(
+        &predictions(&cv.ensemble)?,
+        &source,
+        &Default::default(),
+    )?)
 }
 
 /// Shows the passes of all networks and keeps their metrics, one CSV file a network.
@@ -159,16 +218,27 @@ impl Watch {
         let folder = arguments.run.join("metrics");
         std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
         let progress = common::progress((folds * passes) as u64, "training");
-        Ok(Self { progress, folder, files: Default::default() })
+        Ok(Self {
+            progress,
+            folder,
+            files: Default::default(),
+        })
     }
 
     fn epoch(&self, name: &str, epoch: &EpochMetrics) -> ControlFlow<()> {
         self.progress.inc(1);
-        let mut files = self.files.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut files = self
+            .files
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let written = match files.get_mut(name) {
             Some(file) => file.push(epoch),
-            None => MetricsFile::create(self.folder.join(format!("{name}.csv")), epoch.epoch - 1)
-                .and_then(|mut file| file.push(epoch).map(|()| drop(files.insert(name.to_owned(), file)))),
+            None => MetricsFile::create(self.folder.join(format!("{name}.csv")), epoch.epoch - 1).and_then(
+                |mut file| {
+                    file.push(epoch)
+                        .map(|()| drop(files.insert(name.to_owned(), file)))
+                },
+            ),
         };
         if let Err(error) = written {
             self.progress.line(format!("error: {error}"));

@@ -48,7 +48,9 @@ impl Architecture {
             Self::Ensemble { members } => {
                 if members.is_empty() || members.len() > 64 {
                     let given = members.len();
-                    return Err(ModelError::Config(format!("{given} members, 1 to 64 make an ensemble")));
+                    return Err(ModelError::Config(format!(
+                        "{given} members, 1 to 64 make an ensemble"
+                    )));
                 }
                 let bands = members[0].bands();
                 for member in members {
@@ -57,7 +59,9 @@ impl Architecture {
                     }
                     if member.bands() != bands {
                         let other = member.bands();
-                        return Err(ModelError::Config(format!("members take {bands} and {other} mel bands")));
+                        return Err(ModelError::Config(format!(
+                            "members take {bands} and {other} mel bands"
+                        )));
                     }
                     member.validate()?;
                 }
@@ -90,7 +94,9 @@ impl Architecture {
     ) -> std::result::Result<Box<dyn Network>, ModelError> {
         self.validate()?;
         if !(2..=MAX_CLASSES).contains(&classes) {
-            return Err(ModelError::Config(format!("{classes} classes, 2 to {MAX_CLASSES} are allowed")));
+            return Err(ModelError::Config(format!(
+                "{classes} classes, 2 to {MAX_CLASSES} are allowed"
+            )));
         }
         self.build_checked(classes, clock, vb)
     }

@@ -29,7 +29,13 @@ pub struct CompactCnnConfig {
 
 impl Default for CompactCnnConfig {
     fn default() -> Self {
-        Self { bands: 128, bands_per_group: 2, channels: vec![24, 48, 96, 128], dropout: 0.4, crop_frames: 128 }
+        Self {
+            bands: 128,
+            bands_per_group: 2,
+            channels: vec![24, 48, 96, 128],
+            dropout: 0.4,
+            crop_frames: 128,
+        }
     }
 }
 
@@ -39,11 +45,23 @@ impl CompactCnnConfig {
     /// # Errors
     /// [`ModelError::Config`] with the rule that is broken.
     pub fn validate(&self) -> std::result::Result<(), ModelError> {
-        let rule = |holds: bool, text: String| if holds { Ok(()) } else { Err(ModelError::Config(text)) };
-        rule((1..=1024).contains(&self.bands), format!("{} bands, 1 to 1024 are allowed", self.bands))?;
+        let rule = |holds: bool, text: String| {
+            if holds {
+                Ok(())
+            } else {
+                Err(ModelError::Config(text))
+            }
+        };
+        rule(
+            (1..=1024).contains(&self.bands),
+            format!("{} bands, 1 to 1024 are allowed", self.bands),
+        )?;
         rule(
             self.bands_per_group > 0 && self.bands.is_multiple_of(self.bands_per_group),
-            format!("{} bands do not divide into groups of {}", self.bands, self.bands_per_group),
+            format!(
+                "{} bands do not divide into groups of {}",
+                self.bands, self.bands_per_group
+            ),
         )?;
         rule(
             (1..=10).contains(&self.channels.len()),
@@ -63,9 +81,15 @@ impl CompactCnnConfig {
         )?;
         rule(
             self.crop_frames == 0 || (16..=65_536).contains(&self.crop_frames),
-            format!("crops of {} frames, 0 or 16 to 65536 are allowed", self.crop_frames),
+            format!(
+                "crops of {} frames, 0 or 16 to 65536 are allowed",
+                self.crop_frames
+            ),
         )?;
-        rule((0.0..1.0).contains(&self.dropout), format!("dropout {}, it must be in [0, 1)", self.dropout))
+        rule(
+            (0.0..1.0).contains(&self.dropout),
+            format!("dropout {}, it must be in [0, 1)", self.dropout),
+        )
     }
 
     /// Frames below which the input is repeated: every block halves them once.
@@ -100,7 +124,10 @@ impl CompactCnn {
         clock: &TrainingClock,
         vb: VarBuilder<'_>,
     ) -> Result<Self> {
-        let norm = |channels| BatchNormConfig { channels, ..BatchNormConfig::default() };
+        let norm = |channels| BatchNormConfig {
+            channels,
+            ..BatchNormConfig::default()
+        };
         let input = batch_norm_1d(norm(config.bands / config.bands_per_group), vb.pp("input"))?;
         let mut blocks = Vec::with_capacity(config.channels.len());
         let mut in_channels = 1;
@@ -113,10 +140,17 @@ impl CompactCnn {
                 bias: false, // the normalisation that follows has its own
                 ..Conv2dConfig::default()
             };
-            blocks.push((conv2d(shape, vb.pp("conv"))?, batch_norm_2d(norm(out_channels), vb.pp("norm"))?));
+            blocks.push((
+                conv2d(shape, vb.pp("conv"))?,
+                batch_norm_2d(norm(out_channels), vb.pp("norm"))?,
+            ));
             in_channels = out_channels;
         }
-        let shape = LinearConfig { in_features: 2 * in_channels, out_features: classes, bias: true };
+        let shape = LinearConfig {
+            in_features: 2 * in_channels,
+            out_features: classes,
+            bias: true,
+        };
         Ok(Self {
             config: config.clone(),
             input,
@@ -136,10 +170,16 @@ impl CompactCnn {
             );
         }
         let groups = bands / self.config.bands_per_group;
-        let x = x.reshape((batch, groups, self.config.bands_per_group, frames))?.mean(2)?;
+        let x = x
+            .reshape((batch, groups, self.config.bands_per_group, frames))?
+            .mean(2)?;
         let x = self.input.forward_t(&x, train)?;
         let least = self.config.min_frames();
-        let x = if frames < least { x.repeat((1, 1, least.div_ceil(frames)))? } else { x };
+        let x = if frames < least {
+            x.repeat((1, 1, least.div_ceil(frames)))?
+        } else {
+            x
+        };
         x.unsqueeze(1)
     }
 }
@@ -164,10 +204,17 @@ impl ModuleT for CompactCnn {
             return self.logits(x, train);
         }
         let starts = crop_starts(frames, crop);
-        let crops = starts.iter().map(|&start| x.narrow(2, start, crop)).collect::<Result<Vec<_>>>()?;
+        let crops = starts
+            .iter()
+            .map(|&start| x.narrow(2, start, crop))
+            .collect::<Result<Vec<_>>>()?;
         let rows = softmax(&self.logits(&Tensor::cat(&crops, 0)?, false)?, D::Minus1)?;
         let (rows_all, classes) = rows.dims2()?;
-        log_probabilities(&rows.reshape((starts.len(), rows_all / starts.len(), classes))?.mean(0)?)
+        log_probabilities(
+            &rows
+                .reshape((starts.len(), rows_all / starts.len(), classes))?
+                .mean(0)?,
+        )
     }
 }
 

@@ -58,8 +58,8 @@ impl Header {
     /// [`ModelError::Unsupported`] for another schema version, [`ModelError::Malformed`] for JSON that is not a header,
     /// [`ModelError::Config`] for an architecture that breaks its rules, [`ModelError::Limit`] for too many labels.
     pub fn from_json(text: &str) -> Result<Self, ModelError> {
-        let value: serde_json::Value =
-            serde_json::from_str(text).map_err(|e| ModelError::Malformed(format!("header is no JSON: {e}")))?;
+        let value: serde_json::Value = serde_json::from_str(text)
+            .map_err(|e| ModelError::Malformed(format!("header is no JSON: {e}")))?;
         // The version comes first: a later schema may have any other shape.
         match value.get("schema_version").and_then(serde_json::Value::as_u64) {
             Some(version) if version == u64::from(SCHEMA_VERSION) => {}

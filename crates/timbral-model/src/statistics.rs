@@ -46,27 +46,48 @@ impl StatisticsConfig {
     /// # Errors
     /// [`ModelError::Config`] with the rule that is broken.
     pub fn validate(&self) -> std::result::Result<(), ModelError> {
-        let rule = |holds: bool, text: String| if holds { Ok(()) } else { Err(ModelError::Config(text)) };
-        rule((1..=1024).contains(&self.bands), format!("{} bands, 1 to 1024 are allowed", self.bands))?;
+        let rule = |holds: bool, text: String| {
+            if holds {
+                Ok(())
+            } else {
+                Err(ModelError::Config(text))
+            }
+        };
+        rule(
+            (1..=1024).contains(&self.bands),
+            format!("{} bands, 1 to 1024 are allowed", self.bands),
+        )?;
         rule(
             (1..=self.bands).contains(&self.coefficients),
             format!("{} coefficients of {} bands", self.coefficients, self.bands),
         )?;
         rule(
             self.correlated <= self.coefficients && self.correlated != 1,
-            format!("{} correlated of {} coefficients", self.correlated, self.coefficients),
+            format!(
+                "{} correlated of {} coefficients",
+                self.correlated, self.coefficients
+            ),
         )?;
         rule(
             self.bands_per_group > 0 && self.bands.is_multiple_of(self.bands_per_group),
-            format!("{} bands do not divide into groups of {}", self.bands, self.bands_per_group),
+            format!(
+                "{} bands do not divide into groups of {}",
+                self.bands, self.bands_per_group
+            ),
         )?;
         rule(
             (4..=4096).contains(&self.modulation_frames) && self.modulation_frames.is_multiple_of(2),
-            format!("{} modulation frames, an even number from 4 to 4096 is allowed", self.modulation_frames),
+            format!(
+                "{} modulation frames, an even number from 4 to 4096 is allowed",
+                self.modulation_frames
+            ),
         )?;
         rule(
             (1..=self.modulation_frames / 2).contains(&self.modulation_bins),
-            format!("{} modulation bins of {} frames", self.modulation_bins, self.modulation_frames),
+            format!(
+                "{} modulation bins of {} frames",
+                self.modulation_bins, self.modulation_frames
+            ),
         )
     }
 
@@ -137,27 +158,51 @@ impl LogMelStatistics {
         let bins = edges.len() - 1;
 
         let cosines = matrix(bands, config.coefficients, |band, k| {
-            let scale = if k == 0 { (1.0 / bands as f64).sqrt() } else { (2.0 / bands as f64).sqrt() };
+            let scale = if k == 0 {
+                (1.0 / bands as f64).sqrt()
+            } else {
+                (2.0 / bands as f64).sqrt()
+            };
             scale * (std::f64::consts::PI * k as f64 * (band as f64 + 0.5) / bands as f64).cos()
         })?;
         let grouping = matrix(bands, groups, |band, group| {
-            if band / config.bands_per_group == group { 1.0 / config.bands_per_group as f64 } else { 0.0 }
+            if band / config.bands_per_group == group {
+                1.0 / config.bands_per_group as f64
+            } else {
+                0.0
+            }
         })?;
         let fourier = matrix(frames, 2 * frequencies, |t, column| {
             let hann = 0.5 - 0.5 * (std::f64::consts::TAU * t as f64 / frames as f64).cos();
             // The product of time and frequency wraps around, so the angle stays small and exact.
             let turn = (t * (column % frequencies)) % frames;
             let angle = std::f64::consts::TAU * turn as f64 / frames as f64;
-            hann * if column < frequencies { angle.cos() } else { angle.sin() }
+            hann * if column < frequencies {
+                angle.cos()
+            } else {
+                angle.sin()
+            }
         })?;
         let pooling = matrix(frequencies, bins, |frequency, bin| {
             f64::from(u8::from((edges[bin]..edges[bin + 1]).contains(&frequency)))
         })?;
         let n = config.correlated;
-        let upper: Vec<u32> =
-            (0..n).flat_map(|i| (i + 1..n).map(move |j| (i * n + j) as u32)).collect();
-        let pairs = if upper.is_empty() { None } else { Some(Tensor::new(upper, device)?) };
-        Ok(Self { config: config.clone(), cosines, grouping, fourier, pooling, pairs })
+        let upper: Vec<u32> = (0..n)
+            .flat_map(|i| (i + 1..n).map(move |j| (i * n + j) as u32))
+            .collect();
+        let pairs = if upper.is_empty() {
+            None
+        } else {
+            Some(Tensor::new(upper, device)?)
+        };
+        Ok(Self {
+            config: config.clone(),
+            cosines,
+            grouping,
+            fourier,
+            pooling,
+            pairs,
+        })
     }
 
     /// Computes the statistics of a batch.
@@ -204,29 +249,43 @@ impl LogMelStatistics {
 
     /// `(batch, frames, bands)` to `(batch, groups * bins)`.
     fn modulation(&self, x: &Tensor) -> Result<Tensor> {
-        let (window, frequencies) = (self.config.modulation_frames, self.config.modulation_frames / 2 + 1);
-        let grouped = x.broadcast_matmul(&self.grouping)?.transpose(1, 2)?.contiguous()?; // (batch, groups, frames)
+        let (window, frequencies) = (
+            self.config.modulation_frames,
+            self.config.modulation_frames / 2 + 1,
+        );
+        let grouped = x
+            .broadcast_matmul(&self.grouping)?
+            .transpose(1, 2)?
+            .contiguous()?; // (batch, groups, frames)
         let frames = grouped.dim(2)?;
         let starts: Vec<usize> = (0..=frames - window).step_by(window / 2).collect();
         let mut power: Option<Tensor> = None;
         for &start in &starts {
             let cut = grouped.narrow(2, start, window)?;
-            let spectrum = cut.broadcast_sub(&cut.mean_keepdim(2)?)?.broadcast_matmul(&self.fourier)?.sqr()?;
-            let sum = (spectrum.narrow(2, 0, frequencies)? + spectrum.narrow(2, frequencies, frequencies)?)?;
+            let spectrum = cut
+                .broadcast_sub(&cut.mean_keepdim(2)?)?
+                .broadcast_matmul(&self.fourier)?
+                .sqr()?;
+            let sum =
+                (spectrum.narrow(2, 0, frequencies)? + spectrum.narrow(2, frequencies, frequencies)?)?;
             power = Some(match power {
                 Some(total) => (total + sum)?,
                 None => sum,
             });
         }
-        let Some(power) = power else { candle_core::bail!("no modulation window in {frames} frames") };
+        let Some(power) = power else {
+            candle_core::bail!("no modulation window in {frames} frames")
+        };
         let pooled = (power / starts.len() as f64)?.broadcast_matmul(&self.pooling)?;
         (pooled + ENERGY_FLOOR)?.log()?.flatten_from(1)
     }
 }
 
 fn matrix(rows: usize, columns: usize, value: impl Fn(usize, usize) -> f64) -> Result<Tensor> {
-    let values: Vec<f32> =
-        (0..rows).flat_map(|r| (0..columns).map(move |c| (r, c))).map(|(r, c)| value(r, c) as f32).collect();
+    let values: Vec<f32> = (0..rows)
+        .flat_map(|r| (0..columns).map(move |c| (r, c)))
+        .map(|(r, c)| value(r, c) as f32)
+        .collect();
     Tensor::from_vec(values, (rows, columns), &Device::Cpu)
 }
 

@@ -2,11 +2,12 @@ use candle_core::{Module, ModuleT, Result, Tensor};
 use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
 use timbral_nn::{
-    BatchNorm, BatchNormConfig, Dropout, Linear, LinearConfig, TrainingClock, batch_norm_1d, dropout, linear, relu,
+    BatchNorm, BatchNormConfig, Dropout, Linear, LinearConfig, TrainingClock, batch_norm_1d, dropout, linear,
+    relu,
 };
 
-use crate::statistics::{LogMelStatistics, StatisticsConfig};
 use crate::ModelError;
+use crate::statistics::{LogMelStatistics, StatisticsConfig};
 
 /// Sizes of a [`StatisticsNet`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,7 +25,12 @@ pub struct StatisticsNetConfig {
 
 impl Default for StatisticsNetConfig {
     fn default() -> Self {
-        Self { statistics: StatisticsConfig::default(), hidden: vec![96], input_dropout: 0.7, dropout: 0.5 }
+        Self {
+            statistics: StatisticsConfig::default(),
+            hidden: vec![96],
+            input_dropout: 0.7,
+            dropout: 0.5,
+        }
     }
 }
 
@@ -37,11 +43,15 @@ impl StatisticsNetConfig {
         self.statistics.validate()?;
         if self.hidden.len() > 16 || self.hidden.iter().any(|h| !(1..=16_384).contains(h)) {
             let given = &self.hidden;
-            return Err(ModelError::Config(format!("hidden layers {given:?}, at most 16 of 1 to 16384 units")));
+            return Err(ModelError::Config(format!(
+                "hidden layers {given:?}, at most 16 of 1 to 16384 units"
+            )));
         }
         for dropout in [self.input_dropout, self.dropout] {
             if !(0.0..1.0).contains(&dropout) {
-                return Err(ModelError::Config(format!("dropout {dropout}, it must be in [0, 1)")));
+                return Err(ModelError::Config(format!(
+                    "dropout {dropout}, it must be in [0, 1)"
+                )));
             }
         }
         Ok(())
@@ -72,7 +82,8 @@ impl StatisticsNet {
         vb: VarBuilder<'_>,
     ) -> std::result::Result<Self, ModelError> {
         let statistics = LogMelStatistics::new(&config.statistics)?;
-        Self::with_statistics(config, statistics, classes, clock, vb).map_err(|e| ModelError::Shape(e.to_string()))
+        Self::with_statistics(config, statistics, classes, clock, vb)
+            .map_err(|e| ModelError::Shape(e.to_string()))
     }
 
     fn with_statistics(
@@ -83,10 +94,20 @@ impl StatisticsNet {
         vb: VarBuilder<'_>,
     ) -> Result<Self> {
         let mut width = config.statistics.len();
-        let scaler = BatchNormConfig { channels: width, ..BatchNormConfig::default() };
+        let scaler = BatchNormConfig {
+            channels: width,
+            ..BatchNormConfig::default()
+        };
         let scaler = batch_norm_1d(scaler, vb.pp("scaler"))?;
         let mut dense = |units: usize, vb: VarBuilder<'_>| {
-            let layer = linear(LinearConfig { in_features: width, out_features: units, bias: true }, vb);
+            let layer = linear(
+                LinearConfig {
+                    in_features: width,
+                    out_features: units,
+                    bias: true,
+                },
+                vb,
+            );
             width = units;
             layer
         };

@@ -32,10 +32,17 @@ impl TensorFile {
     /// [`ModelError::Io`] when the file cannot be read, else as [`from_bytes`](Self::from_bytes).
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ModelError> {
         let path = path.as_ref();
-        let io = |source| ModelError::Io { path: path.to_owned(), source };
+        let io = |source| ModelError::Io {
+            path: path.to_owned(),
+            source,
+        };
         let mut bytes = Vec::new();
         // One byte more than allowed, so that a file that grows or lies about its size is noticed as well.
-        File::open(path).map_err(io)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(io)?;
+        File::open(path)
+            .map_err(io)?
+            .take(MAX_FILE_BYTES + 1)
+            .read_to_end(&mut bytes)
+            .map_err(io)?;
         Self::from_bytes(&bytes)
     }
 
@@ -47,7 +54,11 @@ impl TensorFile {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ModelError> {
         if bytes.len() as u64 > MAX_FILE_BYTES {
             let given = bytes.len() as u64;
-            return Err(ModelError::Limit { what: "size of the file in bytes", given, limit: MAX_FILE_BYTES });
+            return Err(ModelError::Limit {
+                what: "size of the file in bytes",
+                given,
+                limit: MAX_FILE_BYTES,
+            });
         }
         let malformed = |e: safetensors::SafeTensorError| ModelError::Malformed(format!("safetensors: {e}"));
         let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(malformed)?;
@@ -78,7 +89,10 @@ impl TensorFile {
         let malformed = |e| ModelError::Malformed(format!("safetensors: {e}"));
         let mut views = Vec::with_capacity(data.len());
         for (name, dims, raw) in &data {
-            views.push((*name, TensorView::new(Dtype::F32, dims.clone(), raw).map_err(malformed)?));
+            views.push((
+                *name,
+                TensorView::new(Dtype::F32, dims.clone(), raw).map_err(malformed)?,
+            ));
         }
         let metadata = HashMap::from([(TEXT_KEY.to_owned(), self.text.clone())]);
         safetensors::serialize(views, Some(metadata)).map_err(malformed)
@@ -90,18 +104,27 @@ impl TensorFile {
     /// [`ModelError::Io`] when writing fails, else as [`to_bytes`](Self::to_bytes).
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), ModelError> {
         let path = path.as_ref();
-        write_atomically(path, &self.to_bytes()?).map_err(|source| ModelError::Io { path: path.to_owned(), source })
+        write_atomically(path, &self.to_bytes()?).map_err(|source| ModelError::Io {
+            path: path.to_owned(),
+            source,
+        })
     }
 }
 
 fn read_tensor(name: &str, view: &TensorView<'_>) -> Result<Tensor, ModelError> {
     if view.dtype() != Dtype::F32 {
-        return Err(ModelError::Unsupported(format!("tensor {name} is {:?}, F32 is read", view.dtype())));
+        return Err(ModelError::Unsupported(format!(
+            "tensor {name} is {:?}, F32 is read",
+            view.dtype()
+        )));
     }
     let (chunks, _) = view.data().as_chunks::<4>();
     let values: Vec<f32> = chunks.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
     if let Some(position) = values.iter().position(|v| !v.is_finite()) {
-        return Err(ModelError::Malformed(format!("tensor {name} holds {} at {position}", values[position])));
+        return Err(ModelError::Malformed(format!(
+            "tensor {name} holds {} at {position}",
+            values[position]
+        )));
     }
     Ok(Tensor::from_vec(values, view.shape(), &Device::Cpu)?)
 }

@@ -27,8 +27,8 @@ pub use split::{Amount, Folds, HoldoutConfig, LeakySegmentSplit, Protocol, Split
 pub use tables::{FeatureTable, MelRow, MelTable};
 pub use track::{Part, TrackInfo, sorted_labels};
 pub use training::{
-    Augmentation, CrossValidation, EpochMetrics, Member, MetricsFile, RunConfig, ScheduleKind, SpectrogramSet,
-    TrainConfig, Trained, Trainer, augment, cross_validate, fit_ensemble, predict,
+    Augmentation, CrossValidation, EpochMetrics, Member, MetricsFile, RunConfig, ScheduleKind,
+    SpectrogramSet, TrainConfig, Trained, Trainer, augment, cross_validate, fit_ensemble, predict,
 };
 
 /// The examples of the project's README, compiled with the doctests of the crate that stands above the others.

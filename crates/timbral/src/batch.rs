@@ -6,8 +6,8 @@ use crate::{Classifier, Error, Verdict};
 
 /// Extensions of files that a folder is searched for.
 const AUDIO_EXTENSIONS: [&str; 22] = [
-    "aac", "aif", "aifc", "aiff", "alac", "au", "caf", "flac", "m4a", "m4b", "mka", "mkv", "mp2", "mp3", "mp4", "oga",
-    "ogg", "opus", "snd", "wav", "wave", "webm",
+    "aac", "aif", "aifc", "aiff", "alac", "au", "caf", "flac", "m4a", "m4b", "mka", "mkv", "mp2", "mp3",
+    "mp4", "oga", "ogg", "opus", "snd", "wav", "wave", "webm",
 ];
 
 impl Classifier {
@@ -27,7 +27,10 @@ impl Classifier {
             .build()
             .map_err(|e| Error::Threads(e.to_string()))?;
         pool.install(|| {
-            paths.par_iter().enumerate().for_each(|(index, path)| done(index, self.classify_file(path)));
+            paths
+                .par_iter()
+                .enumerate()
+                .for_each(|(index, path)| done(index, self.classify_file(path)));
         });
         Ok(())
     }
@@ -47,7 +50,10 @@ pub fn audio_files(path: &Path) -> Result<Vec<PathBuf>, Error> {
     // A stack, not recursion: the depth of a stranger's folders is theirs to choose.
     let mut folders = vec![path.to_owned()];
     while let Some(folder) = folders.pop() {
-        let io = |source| Error::Io { path: folder.clone(), source };
+        let io = |source| Error::Io {
+            path: folder.clone(),
+            source,
+        };
         for entry in std::fs::read_dir(&folder).map_err(io)? {
             let entry = entry.map_err(io)?;
             if entry.file_name().as_encoded_bytes().first() == Some(&b'.') {
@@ -70,5 +76,9 @@ pub fn audio_files(path: &Path) -> Result<Vec<PathBuf>, Error> {
 fn is_audio(path: &Path) -> bool {
     path.extension()
         .and_then(|extension| extension.to_str())
-        .is_some_and(|extension| AUDIO_EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)))
+        .is_some_and(|extension| {
+            AUDIO_EXTENSIONS
+                .iter()
+                .any(|known| extension.eq_ignore_ascii_case(known))
+        })
 }

@@ -3,9 +3,9 @@ use std::path::Path;
 use timbral_decode::{Audio, DecodeOptions, decode_bytes, decode_file};
 use timbral_model::{Model, ModelFile};
 
+use crate::Error;
 use crate::front_end::{FrontEnd, FrontEndPlan, batch};
 use crate::verdict::{Verdict, WindowVerdict, ranking};
-use crate::Error;
 
 /// Windows given to the network at once: bounds memory on long files.
 const WINDOWS_PER_BATCH: usize = 16;
@@ -46,9 +46,15 @@ impl Classifier {
         let front_end = FrontEnd::from_json(&model.header().front_end)?;
         let (given, needed) = (front_end.log_mel.mel.n_mels, model.header().architecture.bands());
         if given != needed {
-            return Err(Error::FrontEnd(format!("{given} mel bands are computed, the network takes {needed}")));
+            return Err(Error::FrontEnd(format!(
+                "{given} mel bands are computed, the network takes {needed}"
+            )));
         }
-        Ok(Self { front_end: front_end.plan()?, model, middle: None })
+        Ok(Self {
+            front_end: front_end.plan()?,
+            model,
+            middle: None,
+        })
     }
 
     /// Looks only at this many seconds around the middle of each file, so that the time does not depend on its length.
@@ -70,7 +76,10 @@ impl Classifier {
     /// [`Error::Decode`] when the file cannot be decoded, else as [`classify_samples`](Self::classify_samples).
     pub fn classify_file(&self, path: impl AsRef<Path>) -> Result<Verdict, Error> {
         let path = path.as_ref();
-        self.classify_audio(&decode_file(path, &self.decode_options())?, &path.display().to_string())
+        self.classify_audio(
+            &decode_file(path, &self.decode_options())?,
+            &path.display().to_string(),
+        )
     }
 
     /// Decodes and classifies the bytes of a file.
@@ -92,7 +101,9 @@ impl Classifier {
     }
 
     fn decode_options(&self) -> DecodeOptions {
-        let options = DecodeOptions::default().mono().sample_rate(self.front_end.sample_rate());
+        let options = DecodeOptions::default()
+            .mono()
+            .sample_rate(self.front_end.sample_rate());
         match self.middle {
             Some(seconds) => options.middle(seconds),
             None => options,
@@ -100,7 +111,11 @@ impl Classifier {
     }
 
     fn classify_audio(&self, audio: &Audio, what: &str) -> Result<Verdict, Error> {
-        self.verdict(&audio.samples, what, audio.warnings.iter().map(ToString::to_string).collect())
+        self.verdict(
+            &audio.samples,
+            what,
+            audio.warnings.iter().map(ToString::to_string).collect(),
+        )
     }
 
     fn verdict(&self, samples: &[f32], what: &str, warnings: Vec<String>) -> Result<Verdict, Error> {

@@ -80,7 +80,13 @@ impl FrontEnd {
             )));
         }
         let log_mel = LogMelSpectrogram::new(self.log_mel.clone())?;
-        Ok(FrontEndPlan { segmenter, window_samples, min_samples, sample_rate, log_mel })
+        Ok(FrontEndPlan {
+            segmenter,
+            window_samples,
+            min_samples,
+            sample_rate,
+            log_mel,
+        })
     }
 }
 
@@ -120,7 +126,10 @@ impl FrontEndPlan {
         if samples.len() <= self.window_samples {
             return Ok(vec![compute(0, samples)?]);
         }
-        self.segmenter.windows(samples).map(|window| compute(window.start, &window.samples)).collect()
+        self.segmenter
+            .windows(samples)
+            .map(|window| compute(window.start, &window.samples))
+            .collect()
     }
 
     fn seconds(&self, samples: usize) -> f64 {
@@ -136,7 +145,9 @@ impl FrontEndPlan {
             });
         }
         if samples.iter().all(|s| *s == samples[0]) {
-            return Err(Error::Silent { what: what.to_owned() });
+            return Err(Error::Silent {
+                what: what.to_owned(),
+            });
         }
         Ok(())
     }
@@ -155,7 +166,10 @@ pub fn batch(windows: &[FeatureWindow]) -> Result<Tensor, Error> {
     for window in windows {
         if window.log_mel.dim() != (bands, frames) {
             let other = window.log_mel.dim();
-            return Err(Error::FrontEnd(format!("windows of shape {:?} and {other:?}", (bands, frames))));
+            return Err(Error::FrontEnd(format!(
+                "windows of shape {:?} and {other:?}",
+                (bands, frames)
+            )));
         }
         values.extend(&window.log_mel);
     }

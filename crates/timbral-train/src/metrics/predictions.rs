@@ -69,8 +69,9 @@ impl Predictions {
     pub fn from_rows(truth: Vec<usize>, rows: &[Vec<f32>]) -> Result<Self, TrainError> {
         let classes = rows.first().map_or(0, Vec::len);
         let values = rows.iter().flatten().map(|p| f64::from(*p)).collect();
-        let probabilities = Array2::from_shape_vec((rows.len(), classes), values)
-            .map_err(|e| TrainError::shape("predictions", e.to_string(), "all rows must have the same length"))?;
+        let probabilities = Array2::from_shape_vec((rows.len(), classes), values).map_err(|e| {
+            TrainError::shape("predictions", e.to_string(), "all rows must have the same length")
+        })?;
         Self::new(truth, probabilities)
     }
 

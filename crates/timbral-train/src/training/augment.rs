@@ -27,7 +27,15 @@ pub struct Augmentation {
 
 impl Default for Augmentation {
     fn default() -> Self {
-        Self { level_db: 6.0, tilt_db: 4.0, band_masks: 1, mask_bands: 16, frame_masks: 1, mask_frames: 20, mixup: 0.3 }
+        Self {
+            level_db: 6.0,
+            tilt_db: 4.0,
+            band_masks: 1,
+            mask_bands: 16,
+            frame_masks: 1,
+            mask_frames: 20,
+            mixup: 0.3,
+        }
     }
 }
 
@@ -39,7 +47,11 @@ impl Augmentation {
             }
         }
         if !(0.0..=1.0).contains(&self.mixup) {
-            return Err(TrainError::config("mixup", self.mixup, "it must lie within [0, 1]"));
+            return Err(TrainError::config(
+                "mixup",
+                self.mixup,
+                "it must lie within [0, 1]",
+            ));
         }
         for (field, value) in [("band_masks", self.band_masks), ("frame_masks", self.frame_masks)] {
             if value > 100 {
@@ -60,7 +72,11 @@ pub fn augment(crop: &mut [f32], bands: usize, frames: usize, settings: &Augment
     let level = settings.level_db * normal(rng);
     let tilt = settings.tilt_db * normal(rng);
     for (band, row) in crop.chunks_exact_mut(frames).enumerate() {
-        let place = if bands > 1 { 2.0 * band as f32 / (bands - 1) as f32 - 1.0 } else { 0.0 };
+        let place = if bands > 1 {
+            2.0 * band as f32 / (bands - 1) as f32 - 1.0
+        } else {
+            0.0
+        };
         let shift = level + tilt * place;
         row.iter_mut().for_each(|value| *value += shift);
     }
@@ -71,7 +87,8 @@ pub fn augment(crop: &mut [f32], bands: usize, frames: usize, settings: &Augment
     }
     for _ in 0..settings.frame_masks {
         let (start, width) = mask(frames, settings.mask_frames, rng);
-        crop.chunks_exact_mut(frames).for_each(|row| row[start..start + width].fill(mean));
+        crop.chunks_exact_mut(frames)
+            .for_each(|row| row[start..start + width].fill(mean));
     }
 }
 
@@ -122,7 +139,13 @@ mod tests {
         let mut same = crop.clone();
         augment(&mut same, 6, 5, &none, &mut ChaCha8Rng::seed_from_u64(1));
         assert_eq!(crop, same);
-        let wild = Augmentation { band_masks: 9, mask_bands: 50, frame_masks: 9, mask_frames: 50, ..none };
+        let wild = Augmentation {
+            band_masks: 9,
+            mask_bands: 50,
+            frame_masks: 9,
+            mask_frames: 50,
+            ..none
+        };
         for seed in 0..50 {
             let mut masked = crop.clone();
             augment(&mut masked, 6, 5, &wild, &mut ChaCha8Rng::seed_from_u64(seed));
@@ -132,14 +155,24 @@ mod tests {
 
     #[test]
     fn level_and_tilt_move_rows_as_a_whole() {
-        let settings = Augmentation { band_masks: 0, frame_masks: 0, ..Augmentation::default() };
+        let settings = Augmentation {
+            band_masks: 0,
+            frame_masks: 0,
+            ..Augmentation::default()
+        };
         let mut crop = vec![0.0; 4 * 3];
         augment(&mut crop, 4, 3, &settings, &mut ChaCha8Rng::seed_from_u64(3));
         let rows: Vec<&[f32]> = crop.chunks(3).collect();
-        assert!(rows.iter().all(|row| row.iter().all(|v| (v - row[0]).abs() < 1e-6)));
+        assert!(
+            rows.iter()
+                .all(|row| row.iter().all(|v| (v - row[0]).abs() < 1e-6))
+        );
         let step = rows[1][0] - rows[0][0];
         assert!(step.abs() > 0.0);
-        assert!(rows.windows(2).all(|pair| (pair[1][0] - pair[0][0] - step).abs() < 1e-5));
+        assert!(
+            rows.windows(2)
+                .all(|pair| (pair[1][0] - pair[0][0] - step).abs() < 1e-5)
+        );
     }
 
     #[test]

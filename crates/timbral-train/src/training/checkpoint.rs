@@ -37,8 +37,15 @@ impl Checkpoint {
         let text = serde_json::to_string(&self.progress)
             .map_err(|e| TrainError::malformed(path, format!("progress: {e}")))?;
         let mut tensors = BTreeMap::new();
-        for (part, map) in [("weights", &self.weights), ("optimizer", &self.optimizer), ("best", &self.best)] {
-            tensors.extend(map.iter().map(|(name, tensor)| (format!("{part}/{name}"), tensor.clone())));
+        for (part, map) in [
+            ("weights", &self.weights),
+            ("optimizer", &self.optimizer),
+            ("best", &self.best),
+        ] {
+            tensors.extend(
+                map.iter()
+                    .map(|(name, tensor)| (format!("{part}/{name}"), tensor.clone())),
+            );
         }
         Ok(TensorFile { text, tensors }.save(path)?)
     }
@@ -65,7 +72,12 @@ impl Checkpoint {
                 })
                 .collect()
         };
-        Ok(Some(Self { weights: part("weights"), optimizer: part("optimizer"), best: part("best"), progress }))
+        Ok(Some(Self {
+            weights: part("weights"),
+            optimizer: part("optimizer"),
+            best: part("best"),
+            progress,
+        }))
     }
 }
 

@@ -83,7 +83,11 @@ impl TrainConfig {
             ("crop_frames", self.crop_frames, 1_000_000),
         ] {
             if !(1..=most).contains(&value) {
-                return Err(TrainError::config(field, value, format!("it must lie within 1 and {most}")));
+                return Err(TrainError::config(
+                    field,
+                    value,
+                    format!("it must lie within 1 and {most}"),
+                ));
             }
         }
         if !(2..=65_536).contains(&self.batch_size) {
@@ -96,11 +100,19 @@ impl TrainConfig {
             ("clip_norm", self.clip_norm),
         ] {
             if !(value.is_finite() && value >= 0.0) {
-                return Err(TrainError::config(field, value, "it must be finite and not negative"));
+                return Err(TrainError::config(
+                    field,
+                    value,
+                    "it must be finite and not negative",
+                ));
             }
         }
         if !(0.0..1.0).contains(&self.label_smoothing) {
-            return Err(TrainError::config("label_smoothing", self.label_smoothing, "it must lie within [0, 1)"));
+            return Err(TrainError::config(
+                "label_smoothing",
+                self.label_smoothing,
+                "it must lie within [0, 1)",
+            ));
         }
         self.augmentation.validate()
     }
@@ -113,12 +125,19 @@ impl TrainConfig {
     pub(crate) fn schedule(&self, total_steps: usize) -> Schedule {
         let (peak, total_steps) = (self.learning_rate, total_steps as u64);
         match self.schedule {
-            ScheduleKind::OneCycle => {
-                Schedule::OneCycle { peak, total_steps, rise: 0.3, first_divisor: 25.0, last_divisor: 1e4 }
-            }
-            ScheduleKind::WarmupCosine => {
-                Schedule::WarmupCosine { peak, last: 0.0, warmup_steps: total_steps / 20, total_steps }
-            }
+            ScheduleKind::OneCycle => Schedule::OneCycle {
+                peak,
+                total_steps,
+                rise: 0.3,
+                first_divisor: 25.0,
+                last_divisor: 1e4,
+            },
+            ScheduleKind::WarmupCosine => Schedule::WarmupCosine {
+                peak,
+                last: 0.0,
+                warmup_steps: total_steps / 20,
+                total_steps,
+            },
             ScheduleKind::Constant => Schedule::Constant { learning_rate: peak },
         }
     }

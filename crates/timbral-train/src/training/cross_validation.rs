@@ -85,7 +85,12 @@ pub fn cross_validate(
     let members_mean: Vec<_> = copies.iter().map(|rows| mean(rows.iter())).collect();
     let ensemble = mean(copies.iter().flatten());
     let tracks = folds.iter().flat_map(|(_, test)| test.iter().copied()).collect();
-    Ok(CrossValidation { tracks, members: members_mean, copies, ensemble })
+    Ok(CrossValidation {
+        tracks,
+        members: members_mean,
+        copies,
+        ensemble,
+    })
 }
 
 /// Trains every member on all of `tracks` and joins them: architecture and tensors of the ensemble's model file. A single
@@ -108,16 +113,29 @@ pub fn fit_ensemble(
         let name = format!("{}-{}", member.name, job.copy);
         train_one(member, job.copy, data, tracks, &name, folder, observe)
     })?;
-    let mut architectures: Vec<_> = jobs.iter().map(|job| members[job.member].architecture.clone()).collect();
+    let mut architectures: Vec<_> = jobs
+        .iter()
+        .map(|job| members[job.member].architecture.clone())
+        .collect();
     if let ([_], [trained]) = (architectures.as_slice(), done.as_slice()) {
         return Ok((architectures.remove(0), trained.tensors.clone()));
     }
     let mut tensors = BTreeMap::new();
     for (i, trained) in done.into_iter().enumerate() {
         let path = member_path(i);
-        tensors.extend(trained.tensors.into_iter().map(|(name, tensor)| (format!("{path}.{name}"), tensor)));
+        tensors.extend(
+            trained
+                .tensors
+                .into_iter()
+                .map(|(name, tensor)| (format!("{path}.{name}"), tensor)),
+        );
     }
-    Ok((Architecture::Ensemble { members: architectures }, tensors))
+    Ok((
+        Architecture::Ensemble {
+            members: architectures,
+        },
+        tensors,
+    ))
 }
 
 /// One training run among many.
@@ -133,14 +151,21 @@ fn check(members: &[Member]) -> Result<(), TrainError> {
         return Err(TrainError::config("members", "none", "at least one is needed"));
     }
     match members.iter().find(|m| !(1..=64).contains(&m.copies)) {
-        Some(member) => Err(TrainError::config("copies", member.copies, "it must lie within 1 and 64")),
+        Some(member) => Err(TrainError::config(
+            "copies",
+            member.copies,
+            "it must lie within 1 and 64",
+        )),
         None => Ok(()),
     }
 }
 
 fn jobs(members: &[Member], folds: usize) -> Vec<Job> {
     let of_fold = |fold| {
-        members.iter().enumerate().flat_map(move |(member, m)| (0..m.copies).map(move |copy| Job { fold, member, copy }))
+        members
+            .iter()
+            .enumerate()
+            .flat_map(move |(member, m)| (0..m.copies).map(move |copy| Job { fold, member, copy }))
     };
     (0..folds).flat_map(of_fold).collect()
 }
@@ -154,7 +179,10 @@ fn train_one(
     folder: Option<&Path>,
     observe: &(impl Fn(&str, &EpochMetrics) -> ControlFlow<()> + Sync),
 ) -> Result<Trained, TrainError> {
-    let config = TrainConfig { seed: member.training.seed + copy as u64, ..member.training.clone() };
+    let config = TrainConfig {
+        seed: member.training.seed + copy as u64,
+        ..member.training.clone()
+    };
     let mut trainer = Trainer::new(&member.architecture, &config, data)?;
     if let Some(folder) = folder {
         let folder = folder.join(name);
@@ -167,7 +195,11 @@ fn train_one(
         stopped = flow.is_break();
         flow
     })?;
-    if stopped { Err(TrainError::Stopped) } else { Ok(trained) }
+    if stopped {
+        Err(TrainError::Stopped)
+    } else {
+        Ok(trained)
+    }
 }
 
 fn rebuild(
@@ -175,7 +207,11 @@ fn rebuild(
     classes: usize,
     trained: &Trained,
 ) -> Result<Box<dyn Network>, TrainError> {
-    let tensors = trained.tensors.iter().map(|(name, tensor)| (name.clone(), tensor.clone())).collect();
+    let tensors = trained
+        .tensors
+        .iter()
+        .map(|(name, tensor)| (name.clone(), tensor.clone()))
+        .collect();
     let vb = candle_nn::VarBuilder::from_tensors(tensors, candle_core::DType::F32, &candle_core::Device::Cpu);
     Ok(architecture.build(classes, &TrainingClock::new(0), vb)?)
 }
@@ -198,13 +234,20 @@ fn run_all<T: Send>(
         while !failed.load(Ordering::Relaxed) {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(&job) = jobs.get(index) else { break };
-            let result = pool.install(|| run(job)).inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
-            results.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((index, result));
+            let result = pool
+                .install(|| run(job))
+                .inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
+            results
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .push((index, result));
         }
         Ok(())
     };
     std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads.clamp(1, jobs.len().max(1))).map(|_| scope.spawn(work)).collect();
+        let workers: Vec<_> = (0..threads.clamp(1, jobs.len().max(1)))
+            .map(|_| scope.spawn(work))
+            .collect();
         let mut outcome = Ok(());
         for worker in workers {
             // A worker that panicked has printed why; the scope would panic with it, an error is kinder.
@@ -213,7 +256,9 @@ fn run_all<T: Send>(
         }
         outcome
     })?;
-    let mut results = results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut results = results
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     results.sort_by_key(|(index, _)| *index);
     Ok(results.into_iter().map(|(_, result)| result).collect())
 }
@@ -221,11 +266,15 @@ fn run_all<T: Send>(
 /// Mean of tables of the same shape.
 fn mean<'a>(tables: impl Iterator<Item = &'a Vec<Vec<f32>>>) -> Vec<Vec<f32>> {
     let tables: Vec<_> = tables.collect();
-    let Some(first) = tables.first() else { return Vec::new() };
+    let Some(first) = tables.first() else {
+        return Vec::new();
+    };
     (0..first.len())
         .map(|row| {
             let cell = |column: usize| tables.iter().map(|t| f64::from(t[row][column])).sum::<f64>();
-            (0..first[row].len()).map(|column| (cell(column) / tables.len() as f64) as f32).collect()
+            (0..first[row].len())
+                .map(|column| (cell(column) / tables.len() as f64) as f32)
+                .collect()
         })
         .collect()
 }

@@ -31,9 +31,17 @@ impl SpectrogramSet {
             return Err(TrainError::config("bands", bands, "it must be at least 1"));
         }
         if labels.len() < 2 {
-            return Err(TrainError::config("labels", labels.len(), "a classifier has at least 2"));
+            return Err(TrainError::config(
+                "labels",
+                labels.len(),
+                "a classifier has at least 2",
+            ));
         }
-        Ok(Self { bands, labels, tracks: Vec::new() })
+        Ok(Self {
+            bands,
+            labels,
+            tracks: Vec::new(),
+        })
     }
 
     /// Adds a track of shape `(bands, frames)` in dB.
@@ -63,7 +71,10 @@ impl SpectrogramSet {
                 rule: "decibels must be finite".into(),
             });
         }
-        self.tracks.push(LabelledSpectrogram { values: values.as_standard_layout().into_owned(), class });
+        self.tracks.push(LabelledSpectrogram {
+            values: values.as_standard_layout().into_owned(),
+            class,
+        });
         Ok(())
     }
 

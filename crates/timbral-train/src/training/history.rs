@@ -41,14 +41,21 @@ impl MetricsFile {
     pub fn create(path: impl AsRef<Path>, kept: usize) -> Result<Self, TrainError> {
         let path = path.as_ref().to_owned();
         // Passes after the checkpoint are trained again, so their rows go.
-        let old = if kept > 0 { std::fs::read_to_string(&path).map_err(TrainError::io(&path))? } else { String::new() };
+        let old = if kept > 0 {
+            std::fs::read_to_string(&path).map_err(TrainError::io(&path))?
+        } else {
+            String::new()
+        };
         let mut text = String::from("epoch,learning_rate,train_loss,train_accuracy,valid_accuracy,seconds\n");
         for line in old.lines().skip(1).take(kept) {
             text.push_str(line);
             text.push('\n');
         }
         write_atomically(&path, &[text.as_bytes()])?;
-        let file = OpenOptions::new().append(true).open(&path).map_err(TrainError::io(&path))?;
+        let file = OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .map_err(TrainError::io(&path))?;
         Ok(Self { path, file })
     }
 
@@ -58,9 +65,17 @@ impl MetricsFile {
     /// [`TrainError::Io`] when it cannot be written.
     pub fn push(&mut self, m: &EpochMetrics) -> Result<(), TrainError> {
         let valid = m.valid_accuracy.map_or(String::new(), |a| format!("{a:.6}"));
-        let (epoch, rate, loss, accuracy, seconds) =
-            (m.epoch, m.learning_rate, m.train_loss, m.train_accuracy, m.seconds);
-        writeln!(self.file, "{epoch},{rate:.8},{loss:.6},{accuracy:.6},{valid},{seconds:.3}")
-            .map_err(TrainError::io(&self.path))
+        let (epoch, rate, loss, accuracy, seconds) = (
+            m.epoch,
+            m.learning_rate,
+            m.train_loss,
+            m.train_accuracy,
+            m.seconds,
+        );
+        writeln!(
+            self.file,
+            "{epoch},{rate:.8},{loss:.6},{accuracy:.6},{valid},{seconds:.3}"
+        )
+        .map_err(TrainError::io(&self.path))
     }
 }

@@ -14,7 +14,8 @@ impl SpectrogramSet {
     /// # Errors
     /// [`TrainError::Shape`] for a row or label that is not there, or bands that differ between rows.
     pub fn from_table(table: &MelTable, rows: &[usize], labels: &[String]) -> Result<Self, TrainError> {
-        let missing = |row: usize| TrainError::shape("row", row.to_string(), format!("the table has {}", table.len()));
+        let missing =
+            |row: usize| TrainError::shape("row", row.to_string(), format!("the table has {}", table.len()));
         let bands = match rows.first() {
             Some(&row) => table.quantised(row).ok_or_else(|| missing(row))?.nrows(),
             None => return Err(TrainError::shape("rows", "none", "at least one is needed")),
@@ -57,9 +58,9 @@ impl SpectrogramSet {
                 // Stored frame by frame, as it lies in memory, and turned back below.
                 compute(path).map(|s| s.reversed_axes().as_standard_layout().into_owned().into_dyn())
             })?;
-            let frames = array
-                .into_dimensionality::<Ix2>()
-                .map_err(|e| TrainError::shape("cached spectrogram", e.to_string(), "it must have two axes"))?;
+            let frames = array.into_dimensionality::<Ix2>().map_err(|e| {
+                TrainError::shape("cached spectrogram", e.to_string(), "it must have two axes")
+            })?;
             Ok(frames.reversed_axes())
         };
         let spectrograms: Vec<_> = manifest
@@ -71,7 +72,12 @@ impl SpectrogramSet {
                 result
             })
             .collect();
-        let bands = spectrograms.iter().flatten().map(Array2::nrows).next().unwrap_or(1);
+        let bands = spectrograms
+            .iter()
+            .flatten()
+            .map(Array2::nrows)
+            .next()
+            .unwrap_or(1);
         let mut set = Self::new(bands, labels.to_vec())?;
         let mut places = Vec::new();
         for (place, result) in spectrograms.iter().enumerate() {
@@ -85,7 +91,14 @@ impl SpectrogramSet {
 }
 
 fn class_of(track: &TrackInfo, labels: &[String]) -> Result<usize, TrainError> {
-    labels.iter().position(|label| *label == track.label).ok_or_else(|| {
-        TrainError::shape("label", format!("{} of track {}", track.label, track.track_id), format!("the labels are {labels:?}"))
-    })
+    labels
+        .iter()
+        .position(|label| *label == track.label)
+        .ok_or_else(|| {
+            TrainError::shape(
+                "label",
+                format!("{} of track {}", track.label, track.track_id),
+                format!("the labels are {labels:?}"),
+            )
+        })
 }

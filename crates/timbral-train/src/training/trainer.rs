@@ -6,14 +6,14 @@ use std::time::Instant;
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarMap;
-use rand::seq::SliceRandom;
 use rand::SeedableRng;
+use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 use timbral_model::{Architecture, Network};
 use timbral_nn::{
-    AdamW, AdamWConfig, CrossEntropyConfig, SeededInit, Target, TrainingClock, clip_gradient_norm, cross_entropy,
-    named_variables, parameters, softmax,
+    AdamW, AdamWConfig, CrossEntropyConfig, SeededInit, Target, TrainingClock, clip_gradient_norm,
+    cross_entropy, named_variables, parameters, softmax,
 };
 
 use super::augment::{augment, beta};
@@ -64,7 +64,12 @@ impl<'a> Trainer<'a> {
             let rule = format!("the spectrograms have {}", data.bands());
             return Err(TrainError::config("bands", architecture.bands(), rule));
         }
-        Ok(Self { architecture, config, data, folder: None })
+        Ok(Self {
+            architecture,
+            config,
+            data,
+            folder: None,
+        })
     }
 
     /// Keeps a checkpoint in `folder`, which must exist, after each pass, and goes on from one that lies there.
@@ -89,7 +94,12 @@ impl<'a> Trainer<'a> {
         self.check_tracks(train, valid)?;
         let mut state = State::new(self, train)?;
         let fingerprint = self.fingerprint(train, valid);
-        let mut progress = Progress { fingerprint, epochs: 0, steps: 0, best: None };
+        let mut progress = Progress {
+            fingerprint,
+            epochs: 0,
+            steps: 0,
+            best: None,
+        };
         let mut best = BTreeMap::new();
         let checkpoint = self.folder.as_deref().map(checkpoint_path);
         if let Some(path) = &checkpoint
@@ -124,38 +134,64 @@ impl<'a> Trainer<'a> {
             Some((_, epoch)) => (best, epoch),
             None => (state.weights()?, progress.epochs),
         };
-        Ok(Trained { tensors, history, epoch })
+        Ok(Trained {
+            tensors,
+            history,
+            epoch,
+        })
     }
 
     fn check_tracks(&self, train: &[usize], valid: &[usize]) -> Result<(), TrainError> {
         self.data.check(train)?;
         self.data.check(valid)?;
-        let shape = |what, given: String, rule: &str| Err(TrainError::Shape { what, given, rule: rule.to_owned() });
+        let shape = |what, given: String, rule: &str| {
+            Err(TrainError::Shape {
+                what,
+                given,
+                rule: rule.to_owned(),
+            })
+        };
         if train.is_empty() {
             return shape("training tracks", "none".into(), "at least one is needed");
         }
         let known: std::collections::BTreeSet<_> = train.iter().collect();
         match valid.iter().find(|track| known.contains(track)) {
-            Some(track) => shape("validation track", track.to_string(), "it is a training track as well"),
+            Some(track) => shape(
+                "validation track",
+                track.to_string(),
+                "it is a training track as well",
+            ),
             None => Ok(()),
         }
     }
 
     fn out_of_patience(&self, progress: &Progress) -> bool {
         let patience = self.config.patience;
-        patience > 0 && progress.best.is_some_and(|(_, epoch)| progress.epochs - epoch >= patience)
+        patience > 0
+            && progress
+                .best
+                .is_some_and(|(_, epoch)| progress.epochs - epoch >= patience)
     }
 
     fn accuracy(&self, network: &dyn Network, tracks: &[usize]) -> Result<f64, TrainError> {
         let rows = predict(network, self.data, tracks)?;
-        let right = rows.iter().zip(tracks).filter(|(row, track)| strongest(row) == self.data.class(**track)).count();
+        let right = rows
+            .iter()
+            .zip(tracks)
+            .filter(|(row, track)| strongest(row) == self.data.class(**track))
+            .count();
         Ok(right as f64 / tracks.len() as f64)
     }
 
     /// A hash over everything that the result depends on.
     fn fingerprint(&self, train: &[usize], valid: &[usize]) -> String {
         let mut hash = Sha256::new();
-        hash.update(format!("{:?}\n{:?}\n{:?}\n", self.architecture, self.config, self.data.labels()));
+        hash.update(format!(
+            "{:?}\n{:?}\n{:?}\n",
+            self.architecture,
+            self.config,
+            self.data.labels()
+        ));
         for (name, tracks) in [("train", train), ("valid", valid)] {
             hash.update(name);
             for &track in tracks {
@@ -189,17 +225,34 @@ impl<'a> State<'a> {
         let map = VarMap::new();
         let vb = SeededInit::new(&map, config.seed).var_builder(DType::F32, &Device::Cpu);
         let network = trainer.architecture.build(classes, &clock, vb)?;
-        let optimizer = AdamWConfig { weight_decay: config.weight_decay, ..AdamWConfig::default() };
+        let optimizer = AdamWConfig {
+            weight_decay: config.weight_decay,
+            ..AdamWConfig::default()
+        };
         let optimizer = AdamW::new(parameters(&map), optimizer)?;
         let class_weights = config.class_weights.then(|| {
             let mut counts = vec![0usize; classes];
             train.iter().for_each(|&track| counts[data.class(track)] += 1);
             // A class without tracks never is a target, so its weight does not matter.
-            counts.iter().map(|&n| train.len() as f64 / (classes * n.max(1)) as f64).collect()
+            counts
+                .iter()
+                .map(|&n| train.len() as f64 / (classes * n.max(1)) as f64)
+                .collect()
         });
-        let loss = CrossEntropyConfig { label_smoothing: config.label_smoothing, class_weights };
+        let loss = CrossEntropyConfig {
+            label_smoothing: config.label_smoothing,
+            class_weights,
+        };
         let steps_per_epoch = config.steps_per_epoch(train.len());
-        Ok(Self { trainer, clock, map, network, optimizer, loss, steps_per_epoch })
+        Ok(Self {
+            trainer,
+            clock,
+            map,
+            network,
+            optimizer,
+            loss,
+            steps_per_epoch,
+        })
     }
 
     /// One pass: every track in a new order.
@@ -248,7 +301,11 @@ impl<'a> State<'a> {
         }
         self.optimizer.step(&gradients, rate)?;
         let rows: Vec<Vec<f32>> = scores.detach().to_vec2()?;
-        let hits = rows.iter().zip(&classes).filter(|(row, class)| strongest(row) == **class).count();
+        let hits = rows
+            .iter()
+            .zip(&classes)
+            .filter(|(row, class)| strongest(row) == **class)
+            .count();
         Ok((value, hits))
     }
 
@@ -262,7 +319,13 @@ impl<'a> State<'a> {
         for (i, &track) in tracks.iter().enumerate() {
             let mut rng = generator(config.seed, Draw::Crop(i as u32), step);
             data.random_crop(track, frames, &mut rng, &mut values);
-            augment(&mut values[i * size..], bands, frames, &config.augmentation, &mut rng);
+            augment(
+                &mut values[i * size..],
+                bands,
+                frames,
+                &config.augmentation,
+                &mut rng,
+            );
             targets[i * classes + data.class(track)] = 1.0;
         }
         if config.augmentation.mixup > 0.0 {
@@ -275,7 +338,11 @@ impl<'a> State<'a> {
         }
         let stronger = targets.chunks_exact(classes).map(strongest).collect();
         let x = Tensor::from_vec(values, (tracks.len(), bands, frames), &Device::Cpu)?;
-        Ok((x, Tensor::from_vec(targets, (tracks.len(), classes), &Device::Cpu)?, stronger))
+        Ok((
+            x,
+            Tensor::from_vec(targets, (tracks.len(), classes), &Device::Cpu)?,
+            stronger,
+        ))
     }
 
     fn weights(&self) -> Result<BTreeMap<String, Tensor>, TrainError> {
@@ -285,7 +352,11 @@ impl<'a> State<'a> {
             .collect()
     }
 
-    fn checkpoint(&self, progress: &Progress, best: &BTreeMap<String, Tensor>) -> Result<Checkpoint, TrainError> {
+    fn checkpoint(
+        &self,
+        progress: &Progress,
+        best: &BTreeMap<String, Tensor>,
+    ) -> Result<Checkpoint, TrainError> {
         Ok(Checkpoint {
             progress: progress.clone(),
             weights: self.weights()?,
