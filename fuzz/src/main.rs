@@ -128,7 +128,7 @@ fn mutate(seeds: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
             1 => input[at] = random.next() as u8,
             2 => input[at] = [0, 1, 0x7f, 0x80, 0xfe, 0xff][random.below(6)],
             3 => {
-                let value = [0, 1, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff, 0xffff][random.below(6)] as u32;
+                let value = [0_u32, 1, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff, 0xffff][random.below(6)];
                 let value = if random.below(2) == 0 {
                     value.to_be_bytes()
                 } else {

@@ -227,6 +227,7 @@ impl<'a> Decoder<'a> {
                 self.finished = true;
                 if let Some(resampler) = &mut self.resampler {
                     resampler.finish(out)?;
+                    self.replace_non_finite(&mut out[before..], self.start + self.taken);
                 }
             }
             self.take_warnings()?;
@@ -244,6 +245,7 @@ impl<'a> Decoder<'a> {
         if to <= from {
             return Ok(());
         }
+        let before = out.len();
         let source_channels = self.engine.header.channels;
         let range = |frame: u64| (frame - chunk.first_frame) as usize * source_channels;
         let mut samples = std::mem::take(&mut self.engine.samples);
@@ -264,6 +266,10 @@ impl<'a> Decoder<'a> {
         };
         self.engine.samples = samples;
         result?;
+        if self.resampler.is_some() {
+            // Finite samples near the largest float overflow inside the FFT.
+            self.replace_non_finite(&mut out[before..], from);
+        }
         self.taken += to - from;
         self.check_duration(self.taken)
     }
@@ -435,13 +441,17 @@ fn excerpt<'a>(
 fn mix(frames: &[f32], channels: usize, out: &mut Vec<f32>) {
     out.clear();
     match channels {
-        2 => out.extend(frames.chunks_exact(2).map(|frame| 0.5 * (frame[0] + frame[1]))),
+        2 => out.extend(
+            frames
+                .chunks_exact(2)
+                .map(|frame| 0.5 * frame[0] + 0.5 * frame[1]),
+        ),
         _ => {
             let scale = 1.0 / channels as f32;
             out.extend(
                 frames
                     .chunks_exact(channels)
-                    .map(|frame| frame.iter().sum::<f32>() * scale),
+                    .map(|frame| frame.iter().map(|sample| sample * scale).sum::<f32>()),
             );
         }
     }

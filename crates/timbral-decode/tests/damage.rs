@@ -128,6 +128,25 @@ fn samples_that_are_not_numbers_become_silence_and_are_told() {
 }
 
 #[test]
+fn the_largest_floats_overflow_neither_the_mix_nor_the_resampler() {
+    let data: Vec<u8> = [f32::MAX, f32::MAX, f32::MIN, f32::MAX]
+        .repeat(3000)
+        .iter()
+        .flat_map(|s| s.to_le_bytes())
+        .collect();
+    for channels in [2, 4] {
+        let file = riff(&[(b"fmt ", &fmt(3, channels, 8000, 32)), (b"data", &data)]);
+        for options in [
+            DecodeOptions::default().mono(),
+            DecodeOptions::default().mono().sample_rate(16_000),
+        ] {
+            let audio = decode_bytes(&file, &options).unwrap();
+            assert!(audio.samples.iter().all(|sample| sample.is_finite()));
+        }
+    }
+}
+
+#[test]
 fn headers_that_promise_too_much_are_not_believed() {
     let mut file = wav(&sweep(1000, 1), 1, 8000);
     for claim in [u32::MAX, u32::MAX - 3, 3000] {
