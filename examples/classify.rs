@@ -15,7 +15,7 @@ use std::time::Instant;
 use anyhow::{Context as _, bail};
 use clap::Parser;
 use serde::Serialize;
-use timbral::{Classifier, Error, Score, Verdict, WindowVerdict};
+use timbral::{Classifier, Score, Verdict, WindowVerdict};
 
 /// The model that lies in `models/`, built in, so that the program works from any folder.
 const DEFAULT_MODEL: &[u8] = include_bytes!("../models/gtzan.safetensors");
@@ -64,7 +64,7 @@ struct Line<'a> {
 /// Answers in the order of the songs, whatever order they come in.
 struct Answers {
     next: usize,
-    waiting: Vec<Option<Result<Verdict, Error>>>,
+    waiting: Vec<Option<anyhow::Result<Verdict>>>,
     failed: usize,
     outcome: anyhow::Result<()>,
 }
@@ -98,9 +98,10 @@ fn main() -> std::process::ExitCode {
         let progress = (songs.len() > 1).then(|| common::progress(songs.len() as u64, "classifying"));
         classifier.classify_files(&songs, arguments.threads, |index, answer| {
             let mut answers = answers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            answers.waiting[index] = Some(answer);
-            while let Some(answer) = answers.waiting.get_mut(answers.next).and_then(Option::take) {
-                let place = answers.next;
+            answers.waiting[index] = Some(answer.map_err(anyhow::Error::from));
+            while let place = answers.next
+                && let Some(answer) = answers.waiting.get_mut(place).and_then(Option::take)
+            {
                 answers.next += 1;
                 answers.failed += usize::from(answer.is_err());
                 if answers.outcome.is_ok() {
@@ -127,7 +128,7 @@ fn print(
     arguments: &Arguments,
     song: &std::path::Path,
     place: usize,
-    answer: &Result<Verdict, Error>,
+    answer: &anyhow::Result<Verdict>,
     seconds: f64,
 ) -> anyhow::Result<()> {
     let verdict = answer.as_ref().ok();
@@ -140,7 +141,7 @@ fn print(
             windows: verdict.map_or(&[], |v| v.windows.as_slice()),
             warnings: verdict.map_or(&[], |v| v.warnings.as_slice()),
             seconds,
-            error: answer.as_ref().err().map(|e| common::chain(e)),
+            error: answer.as_ref().err().map(common::chain),
         });
     }
     let mut out = std::io::stdout().lock();

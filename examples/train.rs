@@ -14,8 +14,8 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use clap::Parser;
 use timbral_train::{
-    EpochMetrics, FeatureCache, Folds, Manifest, MelTable, MetricsFile, Part, Predictions, Report,
-    ReportSource, RunConfig, SpectrogramSet, TrackInfo, cross_validate, fit_ensemble,
+    EpochMetrics, FeatureCache, Folds, Manifest, MelTable, MetricsFolder, Part, Report, RunConfig, SpectrogramSet,
+    TrackInfo, cross_validate, fit_ensemble,
 };
 
 /// Train a model, and measure it by cross-validation in which no artist is on both sides.
@@ -160,90 +160,60 @@ fn validate(
     tracks: &[TrackInfo],
 ) -> anyhow::Result<Report> {
     let folds = Folds::stratified_group(tracks, arguments.folds, arguments.fold_seed)?;
-    let splits: Vec<_> = folds.splits().collect();
-    let rows: Vec<_> = splits
-        .iter()
-        .map(|s| (s.rows(tracks, Part::Train), s.rows(tracks, Part::Test)))
+    let rows: Vec<_> = folds
+        .splits()
+        .map(|split| (split.rows(tracks, Part::Train), split.rows(tracks, Part::Test)))
         .collect();
+    let folder = arguments.run.join("folds");
     let watch = Watch::new(arguments, config, arguments.folds)?;
     let cv = cross_validate(
         &config.members,
         set,
         &rows,
         arguments.threads,
-        Some(&arguments.run.join("folds")),
+        Some(&folder),
         &|name, epoch| watch.epoch(name, epoch),
     )?;
     drop(watch);
-    let predictions = |rows: &[Vec<f32>]| {
-        Predictions::from_rows(cv.tracks.iter().map(|&track| set.class(track)).collect(), rows)
-    };
     for (member, rows) in config.members.iter().zip(&cv.members) {
         eprintln!(
             "{} x {}: accuracy {:.3}",
             member.name,
             member.copies,
-            predictions(rows)?.accuracy()
+            cv.predictions(rows, set)?.accuracy()
         );
     }
-    let groups: Vec<String> = cv.tracks.iter().map(|&track| tracks[track].group_key()).collect();
-    let source = ReportSource {
-        title: &format!(
-            "{}, {}-fold cross-validation by artist",
-            config.name, arguments.folds
-        ),
-        unit: "track",
-        labels: set.labels(),
-        groups: &groups,
-        protocol: splits.first().map(|split| split.protocol()),
-        split_hash: Some(&folds.content_hash()),
-    };
-    Ok(Report::new(
-        &predictions(&cv.ensemble)?,
-        &source,
-        &Default::default(),
-    )?)
+    let title = format!(
+        "{}, {}-fold cross-validation by artist",
+        config.name, arguments.folds
+    );
+    Ok(cv.report(&title, set, tracks, &folds)?)
 }
 
-/// Shows the passes of all networks and keeps their metrics, one CSV file a network.
+/// Shows the passes of all networks and keeps their metrics.
 struct Watch {
     progress: common::Progress,
-    folder: PathBuf,
-    files: std::sync::Mutex<BTreeMap<String, MetricsFile>>,
+    metrics: MetricsFolder,
 }
 
 impl Watch {
     fn new(arguments: &Arguments, config: &RunConfig, folds: usize) -> anyhow::Result<Self> {
         let passes: usize = config.members.iter().map(|m| m.copies * m.training.epochs).sum();
-        let folder = arguments.run.join("metrics");
-        std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-        let progress = common::progress((folds * passes) as u64, "training");
+        let metrics = MetricsFolder::create(arguments.run.join("metrics"))?;
         Ok(Self {
-            progress,
-            folder,
-            files: Default::default(),
+            progress: common::progress((folds * passes) as u64, "training"),
+            metrics,
         })
     }
 
     fn epoch(&self, name: &str, epoch: &EpochMetrics) -> ControlFlow<()> {
         self.progress.inc(1);
-        let mut files = self
-            .files
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let written = match files.get_mut(name) {
-            Some(file) => file.push(epoch),
-            None => MetricsFile::create(self.folder.join(format!("{name}.csv")), epoch.epoch - 1).and_then(
-                |mut file| {
-                    file.push(epoch)
-                        .map(|()| drop(files.insert(name.to_owned(), file)))
-                },
-            ),
-        };
-        if let Err(error) = written {
-            self.progress.line(format!("error: {error}"));
-            return ControlFlow::Break(());
+        match self.metrics.push(name, epoch) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                self.progress.line(format!("error: {error}"));
+                ControlFlow::Break(())
+            }
         }
-        ControlFlow::Continue(())
     }
 }

@@ -27,7 +27,7 @@ pub use split::{Amount, Folds, HoldoutConfig, LeakySegmentSplit, Protocol, Split
 pub use tables::{FeatureTable, MelRow, MelTable};
 pub use track::{Part, TrackInfo, sorted_labels};
 pub use training::{
-    Augmentation, CrossValidation, EpochMetrics, Member, MetricsFile, RunConfig, ScheduleKind,
+    Augmentation, CrossValidation, EpochMetrics, Member, MetricsFile, MetricsFolder, RunConfig, ScheduleKind,
     SpectrogramSet, TrainConfig, Trained, Trainer, augment, cross_validate, fit_ensemble, predict,
 };
 

@@ -13,7 +13,7 @@ use super::config::TrainConfig;
 use super::data::SpectrogramSet;
 use super::history::EpochMetrics;
 use super::trainer::{Trained, Trainer, predict};
-use crate::TrainError;
+use crate::{BootstrapConfig, Folds, Predictions, Report, ReportSource, Split, TrackInfo, TrainError};
 
 /// A network of an ensemble and how it is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,6 +47,56 @@ pub struct CrossValidation {
     pub copies: Vec<Vec<Vec<Vec<f32>>>>,
     /// Mean over all networks.
     pub ensemble: Vec<Vec<f32>>,
+}
+
+impl CrossValidation {
+    /// The answers `rows`, of a member or of the ensemble, beside the truth.
+    ///
+    /// # Errors
+    /// [`TrainError::Shape`] when there is not one row for each track.
+    pub fn predictions(&self, rows: &[Vec<f32>], data: &SpectrogramSet) -> Result<Predictions, TrainError> {
+        Predictions::from_rows(self.tracks.iter().map(|&track| data.class(track)).collect(), rows)
+    }
+
+    /// Everything that is measured of the ensemble; `tracks` tells the artists, `folds` made the folds.
+    ///
+    /// # Errors
+    /// [`TrainError::Shape`] when `tracks` are not those of `data`.
+    pub fn report(
+        &self,
+        title: &str,
+        data: &SpectrogramSet,
+        tracks: &[TrackInfo],
+        folds: &Folds,
+    ) -> Result<Report, TrainError> {
+        if tracks.len() != data.len() {
+            let given = format!("{} for {} spectrograms", tracks.len(), data.len());
+            return Err(TrainError::shape(
+                "tracks",
+                given,
+                "there must be as many of both",
+            ));
+        }
+        let groups: Vec<String> = self
+            .tracks
+            .iter()
+            .map(|&track| tracks[track].group_key())
+            .collect();
+        let (first, hash) = (folds.splits().next(), folds.content_hash());
+        let source = ReportSource {
+            title,
+            unit: "track",
+            labels: data.labels(),
+            groups: &groups,
+            protocol: first.as_ref().map(Split::protocol),
+            split_hash: Some(&hash),
+        };
+        Report::new(
+            &self.predictions(&self.ensemble, data)?,
+            &source,
+            &BootstrapConfig::default(),
+        )
+    }
 }
 
 /// Trains every member on each fold's training tracks and applies it to the fold's test tracks, which nothing else sees:

@@ -1,6 +1,8 @@
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
@@ -77,5 +79,42 @@ impl MetricsFile {
             "{epoch},{rate:.8},{loss:.6},{accuracy:.6},{valid},{seconds:.3}"
         )
         .map_err(TrainError::io(&self.path))
+    }
+}
+
+/// `NAME.csv` for each of several networks that are trained at once; shared between their threads.
+#[derive(Debug)]
+pub struct MetricsFolder {
+    folder: PathBuf,
+    files: Mutex<BTreeMap<String, MetricsFile>>,
+}
+
+impl MetricsFolder {
+    /// Makes the folder where there is none.
+    ///
+    /// # Errors
+    /// [`TrainError::Io`] when that fails.
+    pub fn create(folder: impl Into<PathBuf>) -> Result<Self, TrainError> {
+        let folder = folder.into();
+        std::fs::create_dir_all(&folder).map_err(TrainError::io(&folder))?;
+        Ok(Self {
+            folder,
+            files: Mutex::default(),
+        })
+    }
+
+    /// Adds the row of a pass of the network `name`; the first one of a resumed run goes on after the passes before it.
+    ///
+    /// # Errors
+    /// [`TrainError::Io`] when it cannot be written.
+    pub fn push(&self, name: &str, metrics: &EpochMetrics) -> Result<(), TrainError> {
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = files.get_mut(name) {
+            return file.push(metrics);
+        }
+        let mut file = MetricsFile::create(self.folder.join(format!("{name}.csv")), metrics.epoch - 1)?;
+        file.push(metrics)?;
+        files.insert(name.to_owned(), file);
+        Ok(())
     }
 }

@@ -14,6 +14,6 @@ pub use augment::{Augmentation, augment};
 pub use config::{ScheduleKind, TrainConfig};
 pub use cross_validation::{CrossValidation, Member, cross_validate, fit_ensemble};
 pub use data::SpectrogramSet;
-pub use history::{EpochMetrics, MetricsFile};
+pub use history::{EpochMetrics, MetricsFile, MetricsFolder};
 pub use run_config::RunConfig;
 pub use trainer::{Trained, Trainer, predict};

@@ -11,6 +11,9 @@ use crate::{CacheKey, FeatureCache, Manifest, MelTable, TrackInfo, TrainError};
 impl SpectrogramSet {
     /// The rows `rows` of a table of spectrograms, in that order, as classes of `labels`.
     ///
+    /// Decibels are made relative to the loudest of the columns: a table may have taken them from more frames than it
+    /// stores, and a front end that computes just these frames knows no other.
+    ///
     /// # Errors
     /// [`TrainError::Shape`] for a row or label that is not there, or bands that differ between rows.
     pub fn from_table(table: &MelTable, rows: &[usize], labels: &[String]) -> Result<Self, TrainError> {
@@ -23,6 +26,8 @@ impl SpectrogramSet {
         let mut set = Self::new(bands, labels.to_vec())?;
         for &row in rows {
             let decibels = table.decibels(row).ok_or_else(|| missing(row))?;
+            let loudest = decibels.fold(f32::NEG_INFINITY, |a, b| a.max(*b));
+            let decibels = decibels - loudest;
             set.push(&decibels, class_of(&table.rows()[row].track, labels)?)?;
         }
         Ok(set)
