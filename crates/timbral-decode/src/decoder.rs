@@ -14,6 +14,9 @@ use crate::source::Source;
 /// Samples set aside before decoding; beyond it memory grows with what is really there, not with what a header claims.
 const MAX_RESERVED_SAMPLES: u64 = 1 << 24;
 
+/// The largest magnitude that is resampled; larger samples, 580 dB over full scale, are clipped to it.
+const MAX_RESAMPLED: f32 = 1e29;
+
 /// Decodes a source block by block, in memory that does not grow with its length.
 ///
 /// ```
@@ -256,6 +259,16 @@ impl<'a> Decoder<'a> {
         if self.options.mono && source_channels > 1 {
             mix(wanted, source_channels, &mut mixed);
             wanted = &mixed;
+        }
+        // The resampler sums over its blocks; beyond this, sums leave the range of f32 and it would panic on the NaN.
+        let mut clamped = Vec::new();
+        if self.resampler.is_some() && wanted.iter().any(|sample| sample.abs() > MAX_RESAMPLED) {
+            clamped.extend(
+                wanted
+                    .iter()
+                    .map(|sample| sample.clamp(-MAX_RESAMPLED, MAX_RESAMPLED)),
+            );
+            wanted = &clamped;
         }
         let result = match &mut self.resampler {
             Some(resampler) => resampler.push(wanted, out),
