@@ -83,7 +83,7 @@ pub fn agglomerative(data: ArrayView2<'_, f32>, k: usize) -> Result<Vec<usize>, 
             alive: true,
         })
         .collect();
-    let mut queue: BinaryHeap<Reverse<(Cost, usize, usize, u32, u32)>> = BinaryHeap::new();
+    let mut queue: BinaryHeap<Candidate> = BinaryHeap::new();
     for left in 0..n - 1 {
         queue.push(entry(&segments, left, left + 1));
     }
@@ -121,8 +121,11 @@ pub fn agglomerative(data: ArrayView2<'_, f32>, k: usize) -> Result<Vec<usize>, 
     Ok(segments.iter().filter(|s| s.alive).map(|s| s.start).collect())
 }
 
+/// Cost, left and right segment, and their versions; the cheapest one first.
+type Candidate = Reverse<(Cost, usize, usize, u32, u32)>;
+
 /// What merging two neighbours costs, with the versions that it was computed for.
-fn entry(segments: &[Segment], left: usize, right: usize) -> Reverse<(Cost, usize, usize, u32, u32)> {
+fn entry(segments: &[Segment], left: usize, right: usize) -> Candidate {
     let (a, b) = (&segments[left], &segments[right]);
     let apart: f64 = a
         .sum

@@ -148,7 +148,7 @@ pub(crate) fn local_row(
         .collect();
     row.sort_unstable_by_key(|&(to, _)| to);
     let sum: f64 = row.iter().map(|(_, weight)| weight).sum();
-    if !(sum > 0.0) {
+    if sum.is_nan() || sum <= 0.0 {
         return Err(FeatureError::config(
             "window",
             format!("{window:?} of {width} states given, its weights must sum to more than 0"),
