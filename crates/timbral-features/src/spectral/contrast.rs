@@ -238,16 +238,26 @@ impl SpectralContrast {
                 f64::from(v)
             }
         };
+        let mean =
+            |chosen: &[f32]| (chosen.iter().map(|v| root(v.abs())).sum::<f64>() / chosen.len() as f64) as f32;
         for ((band, peak), valley) in self.bands.iter().zip(peaks).zip(valleys) {
+            let values = &values[band.start..band.end];
+            if band.count <= FEW {
+                sorted.resize(FEW, 0.0);
+                let kept = &mut sorted[..band.count];
+                dispatch(|| keep_smallest(values, 1.0, kept));
+                *valley = mean(kept);
+                dispatch(|| keep_smallest(values, -1.0, kept));
+                *peak = mean(kept);
+                continue;
+            }
             sorted.clear();
-            sorted.extend_from_slice(&values[band.start..band.end]);
-            let count = band.count.min(sorted.len());
-            let mean = |chosen: &[f32]| (chosen.iter().map(|v| root(*v)).sum::<f64>() / count as f64) as f32;
-            let last = sorted.len() - 1;
-            sorted.select_nth_unstable_by(count - 1, f32::total_cmp);
-            *valley = mean(&sorted[..count]);
-            sorted.select_nth_unstable_by(last + 1 - count, f32::total_cmp);
-            *peak = mean(&sorted[last + 1 - count..]);
+            sorted.extend_from_slice(values);
+            sorted.select_nth_unstable_by(band.count - 1, f32::total_cmp);
+            *valley = mean(&sorted[..band.count]);
+            let first = sorted.len() - band.count;
+            sorted.select_nth_unstable_by(first, f32::total_cmp);
+            *peak = mean(&sorted[first..]);
         }
     }
 
@@ -268,6 +278,56 @@ impl SpectralContrast {
                 };
             }
         });
+    }
+}
+
+/// Up to this many values a sorted list beats a selection over the whole band.
+const FEW: usize = 32;
+
+/// The smallest of `sign * values`, in ascending order. A block is looked at value by value only if its smallest one
+/// belongs there.
+#[inline(always)]
+fn keep_smallest(values: &[f32], sign: f32, kept: &mut [f32]) {
+    kept.fill(f32::INFINITY);
+    let Some(last) = kept.len().checked_sub(1) else {
+        return;
+    };
+    let insert = |value: f32, kept: &mut [f32]| {
+        let mut place = last;
+        while place > 0 && kept[place - 1] > value {
+            kept[place] = kept[place - 1];
+            place -= 1;
+        }
+        kept[place] = value;
+    };
+    let (chunks, rest) = values.as_chunks::<16>();
+    for chunk in chunks {
+        let mut least = [0.0f32; 16];
+        for i in 0..16 {
+            least[i] = sign * chunk[i];
+        }
+        for width in [8, 4, 2, 1] {
+            for i in 0..width {
+                least[i] = if least[i + width] < least[i] {
+                    least[i + width]
+                } else {
+                    least[i]
+                };
+            }
+        }
+        if least[0] >= kept[last] {
+            continue;
+        }
+        for value in chunk {
+            if sign * value < kept[last] {
+                insert(sign * value, kept);
+            }
+        }
+    }
+    for value in rest {
+        if sign * value < kept[last] {
+            insert(sign * value, kept);
+        }
     }
 }
 
@@ -337,8 +397,14 @@ mod tests {
 
     #[test]
     fn equals_sorting() {
+        for quantile in [0.02, 0.1] {
+            equals_sorting_with(quantile);
+        }
+    }
+
+    fn equals_sorting_with(quantile: f64) {
         let config = ContrastConfig {
-            quantile: 0.1,
+            quantile,
             linear: true,
             ..Default::default()
         };
