@@ -44,8 +44,10 @@ pub use crate::norm::{
 };
 pub use crate::optim::{
     AdamW, AdamWConfig, ExponentialMovingAverage, Lion, LionConfig, Plateau, Schedule, Sgd, SgdConfig,
-    clip_gradient_norm, gradient_norm,
+    add_gradients, clip_gradient_norm, gradient_norm, scale_gradients,
 };
-pub use crate::parameters::{Parameter, assert_all_have_gradients, named_variables, parameters};
-pub use crate::pool::{Pool2dConfig, avg_pool2d, max_over, max_pool2d, mean_over};
+pub use crate::parameters::{
+    Parameter, assert_all_have_gradients, load_weights, named_variables, parameters,
+};
+pub use crate::pool::{Pool2dConfig, adaptive_avg_pool2d, avg_pool2d, max_over, max_pool2d, mean_over};
 pub use crate::recurrent::{Gru, Lstm, RecurrentConfig, gru, lstm};

@@ -8,8 +8,8 @@ use candle_core::{D, DType, Device, Module, ModuleT, Result, Tensor};
 use common::{assert_close, builder, check, random, strided, values};
 use timbral_nn::{
     BatchNormConfig, Conv2dConfig, CrossEntropyConfig, LinearConfig, Padding, Pool2dConfig, Target,
-    avg_pool2d, batch_norm_1d, batch_norm_2d, conv2d, convolve2d, cross_entropy, linear, log_softmax,
-    max_over, max_pool2d, mean_over, relu, softmax,
+    adaptive_avg_pool2d, avg_pool2d, batch_norm_1d, batch_norm_2d, conv2d, convolve2d, cross_entropy, linear,
+    log_softmax, max_over, max_pool2d, mean_over, relu, softmax,
 };
 
 fn convolution_cases() -> Vec<([usize; 4], [usize; 4], Conv2dConfig)> {
@@ -572,4 +572,46 @@ fn cross_entropy_gradients_and_values() {
         class_weights: None,
     };
     assert!(cross_entropy(&scores, Target::Classes(&[2, 0, 1]), &bad).is_err());
+}
+
+#[test]
+fn strided_convolution_through_many_blocks_agrees_with_candle() {
+    // Sizes for which candle's own gradient is right: both axes leave the same remainder.
+    let (x, w) = (random(&[5, 6, 81, 91], 1), random(&[8, 6, 3, 3], 2));
+    let config = Conv2dConfig {
+        stride: (2, 2),
+        padding: Padding::Symmetric(1, 1),
+        ..Conv2dConfig::default()
+    };
+    let gradients = |f: &dyn Fn(&Tensor, &Tensor) -> Result<Tensor>| {
+        let (x, w) = (
+            candle_core::Var::from_tensor(&x).unwrap(),
+            candle_core::Var::from_tensor(&w).unwrap(),
+        );
+        let y = f(x.as_tensor(), w.as_tensor()).unwrap();
+        let grads = y.sqr().unwrap().sum_all().unwrap().backward().unwrap();
+        [y, grads.get(&x).unwrap().clone(), grads.get(&w).unwrap().clone()]
+    };
+    let ours = gradients(&|x, w| convolve2d(x, w, None, &config));
+    let candles = gradients(&|x, w| x.conv2d(w, 1, 2, 1, 1));
+    for (a, b) in ours.iter().zip(&candles) {
+        assert_close(a, b, 1e-11);
+    }
+}
+
+#[test]
+fn adaptive_pooling() {
+    let x = Tensor::arange(0f64, 5., &Device::Cpu)
+        .unwrap()
+        .reshape((1, 1, 1, 5))
+        .unwrap();
+    assert_close(
+        &adaptive_avg_pool2d(&x, (1, 2)).unwrap(),
+        &Tensor::new(&[[[[1f64, 3.]]]], &Device::Cpu).unwrap(),
+        1e-12,
+    );
+    for size in [(1, 1), (2, 3), (5, 4), (7, 9)] {
+        check(&[random(&[2, 2, 5, 4], 1)], |t| adaptive_avg_pool2d(&t[0], size));
+    }
+    assert!(adaptive_avg_pool2d(&x, (0, 1)).is_err());
 }

@@ -185,6 +185,8 @@ fn losses() {
     });
 }
 
+type Make = Box<dyn Fn(Vec<Parameter>) -> Any>;
+
 enum Any {
     Sgd(Sgd),
     AdamW(AdamW),
@@ -204,7 +206,7 @@ fn optimizers_over_twenty_steps() {
             Any::AdamW(AdamW::new(list, config).unwrap())
         }
     };
-    let runs: [(&str, Box<dyn Fn(Vec<Parameter>) -> Any>); 4] = [
+    let runs: [(&str, Make); 4] = [
         (
             "sgd",
             Box::new(sgd(SgdConfig {

@@ -12,8 +12,9 @@ use common::{assert_close, builder, random, values};
 use timbral_nn::{
     AdamW, AdamWConfig, BatchNorm, BatchNormConfig, Conv2d, Conv2dConfig, CrossEntropyConfig, Dropout, Error,
     ExponentialMovingAverage, GradcheckConfig, Linear, LinearConfig, Padding, Parameter, Schedule, Target,
-    TrainingClock, assert_all_have_gradients, batch_norm_2d, clip_gradient_norm, conv2d, cross_entropy,
-    dropout, gradcheck, gradient_norm, linear, max_over, mean_over, named_variables, parameters,
+    TrainingClock, add_gradients, assert_all_have_gradients, batch_norm_2d, clip_gradient_norm, conv2d,
+    cross_entropy, dropout, gradcheck, gradient_norm, linear, load_weights, max_over, mean_over,
+    named_variables, parameters, scale_gradients,
 };
 
 struct Network {
@@ -380,4 +381,80 @@ fn a_parameter_without_gradient_is_found() {
     assert!(error.to_string().contains("forgotten.bias"), "{error}");
     let mut optimizer = AdamW::new(parameters(&map), AdamWConfig::default()).unwrap();
     assert!(optimizer.step(&grads, 0.1).is_err());
+}
+
+#[test]
+fn accumulated_gradients_are_those_of_the_whole_batch() {
+    let var = Var::new(&[1f64, -2.], &Device::Cpu).unwrap();
+    let list = [parameter("x", &var)];
+    let grads = |power: f64| {
+        var.sqr()
+            .unwrap()
+            .powf(power)
+            .unwrap()
+            .sum_all()
+            .unwrap()
+            .backward()
+            .unwrap()
+    };
+    let mut total = grads(1.0);
+    add_gradients(&mut total, &grads(2.0), &list).unwrap();
+    scale_gradients(&mut total, &list, 0.5).unwrap();
+    // Half of 2 x + 4 x^3.
+    assert_close(
+        total.get(&var).unwrap(),
+        &Tensor::new(&[3f64, -18.], &Device::Cpu).unwrap(),
+        1e-12,
+    );
+}
+
+#[test]
+fn a_uniform_average_is_the_mean_of_its_updates() {
+    let map = VarMap::new();
+    map.data()
+        .lock()
+        .unwrap()
+        .insert("x".into(), Var::new(&[100f64], &Device::Cpu).unwrap());
+    let var = named_variables(&map).remove(0).1;
+    let mut average = ExponentialMovingAverage::uniform(&map).unwrap();
+    for value in [1f64, 2., 6.] {
+        var.set(&Tensor::new(&[value], &Device::Cpu).unwrap()).unwrap();
+        average.update().unwrap();
+    }
+    assert!((values(&average.tensors()["x"])[0] - 3.0).abs() < 1e-12);
+}
+
+#[test]
+fn weights_load_by_a_table_of_names() {
+    let (map, vb) = builder(1, DType::F64);
+    let layer = linear(
+        LinearConfig {
+            in_features: 2,
+            out_features: 1,
+            bias: true,
+        },
+        vb.pp("head"),
+    )
+    .unwrap();
+    let tensor =
+        |values: &[f64], shape: &[usize]| Tensor::from_vec(values.to_vec(), shape, &Device::Cpu).unwrap();
+    let mut given = std::collections::HashMap::from([
+        ("fc.0.weight".to_owned(), tensor(&[3., 4.], &[1, 2])),
+        ("fc.0.bias".to_owned(), tensor(&[5.], &[1])),
+        ("bn.num_batches_tracked".to_owned(), tensor(&[5.], &[])),
+    ]);
+    load_weights(&map, &given, &[("fc.", "wrong."), ("fc.0.", "head.")]).unwrap();
+    let y = layer.forward(&tensor(&[1., 2.], &[1, 2])).unwrap();
+    assert_eq!(values(&y), [16.]);
+    assert!(load_weights(&map, &given, &[]).is_err());
+    given.insert("extra".into(), tensor(&[1.], &[1]));
+    assert!(
+        load_weights(&map, &given, &[("fc.0.", "head.")])
+            .unwrap_err()
+            .to_string()
+            .contains("extra")
+    );
+    given.remove("extra");
+    given.insert("fc.0.bias".into(), tensor(&[1., 2.], &[2]));
+    assert!(load_weights(&map, &given, &[("fc.0.", "head.")]).is_err());
 }

@@ -11,10 +11,11 @@ use crate::parameters::named_variables;
 /// An exponential moving average of all variables of a map, running statistics included.
 ///
 /// With `decay` d, after update n the average moves by `1 - min(d, (1 + n) / (10 + n))`: the first updates count more,
-/// so that the initial values are soon forgotten.
+/// so that the initial values are soon forgotten. [`uniform`](Self::uniform) weighs all updates alike.
 #[derive(Debug)]
 pub struct ExponentialMovingAverage {
-    decay: f64,
+    /// None: every update weighs the same.
+    decay: Option<f64>,
     updates: u64,
     entries: Vec<(String, Var, Tensor)>,
 }
@@ -32,6 +33,19 @@ impl ExponentialMovingAverage {
                 rule: "it must lie within [0, 1)",
             });
         }
+        Self::start(map, Some(decay))
+    }
+
+    /// The plain mean over all updates: stochastic weight averaging (Izmailov et al. 2018). Update it once an epoch towards
+    /// the end of a run; the initial values do not count.
+    ///
+    /// # Errors
+    /// If candle fails.
+    pub fn uniform(map: &VarMap) -> Result<Self, Error> {
+        Self::start(map, None)
+    }
+
+    fn start(map: &VarMap, decay: Option<f64>) -> Result<Self, Error> {
         let mut entries = Vec::new();
         for (name, var) in named_variables(map) {
             let copy = var.as_tensor().copy()?.detach();
@@ -52,7 +66,10 @@ impl ExponentialMovingAverage {
         self.updates += 1;
         #[allow(clippy::cast_precision_loss, reason = "update counts stay far below 2^52")]
         let updates = self.updates as f64;
-        let decay = self.decay.min((1.0 + updates) / (10.0 + updates));
+        let decay = match self.decay {
+            Some(decay) => decay.min((1.0 + updates) / (10.0 + updates)),
+            None => (updates - 1.0) / updates,
+        };
         for (_, var, average) in &mut self.entries {
             *average = ((&*average * decay)? + (var.as_detached_tensor() * (1.0 - decay))?)?.detach();
         }

@@ -1,4 +1,4 @@
-//! Gradient norm and clipping.
+//! Sums, norm and clipping of gradients.
 
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Tensor, WithDType};
@@ -56,11 +56,43 @@ pub fn clip_gradient_norm(
         return Err(Error::NotFinite { norm });
     }
     if norm > limit {
-        for parameter in parameters {
-            if let Some(gradient) = gradients.remove(&parameter.var) {
-                gradients.insert(&parameter.var, (gradient * (limit / norm))?);
-            }
-        }
+        scale_gradients(gradients, parameters, limit / norm)?;
     }
     Ok(norm)
+}
+
+/// Adds the gradients of another micro-batch to `total`, parameter by parameter.
+///
+/// # Errors
+/// [`Error::MissingGradient`] if a parameter has none in `more`.
+pub fn add_gradients(total: &mut GradStore, more: &GradStore, parameters: &[Parameter]) -> Result<(), Error> {
+    crate::parameters::assert_all_have_gradients(parameters, more)?;
+    for parameter in parameters {
+        let Some(more) = more.get(&parameter.var) else {
+            continue;
+        };
+        let sum = match total.remove(&parameter.var) {
+            Some(sum) => (sum + more)?,
+            None => more.clone(),
+        };
+        total.insert(&parameter.var, sum);
+    }
+    Ok(())
+}
+
+/// Multiplies the gradients of all parameters by `factor`: one over the number of micro-batches gives their mean.
+///
+/// # Errors
+/// If candle fails.
+pub fn scale_gradients(
+    gradients: &mut GradStore,
+    parameters: &[Parameter],
+    factor: f64,
+) -> Result<(), Error> {
+    for parameter in parameters {
+        if let Some(gradient) = gradients.remove(&parameter.var) {
+            gradients.insert(&parameter.var, (gradient * factor)?);
+        }
+    }
+    Ok(())
 }

@@ -11,7 +11,7 @@ mod state;
 
 pub use self::adamw::{AdamW, AdamWConfig};
 pub use self::average::ExponentialMovingAverage;
-pub use self::clip::{clip_gradient_norm, gradient_norm};
+pub use self::clip::{add_gradients, clip_gradient_norm, gradient_norm, scale_gradients};
 pub use self::lion::{Lion, LionConfig};
 pub use self::plateau::Plateau;
 pub use self::schedule::Schedule;

@@ -23,6 +23,47 @@ pub fn max_over(x: &Tensor, axis: impl Dim) -> Result<Tensor> {
     reduce(x, axis, true)
 }
 
+/// The mean of each of `size` (height, width) regions of `x` (batch, channels, height, width), as PyTorch's
+/// `adaptive_avg_pool2d`: region i of n reaches from `floor(i * input / n)` to `ceil((i + 1) * input / n)`.
+///
+/// # Errors
+/// If `x` has another rank or is empty, or a size is zero.
+pub fn adaptive_avg_pool2d(x: &Tensor, size: (usize, usize)) -> Result<Tensor> {
+    let (batch, channels, height, width) = x.dims4()?;
+    if x.elem_count() == 0 || size.0 == 0 || size.1 == 0 {
+        return Err(shape_error(
+            "adaptive pooling",
+            (x.dims(), size),
+            "an input that is not empty, and sizes of at least 1",
+        ));
+    }
+    let (rows, columns) = (regions(height, size.0, x)?, regions(width, size.1, x)?);
+    let narrow = x.reshape((batch * channels * height, width))?.matmul(&columns)?;
+    let narrow = narrow
+        .reshape((batch * channels, height, size.1))?
+        .transpose(1, 2)?
+        .contiguous()?;
+    let small = narrow
+        .reshape((batch * channels * size.1, height))?
+        .matmul(&rows)?;
+    small.reshape((batch, channels, size.1, size.0))?.transpose(2, 3)
+}
+
+/// The matrix (input, output) that takes the mean of each region.
+#[allow(clippy::cast_precision_loss, reason = "element counts stay far below 2^52")]
+fn regions(input: usize, output: usize, like: &Tensor) -> Result<Tensor> {
+    let mut values = vec![0.0; input * output];
+    for region in 0..output {
+        let (start, end) = (region * input / output, ((region + 1) * input).div_ceil(output));
+        for row in start..end {
+            values[row * output + region] = 1.0 / (end - start) as f64;
+        }
+    }
+    Tensor::from_vec(values, (input, output), &candle_core::Device::Cpu)?
+        .to_dtype(like.dtype())?
+        .to_device(like.device())
+}
+
 fn reduce(x: &Tensor, axis: impl Dim, max: bool) -> Result<Tensor> {
     let axis = axis.to_index(x.shape(), "pooling over an axis")?;
     if x.elem_count() == 0 {
