@@ -1,24 +1,13 @@
 //! The main job as a user runs it: the program `classify` on the demo song, on garbage, on nothing.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
-use std::path::{Path, PathBuf};
+mod programs;
+
+use std::path::Path;
 use std::process::{Command, Output};
 
-fn program(name: &str) -> PathBuf {
-    // Tests lie in target/PROFILE/deps, examples beside that folder.
-    let deps = std::env::current_exe().unwrap();
-    let path = deps
-        .ancestors()
-        .nth(2)
-        .unwrap()
-        .join("examples")
-        .join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
-    assert!(path.exists(), "{} is built with the tests", path.display());
-    path
-}
-
 fn classify(arguments: &[&str]) -> Output {
-    Command::new(program("classify"))
+    Command::new(programs::path("classify"))
         .args(arguments)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
