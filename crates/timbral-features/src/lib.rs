@@ -2,6 +2,8 @@
 
 mod error;
 mod framing;
+mod kaldi;
+mod rhythm;
 mod shape;
 mod simd;
 mod stft;
@@ -10,7 +12,14 @@ mod window;
 
 pub use error::FeatureError;
 pub use framing::PadMode;
+pub use kaldi::{KaldiFbank, KaldiFbankConfig, KaldiMfcc, KaldiMfccConfig, KaldiScratch, KaldiWindow};
 pub use realfft::num_complex::Complex32;
+pub use rhythm::{BeatTempo, BeatTrackConfig, Beats, beat_track};
+pub use rhythm::{FourierTempogram, FourierTempogramConfig};
+pub use rhythm::{PlpConfig, plp};
+pub use rhythm::{Tempo, TempoConfig};
+pub use rhythm::{Tempogram, TempogramConfig, TempogramScratch};
+pub use rhythm::{TempogramRatioConfig, tempogram_ratio};
 pub use shape::frame_major;
 pub use stft::{Istft, IstftConfig};
 pub use stft::{Reassigned, ReassignedConfig, ReassignedSpectrogram};
