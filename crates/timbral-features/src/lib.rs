@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+mod convert;
 mod error;
+mod filters;
 mod framing;
 mod kaldi;
 mod rhythm;
@@ -10,10 +12,21 @@ mod stft;
 mod util;
 mod window;
 
+pub use convert::{
+    NoteStyle, Weighting, a_weighting, a4_to_tuning, b_weighting, c_weighting, cqt_frequencies, d_weighting,
+    fft_frequencies, fourier_tempo_frequencies, frames_to_samples, frames_to_time, hz_to_mel, hz_to_midi,
+    hz_to_note, hz_to_octs, mel_frequencies, mel_to_hz, midi_to_hz, midi_to_note, note_to_midi, octs_to_hz,
+    samples_to_frames, samples_to_time, tempo_frequencies, time_to_frames, time_to_samples, tuning_to_a4,
+};
 pub use error::FeatureError;
+pub use filters::{
+    ChromaFilterConfig, CqToChromaConfig, DctNorm, DctType, MelFilterBank, MelFilterConfig, MelNorm,
+    WaveletConfig, Wavelets, chroma_filters, cq_to_chroma, dct_matrix, relative_bandwidth, wavelet,
+    wavelet_lengths, window_bandwidth,
+};
 pub use framing::PadMode;
 pub use kaldi::{KaldiFbank, KaldiFbankConfig, KaldiMfcc, KaldiMfccConfig, KaldiScratch, KaldiWindow};
-pub use realfft::num_complex::Complex32;
+pub use realfft::num_complex::{Complex32, Complex64};
 pub use rhythm::{BeatTempo, BeatTrackConfig, Beats, beat_track};
 pub use rhythm::{FourierTempogram, FourierTempogramConfig};
 pub use rhythm::{PlpConfig, plp};

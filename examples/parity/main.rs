@@ -1,0 +1,69 @@
+//! Compares the features with the stored answers of reference libraries.
+//!
+//! A folder of golden numbers holds an `index.json`, which names every case with its parameters and tolerance, and
+//! `.npz` files. Nothing about a case is known here: all parameters come from the index, and one that no theme took
+//! fails the case.
+
+mod case;
+mod compare;
+mod report;
+mod store;
+
+mod stft;
+mod tables;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+
+use case::{Answers, Case};
+use report::Outcome;
+use store::Store;
+
+/// One theme: answers a case, or says that its function is not implemented there.
+type Theme = fn(&Case<'_>) -> Option<Result<Answers>>;
+
+const THEMES: &[Theme] = &[stft::run, tables::run];
+
+/// Compare every feature with the golden numbers of a folder.
+#[derive(Parser)]
+#[command(after_help = "Example: parity shared/golden --group mel\n\n\
+    Prints one line a case, `ok|FAIL|missing  id  error  tolerance`, and exits with 1 if one fails.")]
+struct Arguments {
+    /// Folder with index.json and the arrays.
+    folder: PathBuf,
+    /// Only the cases of this group.
+    #[arg(long, value_name = "NAME")]
+    group: Option<String>,
+    /// Count a function that is not implemented as a failure.
+    #[arg(long)]
+    require_all: bool,
+    /// Also write a summary by function, as a Markdown table.
+    #[arg(long, value_name = "FILE")]
+    write: Option<PathBuf>,
+}
+
+fn main() -> Result<ExitCode> {
+    let arguments = Arguments::parse();
+    let store = Store::open(&arguments.folder)?;
+    let mut outcomes = Vec::new();
+    for description in &store.index().cases {
+        if arguments.group.as_ref().is_some_and(|g| *g != description.group) {
+            continue;
+        }
+        let case = Case::new(description, &store);
+        let outcome = Outcome::of(&case, THEMES);
+        println!("{outcome}");
+        outcomes.push(outcome);
+    }
+    if let Some(path) = &arguments.write {
+        std::fs::write(path, report::markdown(&outcomes, store.index()))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    let (passed, failed, missing) = report::count(&outcomes);
+    println!("{passed} passed, {failed} failed, {missing} missing");
+    let bad = failed > 0 || outcomes.is_empty() || arguments.require_all && missing > 0;
+    Ok(ExitCode::from(u8::from(bad)))
+}
