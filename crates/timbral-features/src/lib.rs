@@ -1,10 +1,13 @@
 #![doc = include_str!("../README.md")]
 
+mod chroma;
 mod convert;
 mod error;
 mod filters;
 mod framing;
 mod kaldi;
+mod onset;
+mod resample;
 mod rhythm;
 mod shape;
 mod simd;
@@ -12,6 +15,9 @@ mod stft;
 mod util;
 mod window;
 
+pub use chroma::{ChromaStft, ChromaStftConfig, ChromaStftScratch};
+pub use chroma::{PiptrackConfig, PiptrackReference, Pitches, piptrack};
+pub use chroma::{TuningConfig, estimate_tuning, pitch_tuning, tuning_of_spectrogram};
 pub use convert::{
     NoteStyle, Weighting, a_weighting, a4_to_tuning, b_weighting, c_weighting, cqt_frequencies, d_weighting,
     fft_frequencies, fourier_tempo_frequencies, frames_to_samples, frames_to_time, hz_to_mel, hz_to_midi,
@@ -26,7 +32,10 @@ pub use filters::{
 };
 pub use framing::PadMode;
 pub use kaldi::{KaldiFbank, KaldiFbankConfig, KaldiMfcc, KaldiMfccConfig, KaldiScratch, KaldiWindow};
+pub use onset::{OnsetAggregate, OnsetStrengthConfig, onset_strength, onset_strength_multi};
+pub use onset::{PeakPickConfig, onset_backtrack, onset_detect, peak_pick};
 pub use realfft::num_complex::{Complex32, Complex64};
+pub use resample::{ResampleConfig, ResampleScratch, ResampleType, Resampler, resample};
 pub use rhythm::{BeatTempo, BeatTrackConfig, Beats, beat_track};
 pub use rhythm::{FourierTempogram, FourierTempogramConfig};
 pub use rhythm::{PlpConfig, plp};

@@ -6,5 +6,5 @@ mod strength;
 
 pub use detect::{onset_backtrack, onset_detect};
 pub use peak_pick::{PeakPickConfig, peak_pick};
-pub use strength::{OnsetAggregate, OnsetStrengthConfig, onset_strength, onset_strength_multi};
 pub(crate) use strength::median;
+pub use strength::{OnsetAggregate, OnsetStrengthConfig, onset_strength, onset_strength_multi};

@@ -296,8 +296,16 @@ mod tests {
         };
         let beats = beat_track(&envelope, &config).unwrap();
         assert_eq!(beats.bpm, [129.2]);
-        let inner: Vec<usize> = beats.frames.iter().copied().filter(|t| (60..440).contains(t)).collect();
-        assert!(inner.len() == 19 && inner.iter().all(|t| t % 20 == 7), "{inner:?}");
+        let inner: Vec<usize> = beats
+            .frames
+            .iter()
+            .copied()
+            .filter(|t| (60..440).contains(t))
+            .collect();
+        assert!(
+            inner.len() == 19 && inner.iter().all(|t| t % 20 == 7),
+            "{inner:?}"
+        );
         let per_frame = BeatTrackConfig {
             bpm: BeatTempo::PerFrame(vec![129.2; 500]),
             ..config
