@@ -2,13 +2,16 @@
 
 mod chroma;
 mod convert;
+mod decompose;
 mod error;
 mod filters;
 mod framing;
 mod kaldi;
 mod onset;
+mod pcen;
 mod resample;
 mod rhythm;
+mod sequence;
 mod shape;
 mod simd;
 mod stft;
@@ -24,6 +27,9 @@ pub use convert::{
     hz_to_note, hz_to_octs, mel_frequencies, mel_to_hz, midi_to_hz, midi_to_note, note_to_midi, octs_to_hz,
     samples_to_frames, samples_to_time, tempo_frequencies, time_to_frames, time_to_samples, tuning_to_a4,
 };
+pub use decompose::{
+    HarmonicPercussive, Hpss, HpssConfig, NeighborAggregate, median_filter, nn_filter, softmask,
+};
 pub use error::FeatureError;
 pub use filters::{
     ChromaFilterConfig, CqToChromaConfig, DctNorm, DctType, MelFilterBank, MelFilterConfig, MelNorm,
@@ -34,6 +40,7 @@ pub use framing::PadMode;
 pub use kaldi::{KaldiFbank, KaldiFbankConfig, KaldiMfcc, KaldiMfccConfig, KaldiScratch, KaldiWindow};
 pub use onset::{OnsetAggregate, OnsetStrengthConfig, onset_strength, onset_strength_multi};
 pub use onset::{PeakPickConfig, onset_backtrack, onset_detect, peak_pick};
+pub use pcen::{Pcen, PcenConfig, PcenState, PcenStream};
 pub use realfft::num_complex::{Complex32, Complex64};
 pub use resample::{ResampleConfig, ResampleScratch, ResampleType, Resampler, resample};
 pub use rhythm::{BeatTempo, BeatTrackConfig, Beats, beat_track};
@@ -42,6 +49,11 @@ pub use rhythm::{PlpConfig, plp};
 pub use rhythm::{Tempo, TempoConfig};
 pub use rhythm::{Tempogram, TempogramConfig, TempogramScratch};
 pub use rhythm::{TempogramRatioConfig, tempogram_ratio};
+pub use sequence::{Alignment, DtwConfig, Metric, cdist, dtw, dtw_cost};
+pub use sequence::{
+    StatePath, stack_states, viterbi, viterbi_binary, viterbi_binary_each, viterbi_discriminative,
+};
+pub use sequence::{transition_cycle, transition_local, transition_loop, transition_uniform};
 pub use shape::frame_major;
 pub use stft::{Istft, IstftConfig};
 pub use stft::{Reassigned, ReassignedConfig, ReassignedSpectrogram};
