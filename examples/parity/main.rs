@@ -9,6 +9,9 @@ mod compare;
 mod report;
 mod store;
 
+mod chroma;
+mod constant_q;
+mod kaldi;
 mod stft;
 mod tables;
 
@@ -25,7 +28,13 @@ use store::Store;
 /// One theme: answers a case, or says that its function is not implemented there.
 type Theme = fn(&Case<'_>) -> Option<Result<Answers>>;
 
-const THEMES: &[Theme] = &[stft::run, tables::run];
+const THEMES: &[Theme] = &[
+    chroma::run,
+    constant_q::run,
+    kaldi::run,
+    stft::run,
+    tables::run,
+];
 
 /// Compare every feature with the golden numbers of a folder.
 #[derive(Parser)]

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod chroma;
+mod constant_q;
 mod convert;
 mod decompose;
 mod error;
@@ -21,6 +22,11 @@ mod window;
 pub use chroma::{ChromaStft, ChromaStftConfig, ChromaStftScratch};
 pub use chroma::{PiptrackConfig, PiptrackReference, Pitches, piptrack};
 pub use chroma::{TuningConfig, estimate_tuning, pitch_tuning, tuning_of_spectrogram};
+pub use constant_q::{
+    ChromaCens, ChromaCensConfig, ChromaCqt, ChromaCqtConfig, ChromaVqt, ChromaVqtConfig, CqtMode, FoldConfig,
+};
+pub use constant_q::{Cqt, CqtConfig, CqtScratch, HybridCqt, PseudoCqt, Vqt, VqtConfig};
+pub use constant_q::{Intervals, interval_frequencies, tonnetz};
 pub use convert::{
     NoteStyle, Weighting, a_weighting, a4_to_tuning, b_weighting, c_weighting, cqt_frequencies, d_weighting,
     fft_frequencies, fourier_tempo_frequencies, frames_to_samples, frames_to_time, hz_to_mel, hz_to_midi,

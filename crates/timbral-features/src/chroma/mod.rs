@@ -5,5 +5,6 @@ mod stft;
 mod tuning;
 
 pub use pitch_track::{PiptrackConfig, PiptrackReference, Pitches, piptrack};
+pub(crate) use stft::normalize_frame;
 pub use stft::{ChromaStft, ChromaStftConfig, ChromaStftScratch};
 pub use tuning::{TuningConfig, estimate_tuning, pitch_tuning, tuning_of_spectrogram};

@@ -1,4 +1,3 @@
-//! Note onsets: envelopes, peaks and times.
 
 mod detect;
 mod peak_pick;
