@@ -12,8 +12,13 @@ mod store;
 mod chroma;
 mod constant_q;
 mod kaldi;
+mod mel;
+mod onset;
+mod rhythm;
+mod spectral;
 mod stft;
 mod tables;
+mod util;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -32,8 +37,13 @@ const THEMES: &[Theme] = &[
     chroma::run,
     constant_q::run,
     kaldi::run,
+    mel::run,
+    onset::run,
+    rhythm::run,
+    spectral::run,
     stft::run,
     tables::run,
+    util::run,
 ];
 
 /// Compare every feature with the golden numbers of a folder.

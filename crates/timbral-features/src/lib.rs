@@ -3,11 +3,16 @@
 mod chroma;
 mod constant_q;
 mod convert;
+mod db;
 mod decompose;
+mod delta;
 mod error;
 mod filters;
 mod framing;
 mod kaldi;
+mod least_squares;
+mod mel;
+mod mfcc;
 mod onset;
 mod pcen;
 mod resample;
@@ -15,6 +20,8 @@ mod rhythm;
 mod sequence;
 mod shape;
 mod simd;
+mod spectral;
+mod statistics;
 mod stft;
 mod util;
 mod window;
@@ -33,9 +40,13 @@ pub use convert::{
     hz_to_note, hz_to_octs, mel_frequencies, mel_to_hz, midi_to_hz, midi_to_note, note_to_midi, octs_to_hz,
     samples_to_frames, samples_to_time, tempo_frequencies, time_to_frames, time_to_samples, tuning_to_a4,
 };
+pub use db::{
+    DbConfig, Reference, amplitude_to_db, db_to_amplitude, db_to_power, perceptual_weighting, power_to_db,
+};
 pub use decompose::{
     HarmonicPercussive, Hpss, HpssConfig, NeighborAggregate, median_filter, nn_filter, softmask,
 };
+pub use delta::{Delta, DeltaConfig, DeltaMode, stack_memory};
 pub use error::FeatureError;
 pub use filters::{
     ChromaFilterConfig, CqToChromaConfig, DctNorm, DctType, MelFilterBank, MelFilterConfig, MelNorm,
@@ -44,7 +55,10 @@ pub use filters::{
 };
 pub use framing::PadMode;
 pub use kaldi::{KaldiFbank, KaldiFbankConfig, KaldiMfcc, KaldiMfccConfig, KaldiScratch, KaldiWindow};
+pub use mel::{LogMelConfig, LogMelSpectrogram, MelConfig, MelScratch, MelSpectrogram};
+pub use mfcc::{Mfcc, MfccConfig, MfccScratch, MfccToMelConfig, mfcc_to_mel};
 pub use onset::{OnsetAggregate, OnsetStrengthConfig, onset_strength, onset_strength_multi};
+pub use onset::{OnsetEnvelope, OnsetEnvelopeConfig};
 pub use onset::{PeakPickConfig, onset_backtrack, onset_detect, peak_pick};
 pub use pcen::{Pcen, PcenConfig, PcenState, PcenStream};
 pub use realfft::num_complex::{Complex32, Complex64};
@@ -61,9 +75,20 @@ pub use sequence::{
 };
 pub use sequence::{transition_cycle, transition_local, transition_loop, transition_uniform};
 pub use shape::frame_major;
+pub use spectral::{
+    BandwidthConfig, CentroidConfig, ContrastConfig, ContrastScratch, FlatnessConfig, PolyConfig,
+    PolyFeatures, Rms, RmsConfig, RolloffConfig, ShapeScratch, SpectralBandwidth, SpectralCentroid,
+    SpectralContrast, SpectralFlatness, SpectralRolloff, ZeroCrossingRate, ZeroCrossingRateConfig,
+    zero_crossings,
+};
+pub use statistics::Statistic;
 pub use stft::{Istft, IstftConfig};
 pub use stft::{Reassigned, ReassignedConfig, ReassignedSpectrogram};
 pub use stft::{Spectrogram, SpectrogramConfig};
 pub use stft::{Stft, StftConfig, StftScratch};
+pub use util::{
+    Aggregate, autocorrelate, fix_length, frame, localmax, localmin, lpc, mu_compress, mu_expand,
+    mu_quantize, pad_center, sync,
+};
 pub use util::{Norm, normalize};
 pub use window::{Window, get_window, window_sumsquare};

@@ -104,8 +104,12 @@ impl SpectralStage {
     fn prepare(&self, scratch: &mut SpectralScratch) {
         let work = self.forward.get_scratch_len().max(self.inverse.get_scratch_len());
         scratch.input.resize(self.forward.len(), 0.0);
-        scratch.spectrum.resize(self.forward.len() / 2 + 1, Complex::default());
-        scratch.narrow.resize(self.inverse.len() / 2 + 1, Complex::default());
+        scratch
+            .spectrum
+            .resize(self.forward.len() / 2 + 1, Complex::default());
+        scratch
+            .narrow
+            .resize(self.inverse.len() / 2 + 1, Complex::default());
         scratch.output.resize(self.inverse.len(), 0.0);
         scratch.work.resize(work, Complex::default());
     }
