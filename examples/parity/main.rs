@@ -11,10 +11,17 @@ mod store;
 
 mod chroma;
 mod constant_q;
+mod effects;
+mod hpss;
 mod kaldi;
+mod loudness;
 mod mel;
 mod onset;
+mod pcen;
+mod pitch;
+mod resample;
 mod rhythm;
+mod sequence;
 mod spectral;
 mod stft;
 mod tables;
@@ -36,10 +43,17 @@ type Theme = fn(&Case<'_>) -> Option<Result<Answers>>;
 const THEMES: &[Theme] = &[
     chroma::run,
     constant_q::run,
+    effects::run,
+    hpss::run,
     kaldi::run,
+    loudness::run,
     mel::run,
     onset::run,
+    pcen::run,
+    pitch::run,
+    resample::run,
     rhythm::run,
+    sequence::run,
     spectral::run,
     stft::run,
     tables::run,

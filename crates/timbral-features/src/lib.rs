@@ -6,17 +6,21 @@ mod convert;
 mod db;
 mod decompose;
 mod delta;
+mod effects;
 mod error;
 mod filters;
 mod framing;
 mod kaldi;
 mod least_squares;
+mod loudness;
 mod mel;
 mod mfcc;
 mod onset;
 mod pcen;
+mod pitch;
 mod resample;
 mod rhythm;
+mod segment;
 mod sequence;
 mod shape;
 mod simd;
@@ -47,6 +51,9 @@ pub use decompose::{
     HarmonicPercussive, Hpss, HpssConfig, NeighborAggregate, median_filter, nn_filter, softmask,
 };
 pub use delta::{Delta, DeltaConfig, DeltaMode, stack_memory};
+pub use effects::{DEFAULT_EMPHASIS, SilenceConfig, deemphasis, phase_vocoder, preemphasis, split, trim};
+pub use effects::{GriffinLim, GriffinLimConfig, Separation, SeparationConfig};
+pub use effects::{PitchShift, PitchShiftConfig, TimeStretch, TimeStretchConfig};
 pub use error::FeatureError;
 pub use filters::{
     ChromaFilterConfig, CqToChromaConfig, DctNorm, DctType, MelFilterBank, MelFilterConfig, MelNorm,
@@ -55,12 +62,16 @@ pub use filters::{
 };
 pub use framing::PadMode;
 pub use kaldi::{KaldiFbank, KaldiFbankConfig, KaldiMfcc, KaldiMfccConfig, KaldiScratch, KaldiWindow};
+pub use loudness::{
+    Biquad, KWeighting, Loudness, LoudnessConfig, LoudnessMeter, integrated_loudness, loudness,
+};
 pub use mel::{LogMelConfig, LogMelSpectrogram, MelConfig, MelScratch, MelSpectrogram};
 pub use mfcc::{Mfcc, MfccConfig, MfccScratch, MfccToMelConfig, mfcc_to_mel};
 pub use onset::{OnsetAggregate, OnsetStrengthConfig, onset_strength, onset_strength_multi};
 pub use onset::{OnsetEnvelope, OnsetEnvelopeConfig};
 pub use onset::{PeakPickConfig, onset_backtrack, onset_detect, peak_pick};
 pub use pcen::{Pcen, PcenConfig, PcenState, PcenStream};
+pub use pitch::{PitchScratch, PitchTrack, Pyin, PyinConfig, Yin, YinConfig};
 pub use realfft::num_complex::{Complex32, Complex64};
 pub use resample::{ResampleConfig, ResampleScratch, ResampleType, Resampler, resample};
 pub use rhythm::{BeatTempo, BeatTrackConfig, Beats, beat_track};
@@ -69,6 +80,9 @@ pub use rhythm::{PlpConfig, plp};
 pub use rhythm::{Tempo, TempoConfig};
 pub use rhythm::{Tempogram, TempogramConfig, TempogramScratch};
 pub use rhythm::{TempogramRatioConfig, tempogram_ratio};
+pub use segment::{Bandwidth, CrossSimilarityConfig, RecurrenceConfig, RecurrenceMode};
+pub use segment::{PathEnhanceConfig, agglomerative, cross_similarity, diagonal_filter, lag_to_recurrence};
+pub use segment::{path_enhance, recurrence_matrix, recurrence_to_lag};
 pub use sequence::{Alignment, DtwConfig, Metric, cdist, dtw, dtw_cost};
 pub use sequence::{
     StatePath, stack_states, viterbi, viterbi_binary, viterbi_binary_each, viterbi_discriminative,

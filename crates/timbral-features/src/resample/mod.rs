@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{FeatureError, check_finite};
 use interpolate::Interpolator;
 
+pub(crate) use kaiser::{Kaiser, sinc};
 use polyphase::Polyphase;
 use spectral::{SpectralScratch, SpectralStage};
 
