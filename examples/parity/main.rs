@@ -9,13 +9,18 @@ mod compare;
 mod report;
 mod store;
 
+mod chroma;
+mod constant_q;
 mod effects;
 mod hpss;
+mod kaldi;
 mod loudness;
 mod mel;
+mod onset;
 mod pcen;
 mod pitch;
 mod resample;
+mod rhythm;
 mod sequence;
 mod spectral;
 mod stft;
@@ -36,13 +41,18 @@ use store::Store;
 type Theme = fn(&Case<'_>) -> Option<Result<Answers>>;
 
 const THEMES: &[Theme] = &[
+    chroma::run,
+    constant_q::run,
     effects::run,
     hpss::run,
+    kaldi::run,
     loudness::run,
     mel::run,
+    onset::run,
     pcen::run,
     pitch::run,
     resample::run,
+    rhythm::run,
     sequence::run,
     spectral::run,
     stft::run,
