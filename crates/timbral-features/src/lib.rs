@@ -10,6 +10,7 @@ mod effects;
 mod error;
 mod filters;
 mod framing;
+mod frontends;
 mod kaldi;
 mod least_squares;
 mod loudness;
@@ -27,6 +28,7 @@ mod simd;
 mod spectral;
 mod statistics;
 mod stft;
+mod torchaudio;
 mod util;
 mod window;
 
@@ -61,6 +63,8 @@ pub use filters::{
     wavelet_lengths, window_bandwidth,
 };
 pub use framing::PadMode;
+pub use frontends::{MusicnnMel, MusicnnMelConfig, WhisperMel, WhisperMelConfig};
+pub use frontends::{SpeechFeatures, SpeechFeaturesConfig, SpeechMfccConfig, speech_delta};
 pub use kaldi::{KaldiFbank, KaldiFbankConfig, KaldiMfcc, KaldiMfccConfig, KaldiScratch, KaldiWindow};
 pub use loudness::{
     Biquad, KWeighting, Loudness, LoudnessConfig, LoudnessMeter, integrated_loudness, loudness,
@@ -100,6 +104,9 @@ pub use stft::{Istft, IstftConfig};
 pub use stft::{Reassigned, ReassignedConfig, ReassignedSpectrogram};
 pub use stft::{Spectrogram, SpectrogramConfig};
 pub use stft::{Stft, StftConfig, StftScratch};
+pub use torchaudio::{TorchaudioLfcc, TorchaudioLfccConfig, TorchaudioMfcc, TorchaudioMfccConfig};
+pub use torchaudio::{TorchaudioMel, TorchaudioMelConfig, TorchaudioSpectrogramConfig};
+pub use torchaudio::{TorchaudioSpectralCentroid, TorchaudioSpectralCentroidConfig};
 pub use util::{
     Aggregate, autocorrelate, fix_length, frame, localmax, localmin, lpc, mu_compress, mu_expand,
     mu_quantize, pad_center, sync,
