@@ -12,6 +12,7 @@ mod store;
 mod chroma;
 mod constant_q;
 mod effects;
+mod frontends;
 mod hpss;
 mod kaldi;
 mod loudness;
@@ -44,6 +45,7 @@ const THEMES: &[Theme] = &[
     chroma::run,
     constant_q::run,
     effects::run,
+    frontends::run,
     hpss::run,
     kaldi::run,
     loudness::run,

@@ -12,7 +12,7 @@ use super::mel_bank::{Band, bands};
 use crate::error::{FeatureError, check_finite};
 use crate::framing::PadMode;
 use crate::shape::{check_output, fill_frames, frame_major};
-use crate::simd::{dispatch, dot, sum_of};
+use crate::simd::{dispatch, dot, ln, sum_of};
 
 /// The floor under every logarithm: the distance between 1 and the next `f32`.
 const LOG_FLOOR: f32 = f32::EPSILON;
@@ -275,7 +275,7 @@ impl KaldiFbank {
         }
         if self.config.use_log_fbank {
             mel.iter_mut()
-                .for_each(|value| *value = value.max(LOG_FLOOR).ln());
+                .for_each(|value| *value = ln(value.max(LOG_FLOOR)));
         }
     }
 }
