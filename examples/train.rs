@@ -14,8 +14,8 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use clap::Parser;
 use timbral_train::{
-    EpochMetrics, FeatureCache, Folds, Manifest, MelTable, MetricsFolder, Part, Report, RunConfig, SpectrogramSet,
-    TrackInfo, cross_validate, fit_ensemble,
+    EpochMetrics, FeatureCache, Folds, Manifest, MelTable, MetricsFolder, Part, Report, RunConfig,
+    SpectrogramSet, TrackInfo, cross_validate, fit_ensemble,
 };
 
 /// Train a model, and measure it by cross-validation in which no artist is on both sides.

@@ -38,12 +38,20 @@ pub fn resample(samples: &[f32], channels: usize, from: u32, to: u32) -> Result<
     for rate in [from, to] {
         if !(DecodeOptions::MIN_SAMPLE_RATE..=DecodeOptions::MAX_SAMPLE_RATE).contains(&rate) {
             let rule = "the rate must lie in 100..=768000 Hz";
-            return Err(DecodeError::Config { option: "sample_rate", given: rate.to_string(), rule });
+            return Err(DecodeError::Config {
+                option: "sample_rate",
+                given: rate.to_string(),
+                rule,
+            });
         }
     }
     if channels == 0 || !samples.len().is_multiple_of(channels) {
         let given = format!("{} samples of {channels} channels", samples.len());
-        return Err(DecodeError::Config { option: "channels", given, rule: "samples must be whole frames" });
+        return Err(DecodeError::Config {
+            option: "channels",
+            given,
+            rule: "samples must be whole frames",
+        });
     }
     if from == to {
         return Ok(samples.to_vec());

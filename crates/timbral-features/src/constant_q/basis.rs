@@ -74,10 +74,12 @@ impl Basis {
         let mut input = fft.make_input_vec();
         let filters = wavelets.filters.rows().into_iter().zip(&wavelets.lengths);
         for (index, (filter, &length)) in filters.enumerate() {
-            let parts: [(fn(&Complex64) -> f64, _); 2] = [(|c| c.re, &mut real), (|c| c.im, &mut imaginary)];
-            for (part, spectrum) in parts {
+            for (take_real, spectrum) in [(true, &mut real), (false, &mut imaginary)] {
                 input.fill(0.0);
-                input.iter_mut().zip(filter).for_each(|(to, c)| *to = part(c));
+                input
+                    .iter_mut()
+                    .zip(filter)
+                    .for_each(|(to, c)| *to = if take_real { c.re } else { c.im });
                 let done = fft.process_with_scratch(&mut input, spectrum, &mut scratch);
                 debug_assert!(done.is_ok(), "buffers have the planned lengths");
             }

@@ -212,7 +212,7 @@ impl Fold {
         magnitude: impl Fn(T) -> f32,
     ) -> Result<Array2<f32>, FeatureError> {
         let mut out = frame_major(self.matrix.nrows(), transform.ncols())?;
-        let mut frames = out.axis_iter_mut(Axis(1)).into_iter();
+        let mut frames = out.axis_iter_mut(Axis(1));
         let mut magnitudes = vec![0.0; transform.nrows()];
         let mut classes = vec![0.0; self.matrix.nrows()];
         visit_frames(&transform, &mut Vec::new(), |_, frame| {
@@ -270,8 +270,8 @@ pub struct ChromaCqt {
 
 #[derive(Debug, Clone)]
 enum Transform {
-    Full(Cqt),
-    Hybrid(HybridCqt),
+    Full(Box<Cqt>),
+    Hybrid(Box<HybridCqt>),
 }
 
 impl ChromaCqt {
@@ -298,8 +298,8 @@ impl ChromaCqt {
             ..CqtConfig::default()
         };
         let transform = match config.cqt_mode {
-            CqtMode::Full => Transform::Full(Cqt::new(cqt)?),
-            CqtMode::Hybrid => Transform::Hybrid(HybridCqt::new(cqt)?),
+            CqtMode::Full => Transform::Full(Box::new(Cqt::new(cqt)?)),
+            CqtMode::Hybrid => Transform::Hybrid(Box::new(HybridCqt::new(cqt)?)),
         };
         let fold = Fold::new(&config.fold, n_bins, norm)?;
         Ok(Self {

@@ -274,8 +274,7 @@ impl KaldiFbank {
             *value = dot(&power[band.start..band.start + band.weights.len()], &band.weights);
         }
         if self.config.use_log_fbank {
-            mel.iter_mut()
-                .for_each(|value| *value = ln(value.max(LOG_FLOOR)));
+            mel.iter_mut().for_each(|value| *value = ln(value.max(LOG_FLOOR)));
         }
     }
 }

@@ -114,21 +114,9 @@ impl SpectralStage {
         scratch.work.resize(work, Complex::default());
     }
 
-<<<<<<< HEAD
-    /// Writes the signal at the new rate; `out[0]` lies `lead * down` input samples before `samples[0]`. Outside of
-    /// `samples` the signal is zero.
-    pub(crate) fn process(
-        &self,
-        samples: &[f32],
-        lead: usize,
-        out: &mut [f64],
-        scratch: &mut SpectralScratch,
-    ) {
-        self.prepare(scratch);
-=======
     /// Writes the signal at the new rate. Outside of `samples` it is zero.
     pub(crate) fn process(&self, samples: &[f32], out: &mut [f64], scratch: &mut SpectralScratch) {
->>>>>>> signals
+        self.prepare(scratch);
         let fresh = self.units - 2 * self.overlap;
         for (block, chunk) in out.chunks_mut(fresh * self.up).enumerate() {
             let start = (block * fresh * self.down) as i64 - (self.overlap * self.down) as i64;
