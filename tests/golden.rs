@@ -1,41 +1,42 @@
-//! The features against the compact golden set, through the code of the parity example.
+//! The features against the compact golden set of `tests/golden`, by the program that compares any such folder.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
-#![allow(dead_code, reason = "the parity example uses more of the shared code")]
+mod programs;
 
-#[path = "../examples/parity/case.rs"]
-mod case;
-#[path = "../examples/parity/compare.rs"]
-mod compare;
-#[path = "../examples/parity/mel.rs"]
-mod mel;
-#[path = "../examples/parity/report.rs"]
-mod report;
-#[path = "../examples/parity/spectral.rs"]
-mod spectral;
-#[path = "../examples/parity/stft.rs"]
-mod stft;
-#[path = "../examples/parity/store.rs"]
-mod store;
-#[path = "../examples/parity/tables.rs"]
-mod tables;
-
-use std::path::Path;
-
-type Theme = fn(&case::Case<'_>) -> Option<anyhow::Result<case::Answers>>;
+use std::process::Command;
 
 #[test]
 fn every_case_of_the_compact_set_passes() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    let store = store::Store::open(&folder).expect("the golden set is part of the repository");
-    let themes: [Theme; 4] = [mel::run, spectral::run, stft::run, tables::run];
-    let outcomes: Vec<report::Outcome> = store
-        .index()
-        .cases
-        .iter()
-        .map(|description| report::Outcome::of(&case::Case::new(description, &store), &themes))
-        .collect();
-    let (passed, failed, missing) = report::count(&outcomes);
-    let lines: Vec<String> = outcomes.iter().map(ToString::to_string).collect();
-    assert_eq!((failed, missing), (0, 0), "{}", lines.join("\n"));
-    assert!(passed >= 21, "{passed} cases");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
+    let index: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(format!("{folder}/index.json")).unwrap()).unwrap();
+    let cases = index["cases"].as_array().unwrap().len();
+    let output = Command::new(programs::path("parity"))
+        .args([folder, "--require-all"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}");
+    assert_eq!(
+        text.lines().last().unwrap(),
+        format!("{cases} passed, 0 failed, 0 missing")
+    );
+}
+
+#[test]
+fn a_wrong_number_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
+    std::fs::copy(format!("{source}/golden.npz"), folder.path().join("golden.npz")).unwrap();
+    let text = std::fs::read_to_string(format!("{source}/index.json")).unwrap();
+    // Another hop than the one that the stored answers were computed with.
+    let changed = text.replace("\"hop_length\": 256", "\"hop_length\": 255");
+    assert_ne!(text, changed);
+    std::fs::write(folder.path().join("index.json"), changed).unwrap();
+    let output = Command::new(programs::path("parity"))
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stdout).unwrap().contains("FAIL"));
 }

@@ -9,7 +9,20 @@ mod compare;
 mod report;
 mod store;
 
+mod chroma;
+mod constant_q;
+mod effects;
+mod frontends;
+mod hpss;
+mod kaldi;
+mod loudness;
 mod mel;
+mod onset;
+mod pcen;
+mod pitch;
+mod resample;
+mod rhythm;
+mod sequence;
 mod spectral;
 mod stft;
 mod tables;
@@ -28,7 +41,26 @@ use store::Store;
 /// One theme: answers a case, or says that its function is not implemented there.
 type Theme = fn(&Case<'_>) -> Option<Result<Answers>>;
 
-const THEMES: &[Theme] = &[mel::run, spectral::run, stft::run, tables::run, util::run];
+const THEMES: &[Theme] = &[
+    chroma::run,
+    constant_q::run,
+    effects::run,
+    frontends::run,
+    hpss::run,
+    kaldi::run,
+    loudness::run,
+    mel::run,
+    onset::run,
+    pcen::run,
+    pitch::run,
+    resample::run,
+    rhythm::run,
+    sequence::run,
+    spectral::run,
+    stft::run,
+    tables::run,
+    util::run,
+];
 
 /// Compare every feature with the golden numbers of a folder.
 #[derive(Parser)]

@@ -45,6 +45,20 @@ pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     reduce(lanes)
 }
 
+/// Sum of `f` over the values.
+#[inline(always)]
+pub(crate) fn sum_of(values: &[f32], f: impl Fn(f32) -> f32) -> f32 {
+    let mut lanes = [0.0f32; LANES];
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    for chunk in chunks {
+        for i in 0..LANES {
+            lanes[i] += f(chunk[i]);
+        }
+    }
+    rest.iter().zip(&mut lanes).for_each(|(x, lane)| *lane += f(*x));
+    reduce(lanes)
+}
+
 /// Sum.
 #[inline(always)]
 pub(crate) fn sum(values: &[f32]) -> f32 {

@@ -1,0 +1,145 @@
+//! Harmonic-percussive separation of signals.
+
+use serde::{Deserialize, Serialize};
+
+use crate::decompose::{HarmonicPercussive, Hpss, HpssConfig, magnitudes, masked};
+use crate::error::FeatureError;
+use crate::stft::{Istft, IstftConfig, Stft, StftConfig};
+
+/// How a signal is separated.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SeparationConfig {
+    /// The masks.
+    pub hpss: HpssConfig,
+    /// The transform in between.
+    pub stft: StftConfig,
+}
+
+/// Separates a signal into what lasts and what strikes: a short-time Fourier transform, the masks of [`Hpss`] and the inverse
+/// transform, at the length of the signal. `librosa.effects.hpss`, `harmonic` and `percussive`.
+///
+/// ```
+/// use timbral_features::{Separation, SeparationConfig};
+/// let separation = Separation::new(SeparationConfig::default())?;
+/// let parts = separation.compute(&vec![0.1; 22_050])?;
+/// assert_eq!(parts.harmonic.len(), 22_050);
+/// # Ok::<(), timbral_features::FeatureError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Separation {
+    config: SeparationConfig,
+    hpss: Hpss,
+    stft: Stft,
+}
+
+impl Separation {
+    /// Checks the configuration and plans filters and transform.
+    ///
+    /// # Errors
+    ///
+    /// As [`Hpss::new`] and [`Stft::new`].
+    pub fn new(config: SeparationConfig) -> Result<Self, FeatureError> {
+        let (hpss, stft) = (Hpss::new(config.hpss)?, Stft::new(config.stft.clone())?);
+        Ok(Self { config, hpss, stft })
+    }
+
+    /// The configuration of the plan.
+    #[must_use]
+    pub fn config(&self) -> &SeparationConfig {
+        &self.config
+    }
+
+    /// Both parts of a mono signal. They add up to it unless a margin exceeds 1.
+    ///
+    /// # Errors
+    ///
+    /// As [`Stft::compute`].
+    pub fn compute(&self, samples: &[f32]) -> Result<HarmonicPercussive<Vec<f32>>, FeatureError> {
+        let transform = self.stft.compute(samples)?;
+        let masks = self.hpss.masks(magnitudes(transform.view())?.view())?;
+        let inverse = self.inverse(samples.len())?;
+        Ok(HarmonicPercussive {
+            harmonic: inverse.compute(masked(transform.view(), &masks.harmonic).view())?,
+            percussive: inverse.compute(masked(transform.view(), &masks.percussive).view())?,
+        })
+    }
+
+    /// The harmonic part alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`compute`](Self::compute).
+    pub fn harmonic(&self, samples: &[f32]) -> Result<Vec<f32>, FeatureError> {
+        let transform = self.stft.compute(samples)?;
+        let masks = self.hpss.masks(magnitudes(transform.view())?.view())?;
+        self.inverse(samples.len())?
+            .compute(masked(transform.view(), &masks.harmonic).view())
+    }
+
+    /// The percussive part alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`compute`](Self::compute).
+    pub fn percussive(&self, samples: &[f32]) -> Result<Vec<f32>, FeatureError> {
+        let transform = self.stft.compute(samples)?;
+        let masks = self.hpss.masks(magnitudes(transform.view())?.view())?;
+        self.inverse(samples.len())?
+            .compute(masked(transform.view(), &masks.percussive).view())
+    }
+
+    fn inverse(&self, length: usize) -> Result<Istft, FeatureError> {
+        Istft::new(IstftConfig {
+            stft: self.config.stft.clone(),
+            length: Some(length),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_add_up_and_go_where_they_belong() {
+        let mut samples: Vec<f32> = (0..16_384).map(|n| 0.3 * (n as f32 * 0.3).sin()).collect();
+        samples[8000] += 5.0;
+        let stft = StftConfig {
+            n_fft: 1024,
+            hop_length: 256,
+            ..StftConfig::default()
+        };
+        let separation = Separation::new(SeparationConfig {
+            stft,
+            ..SeparationConfig::default()
+        })
+        .unwrap();
+        let parts = separation.compute(&samples).unwrap();
+        for (i, x) in samples.iter().enumerate() {
+            assert!((parts.harmonic[i] + parts.percussive[i] - x).abs() < 1e-4);
+        }
+        let energy = |x: &[f32]| x.iter().map(|v| v * v).sum::<f32>();
+        assert!(parts.percussive[8000] > 4.0 && parts.harmonic[8000] < 1.0);
+        assert!(energy(&parts.harmonic[2000..6000]) > 100.0 * energy(&parts.percussive[2000..6000]));
+        assert_eq!(separation.harmonic(&samples).unwrap(), parts.harmonic);
+        assert_eq!(separation.percussive(&samples).unwrap(), parts.percussive);
+    }
+
+    #[test]
+    fn crumbs_are_answered() {
+        let separation = Separation::new(SeparationConfig::default()).unwrap();
+        for samples in [vec![], vec![0.5], vec![0.0; 3000]] {
+            let parts = separation.compute(&samples).unwrap();
+            assert_eq!(parts.harmonic.len(), samples.len());
+            assert!(
+                parts
+                    .harmonic
+                    .iter()
+                    .chain(&parts.percussive)
+                    .all(|v| v.is_finite())
+            );
+        }
+        assert!(separation.compute(&[f32::NAN]).is_err());
+    }
+}
