@@ -149,7 +149,7 @@ pub(crate) fn local_row(
     row.sort_unstable_by_key(|&(to, _)| to);
     // Decoding meets exact ties, which the last bits decide: the row is summed in the order of NumPy.
     let sum = pairwise_sum(&row, 0, n_states);
-    if !(sum > 0.0) {
+    if sum.is_nan() || sum <= 0.0 {
         return Err(FeatureError::config(
             "window",
             format!("{window:?} of {width} states given, its weights must sum to more than 0"),
