@@ -95,6 +95,22 @@ impl Default for ChromaCqtConfig {
     }
 }
 
+impl ChromaCqtConfig {
+    /// The transform that is folded.
+    pub fn cqt(&self) -> CqtConfig {
+        CqtConfig {
+            sample_rate: self.sample_rate,
+            hop_length: self.hop_length,
+            fmin: self.fold.fmin,
+            n_bins: self.n_octaves.saturating_mul(self.fold.bins_per_octave),
+            bins_per_octave: self.fold.bins_per_octave,
+            tuning: self.tuning,
+            res_type: self.res_type,
+            ..CqtConfig::default()
+        }
+    }
+}
+
 /// Parameters of [`ChromaCens`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -247,6 +263,11 @@ fn check_magnitudes(magnitudes: ArrayView2<'_, f32>) -> Result<(), FeatureError>
     Ok(())
 }
 
+/// The magnitudes of a transform, as the chroma sees them.
+pub(crate) fn magnitudes(transform: ArrayView2<'_, Complex32>) -> Array2<f32> {
+    transform.mapv(modulus)
+}
+
 fn modulus(c: Complex32) -> f32 {
     (c.re * c.re + c.im * c.im).sqrt()
 }
@@ -286,17 +307,8 @@ impl ChromaCqt {
     }
 
     fn with_norm(config: ChromaCqtConfig, norm: Option<Norm>) -> Result<Self, FeatureError> {
-        let n_bins = config.n_octaves.saturating_mul(config.fold.bins_per_octave);
-        let cqt = CqtConfig {
-            sample_rate: config.sample_rate,
-            hop_length: config.hop_length,
-            fmin: config.fold.fmin,
-            n_bins,
-            bins_per_octave: config.fold.bins_per_octave,
-            tuning: config.tuning,
-            res_type: config.res_type,
-            ..CqtConfig::default()
-        };
+        let cqt = config.cqt();
+        let n_bins = cqt.n_bins;
         let transform = match config.cqt_mode {
             CqtMode::Full => Transform::Full(Box::new(Cqt::new(cqt)?)),
             CqtMode::Hybrid => Transform::Hybrid(Box::new(HybridCqt::new(cqt)?)),
@@ -390,6 +402,11 @@ impl ChromaVqt {
     /// The configuration of the plan.
     pub fn config(&self) -> &ChromaVqtConfig {
         &self.config
+    }
+
+    /// Number of pitch classes, the bins of an octave.
+    pub fn n_rows(&self) -> usize {
+        self.fold.matrix.nrows()
     }
 
     /// The chroma of a signal, of shape `(bins_per_octave, n_frames)`.

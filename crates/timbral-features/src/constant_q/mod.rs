@@ -8,6 +8,7 @@ mod pseudo;
 mod tonnetz;
 mod vqt;
 
+pub(crate) use chroma::magnitudes;
 pub use chroma::{
     ChromaCens, ChromaCensConfig, ChromaCqt, ChromaCqtConfig, ChromaVqt, ChromaVqtConfig, CqtMode, FoldConfig,
 };
