@@ -6,26 +6,85 @@
 /// Lanes of the partial sums. Two AVX registers, so that additions overlap.
 pub(crate) const LANES: usize = 16;
 
-/// Runs `op` in a version compiled for the best instruction set found at run time.
+/// Runs `op` in a version compiled for the best instruction set found at run time, if `op` is small enough to be inlined.
 ///
-/// Only what is inlined into `op` profits, so the kernels below are `inline(always)`.
+/// A closure cannot be told to be inlined, so larger kernels are written with [`vectorized`].
 #[inline]
 pub(crate) fn dispatch<R>(op: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(op)
 }
 
+/// A computation whose `run` is always inlined. Implemented by [`vectorized`].
+pub(crate) trait Kernel {
+    type Output;
+    fn run(self) -> Self::Output;
+}
+
+struct Inlined<K>(K);
+
+impl<K: Kernel> pulp::WithSimd for Inlined<K> {
+    type Output = K::Output;
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _simd: S) -> K::Output {
+        self.0.run()
+    }
+}
+
+/// Runs a kernel in a version compiled for the best instruction set found at run time.
+#[inline]
+pub(crate) fn run<K: Kernel>(kernel: K) -> K::Output {
+    pulp::Arch::new().dispatch(Inlined(kernel))
+}
+
+/// Defines a function whose body is compiled once for each instruction set and chosen at run time. What it calls profits
+/// if it is `inline(always)`.
+macro_rules! vectorized {
+    (
+        $(#[$meta:meta])*
+        $vis:vis fn $name:ident<$life:lifetime>($($argument:ident: $type:ty),* $(,)?) -> $output:ty $body:block
+    ) => {
+        $(#[$meta])*
+        $vis fn $name<$life>($($argument: $type),*) -> $output {
+            struct Op<$life> {
+                $($argument: $type),*
+            }
+            impl<$life> $crate::simd::Kernel for Op<$life> {
+                type Output = $output;
+
+                #[inline(always)]
+                fn run(self) -> $output {
+                    let Self { $($argument),* } = self;
+                    $body
+                }
+            }
+            $crate::simd::run(Op { $($argument),* })
+        }
+    };
+}
+pub(crate) use vectorized;
+
+/// Keeps the lanes of a sum in whole registers.
+///
+/// Without this barrier the compiler arranges the loop before it after the order of the reduction, two lanes at a time.
+#[inline(always)]
+pub(crate) fn settle<T>(lanes: T) -> T {
+    std::hint::black_box(lanes)
+}
+
 /// Sums partial sums in pairs.
 #[inline(always)]
 pub(crate) fn reduce(lanes: [f32; LANES]) -> f32 {
-    let mut width = LANES / 2;
-    let mut lanes = lanes;
-    while width > 0 {
-        for i in 0..width {
-            lanes[i] += lanes[i + width];
-        }
-        width /= 2;
+    let lanes = settle(lanes);
+    let mut eight = [0.0f32; 8];
+    for i in 0..8 {
+        eight[i] = lanes[i] + lanes[i + 8];
     }
-    lanes[0]
+    let mut four = [0.0f32; 4];
+    for i in 0..4 {
+        four[i] = eight[i] + eight[i + 4];
+    }
+    (four[0] + four[2]) + (four[1] + four[3])
 }
 
 /// Sum of products.
@@ -57,6 +116,93 @@ pub(crate) fn sum_of(values: &[f32], f: impl Fn(f32) -> f32) -> f32 {
     }
     rest.iter().zip(&mut lanes).for_each(|(x, lane)| *lane += f(*x));
     reduce(lanes)
+}
+
+/// Lanes of short sums, one AVX register.
+pub(crate) const SHORT: usize = 8;
+
+/// Sum of products of slices of one length, a multiple of [`SHORT`].
+#[inline(always)]
+pub(crate) fn short_dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut lanes = [0.0f32; SHORT];
+    for (x, y) in a.as_chunks::<SHORT>().0.iter().zip(b.as_chunks::<SHORT>().0) {
+        for i in 0..SHORT {
+            lanes[i] += x[i] * y[i];
+        }
+    }
+    let [a, b, c, d, e, f, g, h] = settle(lanes);
+    ((a + e) + (c + g)) + ((b + f) + (d + h))
+}
+
+/// A matrix laid out for products with a vector: blocks of [`LANES`] rows, column by column, filled up with zeros.
+#[derive(Clone, Debug)]
+pub(crate) struct Projection {
+    blocks: Vec<[f32; LANES]>,
+    rows: usize,
+    columns: usize,
+}
+
+impl Projection {
+    pub(crate) fn new(matrix: &ndarray::Array2<f64>) -> Self {
+        let (rows, columns) = matrix.dim();
+        let mut blocks = vec![[0.0; LANES]; rows.div_ceil(LANES) * columns];
+        for ((row, column), value) in matrix.indexed_iter() {
+            blocks[row / LANES * columns + column][row % LANES] = *value as f32;
+        }
+        Self {
+            blocks,
+            rows,
+            columns,
+        }
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The product with `vector`, which has as many values as the matrix has columns.
+    pub(crate) fn run(&self, vector: &[f32], out: &mut [f32]) {
+        project(self, vector, out);
+    }
+
+    #[inline(always)]
+    fn apply(&self, vector: &[f32], out: &mut [f32]) {
+        for (block, values) in self
+            .blocks
+            .chunks_exact(self.columns.max(1))
+            .zip(out.chunks_mut(LANES))
+        {
+            // Two sums for each row, so that additions need not wait for each other and rounding stays small.
+            let mut even = [0.0f32; LANES];
+            let mut odd = [0.0f32; LANES];
+            let (pairs, rest) = block.as_chunks::<2>();
+            let (factors, last) = vector.as_chunks::<2>();
+            for ([a, b], [x, y]) in pairs.iter().zip(factors) {
+                for i in 0..LANES {
+                    even[i] += a[i] * x;
+                }
+                for i in 0..LANES {
+                    odd[i] += b[i] * y;
+                }
+            }
+            for (a, x) in rest.iter().zip(last) {
+                for i in 0..LANES {
+                    even[i] += a[i] * x;
+                }
+            }
+            let mut total = [0.0f32; LANES];
+            for i in 0..LANES {
+                total[i] = even[i] + odd[i];
+            }
+            values.copy_from_slice(&total[..values.len()]);
+        }
+    }
+}
+
+vectorized! {
+    fn project<'a>(projection: &'a Projection, vector: &'a [f32], out: &'a mut [f32]) -> () {
+        projection.apply(vector, out);
+    }
 }
 
 /// Sum.
@@ -107,6 +253,21 @@ fn log_parts(x: f32) -> (f32, f32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn projection_equals_a_matrix_product() {
+        for (rows, columns) in [(20, 128), (13, 26), (1, 1), (33, 7)] {
+            let matrix =
+                ndarray::Array2::from_shape_fn((rows, columns), |(i, j)| ((i * 31 + j * 7) as f64).sin());
+            let vector: Vec<f32> = (0..columns).map(|j| (j as f32 * 0.7).cos()).collect();
+            let mut out = vec![0.0; rows];
+            Projection::new(&matrix).run(&vector, &mut out);
+            for (row, value) in matrix.rows().into_iter().zip(&out) {
+                let slow: f64 = row.iter().zip(&vector).map(|(m, v)| m * f64::from(*v)).sum();
+                assert!((f64::from(*value) - slow).abs() < 1e-5);
+            }
+        }
+    }
 
     #[test]
     fn logarithms_are_close_to_exact_ones() {

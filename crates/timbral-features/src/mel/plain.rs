@@ -1,13 +1,14 @@
 //! Samples to mel bands.
 
 use ndarray::{Array2, ArrayRef2, ArrayView2};
+use realfft::num_complex::Complex32;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{FeatureError, check_finite};
 use crate::filters::{MelFilterBank, MelFilterConfig, MelNorm};
 use crate::framing::PadMode;
 use crate::shape::{check_output, fill_frames, frame_major, visit_frames};
-use crate::simd::dispatch;
+use crate::simd::vectorized;
 use crate::stft::{Power, Stft, StftConfig, StftScratch};
 use crate::window::Window;
 
@@ -167,7 +168,7 @@ impl MelSpectrogram {
     pub fn scratch(&self) -> MelScratch {
         MelScratch {
             stft: self.stft.scratch(),
-            power: vec![0.0; self.stft.n_bins()],
+            power: vec![0.0; self.bank.padded_bins()],
             row: Vec::new(),
         }
     }
@@ -218,9 +219,11 @@ impl MelSpectrogram {
         }
         let mut out = frame_major(self.n_mels(), spectrogram.ncols())?;
         let mut columns = out.columns_mut().into_iter();
+        let mut padded = vec![0.0; self.bank.padded_bins()];
         visit_frames(&spectrogram, &mut Vec::new(), |_, frame| {
+            padded[..frame.len()].copy_from_slice(frame);
             if let Some(bands) = columns.next().and_then(|c| c.into_slice()) {
-                dispatch(|| self.bank.apply(frame, bands));
+                self.bank.run(&padded, bands);
             }
         });
         Ok(out)
@@ -234,12 +237,23 @@ impl MelSpectrogram {
     /// The bands of one frame. The caller has checked samples and lengths.
     pub(crate) fn frame(&self, samples: &[f32], index: usize, bands: &mut [f32], scratch: &mut MelScratch) {
         let MelScratch { stft, power, .. } = scratch;
-        power.resize(self.stft.n_bins(), 0.0);
+        power.resize(self.bank.padded_bins(), 0.0);
         let bins = self.stft.spectrum(samples, index, stft);
-        dispatch(|| {
-            self.power.apply(bins, power);
-            self.bank.apply(power, bands);
-        });
+        bands_of_spectrum(self.power, &self.bank, bins, power, bands);
+    }
+}
+
+vectorized! {
+    /// Power and bands in one go, while the spectrum is in the cache. `power` has zeros behind the last bin, which stay.
+    fn bands_of_spectrum<'a>(
+        exponent: Power,
+        bank: &'a MelFilterBank,
+        bins: &'a [Complex32],
+        power: &'a mut [f32],
+        bands: &'a mut [f32],
+    ) -> () {
+        exponent.apply(bins, power);
+        bank.apply(power, bands);
     }
 }
 

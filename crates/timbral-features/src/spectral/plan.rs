@@ -8,7 +8,6 @@ use crate::convert::fft_frequencies;
 use crate::error::{FeatureError, check_finite};
 use crate::least_squares::polynomial_fit;
 use crate::shape::{check_output, fill_frames, frame_major, visit_frames};
-use crate::simd::dispatch;
 use crate::stft::{Power, Stft, StftConfig, StftScratch};
 
 /// Working memory of the spectral shapes. One for each thread.
@@ -118,7 +117,7 @@ macro_rules! spectral_shape {
                 let ShapeScratch { stft, magnitudes } = scratch;
                 magnitudes.resize(self.stft.n_bins(), 0.0);
                 let bins = self.stft.spectrum(samples, index, stft);
-                dispatch(|| Power::Magnitude.apply(bins, magnitudes));
+                Power::Magnitude.run(bins, magnitudes);
                 self.kernel.frame(magnitudes, values);
             }
         }
