@@ -217,8 +217,7 @@ fn worst_column(samples: &[f32], table: &FeatureTable, row: usize) -> Result<(St
             (var, of(Statistic::Var), stored_var, stored_var),
         ] {
             let error = (found - expected).abs() / scale;
-            // Not `>`: an error that is not a number must win.
-            if !(error <= worst.1) {
+            if error.is_nan() || error > worst.1 {
                 worst = (name, error);
             }
         }

@@ -8,6 +8,8 @@
 
 #![allow(clippy::print_stdout, reason = "a program talks to its user")]
 
+mod common;
+
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -21,7 +23,9 @@ use timbral_classic::{
 };
 use timbral_train::{FeatureTable, Folds, GroupTable, MelTable, Part, Predictions};
 
+/// Compare learners over the same folds of a feature table, no artist on two sides.
 #[derive(Parser)]
+#[command(after_help = "Example:\n  compare gtzan_tables --seeds 3")]
 struct Arguments {
     /// Folder with features_30_sec.csv and mel_index.csv.
     tables: PathBuf,
@@ -78,8 +82,11 @@ fn learners() -> Vec<(&'static str, LearnerParameters)> {
     ]
 }
 
-fn main() -> Result<()> {
-    let arguments = Arguments::parse();
+fn main() -> std::process::ExitCode {
+    common::run(|| compare(&Arguments::parse()))
+}
+
+fn compare(arguments: &Arguments) -> Result<()> {
     let mut table = FeatureTable::read(arguments.tables.join("features_30_sec.csv"))?
         // Means of a signal around zero tell nothing.
         .without_columns(&["harmony_mean", "perceptr_mean"])?;

@@ -91,9 +91,11 @@ fn convert(input: &Path, output: &Path, arguments: &Arguments) -> anyhow::Result
     if output.exists() && !arguments.force {
         bail!("{}: exists; --force replaces it", output.display());
     }
-    let mut options = DecodeOptions::default();
-    options.mono = arguments.mono;
-    options.sample_rate = arguments.rate;
+    let mut options = DecodeOptions {
+        mono: arguments.mono,
+        sample_rate: arguments.rate,
+        ..DecodeOptions::default()
+    };
     if arguments.start > 0.0 || arguments.duration.is_some() {
         options = match arguments.duration {
             Some(duration) => options.excerpt(arguments.start, duration),

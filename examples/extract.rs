@@ -144,7 +144,7 @@ fn compute(samples: &[f32], features: Features) -> Result<Array2<f32>> {
                 SpectralRolloff::new(RolloffConfig::default())?.compute(samples)?,
                 ZeroCrossingRate::new(ZeroCrossingRateConfig::default())?.compute(samples)?,
             ];
-            concatenate(Axis(0), &rows.each_ref().map(Array2::view))?
+            concatenate(Axis(0), &rows.each_ref().map(|row| row.view()))?
         }
     })
 }

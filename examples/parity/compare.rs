@@ -168,7 +168,7 @@ fn apply(rule: &Rule, non_finite: bool, given: &[Number], stored: &[Number]) -> 
         };
         return Distance::new(1.0 - share, 1.0 - rule.min_agreement.unwrap_or(1.0) + 1e-12);
     }
-    if pairs().any(|(a, b)| (!b.is_finite() || !a.is_finite()) && !(non_finite && a.same_kind(b))) {
+    if pairs().any(|(a, b)| !(a.is_finite() && b.is_finite() || non_finite && a.same_kind(b))) {
         return Distance::new(f64::NAN, 0.0);
     }
     let finite = || pairs().filter(|(_, b)| b.is_finite());

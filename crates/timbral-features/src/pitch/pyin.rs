@@ -312,7 +312,8 @@ impl Pyin {
             let period = (self.difference.min_period + trough) as f64 + parabolic_shift(difference, trough);
             let octaves = (f64::from(self.config.sample_rate) / period / self.config.fmin).log2();
             let bin = (12.0 * self.bins_per_semitone as f64 * octaves).round_ties_even();
-            out.push((bin.clamp(0.0, self.n_pitch_bins as f64) as usize, probability));
+            let bin = bin.clamp(0.0, self.n_pitch_bins as f64) as usize;
+            out.push((bin, probability));
         }
     }
 }
