@@ -189,7 +189,9 @@ const MEL: [&str; 5] = ["n_mels", "f_min", "f_max", "norm", "mel_scale"];
 
 /// The case's own parameters, of which `names` are taken.
 fn own<'a>(case: &'a Case<'_>, names: &[&str]) -> Parameters<'a> {
-    names.iter().for_each(|name| drop(case.given(name)));
+    for name in names {
+        case.given(name);
+    }
     Parameters(&case.description.params)
 }
 

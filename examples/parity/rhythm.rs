@@ -47,7 +47,7 @@ fn scale_of_lags(case: &Case<'_>) -> Result<()> {
 }
 
 fn tempogram(case: &Case<'_>) -> Result<Answers> {
-    case.sample_rate()?;
+    scale_of_lags(case)?;
     Ok(only(
         case,
         tempogram_plan(case)?.compute(&envelope(case, OnsetAggregate::Mean)?)?,

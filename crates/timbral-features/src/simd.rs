@@ -45,6 +45,58 @@ pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     reduce(lanes)
 }
 
+/// The product of a matrix (its rows one after the other, each as long as `x`) with a vector. Four rows at a time keep
+/// enough sums under way to hide the latency of additions.
+#[inline(always)]
+pub(crate) fn product(matrix: &[f32], x: &[f32], out: &mut [f32]) {
+    let n = x.len();
+    if n == 0 {
+        out.fill(0.0);
+        return;
+    }
+    for (rows, values) in matrix.chunks(4 * n).zip(out.chunks_mut(4)) {
+        if let [a, b, c, d] = values {
+            let (first, last) = rows.split_at(2 * n);
+            let ((row_a, row_b), (row_c, row_d)) = (first.split_at(n), last.split_at(n));
+            [*a, *b, *c, *d] = dot_4(row_a, row_b, row_c, row_d, x);
+        } else {
+            for (value, row) in values.iter_mut().zip(rows.chunks(n)) {
+                *value = dot(row, x);
+            }
+        }
+    }
+}
+
+/// Four sums of products with the same vector, each with the bits of [`dot`].
+#[inline(always)]
+fn dot_4(a: &[f32], b: &[f32], c: &[f32], d: &[f32], x: &[f32]) -> [f32; 4] {
+    let mut sums = ([0.0f32; LANES], [0.0f32; LANES], [0.0f32; LANES], [0.0f32; LANES]);
+    let (x_chunks, x_rest) = x.as_chunks::<LANES>();
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    let ((c, c_rest), (d, d_rest)) = (c.as_chunks::<LANES>(), d.as_chunks::<LANES>());
+    for ((((x, a), b), c), d) in x_chunks.iter().zip(a).zip(b).zip(c).zip(d) {
+        for i in 0..LANES {
+            sums.0[i] += a[i] * x[i];
+        }
+        for i in 0..LANES {
+            sums.1[i] += b[i] * x[i];
+        }
+        for i in 0..LANES {
+            sums.2[i] += c[i] * x[i];
+        }
+        for i in 0..LANES {
+            sums.3[i] += d[i] * x[i];
+        }
+    }
+    for (i, x) in x_rest.iter().enumerate() {
+        sums.0[i] += a_rest[i] * x;
+        sums.1[i] += b_rest[i] * x;
+        sums.2[i] += c_rest[i] * x;
+        sums.3[i] += d_rest[i] * x;
+    }
+    [reduce(sums.0), reduce(sums.1), reduce(sums.2), reduce(sums.3)]
+}
+
 /// Sum of `f` over the values.
 #[inline(always)]
 pub(crate) fn sum_of(values: &[f32], f: impl Fn(f32) -> f32) -> f32 {
@@ -124,6 +176,19 @@ mod tests {
             x *= 1.001_3;
         }
         assert_eq!(ten_log10(1.0), 0.0);
+    }
+
+    #[test]
+    fn products_equal_dots() {
+        for (rows, n) in [(0, 3), (3, 16), (4, 5), (9, 37), (12, 100)] {
+            let matrix: Vec<f32> = (0..rows * n).map(|i| (i as f32 * 0.37).sin()).collect();
+            let x: Vec<f32> = (0..n).map(|i| (i as f32 * 0.11).cos()).collect();
+            let mut out = vec![0.0; rows];
+            dispatch(|| product(&matrix, &x, &mut out));
+            for (value, row) in out.iter().zip(matrix.chunks(n)) {
+                assert_eq!(*value, dot(row, &x));
+            }
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::error::FeatureError;
 use crate::filters::{CqToChromaConfig, cq_to_chroma};
 use crate::resample::ResampleType;
 use crate::shape::{fill_frames, frame_major, visit_frames};
-use crate::simd::{dispatch, dot};
+use crate::simd::{dispatch, product};
 use crate::util::Norm;
 use crate::window::{Window, get_window};
 
@@ -196,12 +196,11 @@ impl Fold {
     }
 
     fn frame(&self, magnitudes: &[f32], classes: &mut [f32]) {
-        dispatch(|| {
-            for (class, row) in classes.iter_mut().zip(self.matrix.rows()) {
-                let sum = row.to_slice().map_or(0.0, |row| dot(row, magnitudes));
-                *class = if sum < self.threshold { 0.0 } else { sum };
-            }
-        });
+        if let Some(matrix) = self.matrix.as_slice() {
+            dispatch(|| product(matrix, magnitudes, classes));
+        }
+        let quiet = classes.iter_mut().filter(|class| **class < self.threshold);
+        quiet.for_each(|class| *class = 0.0);
         normalize_frame(classes, self.norm);
     }
 
@@ -212,7 +211,7 @@ impl Fold {
         magnitude: impl Fn(T) -> f32,
     ) -> Result<Array2<f32>, FeatureError> {
         let mut out = frame_major(self.matrix.nrows(), transform.ncols())?;
-        let mut frames = out.axis_iter_mut(Axis(1)).into_iter();
+        let mut frames = out.axis_iter_mut(Axis(1));
         let mut magnitudes = vec![0.0; transform.nrows()];
         let mut classes = vec![0.0; self.matrix.nrows()];
         visit_frames(&transform, &mut Vec::new(), |_, frame| {
@@ -270,8 +269,8 @@ pub struct ChromaCqt {
 
 #[derive(Debug, Clone)]
 enum Transform {
-    Full(Cqt),
-    Hybrid(HybridCqt),
+    Full(Box<Cqt>),
+    Hybrid(Box<HybridCqt>),
 }
 
 impl ChromaCqt {
@@ -298,8 +297,8 @@ impl ChromaCqt {
             ..CqtConfig::default()
         };
         let transform = match config.cqt_mode {
-            CqtMode::Full => Transform::Full(Cqt::new(cqt)?),
-            CqtMode::Hybrid => Transform::Hybrid(HybridCqt::new(cqt)?),
+            CqtMode::Full => Transform::Full(Box::new(Cqt::new(cqt)?)),
+            CqtMode::Hybrid => Transform::Hybrid(Box::new(HybridCqt::new(cqt)?)),
         };
         let fold = Fold::new(&config.fold, n_bins, norm)?;
         Ok(Self {

@@ -48,11 +48,7 @@ pub fn tonnetz(chroma: ArrayView2<'_, f32>) -> Result<Array2<f32>, FeatureError>
         })
         .collect();
     let mut out = frame_major(6, n_frames)?;
-    for (mut to, frame) in out
-        .axis_iter_mut(Axis(1))
-        .into_iter()
-        .zip(chroma.axis_iter(Axis(1)))
-    {
+    for (mut to, frame) in out.axis_iter_mut(Axis(1)).zip(chroma.axis_iter(Axis(1))) {
         let size: f64 = frame.iter().map(|&x| f64::from(x).abs()).sum();
         let divisor = if size < f64::from(f32::MIN_POSITIVE) {
             1.0

@@ -125,7 +125,7 @@ impl SpeechFeatures {
         }
         let samples = |name: &'static str, seconds: f64| {
             let length = (seconds * rate).round();
-            if length >= 1.0 && length <= LONGEST {
+            if (1.0..=LONGEST).contains(&length) {
                 Ok(length as usize)
             } else {
                 let message = format!("{seconds} s given, must make 1 to {LONGEST} samples at {rate} Hz");

@@ -44,7 +44,7 @@ impl OnsetAggregate {
 /// The median of values that are not NaN.
 pub(crate) fn median(values: &mut [f32]) -> f32 {
     let middle = values.len() / 2;
-    let even = values.len() % 2 == 0;
+    let even = values.len().is_multiple_of(2);
     let (below, &mut upper, _) = values.select_nth_unstable_by(middle, f32::total_cmp);
     if even {
         let lower = below.iter().copied().fold(f32::NEG_INFINITY, f32::max);

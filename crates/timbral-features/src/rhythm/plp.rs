@@ -59,13 +59,13 @@ pub fn plp(envelope: &[f32], config: &PlpConfig) -> Result<Vec<f32>, FeatureErro
             check_positive(name, bound)?;
         }
     }
-    if let (Some(low), Some(high)) = (config.tempo_min, config.tempo_max) {
-        if high <= low {
-            return Err(FeatureError::config(
-                "tempo_max",
-                format!("{high} given, must be above tempo_min = {low}"),
-            ));
-        }
+    if let (Some(low), Some(high)) = (config.tempo_min, config.tempo_max)
+        && high <= low
+    {
+        return Err(FeatureError::config(
+            "tempo_max",
+            format!("{high} given, must be above tempo_min = {low}"),
+        ));
     }
     if config.win_length < 2 {
         return Err(FeatureError::config(
@@ -159,7 +159,7 @@ impl PulseSynthesis {
     fn add(&mut self, t: usize, bins: &mut [Complex<f64>]) {
         let lead = self.window.len() / 2;
         bins[0].im = 0.0;
-        if self.window.len() % 2 == 0 {
+        if self.window.len().is_multiple_of(2) {
             bins[lead].im = 0.0;
         }
         let done = self
