@@ -1,5 +1,9 @@
 //! Measures every feature against the bare Fourier transforms of the same frames and prints a table.
 
+#![allow(clippy::print_stdout, reason = "a program speaks on stdout")]
+
+#[path = "../common/mod.rs"]
+mod common;
 mod workload;
 
 use std::fmt::Write as _;
@@ -7,7 +11,7 @@ use std::hint::black_box;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::Context;
 use clap::Parser;
 
 /// Time the features of a 30 s clip in turns with their floor.
@@ -22,8 +26,11 @@ struct Arguments {
     write: Option<PathBuf>,
 }
 
-fn main() -> Result<()> {
-    let arguments = Arguments::parse();
+fn main() -> std::process::ExitCode {
+    common::run(|| measure(&Arguments::parse()))
+}
+
+fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     let mut table = String::from(
         "# Benchmarks\n\nOne thread, 30 s at 22 050 Hz, frames of 2048 every 512 samples. The floor is the bare real Fourier \
          transforms\nof the same frames, windowed beforehand. Feature and floor are timed in turns; medians. Written by\n\

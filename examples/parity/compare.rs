@@ -45,7 +45,7 @@ impl Distance {
 /// Compares all outputs of a case and gives the worst.
 pub(crate) fn compare(case: &Case<'_>, answers: &Answers) -> Result<Distance> {
     let description = case.description;
-    let mut worst = Distance::new(0.0, 0.0);
+    let mut worst: Option<Distance> = None;
     for output in &description.outputs {
         if description.tolerance_output.as_ref() == Some(&output.name) {
             continue;
@@ -55,7 +55,8 @@ pub(crate) fn compare(case: &Case<'_>, answers: &Answers) -> Result<Distance> {
             .find(|(name, _)| *name == output.name)
             .map(|(_, a)| a);
         let answer = answer.with_context(|| format!("no answer for the output {}", output.name))?;
-        worst = worst.worse(one(case, output, answer).with_context(|| output.name.clone())?);
+        let distance = one(case, output, answer).with_context(|| output.name.clone())?;
+        worst = Some(worst.map_or(distance, |worst| worst.worse(distance)));
     }
     for (name, _) in answers {
         ensure!(
@@ -63,7 +64,7 @@ pub(crate) fn compare(case: &Case<'_>, answers: &Answers) -> Result<Distance> {
             "an answer {name} that nobody asked for"
         );
     }
-    Ok(worst)
+    worst.context("the case has no outputs")
 }
 
 fn one(case: &Case<'_>, output: &Output, answer: &Answer) -> Result<Distance> {
@@ -167,7 +168,7 @@ fn apply(rule: &Rule, non_finite: bool, given: &[Number], stored: &[Number]) -> 
         };
         return Distance::new(1.0 - share, 1.0 - rule.min_agreement.unwrap_or(1.0) + 1e-12);
     }
-    if pairs().any(|(a, b)| (!b.is_finite() || !a.is_finite()) && !(non_finite && a.same_kind(b))) {
+    if pairs().any(|(a, b)| !(a.is_finite() && b.is_finite() || non_finite && a.same_kind(b))) {
         return Distance::new(f64::NAN, 0.0);
     }
     let finite = || pairs().filter(|(_, b)| b.is_finite());

@@ -4,7 +4,11 @@
 //! `.npz` files. Nothing about a case is known here: all parameters come from the index, and one that no theme took
 //! fails the case.
 
+#![allow(clippy::print_stdout, reason = "a program speaks on stdout")]
+
 mod case;
+#[path = "../common/mod.rs"]
+mod common;
 mod compare;
 mod report;
 mod store;
@@ -29,9 +33,8 @@ mod tables;
 mod util;
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Parser;
 
 use case::{Answers, Case};
@@ -80,8 +83,11 @@ struct Arguments {
     write: Option<PathBuf>,
 }
 
-fn main() -> Result<ExitCode> {
-    let arguments = Arguments::parse();
+fn main() -> std::process::ExitCode {
+    common::run(|| compare_all(&Arguments::parse()))
+}
+
+fn compare_all(arguments: &Arguments) -> Result<()> {
     let store = Store::open(&arguments.folder)?;
     let mut outcomes = Vec::new();
     for description in &store.index().cases {
@@ -99,6 +105,14 @@ fn main() -> Result<ExitCode> {
     }
     let (passed, failed, missing) = report::count(&outcomes);
     println!("{passed} passed, {failed} failed, {missing} missing");
-    let bad = failed > 0 || outcomes.is_empty() || arguments.require_all && missing > 0;
-    Ok(ExitCode::from(u8::from(bad)))
+    if outcomes.is_empty() {
+        bail!("{}: no such cases", arguments.folder.display());
+    }
+    if failed > 0 || arguments.require_all && missing > 0 {
+        bail!(
+            "{failed} of {} cases differ, {missing} are not implemented",
+            outcomes.len()
+        );
+    }
+    Ok(())
 }

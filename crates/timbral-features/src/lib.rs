@@ -32,14 +32,15 @@ mod torchaudio;
 mod util;
 mod window;
 
-pub use chroma::{ChromaStft, ChromaStftConfig, ChromaStftScratch};
-pub use chroma::{PiptrackConfig, PiptrackReference, Pitches, piptrack};
-pub use chroma::{TuningConfig, estimate_tuning, pitch_tuning, tuning_of_spectrogram};
-pub use constant_q::{
-    ChromaCens, ChromaCensConfig, ChromaCqt, ChromaCqtConfig, ChromaVqt, ChromaVqtConfig, CqtMode, FoldConfig,
+pub use chroma::{
+    ChromaStft, ChromaStftConfig, ChromaStftScratch, PiptrackConfig, PiptrackReference, Pitches,
+    TuningConfig, estimate_tuning, piptrack, pitch_tuning, tuning_of_spectrogram,
 };
-pub use constant_q::{Cqt, CqtConfig, CqtScratch, HybridCqt, PseudoCqt, Vqt, VqtConfig};
-pub use constant_q::{Intervals, interval_frequencies, tonnetz};
+pub use constant_q::{
+    ChromaCens, ChromaCensConfig, ChromaCqt, ChromaCqtConfig, ChromaVqt, ChromaVqtConfig, Cqt, CqtConfig,
+    CqtMode, CqtScratch, FoldConfig, HybridCqt, Intervals, PseudoCqt, Vqt, VqtConfig, interval_frequencies,
+    tonnetz,
+};
 pub use convert::{
     NoteStyle, Weighting, a_weighting, a4_to_tuning, b_weighting, c_weighting, cqt_frequencies, d_weighting,
     fft_frequencies, fourier_tempo_frequencies, frames_to_samples, frames_to_time, hz_to_mel, hz_to_midi,
@@ -53,9 +54,11 @@ pub use decompose::{
     HarmonicPercussive, Hpss, HpssConfig, NeighborAggregate, median_filter, nn_filter, softmask,
 };
 pub use delta::{Delta, DeltaConfig, DeltaMode, stack_memory};
-pub use effects::{DEFAULT_EMPHASIS, SilenceConfig, deemphasis, phase_vocoder, preemphasis, split, trim};
-pub use effects::{GriffinLim, GriffinLimConfig, Separation, SeparationConfig};
-pub use effects::{PitchShift, PitchShiftConfig, TimeStretch, TimeStretchConfig};
+pub use effects::{
+    DEFAULT_EMPHASIS, GriffinLim, GriffinLimConfig, PitchShift, PitchShiftConfig, Separation,
+    SeparationConfig, SilenceConfig, TimeStretch, TimeStretchConfig, deemphasis, phase_vocoder, preemphasis,
+    split, trim,
+};
 pub use error::FeatureError;
 pub use filters::{
     ChromaFilterConfig, CqToChromaConfig, DctNorm, DctType, MelFilterBank, MelFilterConfig, MelNorm,
@@ -63,35 +66,38 @@ pub use filters::{
     wavelet_lengths, window_bandwidth,
 };
 pub use framing::PadMode;
-pub use frontends::{MusicnnMel, MusicnnMelConfig, WhisperMel, WhisperMelConfig};
-pub use frontends::{SpeechFeatures, SpeechFeaturesConfig, SpeechMfccConfig, speech_delta};
+pub use frontends::{
+    MusicnnMel, MusicnnMelConfig, SpeechFeatures, SpeechFeaturesConfig, SpeechMfccConfig, WhisperMel,
+    WhisperMelConfig, speech_delta,
+};
 pub use kaldi::{KaldiFbank, KaldiFbankConfig, KaldiMfcc, KaldiMfccConfig, KaldiScratch, KaldiWindow};
 pub use loudness::{
     Biquad, KWeighting, Loudness, LoudnessConfig, LoudnessMeter, integrated_loudness, loudness,
 };
 pub use mel::{LogMelConfig, LogMelSpectrogram, MelConfig, MelScratch, MelSpectrogram};
 pub use mfcc::{Mfcc, MfccConfig, MfccScratch, MfccToMelConfig, mfcc_to_mel};
-pub use onset::{OnsetAggregate, OnsetStrengthConfig, onset_strength, onset_strength_multi};
-pub use onset::{OnsetEnvelope, OnsetEnvelopeConfig};
-pub use onset::{PeakPickConfig, onset_backtrack, onset_detect, peak_pick};
+pub use onset::{
+    OnsetAggregate, OnsetEnvelope, OnsetEnvelopeConfig, OnsetStrengthConfig, PeakPickConfig, onset_backtrack,
+    onset_detect, onset_strength, onset_strength_multi, peak_pick,
+};
 pub use pcen::{Pcen, PcenConfig, PcenState, PcenStream};
 pub use pitch::{PitchScratch, PitchTrack, Pyin, PyinConfig, Yin, YinConfig};
 pub use realfft::num_complex::{Complex32, Complex64};
 pub use resample::{ResampleConfig, ResampleScratch, ResampleType, Resampler, resample};
-pub use rhythm::{BeatTempo, BeatTrackConfig, Beats, beat_track};
-pub use rhythm::{FourierTempogram, FourierTempogramConfig};
-pub use rhythm::{PlpConfig, plp};
-pub use rhythm::{Tempo, TempoConfig};
-pub use rhythm::{Tempogram, TempogramConfig, TempogramScratch};
-pub use rhythm::{TempogramRatioConfig, tempogram_ratio};
-pub use segment::{Bandwidth, CrossSimilarityConfig, RecurrenceConfig, RecurrenceMode};
-pub use segment::{PathEnhanceConfig, agglomerative, cross_similarity, diagonal_filter, lag_to_recurrence};
-pub use segment::{path_enhance, recurrence_matrix, recurrence_to_lag};
-pub use sequence::{Alignment, DtwConfig, Metric, cdist, dtw, dtw_cost};
-pub use sequence::{
-    StatePath, stack_states, viterbi, viterbi_binary, viterbi_binary_each, viterbi_discriminative,
+pub use rhythm::{
+    BeatTempo, BeatTrackConfig, Beats, FourierTempogram, FourierTempogramConfig, PlpConfig, Tempo,
+    TempoConfig, Tempogram, TempogramConfig, TempogramRatioConfig, TempogramScratch, beat_track, plp,
+    tempogram_ratio,
 };
-pub use sequence::{transition_cycle, transition_local, transition_loop, transition_uniform};
+pub use segment::{
+    Bandwidth, CrossSimilarityConfig, PathEnhanceConfig, RecurrenceConfig, RecurrenceMode, agglomerative,
+    cross_similarity, diagonal_filter, lag_to_recurrence, path_enhance, recurrence_matrix, recurrence_to_lag,
+};
+pub use sequence::{
+    Alignment, DtwConfig, Metric, StatePath, cdist, dtw, dtw_cost, stack_states, transition_cycle,
+    transition_local, transition_loop, transition_uniform, viterbi, viterbi_binary, viterbi_binary_each,
+    viterbi_discriminative,
+};
 pub use shape::frame_major;
 pub use spectral::{
     BandwidthConfig, CentroidConfig, ContrastConfig, ContrastScratch, FlatnessConfig, PolyConfig,
@@ -100,16 +106,17 @@ pub use spectral::{
     zero_crossings,
 };
 pub use statistics::Statistic;
-pub use stft::{Istft, IstftConfig};
-pub use stft::{Reassigned, ReassignedConfig, ReassignedSpectrogram};
-pub use stft::{Spectrogram, SpectrogramConfig};
-pub use stft::{Stft, StftConfig, StftScratch};
-pub use torchaudio::{TorchaudioLfcc, TorchaudioLfccConfig, TorchaudioMfcc, TorchaudioMfccConfig};
-pub use torchaudio::{TorchaudioMel, TorchaudioMelConfig, TorchaudioSpectrogramConfig};
-pub use torchaudio::{TorchaudioSpectralCentroid, TorchaudioSpectralCentroidConfig};
-pub use util::{
-    Aggregate, autocorrelate, fix_length, frame, localmax, localmin, lpc, mu_compress, mu_expand,
-    mu_quantize, pad_center, sync,
+pub use stft::{
+    Istft, IstftConfig, Reassigned, ReassignedConfig, ReassignedSpectrogram, Spectrogram, SpectrogramConfig,
+    Stft, StftConfig, StftScratch,
 };
-pub use util::{Norm, normalize};
+pub use torchaudio::{
+    TorchaudioLfcc, TorchaudioLfccConfig, TorchaudioMel, TorchaudioMelConfig, TorchaudioMfcc,
+    TorchaudioMfccConfig, TorchaudioSpectralCentroid, TorchaudioSpectralCentroidConfig,
+    TorchaudioSpectrogramConfig,
+};
+pub use util::{
+    Aggregate, Norm, autocorrelate, fix_length, frame, localmax, localmin, lpc, mu_compress, mu_expand,
+    mu_quantize, normalize, pad_center, sync,
+};
 pub use window::{Window, get_window, window_sumsquare};

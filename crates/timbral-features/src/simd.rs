@@ -127,7 +127,8 @@ pub(crate) fn sum(values: &[f32]) -> f32 {
     reduce(lanes)
 }
 
-/// Natural logarithm of a positive normal number, within 1e-7 of the larger of 1 and the answer.
+/// Natural logarithm of a positive normal number, within 2e-7 of the larger of 1 and the answer: two rounded products
+/// and a sum.
 ///
 /// Splits off the exponent so that the mantissa lies around 1, then sums the series of the inverse hyperbolic tangent.
 #[inline(always)]
@@ -136,7 +137,7 @@ pub(crate) fn ln(x: f32) -> f32 {
     exponent * std::f32::consts::LN_2 + mantissa
 }
 
-/// `10 log10(x)` of a positive normal number, within 1e-5 dB.
+/// `10 log10(x)` of a positive normal number, within 2e-7 of the larger of 10 and the answer.
 #[inline(always)]
 pub(crate) fn ten_log10(x: f32) -> f32 {
     let (exponent, mantissa) = log_parts(x);
@@ -165,12 +166,12 @@ mod tests {
         while x < 1e38 {
             let exact = f64::from(x).ln();
             assert!(
-                (f64::from(ln(x)) - exact).abs() < 1.2e-7 * exact.abs().max(1.0),
+                (f64::from(ln(x)) - exact).abs() < 2e-7 * exact.abs().max(1.0),
                 "{x}"
             );
             let exact = 10.0 * f64::from(x).log10();
             assert!(
-                (f64::from(ten_log10(x)) - exact).abs() < 1.2e-7 * exact.abs().max(10.0),
+                (f64::from(ten_log10(x)) - exact).abs() < 2e-7 * exact.abs().max(10.0),
                 "{x}"
             );
             x *= 1.001_3;

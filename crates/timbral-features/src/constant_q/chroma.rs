@@ -600,7 +600,7 @@ mod tests {
             let total: f64 = window.iter().sum();
             for t in 3..16 {
                 let slow: f64 = (0..length + 2)
-                    .map(|j| window[j] / total * f64::from(plain[[5, t + j - (length + 1) / 2]]))
+                    .map(|j| window[j] / total * f64::from(plain[[5, t + j - length.div_ceil(2)]]))
                     .sum();
                 assert!((f64::from(smooth[[5, t]]) - slow).abs() < 1e-6);
             }

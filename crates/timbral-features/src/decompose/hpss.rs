@@ -4,7 +4,7 @@ use ndarray::{Array2, ArrayView2, Zip};
 use realfft::num_complex::Complex32;
 use serde::{Deserialize, Serialize};
 
-use super::median::{SlidingMedian, frames_of, from_frames, transpose};
+use super::median::{SlidingMedian, frames_of, from_frames};
 use super::softmask::MaskPower;
 use crate::error::FeatureError;
 use crate::simd::dispatch;
@@ -109,7 +109,7 @@ impl Hpss {
                 "negative magnitude given, masks need at least 0".to_owned(),
             ));
         }
-        let (harmonic, percussive) = self.frame_masks(frames, n_bins, n_frames);
+        let (harmonic, percussive) = self.frame_masks(frames, n_bins);
         Ok(HarmonicPercussive {
             harmonic: from_frames(n_bins, n_frames, harmonic)?,
             percussive: from_frames(n_bins, n_frames, percussive)?,
@@ -150,17 +150,15 @@ impl Hpss {
         })
     }
 
-    fn frame_masks(&self, frames: Vec<f32>, n_bins: usize, n_frames: usize) -> (Vec<f32>, Vec<f32>) {
+    fn frame_masks(&self, frames: Vec<f32>, n_bins: usize) -> (Vec<f32>, Vec<f32>) {
         let mut harmonic = vec![0.0; frames.len()];
         self.along_time.filter_rows(&frames, n_bins, &mut harmonic);
-        let mut turned = vec![0.0; frames.len()];
-        let mut filtered = vec![0.0; frames.len()];
-        transpose(&frames, n_frames, n_bins, &mut turned);
-        self.along_frequency.filter_rows(&turned, n_frames, &mut filtered);
-        let mut percussive = turned;
-        transpose(&filtered, n_bins, n_frames, &mut percussive);
+        let mut percussive = vec![0.0; frames.len()];
+        self.along_frequency
+            .filter_columns(&frames, n_bins, &mut percussive);
 
-        let (mut mask_harmonic, mut mask_percussive) = (frames, filtered);
+        let mut mask_percussive = vec![0.0; frames.len()];
+        let mut mask_harmonic = frames;
         let (margin_harmonic, margin_percussive) = self.config.margin;
         let split_zeros = self.config.margin == (1.0, 1.0);
         dispatch(

@@ -11,6 +11,8 @@ use crate::simd::dispatch;
 
 /// Signals filtered side by side by one instruction of the network.
 const LANES: usize = 32;
+/// Elements of a row that are turned at a time: one line of cache.
+const TILE: usize = 16;
 /// The longest kernel; the network of a longer one would take gigabytes.
 const MAX_KERNEL: usize = 1 << 15;
 
@@ -68,12 +70,8 @@ impl SlidingMedian {
             return;
         }
         let rows = input.len() / width;
-        let reach = (self.kernel / 2) as isize;
         let outputs = self.program.outputs;
-        // Row numbers of everything that blocks can read, so that the inner loop knows no edges.
-        let sources: Vec<usize> = (0..(rows.next_multiple_of(outputs) + self.kernel) as isize)
-            .map(|position| reflect(position - reach, rows) * width)
-            .collect();
+        let sources = self.sources(rows, width);
         let mut wires = vec![[0.0_f32; LANES]; self.program.wires];
         dispatch(
             #[inline(always)]
@@ -101,6 +99,68 @@ impl SlidingMedian {
                 }
             },
         );
+    }
+
+    /// Filters inside the rows: `output[row][i]` is the median of the `kernel` elements around `input[row][i]`.
+    ///
+    /// Rows are turned in groups, so that the network works on neighbouring memory.
+    pub(crate) fn filter_columns(&self, input: &[f32], width: usize, output: &mut [f32]) {
+        if width == 0 || input.is_empty() {
+            return;
+        }
+        let sources = self.sources(width, LANES);
+        let mut wires = vec![[0.0_f32; LANES]; self.program.wires];
+        let mut turned = vec![0.0_f32; width * LANES];
+        let mut filtered = vec![0.0_f32; width * LANES];
+        dispatch(
+            #[inline(always)]
+            || {
+                for (rows, out) in input.chunks(width * LANES).zip(output.chunks_mut(width * LANES)) {
+                    for tile in (0..width).step_by(TILE) {
+                        let columns = TILE.min(width - tile);
+                        for (lane, row) in rows.chunks_exact(width).enumerate() {
+                            for (i, &value) in row[tile..tile + columns].iter().enumerate() {
+                                turned[(tile + i) * LANES + lane] = value;
+                            }
+                        }
+                    }
+                    for first in (0..width).step_by(self.program.outputs) {
+                        let count = self.program.outputs.min(width - first);
+                        let block = Block {
+                            first,
+                            count,
+                            column: 0,
+                            lanes: LANES,
+                            width: LANES,
+                        };
+                        run(
+                            &self.program.ops,
+                            &mut wires,
+                            &turned,
+                            &sources[first..],
+                            block,
+                            &mut filtered,
+                        );
+                    }
+                    for tile in (0..width).step_by(TILE) {
+                        let columns = TILE.min(width - tile);
+                        for (lane, row) in out.chunks_exact_mut(width).enumerate() {
+                            for (i, value) in row[tile..tile + columns].iter_mut().enumerate() {
+                                *value = filtered[(tile + i) * LANES + lane];
+                            }
+                        }
+                    }
+                }
+            },
+        );
+    }
+
+    /// Where in memory each row is that a block can read, so that the inner loop knows no edges.
+    fn sources(&self, rows: usize, width: usize) -> Vec<usize> {
+        let reach = (self.kernel / 2) as isize;
+        (0..(rows.next_multiple_of(self.program.outputs) + self.kernel) as isize)
+            .map(|position| reflect(position - reach, rows) * width)
+            .collect()
     }
 }
 
@@ -172,20 +232,6 @@ fn maximum(a: [f32; LANES], b: [f32; LANES]) -> [f32; LANES] {
     std::array::from_fn(|i| if a[i] < b[i] { b[i] } else { a[i] })
 }
 
-/// Transposes `rows` rows of `columns` elements, in tiles that stay in cache.
-pub(crate) fn transpose(input: &[f32], rows: usize, columns: usize, output: &mut [f32]) {
-    const TILE: usize = 16;
-    for row in (0..rows).step_by(TILE) {
-        for column in (0..columns).step_by(TILE) {
-            for r in row..(row + TILE).min(rows) {
-                for c in column..(column + TILE).min(columns) {
-                    output[c * rows + r] = input[r * columns + c];
-                }
-            }
-        }
-    }
-}
-
 /// Replaces each element by the median of the `size.0 x size.1` elements around it, as `scipy.ndimage.median_filter`
 /// does in mode `reflect` (`d c b a | a b c d | d c b a`).
 ///
@@ -212,11 +258,9 @@ pub fn median_filter(array: ArrayView2<'_, f32>, size: (usize, usize)) -> Result
             filtered
         }
         (_, 1) => {
-            let (mut turned, mut filtered) = (vec![0.0; frames.len()], vec![0.0; frames.len()]);
-            transpose(&frames, n_frames, n_bins, &mut turned);
-            along_bins.filter_rows(&turned, n_frames, &mut filtered);
-            transpose(&filtered, n_bins, n_frames, &mut turned);
-            turned
+            let mut filtered = vec![0.0; frames.len()];
+            along_bins.filter_columns(&frames, n_bins, &mut filtered);
+            filtered
         }
         _ => rectangle(&frames, n_bins, n_frames, size),
     };

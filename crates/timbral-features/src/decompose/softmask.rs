@@ -17,7 +17,7 @@ pub(crate) enum MaskPower {
 
 impl MaskPower {
     pub(crate) fn new(power: f32) -> Result<Self, FeatureError> {
-        if !(power > 0.0) {
+        if power.is_nan() || power <= 0.0 {
             return Err(FeatureError::config(
                 "power",
                 format!("{power} given, it is above 0 or infinite"),

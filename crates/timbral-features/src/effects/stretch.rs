@@ -131,7 +131,7 @@ impl PitchShift {
             ));
         }
         let octaves = config.n_steps / f64::from(config.bins_per_octave);
-        if !(octaves.abs() <= 10.0) {
+        if octaves.is_nan() || octaves.abs() > 10.0 {
             return Err(FeatureError::config(
                 "n_steps",
                 format!(

@@ -93,7 +93,7 @@ pub fn phase_vocoder(
             .zip(&right)
         {
             let magnitude = (1.0 - share) * a + share * b;
-            *value = Complex64::from_polar(magnitude, *phase).as_single();
+            *value = Complex64::from_polar(magnitude, *phase).to_single();
             let deviation = to - from - advance;
             *phase += advance + deviation - TAU * (deviation / TAU).round_ties_even();
         }
@@ -101,12 +101,12 @@ pub fn phase_vocoder(
     Ok(out)
 }
 
-trait AsSingle {
-    fn as_single(self) -> Complex32;
+trait ToSingle {
+    fn to_single(self) -> Complex32;
 }
 
-impl AsSingle for Complex64 {
-    fn as_single(self) -> Complex32 {
+impl ToSingle for Complex64 {
+    fn to_single(self) -> Complex32 {
         Complex32::new(self.re as f32, self.im as f32)
     }
 }
@@ -120,7 +120,7 @@ mod tests {
         Array2::from_shape_fn((9, n_frames), |(bin, t)| {
             if bin == 3 {
                 let angle = t as f64 * (TAU * 4.0 * 3.0 / 16.0 + 0.7);
-                Complex64::from_polar(2.0, angle).as_single()
+                Complex64::from_polar(2.0, angle).to_single()
             } else {
                 Complex32::default()
             }
@@ -133,7 +133,7 @@ mod tests {
             let out = phase_vocoder(tone(20).view(), rate, None, None).unwrap();
             assert_eq!(out.ncols(), (20.0 / rate).ceil() as usize);
             for (t, c) in out.row(3).iter().enumerate().take((18.0 / rate) as usize) {
-                let expected = Complex64::from_polar(2.0, t as f64 * (TAU * 0.75 + 0.7)).as_single();
+                let expected = Complex64::from_polar(2.0, t as f64 * (TAU * 0.75 + 0.7)).to_single();
                 assert!((c - expected).norm() < 1e-4, "{rate} {t} {c} {expected}");
             }
         }

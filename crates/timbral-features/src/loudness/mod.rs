@@ -141,7 +141,7 @@ impl LoudnessMeter {
             ));
         }
         let samples = config.block_size * f64::from(config.sample_rate);
-        if !(samples >= 1.0 && samples < 1e15) {
+        if !(1.0..1e15).contains(&samples) {
             return Err(FeatureError::config(
                 "block_size",
                 format!("{} s given, a block holds at least one sample", config.block_size),

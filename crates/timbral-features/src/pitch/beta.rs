@@ -29,12 +29,32 @@ pub(super) fn beta_cdf(x: f64, a: f64, b: f64) -> f64 {
     if x >= 1.0 {
         return 1.0;
     }
+    if a.fract() == 0.0 && b.fract() == 0.0 && a + b < 60.0 {
+        return binomial_cdf(x, a, b);
+    }
     // The fraction converges fast on this side of the mean.
     if x > (a + 1.0) / (a + b + 2.0) {
         return 1.0 - beta_cdf(1.0 - x, b, a);
     }
     let front = (a * x.ln() + b * (-x).ln_1p() + ln_gamma(a + b) - ln_gamma(a) - ln_gamma(b)).exp() / a;
     front * continued_fraction(x, a, b)
+}
+
+/// The same for integer shapes: at least `a` of `a + b - 1` trials of probability `x` succeed. A finite sum of positive
+/// terms, exact to the last bit or two.
+fn binomial_cdf(x: f64, a: f64, b: f64) -> f64 {
+    let trials = (a + b - 1.0) as u32;
+    let (mut below, mut from, mut choose) = (0.0, 0.0, 1.0);
+    for successes in 0..=trials {
+        let term = choose * x.powf(f64::from(successes)) * (1.0 - x).powf(f64::from(trials - successes));
+        if f64::from(successes) < a {
+            below += term;
+        } else {
+            from += term;
+        }
+        choose = (choose * f64::from(trials - successes) / f64::from(successes + 1)).round();
+    }
+    if from > 0.5 { 1.0 - below } else { from }
 }
 
 /// Lentz's evaluation of the continued fraction.

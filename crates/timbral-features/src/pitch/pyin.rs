@@ -242,8 +242,7 @@ impl Pyin {
         self.difference.prepare(samples, scratch)?;
         let mut voiced_prob = vec![0.0; n_frames];
         let n = self.n_pitch_bins;
-        let mut init = vec![0.0; 2 * n];
-        init[n..].fill(1.0 / n as f64);
+        let init = vec![0.5 / n as f64; 2 * n];
         let mut candidates = Vec::new();
         let path = Model::from_runs(self.predecessors.clone(), init, n_frames).decode(|t, out| {
             self.difference.frame(samples, t, scratch);
@@ -313,7 +312,8 @@ impl Pyin {
             let period = (self.difference.min_period + trough) as f64 + parabolic_shift(difference, trough);
             let octaves = (f64::from(self.config.sample_rate) / period / self.config.fmin).log2();
             let bin = (12.0 * self.bins_per_semitone as f64 * octaves).round_ties_even();
-            out.push((bin.clamp(0.0, self.n_pitch_bins as f64) as usize, probability));
+            let bin = bin.clamp(0.0, self.n_pitch_bins as f64) as usize;
+            out.push((bin, probability));
         }
     }
 }
@@ -400,16 +400,15 @@ fn predecessors(n: usize, width: usize, switch_prob: f64) -> Result<Vec<Vec<Run>
             columns[to].push((from, probability));
         }
     }
+    // The complement twice, as in the reference: rounding included.
+    let stay = 1.0 - switch_prob;
+    let go = 1.0 - stay;
     let states = (0..2).flat_map(|half| columns.iter().map(move |column| (half, column)));
     Ok(states
         .map(|(half, column)| {
             (0..2)
                 .flat_map(|other| {
-                    let switch = if other == half {
-                        1.0 - switch_prob
-                    } else {
-                        switch_prob
-                    };
+                    let switch = if other == half { stay } else { go };
                     let entries = column
                         .iter()
                         .map(move |&(from, p)| (other * n + from, switch * p));
@@ -424,7 +423,7 @@ fn predecessors(n: usize, width: usize, switch_prob: f64) -> Result<Vec<Vec<Run>
 mod tests {
     use std::f64::consts::TAU;
 
-    use ndarray::{Array1, Array2};
+    use ndarray::Array2;
 
     use super::*;
     use crate::sequence::{transition_local, transition_loop, viterbi};
@@ -492,8 +491,7 @@ mod tests {
         let dense = Array2::from_shape_fn((2 * n, 2 * n), |(i, j)| {
             switch[[i / n, j / n]] * local[[i % n, j % n]]
         });
-        let init = Array1::from_shape_fn(2 * n, |i| if i < n { 0.0 } else { 1.0 / n as f64 });
-        let path = viterbi(observations.view(), dense.view(), Some(init.view())).unwrap();
+        let path = viterbi(observations.view(), dense.view(), None).unwrap();
         let track = plan.compute(&samples).unwrap();
         let expected: Vec<bool> = path.states.iter().map(|&s| s < n).collect();
         assert_eq!(track.voiced_flag, expected);

@@ -238,7 +238,7 @@ impl Resampler {
             Method::Rational(stage) => {
                 wide.clear();
                 wide.resize(out.len(), 0.0);
-                stage.process(samples, 0, wide, spectral);
+                stage.process(samples, wide, spectral);
                 for (value, wide) in out.iter_mut().zip(wide.iter()) {
                     *value = (wide * self.gain) as f32;
                 }
@@ -250,13 +250,14 @@ impl Resampler {
             } => {
                 let step = *factor as f64 / (self.config.target_sr / self.config.orig_sr);
                 let margin = interpolator.reach() + 1;
-                let lead = margin * factor;
                 let last = out.len() as f64 * step;
                 wide.clear();
-                wide.resize(last.ceil() as usize + lead + margin, 0.0);
-                stage.process(samples, margin, wide, spectral);
+                wide.resize(last.ceil() as usize + 2 * margin, 0.0);
+                // As in soxr, the intermediate signal begins with the first sample: what the first filter rings before
+                // it is left out.
+                stage.process(samples, &mut wide[margin..], spectral);
                 for (j, value) in out.iter_mut().enumerate() {
-                    *value = (interpolator.at(wide, j as f64 * step + lead as f64) * self.gain) as f32;
+                    *value = (interpolator.at(wide, j as f64 * step + margin as f64) * self.gain) as f32;
                 }
             }
         }

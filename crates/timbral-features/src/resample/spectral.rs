@@ -114,19 +114,12 @@ impl SpectralStage {
         scratch.work.resize(work, Complex::default());
     }
 
-    /// Writes the signal at the new rate; `out[0]` lies `lead * down` input samples before `samples[0]`. Outside of
-    /// `samples` the signal is zero.
-    pub(crate) fn process(
-        &self,
-        samples: &[f32],
-        lead: usize,
-        out: &mut [f64],
-        scratch: &mut SpectralScratch,
-    ) {
+    /// Writes the signal at the new rate. Outside of `samples` it is zero.
+    pub(crate) fn process(&self, samples: &[f32], out: &mut [f64], scratch: &mut SpectralScratch) {
         self.prepare(scratch);
         let fresh = self.units - 2 * self.overlap;
         for (block, chunk) in out.chunks_mut(fresh * self.up).enumerate() {
-            let start = (block * fresh * self.down) as i64 - ((self.overlap + lead) * self.down) as i64;
+            let start = (block * fresh * self.down) as i64 - (self.overlap * self.down) as i64;
             fill(&mut scratch.input, samples, start);
             let _ = self.forward.process_with_scratch(
                 &mut scratch.input,

@@ -123,7 +123,12 @@ fn real_ratios_are_their_filter() {
             let x = noise(2500, 5);
             let fast = plan(1.0, ratio, res_type).compute(&x).unwrap();
             let slow = slow_band_limited(&x, ratio, fast.len(), attenuation(res_type));
-            assert!(largest_difference(&fast, &slow) < 1.5e-6, "{ratio}");
+            // The ringing before the first sample is missing in the first outputs.
+            let first = (12.0 * ratio.max(1.0)).ceil() as usize;
+            assert!(
+                largest_difference(&fast[first..], &slow[first..]) < 1.5e-6,
+                "{ratio}"
+            );
         }
     }
 }

@@ -108,7 +108,7 @@ mod tests {
     fn fast_lengths_are_even_smooth_and_smallest() {
         let smooth = |mut n: usize| {
             for p in [2, 3, 5] {
-                while n % p == 0 {
+                while n.is_multiple_of(p) {
                     n /= p;
                 }
             }

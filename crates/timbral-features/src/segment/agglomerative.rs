@@ -19,6 +19,9 @@ struct Segment {
     alive: bool,
 }
 
+/// A possible merge, the cheapest first: its cost, both segments and their versions.
+type Merge = Reverse<(Cost, usize, usize, u32, u32)>;
+
 /// A non-negative cost that orders like a number.
 #[derive(Clone, Copy, PartialEq)]
 struct Cost(f64);
@@ -83,7 +86,7 @@ pub fn agglomerative(data: ArrayView2<'_, f32>, k: usize) -> Result<Vec<usize>, 
             alive: true,
         })
         .collect();
-    let mut queue: BinaryHeap<Reverse<(Cost, usize, usize, u32, u32)>> = BinaryHeap::new();
+    let mut queue: BinaryHeap<Merge> = BinaryHeap::new();
     for left in 0..n - 1 {
         queue.push(entry(&segments, left, left + 1));
     }
@@ -122,7 +125,7 @@ pub fn agglomerative(data: ArrayView2<'_, f32>, k: usize) -> Result<Vec<usize>, 
 }
 
 /// What merging two neighbours costs, with the versions that it was computed for.
-fn entry(segments: &[Segment], left: usize, right: usize) -> Reverse<(Cost, usize, usize, u32, u32)> {
+fn entry(segments: &[Segment], left: usize, right: usize) -> Merge {
     let (a, b) = (&segments[left], &segments[right]);
     let apart: f64 = a
         .sum

@@ -134,7 +134,7 @@ pub fn diagonal_filter(
     };
     filter.mapv_inplace(|v| v.max(0.0));
     let sum = filter.sum();
-    if !(sum > 0.0) {
+    if sum.is_nan() || sum <= 0.0 {
         return Err(FeatureError::config(
             "window",
             format!("{window:?} of {n} samples given, its weights must sum to more than 0"),

@@ -147,8 +147,9 @@ pub(crate) fn local_row(
         .filter(|&(to, _)| wrap || to.abs_diff(state) <= reach)
         .collect();
     row.sort_unstable_by_key(|&(to, _)| to);
-    let sum: f64 = row.iter().map(|(_, weight)| weight).sum();
-    if !(sum > 0.0) {
+    // Decoding meets exact ties, which the last bits decide: the row is summed in the order of NumPy.
+    let sum = pairwise_sum(&row, 0, n_states);
+    if sum.is_nan() || sum <= 0.0 {
         return Err(FeatureError::config(
             "window",
             format!("{window:?} of {width} states given, its weights must sum to more than 0"),
@@ -166,6 +167,32 @@ fn several(n_states: usize) -> Result<(), FeatureError> {
         ));
     }
     Ok(())
+}
+
+/// The sum of the elements `start..start + length` of a sparse row, sorted by index, in pairs: eight partial sums for up
+/// to 128 elements, halves beyond (Higham, "The accuracy of floating point summation", 1993). Zeros change no sum, so only what is stored is
+/// visited.
+fn pairwise_sum(row: &[(usize, f64)], start: usize, length: usize) -> f64 {
+    let from = row.partition_point(|&(index, _)| index < start);
+    let to = row.partition_point(|&(index, _)| index < start + length);
+    let row = &row[from..to];
+    if row.is_empty() {
+        return 0.0;
+    }
+    if length > 128 {
+        let half = length / 2;
+        let half = half - half % 8;
+        return pairwise_sum(row, start, half) + pairwise_sum(row, start + half, length - half);
+    }
+    let whole = if length < 8 { 0 } else { length - length % 8 };
+    let mut lanes = [0.0; 8];
+    let split = row.partition_point(|&(index, _)| index - start < whole);
+    for &(index, value) in &row[..split] {
+        lanes[(index - start) % 8] += value;
+    }
+    let [a, b, c, d, e, f, g, h] = lanes;
+    let sum = ((a + b) + (c + d)) + ((e + f) + (g + h));
+    row[split..].iter().fold(sum, |sum, (_, value)| sum + value)
 }
 
 /// Whether rows sum to 1, as closely as `numpy.allclose` asks.
@@ -203,6 +230,18 @@ mod tests {
         assert!((matrix[[0, 0]] - 2.0 / 3.0).abs() < 1e-15 && matrix[[0, 5]] == 0.0);
         let wrapped = transition_local(6, &[3], &Window::Triang, true).unwrap();
         assert_eq!(wrapped.row(0).to_vec(), [0.5, 0.25, 0.0, 0.0, 0.0, 0.25]);
+    }
+
+    #[test]
+    fn sums_in_pairs_are_sums() {
+        for length in [1, 7, 8, 100, 128, 129, 1000] {
+            let row: Vec<(usize, f64)> = (0..length).step_by(3).map(|i| (i, (i as f64).sqrt())).collect();
+            let plain: f64 = row.iter().map(|(_, v)| v).sum();
+            assert!(
+                (pairwise_sum(&row, 0, length) - plain).abs() <= 1e-12 * plain,
+                "{length}"
+            );
+        }
     }
 
     #[test]

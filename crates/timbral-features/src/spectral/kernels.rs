@@ -88,8 +88,8 @@ fn deviations(magnitudes: &[f32], centroid: f32, weight: impl Fn(f32) -> f32) ->
     for (block, chunk) in chunks.iter().enumerate() {
         // Whole bins are exact in f32, so the distance is rounded once.
         let start = (block * LANES) as f32;
-        for i in 0..LANES {
-            distance[i] = start + i as f32 - centroid;
+        for (i, d) in distance.iter_mut().enumerate() {
+            *d = start + i as f32 - centroid;
         }
         for i in 0..LANES {
             lanes[i] += chunk[i] * weight(distance[i]);

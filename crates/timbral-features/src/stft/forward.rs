@@ -185,10 +185,6 @@ impl Stft {
         &scratch.spectrum
     }
 
-    pub(crate) fn framing(&self) -> &Framing {
-        &self.framing
-    }
-
     /// Sizes the buffers; does nothing when they fit already.
     fn prepare(&self, scratch: &mut StftScratch) {
         scratch.frame.resize(self.config.n_fft, 0.0);
