@@ -158,11 +158,17 @@ pub(crate) fn to_db_in_place(out: &mut Array2<f32>, config: &DbConfig) {
     let mut row = Vec::new();
     let mut largest = f32::NEG_INFINITY;
     fill_frames(out, &mut row, |_, frame| {
-        largest = largest.max(dispatch(|| log_frame(frame, config.amin, 0.0)));
+        largest = largest.max(dispatch(
+            #[inline(always)]
+            || log_frame(frame, config.amin, 0.0),
+        ));
     });
     let (offset, floor) = config.offset_and_floor(largest);
     fill_frames(out, &mut row, |_, frame| {
-        dispatch(|| settle_frame(frame, offset, floor))
+        dispatch(
+            #[inline(always)]
+            || settle_frame(frame, offset, floor),
+        )
     });
 }
 

@@ -221,11 +221,14 @@ impl Mfcc {
         let Some(matrix) = self.matrix.as_slice() else {
             return;
         };
-        dispatch(|| {
-            for (c, row) in coefficients.iter_mut().zip(matrix.chunks_exact(bands.len())) {
-                *c = dot(row, bands);
-            }
-        });
+        dispatch(
+            #[inline(always)]
+            || {
+                for (c, row) in coefficients.iter_mut().zip(matrix.chunks_exact(bands.len())) {
+                    *c = dot(row, bands);
+                }
+            },
+        );
     }
 }
 

@@ -8,7 +8,8 @@ pub(crate) const LANES: usize = 16;
 
 /// Runs `op` in a version compiled for the best instruction set found at run time.
 ///
-/// Only what is inlined into `op` profits, so the kernels below are `inline(always)`.
+/// Only what is inlined into the compiled version profits, so the kernels below are `inline(always)`, and `op` has to be
+/// given as `#[inline(always)] || ...`: the compiler would leave a long closure out, compiled for the least machine.
 #[inline]
 pub(crate) fn dispatch<R>(op: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(op)
@@ -185,7 +186,10 @@ mod tests {
             let matrix: Vec<f32> = (0..rows * n).map(|i| (i as f32 * 0.37).sin()).collect();
             let x: Vec<f32> = (0..n).map(|i| (i as f32 * 0.11).cos()).collect();
             let mut out = vec![0.0; rows];
-            dispatch(|| product(&matrix, &x, &mut out));
+            dispatch(
+                #[inline(always)]
+                || product(&matrix, &x, &mut out),
+            );
             for (value, row) in out.iter().zip(matrix.chunks(n)) {
                 assert_eq!(*value, dot(row, &x));
             }
@@ -198,7 +202,10 @@ mod tests {
             let a: Vec<f32> = (0..n).map(|i| (i as f32 * 0.37).sin()).collect();
             let b: Vec<f32> = (0..n).map(|i| (i as f32 * 0.11).cos()).collect();
             let plain: f64 = a.iter().zip(&b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum();
-            let fast = dispatch(|| dot(&a, &b));
+            let fast = dispatch(
+                #[inline(always)]
+                || dot(&a, &b),
+            );
             assert!((f64::from(fast) - plain).abs() < 1e-5, "{n}: {fast} {plain}");
             assert_eq!(fast, dot(&a, &b), "the instruction set must not change a bit");
         }

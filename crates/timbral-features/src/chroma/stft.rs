@@ -218,7 +218,10 @@ impl ChromaStft {
 
     fn fold(&self, filters: &Array2<f32>, frame: &[f32], classes: &mut [f32]) {
         if let Some(matrix) = filters.as_slice() {
-            dispatch(|| product(matrix, frame, classes));
+            dispatch(
+                #[inline(always)]
+                || product(matrix, frame, classes),
+            );
         }
         normalize_frame(classes, self.config.norm);
     }

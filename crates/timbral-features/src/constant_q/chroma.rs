@@ -197,7 +197,10 @@ impl Fold {
 
     fn frame(&self, magnitudes: &[f32], classes: &mut [f32]) {
         if let Some(matrix) = self.matrix.as_slice() {
-            dispatch(|| product(matrix, magnitudes, classes));
+            dispatch(
+                #[inline(always)]
+                || product(matrix, magnitudes, classes),
+            );
         }
         let quiet = classes.iter_mut().filter(|class| **class < self.threshold);
         quiet.for_each(|class| *class = 0.0);

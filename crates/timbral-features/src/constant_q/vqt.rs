@@ -216,10 +216,13 @@ impl Octaves {
             bins.resize(octave.basis.len(), Complex32::default());
             for (t, mut frame) in out.axis_iter_mut(Axis(1)).enumerate() {
                 let spectrum = octave.stft.spectrum(signal, t, stft);
-                dispatch(|| {
-                    parts.load(spectrum);
-                    octave.basis.apply(parts, bins);
-                });
+                dispatch(
+                    #[inline(always)]
+                    || {
+                        parts.load(spectrum);
+                        octave.basis.apply(parts, bins);
+                    },
+                );
                 let rows = frame.iter_mut().skip(octave.first_bin);
                 rows.zip(bins.iter()).for_each(|(to, value)| *to = *value);
             }

@@ -182,11 +182,17 @@ impl KaldiFbank {
             ..
         } = scratch;
         let raw = self.cut(samples, index, frame);
-        let energy = dispatch(|| self.window_frame(raw, padded));
+        let energy = dispatch(
+            #[inline(always)]
+            || self.window_frame(raw, padded),
+        );
         // The lengths are right by construction, the only thing that the transform can object to.
         let done = self.fft.process_with_scratch(padded, spectrum, fft);
         debug_assert!(done.is_ok(), "buffers have the planned lengths");
-        dispatch(|| self.integrate(spectrum, power, mel));
+        dispatch(
+            #[inline(always)]
+            || self.integrate(spectrum, power, mel),
+        );
         energy
     }
 

@@ -220,7 +220,10 @@ impl MelSpectrogram {
         let mut columns = out.columns_mut().into_iter();
         visit_frames(&spectrogram, &mut Vec::new(), |_, frame| {
             if let Some(bands) = columns.next().and_then(|c| c.into_slice()) {
-                dispatch(|| self.bank.apply(frame, bands));
+                dispatch(
+                    #[inline(always)]
+                    || self.bank.apply(frame, bands),
+                );
             }
         });
         Ok(out)
@@ -236,10 +239,13 @@ impl MelSpectrogram {
         let MelScratch { stft, power, .. } = scratch;
         power.resize(self.stft.n_bins(), 0.0);
         let bins = self.stft.spectrum(samples, index, stft);
-        dispatch(|| {
-            self.power.apply(bins, power);
-            self.bank.apply(power, bands);
-        });
+        dispatch(
+            #[inline(always)]
+            || {
+                self.power.apply(bins, power);
+                self.bank.apply(power, bands);
+            },
+        );
     }
 }
 

@@ -160,35 +160,38 @@ pub fn onset_strength_multi(
     let mut rises = vec![0.0; n_bins];
     let mut bad = None;
     visit_frames(&decibels, &mut Vec::new(), |t, frame| {
-        dispatch(|| {
-            if !frame.iter().fold(true, |fine, x| fine & x.is_finite()) && bad.is_none() {
-                bad = frame
-                    .iter()
-                    .position(|x| !x.is_finite())
-                    .map(|i| (t * n_bins + i, frame[i]));
-            }
-            let mut reference = if earlier.len() == lag {
-                earlier.pop_front().unwrap_or_default()
-            } else {
-                Vec::with_capacity(n_bins)
-            };
-            let place = t
-                .checked_sub(lag)
-                .map(|start| start + shift)
-                .filter(|&place| place < n_frames);
-            if let Some(place) = place {
-                for ((rise, now), before) in rises.iter_mut().zip(frame).zip(&reference) {
-                    *rise = (now - before).max(0.0);
+        dispatch(
+            #[inline(always)]
+            || {
+                if !frame.iter().fold(true, |fine, x| fine & x.is_finite()) && bad.is_none() {
+                    bad = frame
+                        .iter()
+                        .position(|x| !x.is_finite())
+                        .map(|i| (t * n_bins + i, frame[i]));
                 }
-                for (channel, bounds) in channels.windows(2).enumerate() {
-                    let value = config.aggregate.apply(&mut rises[bounds[0]..bounds[1]]);
-                    envelopes[[channel, place]] = value;
+                let mut reference = if earlier.len() == lag {
+                    earlier.pop_front().unwrap_or_default()
+                } else {
+                    Vec::with_capacity(n_bins)
+                };
+                let place = t
+                    .checked_sub(lag)
+                    .map(|start| start + shift)
+                    .filter(|&place| place < n_frames);
+                if let Some(place) = place {
+                    for ((rise, now), before) in rises.iter_mut().zip(frame).zip(&reference) {
+                        *rise = (now - before).max(0.0);
+                    }
+                    for (channel, bounds) in channels.windows(2).enumerate() {
+                        let value = config.aggregate.apply(&mut rises[bounds[0]..bounds[1]]);
+                        envelopes[[channel, place]] = value;
+                    }
                 }
-            }
-            reference.clear();
-            maximum_filter(frame, max_size, &mut reference);
-            earlier.push_back(reference);
-        });
+                reference.clear();
+                maximum_filter(frame, max_size, &mut reference);
+                earlier.push_back(reference);
+            },
+        );
     });
     if let Some((index, value)) = bad {
         return Err(FeatureError::NonFinite {

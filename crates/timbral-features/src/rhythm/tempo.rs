@@ -197,26 +197,32 @@ impl Tempo {
         let mut power = vec![0.0f32; n_bins];
         for piece in padded.windows(self.win_length).take(envelope.len()) {
             let spectrum = self.autocorrelation.spectrum(&mut scratch, |to| {
-                dispatch(|| {
-                    for ((to, x), w) in to.iter_mut().zip(piece).zip(&self.window) {
-                        *to = x * w;
+                dispatch(
+                    #[inline(always)]
+                    || {
+                        for ((to, x), w) in to.iter_mut().zip(piece).zip(&self.window) {
+                            *to = x * w;
+                        }
+                    },
+                );
+            });
+            dispatch(
+                #[inline(always)]
+                || {
+                    power
+                        .iter_mut()
+                        .zip(spectrum)
+                        .for_each(|(p, c)| *p = c.re * c.re + c.im * c.im);
+                    // The inverse at lag 0: every bin but the first and the last stands for two.
+                    let energy = 2.0 * sum_of(&power, |p| p) - power[0] - power[n_bins - 1];
+                    if energy > 0.0 {
+                        let share = 1.0 / f64::from(energy);
+                        mean.iter_mut()
+                            .zip(&power)
+                            .for_each(|(m, p)| *m += share * f64::from(*p));
                     }
-                });
-            });
-            dispatch(|| {
-                power
-                    .iter_mut()
-                    .zip(spectrum)
-                    .for_each(|(p, c)| *p = c.re * c.re + c.im * c.im);
-                // The inverse at lag 0: every bin but the first and the last stands for two.
-                let energy = 2.0 * sum_of(&power, |p| p) - power[0] - power[n_bins - 1];
-                if energy > 0.0 {
-                    let share = 1.0 / f64::from(energy);
-                    mean.iter_mut()
-                        .zip(&power)
-                        .for_each(|(m, p)| *m += share * f64::from(*p));
-                }
-            });
+                },
+            );
         }
         let mut back = AutocorrelationScratch::default();
         let spectrum = self.mean_back.spectrum(&mut back, |to| to.fill(0.0));

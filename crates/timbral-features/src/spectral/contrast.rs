@@ -189,7 +189,10 @@ impl SpectralContrast {
         fill_frames(out, &mut Vec::new(), |index, peaks| {
             let bins = self.stft.spectrum(samples, index, stft);
             // Powers have the order of magnitudes, and roots are taken of the chosen few only.
-            dispatch(|| Power::Energy.apply(bins, magnitudes));
+            dispatch(
+                #[inline(always)]
+                || Power::Energy.apply(bins, magnitudes),
+            );
             let valleys = &mut valleys[index * peaks.len()..(index + 1) * peaks.len()];
             self.extremes(magnitudes, true, sorted, peaks, valleys);
         });
@@ -243,8 +246,14 @@ impl SpectralContrast {
         for ((band, peak), valley) in self.bands.iter().zip(peaks).zip(valleys) {
             let values = &values[band.start..band.end];
             sorted.resize(values.len().max(sorted.len()), 0.0);
-            *valley = mean(dispatch(|| smallest(values, 1.0, band.count, sorted)));
-            *peak = mean(dispatch(|| smallest(values, -1.0, band.count, sorted)));
+            *valley = mean(dispatch(
+                #[inline(always)]
+                || smallest(values, 1.0, band.count, sorted),
+            ));
+            *peak = mean(dispatch(
+                #[inline(always)]
+                || smallest(values, -1.0, band.count, sorted),
+            ));
         }
     }
 

@@ -44,7 +44,10 @@ pub(crate) struct Centroid {
 
 impl Centroid {
     pub(crate) fn frame(&self, magnitudes: &[f32], out: &mut [f32]) {
-        let (centroid, _) = dispatch(|| centroid_bins(magnitudes));
+        let (centroid, _) = dispatch(
+            #[inline(always)]
+            || centroid_bins(magnitudes),
+        );
         out.fill((f64::from(centroid) * self.hz_per_bin) as f32);
     }
 }
@@ -58,18 +61,21 @@ pub(crate) struct Bandwidth {
 
 impl Bandwidth {
     pub(crate) fn frame(&self, magnitudes: &[f32], out: &mut [f32]) {
-        let spread = dispatch(|| {
-            let (centroid, total) = centroid_bins(magnitudes);
-            let total = if self.norm { total } else { 1.0 };
-            let deviation = if self.p == 2.0 {
-                deviations(magnitudes, centroid, |d| d * d)
-            } else if self.p == 1.0 {
-                deviations(magnitudes, centroid, f32::abs)
-            } else {
-                deviations(magnitudes, centroid, |d| d.abs().powf(self.p))
-            };
-            f64::from(deviation) / f64::from(total)
-        });
+        let spread = dispatch(
+            #[inline(always)]
+            || {
+                let (centroid, total) = centroid_bins(magnitudes);
+                let total = if self.norm { total } else { 1.0 };
+                let deviation = if self.p == 2.0 {
+                    deviations(magnitudes, centroid, |d| d * d)
+                } else if self.p == 1.0 {
+                    deviations(magnitudes, centroid, f32::abs)
+                } else {
+                    deviations(magnitudes, centroid, |d| d.abs().powf(self.p))
+                };
+                f64::from(deviation) / f64::from(total)
+            },
+        );
         let root = if self.p == 2.0 {
             spread.sqrt()
         } else {
@@ -112,28 +118,31 @@ impl Rolloff {
     pub(crate) fn frame(&self, magnitudes: &[f32], out: &mut [f32]) {
         const BLOCK: usize = 4 * LANES;
         let block_sum = |block: &[f32]| f64::from(sum(block));
-        let bin = dispatch(|| {
-            let total: f64 = magnitudes.chunks(BLOCK).map(block_sum).sum();
-            let threshold = self.roll_percent * total;
-            // First the block in which the share is reached, then the bin.
-            let mut before = 0.0;
-            for (index, block) in magnitudes.chunks(BLOCK).enumerate() {
-                let after = before + block_sum(block);
-                if after >= threshold {
-                    let mut reached = before;
-                    for (i, m) in block.iter().enumerate() {
-                        reached += f64::from(*m);
-                        if reached >= threshold {
-                            return index * BLOCK + i;
+        let bin = dispatch(
+            #[inline(always)]
+            || {
+                let total: f64 = magnitudes.chunks(BLOCK).map(block_sum).sum();
+                let threshold = self.roll_percent * total;
+                // First the block in which the share is reached, then the bin.
+                let mut before = 0.0;
+                for (index, block) in magnitudes.chunks(BLOCK).enumerate() {
+                    let after = before + block_sum(block);
+                    if after >= threshold {
+                        let mut reached = before;
+                        for (i, m) in block.iter().enumerate() {
+                            reached += f64::from(*m);
+                            if reached >= threshold {
+                                return index * BLOCK + i;
+                            }
                         }
+                        // The block's own sum rounded up.
+                        return index * BLOCK + block.len() - 1;
                     }
-                    // The block's own sum rounded up.
-                    return index * BLOCK + block.len() - 1;
+                    before = after;
                 }
-                before = after;
-            }
-            magnitudes.len().saturating_sub(1)
-        });
+                magnitudes.len().saturating_sub(1)
+            },
+        );
         out.fill((bin as f64 * self.hz_per_bin) as f32);
     }
 }
@@ -146,15 +155,18 @@ pub(crate) struct Flatness {
 
 impl Flatness {
     pub(crate) fn frame(&self, magnitudes: &[f32], out: &mut [f32]) {
-        let (logs, plain) = dispatch(|| {
-            if self.power == 2.0 {
-                log_and_sum(magnitudes, self.amin, |m| m * m)
-            } else if self.power == 1.0 {
-                log_and_sum(magnitudes, self.amin, |m| m)
-            } else {
-                log_and_sum(magnitudes, self.amin, |m| m.powf(self.power))
-            }
-        });
+        let (logs, plain) = dispatch(
+            #[inline(always)]
+            || {
+                if self.power == 2.0 {
+                    log_and_sum(magnitudes, self.amin, |m| m * m)
+                } else if self.power == 1.0 {
+                    log_and_sum(magnitudes, self.amin, |m| m)
+                } else {
+                    log_and_sum(magnitudes, self.amin, |m| m.powf(self.power))
+                }
+            },
+        );
         let n = magnitudes.len() as f64;
         out.fill(((logs / n).exp() / (plain / n)) as f32);
     }

@@ -113,7 +113,10 @@ impl Rms {
     /// The root mean square of one frame.
     pub(crate) fn frame(&self, frame: &[f32]) -> f32 {
         // Blocks are added in double precision, so that long frames lose nothing.
-        let energy: f64 = dispatch(|| frame.chunks(1024).map(|block| f64::from(dot(block, block))).sum());
+        let energy: f64 = dispatch(
+            #[inline(always)]
+            || frame.chunks(1024).map(|block| f64::from(dot(block, block))).sum(),
+        );
         (energy / frame.len() as f64).sqrt() as f32
     }
 
@@ -138,12 +141,15 @@ impl Rms {
     /// The root mean square of the frame with these magnitudes. All bins stand for two but the ends.
     pub(crate) fn spectrum(&self, magnitudes: &[f32]) -> f32 {
         let square = |m: Option<&f32>| m.map_or(0.0, |m| f64::from(*m).powi(2));
-        let energy: f64 = dispatch(|| {
-            magnitudes
-                .chunks(256)
-                .map(|block| f64::from(dot(block, block)))
-                .sum()
-        });
+        let energy: f64 = dispatch(
+            #[inline(always)]
+            || {
+                magnitudes
+                    .chunks(256)
+                    .map(|block| f64::from(dot(block, block)))
+                    .sum()
+            },
+        );
         let nyquist = if self.config.frame_length.is_multiple_of(2) {
             square(magnitudes.last())
         } else {
@@ -299,16 +305,19 @@ impl ZeroCrossingRate {
             zero_pos,
             ..
         } = self.config;
-        let crossings = dispatch(|| {
-            // Two comparisons tell the three signs apart without a branch.
-            let sign = |x: f32| {
-                let negative = u8::from(x < -threshold);
-                let zero = u8::from(!zero_pos) & u8::from(x >= -threshold) & u8::from(x <= threshold);
-                negative + 2 * zero
-            };
-            let pairs = frame.iter().zip(frame.get(1..).unwrap_or_default());
-            pairs.map(|(a, b)| u32::from(sign(*a) != sign(*b))).sum::<u32>()
-        });
+        let crossings = dispatch(
+            #[inline(always)]
+            || {
+                // Two comparisons tell the three signs apart without a branch.
+                let sign = |x: f32| {
+                    let negative = u8::from(x < -threshold);
+                    let zero = u8::from(!zero_pos) & u8::from(x >= -threshold) & u8::from(x <= threshold);
+                    negative + 2 * zero
+                };
+                let pairs = frame.iter().zip(frame.get(1..).unwrap_or_default());
+                pairs.map(|(a, b)| u32::from(sign(*a) != sign(*b))).sum::<u32>()
+            },
+        );
         ((f64::from(crossings) + f64::from(u8::from(pad))) / frame.len() as f64) as f32
     }
 }

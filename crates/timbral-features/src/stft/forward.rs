@@ -196,11 +196,14 @@ impl Stft {
 
     fn windowed(&self, samples: &[f32], index: usize, frame: &mut [f32]) {
         if let Some(source) = self.framing.interior(samples, index) {
-            dispatch(|| {
-                for ((to, x), w) in frame.iter_mut().zip(source).zip(&self.window) {
-                    *to = x * w;
-                }
-            });
+            dispatch(
+                #[inline(always)]
+                || {
+                    for ((to, x), w) in frame.iter_mut().zip(source).zip(&self.window) {
+                        *to = x * w;
+                    }
+                },
+            );
         } else {
             self.framing.fill(samples, index, frame);
             frame.iter_mut().zip(&self.window).for_each(|(x, w)| *x *= w);

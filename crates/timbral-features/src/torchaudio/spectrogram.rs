@@ -157,11 +157,14 @@ impl Bank {
     }
 
     pub(super) fn apply(&self, bins: &[f32], out: &mut [f32]) {
-        dispatch(|| {
-            for (value, (start, weights)) in out.iter_mut().zip(&self.rows) {
-                *value = dot(&bins[*start..*start + weights.len()], weights);
-            }
-        });
+        dispatch(
+            #[inline(always)]
+            || {
+                for (value, (start, weights)) in out.iter_mut().zip(&self.rows) {
+                    *value = dot(&bins[*start..*start + weights.len()], weights);
+                }
+            },
+        );
     }
 }
 
