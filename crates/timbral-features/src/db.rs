@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::convert::Weighting;
 use crate::error::FeatureError;
 use crate::shape::{fill_frames, frame_major};
-use crate::simd::{settle, ten_log10, vectorized};
+use crate::simd::{dispatch, settle, ten_log10};
 
 /// What 0 dB stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -96,12 +96,8 @@ impl DbConfig {
 }
 
 /// Replaces powers by `10 log10(max(amin, x)) - offset` and gives the largest logarithm, before the offset.
+#[inline(always)]
 pub(crate) fn log_frame(values: &mut [f32], amin: f32, offset: f32) -> f32 {
-    log_values(values, amin, offset)
-}
-
-vectorized! {
-fn log_values<'a>(values: &'a mut [f32], amin: f32, offset: f32) -> f32 {
     let mut largest = [f32::NEG_INFINITY; 16];
     let (chunks, rest) = values.as_chunks_mut::<16>();
     for chunk in chunks {
@@ -119,19 +115,13 @@ fn log_values<'a>(values: &'a mut [f32], amin: f32, offset: f32) -> f32 {
     }
     most
 }
-}
 
 /// Subtracts the offset and lifts to the floor.
+#[inline(always)]
 pub(crate) fn settle_frame(values: &mut [f32], offset: f32, floor: f32) {
-    settle_values(values, offset, floor);
-}
-
-vectorized! {
-    fn settle_values<'a>(values: &'a mut [f32], offset: f32, floor: f32) -> () {
-        for value in values {
-            let db = *value - offset;
-            *value = if db > floor { db } else { floor };
-        }
+    for value in values {
+        let db = *value - offset;
+        *value = if db > floor { db } else { floor };
     }
 }
 
@@ -168,10 +158,12 @@ pub(crate) fn to_db_in_place(out: &mut Array2<f32>, config: &DbConfig) {
     let mut row = Vec::new();
     let mut largest = f32::NEG_INFINITY;
     fill_frames(out, &mut row, |_, frame| {
-        largest = largest.max(log_frame(frame, config.amin, 0.0));
+        largest = largest.max(dispatch!(log_frame(frame, config.amin, 0.0)));
     });
     let (offset, floor) = config.offset_and_floor(largest);
-    fill_frames(out, &mut row, |_, frame| settle_frame(frame, offset, floor));
+    fill_frames(out, &mut row, |_, frame| {
+        dispatch!(settle_frame(frame, offset, floor))
+    });
 }
 
 /// A magnitude spectrogram in decibels: `20 log10(|S| / reference)`. `amin` and reference are magnitudes.

@@ -10,7 +10,7 @@ use crate::error::{FeatureError, check_finite};
 use crate::filters::{DctNorm, DctType, dct_matrix};
 use crate::mel::{LogMelConfig, LogMelSpectrogram, MelScratch};
 use crate::shape::{check_output, fill_frames, frame_major, visit_frames};
-use crate::simd::Projection;
+use crate::simd::{dispatch, product};
 
 /// Mel-frequency cepstral coefficients.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -84,7 +84,7 @@ pub struct Mfcc {
     config: MfccConfig,
     log_mel: LogMelSpectrogram,
     /// Rows of the transform with the lifter multiplied in.
-    matrix: Projection,
+    matrix: Array2<f32>,
 }
 
 /// Working memory of a [`Mfcc`]. One for each thread.
@@ -113,7 +113,7 @@ impl Mfcc {
         Ok(Self {
             config,
             log_mel,
-            matrix: Projection::new(&matrix),
+            matrix: matrix.mapv(|v| v as f32),
         })
     }
 
@@ -129,7 +129,7 @@ impl Mfcc {
 
     /// Number of coefficients, the smaller of `n_mfcc` and the number of bands.
     pub fn n_mfcc(&self) -> usize {
-        self.matrix.rows()
+        self.matrix.nrows()
     }
 
     /// Number of frames of a signal of `samples` samples.
@@ -218,7 +218,9 @@ impl Mfcc {
 
     /// The coefficients of the bands of one frame, in decibels.
     pub(crate) fn frame(&self, bands: &[f32], coefficients: &mut [f32]) {
-        self.matrix.run(bands, coefficients);
+        if let Some(matrix) = self.matrix.as_slice() {
+            dispatch!(product(matrix, bands, coefficients));
+        }
     }
 }
 

@@ -6,63 +6,19 @@
 /// Lanes of the partial sums. Two AVX registers, so that additions overlap.
 pub(crate) const LANES: usize = 16;
 
-/// Runs `op` in a version compiled for the best instruction set found at run time, if `op` is small enough to be inlined.
+/// Evaluates an expression in a version compiled for the best instruction set found at run time.
 ///
-/// A closure cannot be told to be inlined, so larger kernels are written with [`vectorized`].
-#[inline]
-pub(crate) fn dispatch<R>(op: impl FnOnce() -> R) -> R {
-    pulp::Arch::new().dispatch(op)
-}
-
-/// A computation whose `run` is always inlined. Implemented by [`vectorized`].
-pub(crate) trait Kernel {
-    type Output;
-    fn run(self) -> Self::Output;
-}
-
-struct Inlined<K>(K);
-
-impl<K: Kernel> pulp::WithSimd for Inlined<K> {
-    type Output = K::Output;
-
-    #[inline(always)]
-    fn with_simd<S: pulp::Simd>(self, _simd: S) -> K::Output {
-        self.0.run()
-    }
-}
-
-/// Runs a kernel in a version compiled for the best instruction set found at run time.
-#[inline]
-pub(crate) fn run<K: Kernel>(kernel: K) -> K::Output {
-    pulp::Arch::new().dispatch(Inlined(kernel))
-}
-
-/// Defines a function whose body is compiled once for each instruction set and chosen at run time. What it calls profits
-/// if it is `inline(always)`.
-macro_rules! vectorized {
-    (
-        $(#[$meta:meta])*
-        $vis:vis fn $name:ident<$life:lifetime>($($argument:ident: $type:ty),* $(,)?) -> $output:ty $body:block
-    ) => {
-        $(#[$meta])*
-        $vis fn $name<$life>($($argument: $type),*) -> $output {
-            struct Op<$life> {
-                $($argument: $type),*
-            }
-            impl<$life> $crate::simd::Kernel for Op<$life> {
-                type Output = $output;
-
-                #[inline(always)]
-                fn run(self) -> $output {
-                    let Self { $($argument),* } = self;
-                    $body
-                }
-            }
-            $crate::simd::run(Op { $($argument),* })
-        }
+/// Only what is inlined into that version profits, so the kernels below are `inline(always)`, and so is the closure: the
+/// compiler would leave a long one out, compiled for the least machine.
+macro_rules! dispatch {
+    ($expression:expr) => {
+        pulp::Arch::new().dispatch(
+            #[inline(always)]
+            || $expression,
+        )
     };
 }
-pub(crate) use vectorized;
+pub(crate) use dispatch;
 
 /// Keeps the lanes of a sum in whole registers.
 ///
@@ -104,6 +60,58 @@ pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     reduce(lanes)
 }
 
+/// The product of a matrix (its rows one after the other, each as long as `x`) with a vector. Four rows at a time keep
+/// enough sums under way to hide the latency of additions.
+#[inline(always)]
+pub(crate) fn product(matrix: &[f32], x: &[f32], out: &mut [f32]) {
+    let n = x.len();
+    if n == 0 {
+        out.fill(0.0);
+        return;
+    }
+    for (rows, values) in matrix.chunks(4 * n).zip(out.chunks_mut(4)) {
+        if let [a, b, c, d] = values {
+            let (first, last) = rows.split_at(2 * n);
+            let ((row_a, row_b), (row_c, row_d)) = (first.split_at(n), last.split_at(n));
+            [*a, *b, *c, *d] = dot_4(row_a, row_b, row_c, row_d, x);
+        } else {
+            for (value, row) in values.iter_mut().zip(rows.chunks(n)) {
+                *value = dot(row, x);
+            }
+        }
+    }
+}
+
+/// Four sums of products with the same vector, each with the bits of [`dot`].
+#[inline(always)]
+fn dot_4(a: &[f32], b: &[f32], c: &[f32], d: &[f32], x: &[f32]) -> [f32; 4] {
+    let mut sums = ([0.0f32; LANES], [0.0f32; LANES], [0.0f32; LANES], [0.0f32; LANES]);
+    let (x_chunks, x_rest) = x.as_chunks::<LANES>();
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    let ((c, c_rest), (d, d_rest)) = (c.as_chunks::<LANES>(), d.as_chunks::<LANES>());
+    for ((((x, a), b), c), d) in x_chunks.iter().zip(a).zip(b).zip(c).zip(d) {
+        for i in 0..LANES {
+            sums.0[i] += a[i] * x[i];
+        }
+        for i in 0..LANES {
+            sums.1[i] += b[i] * x[i];
+        }
+        for i in 0..LANES {
+            sums.2[i] += c[i] * x[i];
+        }
+        for i in 0..LANES {
+            sums.3[i] += d[i] * x[i];
+        }
+    }
+    for (i, x) in x_rest.iter().enumerate() {
+        sums.0[i] += a_rest[i] * x;
+        sums.1[i] += b_rest[i] * x;
+        sums.2[i] += c_rest[i] * x;
+        sums.3[i] += d_rest[i] * x;
+    }
+    [reduce(sums.0), reduce(sums.1), reduce(sums.2), reduce(sums.3)]
+}
+
 /// Sum of `f` over the values.
 #[inline(always)]
 pub(crate) fn sum_of(values: &[f32], f: impl Fn(f32) -> f32) -> f32 {
@@ -132,77 +140,6 @@ pub(crate) fn short_dot(a: &[f32], b: &[f32]) -> f32 {
     }
     let [a, b, c, d, e, f, g, h] = settle(lanes);
     ((a + e) + (c + g)) + ((b + f) + (d + h))
-}
-
-/// A matrix laid out for products with a vector: blocks of [`LANES`] rows, column by column, filled up with zeros.
-#[derive(Clone, Debug)]
-pub(crate) struct Projection {
-    blocks: Vec<[f32; LANES]>,
-    rows: usize,
-    columns: usize,
-}
-
-impl Projection {
-    pub(crate) fn new(matrix: &ndarray::Array2<f64>) -> Self {
-        let (rows, columns) = matrix.dim();
-        let mut blocks = vec![[0.0; LANES]; rows.div_ceil(LANES) * columns];
-        for ((row, column), value) in matrix.indexed_iter() {
-            blocks[row / LANES * columns + column][row % LANES] = *value as f32;
-        }
-        Self {
-            blocks,
-            rows,
-            columns,
-        }
-    }
-
-    pub(crate) fn rows(&self) -> usize {
-        self.rows
-    }
-
-    /// The product with `vector`, which has as many values as the matrix has columns.
-    pub(crate) fn run(&self, vector: &[f32], out: &mut [f32]) {
-        project(self, vector, out);
-    }
-
-    #[inline(always)]
-    fn apply(&self, vector: &[f32], out: &mut [f32]) {
-        for (block, values) in self
-            .blocks
-            .chunks_exact(self.columns.max(1))
-            .zip(out.chunks_mut(LANES))
-        {
-            // Two sums for each row, so that additions need not wait for each other and rounding stays small.
-            let mut even = [0.0f32; LANES];
-            let mut odd = [0.0f32; LANES];
-            let (pairs, rest) = block.as_chunks::<2>();
-            let (factors, last) = vector.as_chunks::<2>();
-            for ([a, b], [x, y]) in pairs.iter().zip(factors) {
-                for i in 0..LANES {
-                    even[i] += a[i] * x;
-                }
-                for i in 0..LANES {
-                    odd[i] += b[i] * y;
-                }
-            }
-            for (a, x) in rest.iter().zip(last) {
-                for i in 0..LANES {
-                    even[i] += a[i] * x;
-                }
-            }
-            let mut total = [0.0f32; LANES];
-            for i in 0..LANES {
-                total[i] = even[i] + odd[i];
-            }
-            values.copy_from_slice(&total[..values.len()]);
-        }
-    }
-}
-
-vectorized! {
-    fn project<'a>(projection: &'a Projection, vector: &'a [f32], out: &'a mut [f32]) -> () {
-        projection.apply(vector, out);
-    }
 }
 
 /// Sum.
@@ -255,21 +192,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn projection_equals_a_matrix_product() {
-        for (rows, columns) in [(20, 128), (13, 26), (1, 1), (33, 7)] {
-            let matrix =
-                ndarray::Array2::from_shape_fn((rows, columns), |(i, j)| ((i * 31 + j * 7) as f64).sin());
-            let vector: Vec<f32> = (0..columns).map(|j| (j as f32 * 0.7).cos()).collect();
-            let mut out = vec![0.0; rows];
-            Projection::new(&matrix).run(&vector, &mut out);
-            for (row, value) in matrix.rows().into_iter().zip(&out) {
-                let slow: f64 = row.iter().zip(&vector).map(|(m, v)| m * f64::from(*v)).sum();
-                assert!((f64::from(*value) - slow).abs() < 1e-5);
-            }
-        }
-    }
-
-    #[test]
     fn logarithms_are_close_to_exact_ones() {
         let mut x = f32::MIN_POSITIVE;
         while x < 1e38 {
@@ -289,12 +211,25 @@ mod tests {
     }
 
     #[test]
+    fn products_equal_dots() {
+        for (rows, n) in [(0, 3), (3, 16), (4, 5), (9, 37), (12, 100)] {
+            let matrix: Vec<f32> = (0..rows * n).map(|i| (i as f32 * 0.37).sin()).collect();
+            let x: Vec<f32> = (0..n).map(|i| (i as f32 * 0.11).cos()).collect();
+            let mut out = vec![0.0; rows];
+            dispatch!(product(&matrix, &x, &mut out));
+            for (value, row) in out.iter().zip(matrix.chunks(n)) {
+                assert_eq!(*value, dot(row, &x));
+            }
+        }
+    }
+
+    #[test]
     fn dot_equals_a_plain_sum() {
         for n in [0, 1, 15, 16, 17, 1025] {
             let a: Vec<f32> = (0..n).map(|i| (i as f32 * 0.37).sin()).collect();
             let b: Vec<f32> = (0..n).map(|i| (i as f32 * 0.11).cos()).collect();
             let plain: f64 = a.iter().zip(&b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum();
-            let fast = dispatch(|| dot(&a, &b));
+            let fast = dispatch!(dot(&a, &b));
             assert!((f64::from(fast) - plain).abs() < 1e-5, "{n}: {fast} {plain}");
             assert_eq!(fast, dot(&a, &b), "the instruction set must not change a bit");
         }

@@ -215,11 +215,6 @@ impl MelFilterBank {
         self.n_bins() + simd::SHORT
     }
 
-    /// The bands of one spectrum, with zeros behind it, on the best instruction set.
-    pub(crate) fn run(&self, spectrum: &[f32], out: &mut [f32]) {
-        sum_bands(self, spectrum, out);
-    }
-
     /// The bands of one spectrum, with zeros behind it.
     #[inline(always)]
     pub(crate) fn apply(&self, spectrum: &[f32], out: &mut [f32]) {
@@ -227,12 +222,6 @@ impl MelFilterBank {
             let weights = &self.weights[band.offset..band.offset + band.padded];
             *value = simd::short_dot(weights, &spectrum[band.start..band.start + band.padded]);
         }
-    }
-}
-
-simd::vectorized! {
-    fn sum_bands<'a>(bank: &'a MelFilterBank, spectrum: &'a [f32], out: &'a mut [f32]) -> () {
-        bank.apply(spectrum, out);
     }
 }
 

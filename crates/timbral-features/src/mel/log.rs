@@ -7,6 +7,7 @@ use super::{MelConfig, MelScratch, MelSpectrogram};
 use crate::db::{DbConfig, Reference, log_frame, settle_frame};
 use crate::error::FeatureError;
 use crate::shape::{fill_frames, frame_major};
+use crate::simd::dispatch;
 
 /// A mel spectrogram in decibels.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -144,11 +145,13 @@ impl LogMelSpectrogram {
         let mut largest = f32::NEG_INFINITY;
         fill_frames(out, &mut row, |index, bands| {
             self.mel.frame(samples, index, bands, scratch);
-            largest = largest.max(log_frame(bands, self.db.amin, offset));
+            largest = largest.max(dispatch!(log_frame(bands, self.db.amin, offset)));
         });
         if !local {
             let (offset, floor) = self.db.offset_and_floor(largest);
-            fill_frames(out, &mut row, |_, bands| settle_frame(bands, offset, floor));
+            fill_frames(out, &mut row, |_, bands| {
+                dispatch!(settle_frame(bands, offset, floor))
+            });
         }
         scratch.row = row;
         Ok(())

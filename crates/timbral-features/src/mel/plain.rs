@@ -1,14 +1,13 @@
 //! Samples to mel bands.
 
 use ndarray::{Array2, ArrayRef2, ArrayView2};
-use realfft::num_complex::Complex32;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{FeatureError, check_finite};
 use crate::filters::{MelFilterBank, MelFilterConfig, MelNorm};
 use crate::framing::PadMode;
 use crate::shape::{check_output, fill_frames, frame_major, visit_frames};
-use crate::simd::vectorized;
+use crate::simd::dispatch;
 use crate::stft::{Power, Stft, StftConfig, StftScratch};
 use crate::window::Window;
 
@@ -223,7 +222,7 @@ impl MelSpectrogram {
         visit_frames(&spectrogram, &mut Vec::new(), |_, frame| {
             padded[..frame.len()].copy_from_slice(frame);
             if let Some(bands) = columns.next().and_then(|c| c.into_slice()) {
-                self.bank.run(&padded, bands);
+                dispatch!(self.bank.apply(&padded, bands));
             }
         });
         Ok(out)
@@ -239,21 +238,11 @@ impl MelSpectrogram {
         let MelScratch { stft, power, .. } = scratch;
         power.resize(self.bank.padded_bins(), 0.0);
         let bins = self.stft.spectrum(samples, index, stft);
-        bands_of_spectrum(self.power, &self.bank, bins, power, bands);
-    }
-}
-
-vectorized! {
-    /// Power and bands in one go, while the spectrum is in the cache. `power` has zeros behind the last bin, which stay.
-    fn bands_of_spectrum<'a>(
-        exponent: Power,
-        bank: &'a MelFilterBank,
-        bins: &'a [Complex32],
-        power: &'a mut [f32],
-        bands: &'a mut [f32],
-    ) -> () {
-        exponent.apply(bins, power);
-        bank.apply(power, bands);
+        // Power and bands in one go, while the spectrum is in the cache. The zeros behind the last bin stay.
+        dispatch!({
+            self.power.apply(bins, power);
+            self.bank.apply(power, bands);
+        });
     }
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::plan::{check_magnitudes, hz_per_bin};
 use crate::error::{FeatureError, check_finite};
 use crate::shape::{check_output, fill_frames, frame_major, visit_frames};
-use crate::simd::{LANES, settle, ten_log10, vectorized};
+use crate::simd::{LANES, dispatch, settle, ten_log10};
 use crate::stft::{Power, Stft, StftConfig, StftScratch};
 
 /// The spectral contrast.
@@ -189,7 +189,7 @@ impl SpectralContrast {
         fill_frames(out, &mut Vec::new(), |index, peaks| {
             let bins = self.stft.spectrum(samples, index, stft);
             // Powers have the order of magnitudes, and roots are taken of the chosen few only.
-            Power::Energy.run(bins, magnitudes);
+            dispatch!(Power::Energy.apply(bins, magnitudes));
             let valleys = &mut valleys[index * peaks.len()..(index + 1) * peaks.len()];
             self.extremes(magnitudes, true, sorted, peaks, valleys);
         });
@@ -231,7 +231,14 @@ impl SpectralContrast {
         peaks: &mut [f32],
         valleys: &mut [f32],
     ) {
-        extremes_of_bands(&self.bands, values, squared, sorted, peaks, valleys);
+        dispatch!(extremes_of_bands(
+            &self.bands,
+            values,
+            squared,
+            sorted,
+            peaks,
+            valleys
+        ));
     }
 
     /// Peaks and valleys to contrast.
@@ -254,21 +261,20 @@ impl SpectralContrast {
     }
 }
 
-vectorized! {
-    fn extremes_of_bands<'a>(
-        bands: &'a [Band],
-        values: &'a [f32],
-        squared: bool,
-        sorted: &'a mut Vec<f32>,
-        peaks: &'a mut [f32],
-        valleys: &'a mut [f32],
-    ) -> () {
-        for ((band, peak), valley) in bands.iter().zip(peaks).zip(valleys) {
-            let values = &values[band.start..band.end];
-            let count = band.count as f64;
-            *valley = (sum_of_smallest(values, 1.0, band.count, squared, sorted) / count) as f32;
-            *peak = (sum_of_smallest(values, -1.0, band.count, squared, sorted) / count) as f32;
-        }
+#[inline(always)]
+fn extremes_of_bands(
+    bands: &[Band],
+    values: &[f32],
+    squared: bool,
+    sorted: &mut Vec<f32>,
+    peaks: &mut [f32],
+    valleys: &mut [f32],
+) {
+    for ((band, peak), valley) in bands.iter().zip(peaks).zip(valleys) {
+        let values = &values[band.start..band.end];
+        let count = band.count as f64;
+        *valley = (sum_of_smallest(values, 1.0, band.count, squared, sorted) / count) as f32;
+        *peak = (sum_of_smallest(values, -1.0, band.count, squared, sorted) / count) as f32;
     }
 }
 

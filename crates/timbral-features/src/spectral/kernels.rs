@@ -2,7 +2,7 @@
 
 use ndarray::Array2;
 
-use crate::simd::{LANES, ln, reduce, sum, vectorized};
+use crate::simd::{LANES, dispatch, ln, reduce, sum};
 
 /// Sum of the magnitudes, and of the magnitudes times their bin numbers.
 #[inline(always)]
@@ -37,12 +37,6 @@ fn centroid_bins(magnitudes: &[f32]) -> (f32, f32) {
     (weighted / total, total)
 }
 
-vectorized! {
-    fn centroid_of<'a>(magnitudes: &'a [f32]) -> (f32, f32) {
-        centroid_bins(magnitudes)
-    }
-}
-
 #[derive(Clone, Debug)]
 pub(crate) struct Centroid {
     pub(crate) hz_per_bin: f64,
@@ -50,7 +44,7 @@ pub(crate) struct Centroid {
 
 impl Centroid {
     pub(crate) fn frame(&self, magnitudes: &[f32], out: &mut [f32]) {
-        let (centroid, _) = centroid_of(magnitudes);
+        let (centroid, _) = dispatch!(centroid_bins(magnitudes));
         out.fill((f64::from(centroid) * self.hz_per_bin) as f32);
     }
 }
@@ -64,7 +58,7 @@ pub(crate) struct Bandwidth {
 
 impl Bandwidth {
     pub(crate) fn frame(&self, magnitudes: &[f32], out: &mut [f32]) {
-        let spread = spread(self, magnitudes);
+        let spread = dispatch!(spread(self, magnitudes));
         let root = if self.p == 2.0 {
             spread.sqrt()
         } else {
@@ -74,20 +68,19 @@ impl Bandwidth {
     }
 }
 
-vectorized! {
-    /// The sum of magnitudes times powers of their distance to the centroid, in bins.
-    fn spread<'a>(shape: &'a Bandwidth, magnitudes: &'a [f32]) -> f64 {
-        let (centroid, total) = centroid_bins(magnitudes);
-        let total = if shape.norm { total } else { 1.0 };
-        let deviation = if shape.p == 2.0 {
-            deviations(magnitudes, centroid, |d| d * d)
-        } else if shape.p == 1.0 {
-            deviations(magnitudes, centroid, f32::abs)
-        } else {
-            deviations(magnitudes, centroid, |d| d.abs().powf(shape.p))
-        };
-        f64::from(deviation) / f64::from(total)
-    }
+/// The sum of magnitudes times powers of their distance to the centroid, in bins.
+#[inline(always)]
+fn spread(shape: &Bandwidth, magnitudes: &[f32]) -> f64 {
+    let (centroid, total) = centroid_bins(magnitudes);
+    let total = if shape.norm { total } else { 1.0 };
+    let deviation = if shape.p == 2.0 {
+        deviations(magnitudes, centroid, |d| d * d)
+    } else if shape.p == 1.0 {
+        deviations(magnitudes, centroid, f32::abs)
+    } else {
+        deviations(magnitudes, centroid, |d| d.abs().powf(shape.p))
+    };
+    f64::from(deviation) / f64::from(total)
 }
 
 /// Sum of magnitudes times a function of their distance to the centroid in bins.
@@ -121,40 +114,39 @@ pub(crate) struct Rolloff {
 
 impl Rolloff {
     pub(crate) fn frame(&self, magnitudes: &[f32], out: &mut [f32]) {
-        let bin = rolloff_bin(magnitudes, self.roll_percent);
+        let bin = dispatch!(rolloff_bin(magnitudes, self.roll_percent));
         out.fill((bin as f64 * self.hz_per_bin) as f32);
     }
 }
 
 const BLOCK: usize = 4 * LANES;
 
-vectorized! {
-    /// The first bin at which the cumulated magnitude reaches the share.
-    fn rolloff_bin<'a>(magnitudes: &'a [f32], share: f64) -> usize {
-        let mut total = 0.0;
-        for block in magnitudes.chunks(BLOCK) {
-            total += f64::from(sum(block));
-        }
-        let threshold = share * total;
-        // First the block in which the share is reached, then the bin.
-        let mut before = 0.0;
-        for (index, block) in magnitudes.chunks(BLOCK).enumerate() {
-            let after = before + f64::from(sum(block));
-            if after >= threshold {
-                let mut reached = before;
-                for (i, m) in block.iter().enumerate() {
-                    reached += f64::from(*m);
-                    if reached >= threshold {
-                        return index * BLOCK + i;
-                    }
-                }
-                // The block's own sum was rounded up.
-                return index * BLOCK + block.len() - 1;
-            }
-            before = after;
-        }
-        magnitudes.len().saturating_sub(1)
+/// The first bin at which the cumulated magnitude reaches the share.
+#[inline(always)]
+fn rolloff_bin(magnitudes: &[f32], share: f64) -> usize {
+    let mut total = 0.0;
+    for block in magnitudes.chunks(BLOCK) {
+        total += f64::from(sum(block));
     }
+    let threshold = share * total;
+    // First the block in which the share is reached, then the bin.
+    let mut before = 0.0;
+    for (index, block) in magnitudes.chunks(BLOCK).enumerate() {
+        let after = before + f64::from(sum(block));
+        if after >= threshold {
+            let mut reached = before;
+            for (i, m) in block.iter().enumerate() {
+                reached += f64::from(*m);
+                if reached >= threshold {
+                    return index * BLOCK + i;
+                }
+            }
+            // The block's own sum was rounded up.
+            return index * BLOCK + block.len() - 1;
+        }
+        before = after;
+    }
+    magnitudes.len().saturating_sub(1)
 }
 
 #[derive(Clone, Debug)]
@@ -165,21 +157,20 @@ pub(crate) struct Flatness {
 
 impl Flatness {
     pub(crate) fn frame(&self, magnitudes: &[f32], out: &mut [f32]) {
-        let (logs, plain) = log_sums(self, magnitudes);
+        let (logs, plain) = dispatch!(log_sums(self, magnitudes));
         let n = magnitudes.len() as f64;
         out.fill(((logs / n).exp() / (plain / n)) as f32);
     }
 }
 
-vectorized! {
-    fn log_sums<'a>(shape: &'a Flatness, magnitudes: &'a [f32]) -> (f64, f64) {
-        if shape.power == 2.0 {
-            log_and_sum(magnitudes, shape.amin, |m| m * m)
-        } else if shape.power == 1.0 {
-            log_and_sum(magnitudes, shape.amin, |m| m)
-        } else {
-            log_and_sum(magnitudes, shape.amin, |m| m.powf(shape.power))
-        }
+#[inline(always)]
+fn log_sums(shape: &Flatness, magnitudes: &[f32]) -> (f64, f64) {
+    if shape.power == 2.0 {
+        log_and_sum(magnitudes, shape.amin, |m| m * m)
+    } else if shape.power == 1.0 {
+        log_and_sum(magnitudes, shape.amin, |m| m)
+    } else {
+        log_and_sum(magnitudes, shape.amin, |m| m.powf(shape.power))
     }
 }
 

@@ -8,6 +8,7 @@ use crate::convert::fft_frequencies;
 use crate::error::{FeatureError, check_finite};
 use crate::least_squares::polynomial_fit;
 use crate::shape::{check_output, fill_frames, frame_major, visit_frames};
+use crate::simd::dispatch;
 use crate::stft::{Power, Stft, StftConfig, StftScratch};
 
 /// Working memory of the spectral shapes. One for each thread.
@@ -117,7 +118,7 @@ macro_rules! spectral_shape {
                 let ShapeScratch { stft, magnitudes } = scratch;
                 magnitudes.resize(self.stft.n_bins(), 0.0);
                 let bins = self.stft.spectrum(samples, index, stft);
-                Power::Magnitude.run(bins, magnitudes);
+                dispatch!(Power::Magnitude.apply(bins, magnitudes));
                 self.kernel.frame(magnitudes, values);
             }
         }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{FeatureError, check_finite};
 use crate::framing::{Framing, PadMode};
 use crate::shape::{check_output, fill_frames, frame_major};
-use crate::simd::vectorized;
+use crate::simd::dispatch;
 use crate::window::{Window, padded_window};
 
 /// How a signal is cut and transformed.
@@ -196,7 +196,7 @@ impl Stft {
 
     fn windowed(&self, samples: &[f32], index: usize, frame: &mut [f32]) {
         if let Some(source) = self.framing.interior(samples, index) {
-            multiply(source, &self.window, frame);
+            dispatch!(multiply(source, &self.window, frame));
         } else {
             self.framing.fill(samples, index, frame);
             frame.iter_mut().zip(&self.window).for_each(|(x, w)| *x *= w);
@@ -210,11 +210,10 @@ impl Stft {
     }
 }
 
-vectorized! {
-    fn multiply<'a>(samples: &'a [f32], window: &'a [f32], frame: &'a mut [f32]) -> () {
-        for ((to, x), w) in frame.iter_mut().zip(samples).zip(window) {
-            *to = x * w;
-        }
+#[inline(always)]
+fn multiply(samples: &[f32], window: &[f32], frame: &mut [f32]) {
+    for ((to, x), w) in frame.iter_mut().zip(samples).zip(window) {
+        *to = x * w;
     }
 }
 

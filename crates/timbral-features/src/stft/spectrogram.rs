@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Stft, StftConfig, StftScratch};
 use crate::error::{FeatureError, check_finite};
 use crate::shape::{check_output, fill_frames, frame_major};
-use crate::simd::vectorized;
+use crate::simd::dispatch;
 
 /// A spectrogram `|STFT|^power`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -53,11 +53,6 @@ impl Power {
         })
     }
 
-    /// Raises the magnitudes of `bins` to the power, on the best instruction set.
-    pub(crate) fn run(self, bins: &[Complex32], out: &mut [f32]) {
-        raise(self, bins, out);
-    }
-
     /// Raises the magnitudes of `bins` to the power.
     #[inline(always)]
     pub(crate) fn apply(self, bins: &[Complex32], out: &mut [f32]) {
@@ -77,12 +72,6 @@ impl Power {
                     .for_each(|(o, c)| *o = (c.re * c.re + c.im * c.im).powf(0.5 * p));
             }
         }
-    }
-}
-
-vectorized! {
-    fn raise<'a>(power: Power, bins: &'a [Complex32], out: &'a mut [f32]) -> () {
-        power.apply(bins, out);
     }
 }
 
@@ -175,7 +164,7 @@ impl Spectrogram {
     /// One frame of the spectrogram. The caller has checked samples and lengths.
     pub(crate) fn frame(&self, samples: &[f32], index: usize, out: &mut [f32], scratch: &mut StftScratch) {
         let bins = self.stft.spectrum(samples, index, scratch);
-        self.power.run(bins, out);
+        dispatch!(self.power.apply(bins, out));
     }
 }
 
