@@ -234,6 +234,7 @@ impl<'a> Case<'a> {
             .with_context(|| format!("{name} = {value} is no boolean"))
     }
 
+    #[allow(dead_code, reason = "for functions that choose by name")]
     pub(crate) fn text(&self, name: &str) -> Result<&str> {
         let value = self.value(name)?;
         value

@@ -45,7 +45,7 @@ impl Distance {
 /// Compares all outputs of a case and gives the worst.
 pub(crate) fn compare(case: &Case<'_>, answers: &Answers) -> Result<Distance> {
     let description = case.description;
-    let mut worst = Distance::new(0.0, 0.0);
+    let mut worst: Option<Distance> = None;
     for output in &description.outputs {
         if description.tolerance_output.as_ref() == Some(&output.name) {
             continue;
@@ -55,7 +55,8 @@ pub(crate) fn compare(case: &Case<'_>, answers: &Answers) -> Result<Distance> {
             .find(|(name, _)| *name == output.name)
             .map(|(_, a)| a);
         let answer = answer.with_context(|| format!("no answer for the output {}", output.name))?;
-        worst = worst.worse(one(case, output, answer).with_context(|| output.name.clone())?);
+        let distance = one(case, output, answer).with_context(|| output.name.clone())?;
+        worst = Some(worst.map_or(distance, |worst| worst.worse(distance)));
     }
     for (name, _) in answers {
         ensure!(
@@ -63,7 +64,7 @@ pub(crate) fn compare(case: &Case<'_>, answers: &Answers) -> Result<Distance> {
             "an answer {name} that nobody asked for"
         );
     }
-    Ok(worst)
+    worst.context("the case has no outputs")
 }
 
 fn one(case: &Case<'_>, output: &Output, answer: &Answer) -> Result<Distance> {

@@ -9,15 +9,24 @@ mod compare;
 mod report;
 mod store;
 
+mod chroma;
+mod constant_q;
 mod effects;
+mod frontends;
 mod hpss;
+mod kaldi;
 mod loudness;
+mod mel;
+mod onset;
 mod pcen;
 mod pitch;
 mod resample;
+mod rhythm;
 mod sequence;
+mod spectral;
 mod stft;
 mod tables;
+mod util;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -33,15 +42,24 @@ use store::Store;
 type Theme = fn(&Case<'_>) -> Option<Result<Answers>>;
 
 const THEMES: &[Theme] = &[
+    chroma::run,
+    constant_q::run,
     effects::run,
+    frontends::run,
     hpss::run,
+    kaldi::run,
     loudness::run,
+    mel::run,
+    onset::run,
     pcen::run,
     pitch::run,
     resample::run,
+    rhythm::run,
     sequence::run,
+    spectral::run,
     stft::run,
     tables::run,
+    util::run,
 ];
 
 /// Compare every feature with the golden numbers of a folder.

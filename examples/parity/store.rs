@@ -39,7 +39,6 @@ pub(crate) struct Description {
     pub(crate) outputs: Vec<Output>,
     #[serde(flatten)]
     pub(crate) rule: Rule,
-    pub(crate) estimated_tuning: Option<f64>,
     pub(crate) ignore_edges: Option<usize>,
     pub(crate) tolerance_output: Option<String>,
 }

@@ -1,1 +1,29 @@
 #![doc = include_str!("../README.md")]
+
+mod audio;
+#[cfg(any(feature = "au", feature = "wav"))]
+mod containers;
+mod decoder;
+mod engine;
+mod error;
+mod formats;
+mod matroska;
+mod mp4;
+mod options;
+#[cfg(feature = "opus")]
+mod opus;
+mod probe;
+mod resample;
+mod source;
+mod tags;
+mod timeline;
+mod write;
+
+pub use audio::{Audio, Warning, WarningKind};
+pub use decoder::{Decoder, decode_bytes, decode_file, decode_reader};
+pub use error::DecodeError;
+pub use options::{DecodeOptions, Excerpt};
+pub use probe::{Probe, probe_bytes, probe_file, probe_reader};
+pub use resample::resample;
+pub use tags::{Picture, Tags};
+pub use write::{WavFormat, write_wav};

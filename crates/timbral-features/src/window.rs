@@ -141,7 +141,7 @@ fn sample(window: &Window, i: usize, m: usize) -> f64 {
         Window::Triang => {
             // Odd and even lengths have different slopes, so that neither reaches zero.
             let half = n.min(last - n) + 1.0;
-            if m % 2 == 0 {
+            if m.is_multiple_of(2) {
                 (2.0 * half - 1.0) / m as f64
             } else {
                 2.0 * half / (m as f64 + 1.0)

@@ -1,1 +1,37 @@
 #![doc = include_str!("../README.md")]
+
+mod atomic;
+mod cache;
+mod csv_table;
+mod error;
+mod groups;
+mod manifest;
+mod metrics;
+mod report;
+mod rng;
+mod split;
+mod tables;
+mod track;
+mod training;
+
+pub use cache::{CacheKey, FeatureCache};
+pub use error::{Leak, TrainError};
+pub use groups::GroupTable;
+pub use manifest::{Manifest, ManifestEntry};
+pub use metrics::{
+    BootstrapConfig, ClassScores, ConfusionMatrix, Interval, McNemar, Predictions, TrackPredictions,
+    bootstrap, mcnemar,
+};
+pub use report::{ClassReport, Report, ReportSource};
+pub use split::{Amount, Folds, HoldoutConfig, LeakySegmentSplit, Protocol, Split};
+pub use tables::{FeatureTable, MelRow, MelTable};
+pub use track::{Part, TrackInfo, sorted_labels};
+pub use training::{
+    Augmentation, CrossValidation, EpochMetrics, Member, MetricsFile, MetricsFolder, RunConfig, ScheduleKind,
+    SpectrogramSet, TrainConfig, Trained, Trainer, augment, cross_validate, fit_ensemble, predict,
+};
+
+/// The examples of the project's README, compiled with the doctests of the crate that stands above the others.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+pub struct ReadmeExamples;

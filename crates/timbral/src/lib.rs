@@ -1,1 +1,13 @@
 #![doc = include_str!("../README.md")]
+
+mod batch;
+mod classifier;
+mod error;
+mod front_end;
+mod verdict;
+
+pub use batch::audio_files;
+pub use classifier::Classifier;
+pub use error::Error;
+pub use front_end::{FeatureWindow, FrontEnd, FrontEndPlan, batch};
+pub use verdict::{Score, Verdict, WindowVerdict};

@@ -101,11 +101,11 @@ pub fn phase_vocoder(
     Ok(out)
 }
 
-trait ToSingle {
+trait AsSingle {
     fn to_single(self) -> Complex32;
 }
 
-impl ToSingle for Complex64 {
+impl AsSingle for Complex64 {
     fn to_single(self) -> Complex32 {
         Complex32::new(self.re as f32, self.im as f32)
     }

@@ -95,20 +95,28 @@ impl SpectralStage {
     }
 
     pub(crate) fn scratch(&self) -> SpectralScratch {
-        SpectralScratch {
-            input: self.forward.make_input_vec(),
-            spectrum: self.forward.make_output_vec(),
-            narrow: self.inverse.make_input_vec(),
-            output: self.inverse.make_output_vec(),
-            work: vec![
-                Complex::default();
-                self.forward.get_scratch_len().max(self.inverse.get_scratch_len())
-            ],
-        }
+        let mut scratch = SpectralScratch::default();
+        self.prepare(&mut scratch);
+        scratch
+    }
+
+    /// Sizes the buffers, which may have served another plan; does nothing when they fit already.
+    fn prepare(&self, scratch: &mut SpectralScratch) {
+        let work = self.forward.get_scratch_len().max(self.inverse.get_scratch_len());
+        scratch.input.resize(self.forward.len(), 0.0);
+        scratch
+            .spectrum
+            .resize(self.forward.len() / 2 + 1, Complex::default());
+        scratch
+            .narrow
+            .resize(self.inverse.len() / 2 + 1, Complex::default());
+        scratch.output.resize(self.inverse.len(), 0.0);
+        scratch.work.resize(work, Complex::default());
     }
 
     /// Writes the signal at the new rate. Outside of `samples` it is zero.
     pub(crate) fn process(&self, samples: &[f32], out: &mut [f64], scratch: &mut SpectralScratch) {
+        self.prepare(scratch);
         let fresh = self.units - 2 * self.overlap;
         for (block, chunk) in out.chunks_mut(fresh * self.up).enumerate() {
             let start = (block * fresh * self.down) as i64 - (self.overlap * self.down) as i64;

@@ -19,9 +19,6 @@ struct Segment {
     alive: bool,
 }
 
-/// A possible merge, the cheapest first: its cost, both segments and their versions.
-type Merge = Reverse<(Cost, usize, usize, u32, u32)>;
-
 /// A non-negative cost that orders like a number.
 #[derive(Clone, Copy, PartialEq)]
 struct Cost(f64);
@@ -86,7 +83,7 @@ pub fn agglomerative(data: ArrayView2<'_, f32>, k: usize) -> Result<Vec<usize>, 
             alive: true,
         })
         .collect();
-    let mut queue: BinaryHeap<Merge> = BinaryHeap::new();
+    let mut queue: BinaryHeap<Candidate> = BinaryHeap::new();
     for left in 0..n - 1 {
         queue.push(entry(&segments, left, left + 1));
     }
@@ -124,8 +121,11 @@ pub fn agglomerative(data: ArrayView2<'_, f32>, k: usize) -> Result<Vec<usize>, 
     Ok(segments.iter().filter(|s| s.alive).map(|s| s.start).collect())
 }
 
+/// Cost, left and right segment, and their versions; the cheapest one first.
+type Candidate = Reverse<(Cost, usize, usize, u32, u32)>;
+
 /// What merging two neighbours costs, with the versions that it was computed for.
-fn entry(segments: &[Segment], left: usize, right: usize) -> Merge {
+fn entry(segments: &[Segment], left: usize, right: usize) -> Candidate {
     let (a, b) = (&segments[left], &segments[right]);
     let apart: f64 = a
         .sum

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{FeatureError, check_finite};
 use crate::framing::{Framing, PadMode};
 use crate::shape::{check_output, fill_frames, frame_major};
+use crate::simd::dispatch;
 use crate::window::{Window, padded_window};
 
 /// How a signal is cut and transformed.
@@ -171,19 +172,6 @@ impl Stft {
         Ok(())
     }
 
-    /// Gives the spectrum of every frame to `visit`, in order. The caller has checked the samples.
-    pub(crate) fn for_each_frame(
-        &self,
-        samples: &[f32],
-        n_frames: usize,
-        scratch: &mut StftScratch,
-        mut visit: impl FnMut(usize, &[Complex32]),
-    ) {
-        for index in 0..n_frames {
-            visit(index, self.spectrum(samples, index, scratch));
-        }
-    }
-
     /// The spectrum of one frame.
     pub(crate) fn spectrum<'a>(
         &self,
@@ -197,10 +185,6 @@ impl Stft {
         &scratch.spectrum
     }
 
-    pub(crate) fn framing(&self) -> &Framing {
-        &self.framing
-    }
-
     /// Sizes the buffers; does nothing when they fit already.
     fn prepare(&self, scratch: &mut StftScratch) {
         scratch.frame.resize(self.config.n_fft, 0.0);
@@ -212,9 +196,11 @@ impl Stft {
 
     fn windowed(&self, samples: &[f32], index: usize, frame: &mut [f32]) {
         if let Some(source) = self.framing.interior(samples, index) {
-            for ((to, x), w) in frame.iter_mut().zip(source).zip(&self.window) {
-                *to = x * w;
-            }
+            dispatch(|| {
+                for ((to, x), w) in frame.iter_mut().zip(source).zip(&self.window) {
+                    *to = x * w;
+                }
+            });
         } else {
             self.framing.fill(samples, index, frame);
             frame.iter_mut().zip(&self.window).for_each(|(x, w)| *x *= w);

@@ -8,4 +8,5 @@ mod spectrogram;
 pub use forward::{Stft, StftConfig, StftScratch};
 pub use inverse::{Istft, IstftConfig};
 pub use reassigned::{Reassigned, ReassignedConfig, ReassignedSpectrogram};
+pub(crate) use spectrogram::Power;
 pub use spectrogram::{Spectrogram, SpectrogramConfig};

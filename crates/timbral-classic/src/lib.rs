@@ -1,0 +1,37 @@
+#![doc = include_str!("../README.md")]
+
+mod eigen;
+mod ensemble;
+mod error;
+mod lbfgs;
+mod learner;
+mod logistic;
+mod naive_bayes;
+mod neighbors;
+mod pca;
+mod pipeline;
+mod rng;
+mod scale;
+mod svc;
+mod temperature;
+mod tree;
+
+pub use ensemble::{Stacking, StackingParameters, Voting, VotingParameters};
+pub use error::ClassicError;
+pub use learner::{Checked, Classifier, Learner, Parameters, Transformer};
+pub use logistic::{LogisticRegression, LogisticRegressionParameters, Penalty};
+pub use naive_bayes::{GaussianNaiveBayes, GaussianNaiveBayesParameters};
+pub use neighbors::{Distance, KNeighbors, KNeighborsParameters, NeighborWeight};
+pub use pca::{Components, Pca, PcaParameters};
+pub use pipeline::{
+    FittedLearner, FittedTransformer, LearnerParameters, Pipeline, PipelineParameters, TransformerParameters,
+};
+pub use scale::{
+    MinMaxScaler, MinMaxScalerParameters, PowerTransformer, PowerTransformerParameters, StandardScaler,
+    StandardScalerParameters,
+};
+pub use svc::{ClassWeight, Gamma, Kernel, Svc, SvcParameters};
+pub use temperature::Temperature;
+pub use tree::{
+    GradientBoosting, GradientBoostingParameters, MaxFeatures, RandomForest, RandomForestParameters,
+};

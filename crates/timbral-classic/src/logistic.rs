@@ -1,0 +1,211 @@
+use ndarray::{Array1, Array2, ArrayView2, Axis};
+use serde::{Deserialize, Serialize};
+
+use crate::ClassicError;
+use crate::lbfgs::{Search, minimise};
+use crate::learner::{
+    ABSENT, Checked, Classifier, Learner, Parameters, check_input, check_training, softmax_rows,
+};
+
+/// What keeps the weights of a [`LogisticRegression`] small.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Penalty {
+    /// Nothing.
+    None,
+    /// Half the sum of squares.
+    #[default]
+    L2,
+    /// The sum of magnitudes: many weights become exactly 0.
+    L1,
+}
+
+/// Parameters of a [`LogisticRegression`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogisticRegressionParameters {
+    /// Weight of the data against the penalty, above 0. Default: 1.
+    pub c: f64,
+    /// What keeps the weights small. Default: L2.
+    pub penalty: Penalty,
+    /// Whether classes weigh alike, however many rows they have. Default: false.
+    pub balanced: bool,
+    /// The search ends when no entry of the gradient of the mean loss is larger. Default: 1e-6.
+    pub tolerance: f64,
+    /// Most steps of the search. Default: 1000.
+    pub max_iterations: usize,
+}
+
+impl Default for LogisticRegressionParameters {
+    fn default() -> Self {
+        Self {
+            c: 1.0,
+            penalty: Penalty::L2,
+            balanced: false,
+            tolerance: 1e-6,
+            max_iterations: 1000,
+        }
+    }
+}
+
+impl Parameters for LogisticRegressionParameters {
+    fn validate(&self) -> Result<(), ClassicError> {
+        if !(self.c.is_finite() && self.c > 0.0) {
+            return Err(ClassicError::config("c", self.c, "it must be finite and above 0"));
+        }
+        if !(self.tolerance.is_finite() && self.tolerance > 0.0) {
+            return Err(ClassicError::config(
+                "tolerance",
+                self.tolerance,
+                "it must be finite and above 0",
+            ));
+        }
+        if self.max_iterations == 0 {
+            return Err(ClassicError::config(
+                "max_iterations",
+                0,
+                "at least one step is needed",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Multinomial logistic regression: class probabilities are the softmax of linear functions of the features.
+///
+/// Fitting minimises c x (sum of cross entropies) + penalty of the weights; intercepts are not penalised, and are shifted to
+/// mean zero, which changes no probability. Two classes get a weight vector each, as more do. Scale the features first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LogisticRegression {
+    /// Shape (classes, features).
+    weights: Array2<f64>,
+    intercepts: Array1<f64>,
+}
+
+impl LogisticRegression {
+    /// Weights, shape (classes, features).
+    #[must_use]
+    pub fn weights(&self) -> &Array2<f64> {
+        &self.weights
+    }
+
+    /// Intercept of each class; their mean is 0. A class without rows in training has -1e300.
+    #[must_use]
+    pub fn intercepts(&self) -> &Array1<f64> {
+        &self.intercepts
+    }
+
+    /// The linear functions before the softmax, shape (rows, classes).
+    ///
+    /// # Errors
+    ///
+    /// As [`Classifier::predict_proba`].
+    pub fn decision_function(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, ClassicError> {
+        check_input(x, self.weights.ncols())?;
+        Ok(x.dot(&self.weights.t()) + &self.intercepts)
+    }
+}
+
+impl Classifier for LogisticRegression {
+    fn n_classes(&self) -> usize {
+        self.weights.nrows()
+    }
+
+    fn n_features(&self) -> usize {
+        self.weights.ncols()
+    }
+
+    fn predict_proba(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, ClassicError> {
+        let mut scores = self.decision_function(x)?;
+        softmax_rows(&mut scores);
+        Ok(scores)
+    }
+}
+
+impl Learner for Checked<LogisticRegressionParameters> {
+    type Model = LogisticRegression;
+
+    fn fit(
+        &self,
+        x: ArrayView2<'_, f64>,
+        y: &[usize],
+        n_classes: usize,
+    ) -> Result<LogisticRegression, ClassicError> {
+        let counts = check_training(x, y, n_classes)?;
+        let p = &self.0;
+        let present: Vec<usize> = (0..n_classes).filter(|&c| counts[c] > 0).collect();
+        let place: Vec<usize> = (0..n_classes)
+            .map(|c| present.iter().position(|&q| q == c).unwrap_or(usize::MAX))
+            .collect();
+        let (n, features) = x.dim();
+        let k = present.len();
+        let row_weights: Vec<f64> = y
+            .iter()
+            .map(|&c| {
+                if p.balanced {
+                    n as f64 / (k as f64 * counts[c] as f64)
+                } else {
+                    1.0
+                }
+            })
+            .collect();
+        let targets: Vec<usize> = y.iter().map(|&c| place[c]).collect();
+        let total: f64 = row_weights.iter().sum();
+        // Everything is divided by c x total, so that the tolerance means the same for any amount of data.
+        let strength = 1.0 / (p.c * total);
+        let (l1, l2) = match p.penalty {
+            Penalty::None => (0.0, 0.0),
+            Penalty::L2 => (0.0, strength),
+            Penalty::L1 => (strength, 0.0),
+        };
+        let n_weights = k * features;
+        let objective = |theta: &[f64], gradient: &mut [f64]| -> f64 {
+            let (w, b) = theta.split_at(n_weights);
+            // Shapes are right by construction.
+            let Ok(w) = ArrayView2::from_shape((k, features), w) else {
+                return f64::NAN;
+            };
+            let mut residual = x.dot(&w.t());
+            let mut loss = 0.0;
+            for ((mut row, &target), &weight) in
+                residual.rows_mut().into_iter().zip(&targets).zip(&row_weights)
+            {
+                row.iter_mut().zip(b).for_each(|(s, b)| *s += b);
+                let top = row.fold(f64::NEG_INFINITY, |a, b| a.max(*b));
+                let at_target = row[target];
+                row.mapv_inplace(|s| (s - top).exp());
+                let sum = row.sum();
+                loss += weight * (sum.ln() + top - at_target);
+                row.mapv_inplace(|e| weight * e / sum);
+                row[target] -= weight;
+            }
+            let by_weight = residual.t().dot(&x);
+            let (gw, gb) = gradient.split_at_mut(n_weights);
+            for ((g, d), w) in gw.iter_mut().zip(by_weight.iter()).zip(w.iter()) {
+                *g = d / total + l2 * w;
+            }
+            for (g, d) in gb.iter_mut().zip(residual.sum_axis(Axis(0))) {
+                *g = d / total;
+            }
+            loss / total + 0.5 * l2 * w.iter().map(|w| w * w).sum::<f64>()
+        };
+        let search = Search {
+            learner: "logistic regression",
+            tolerance: p.tolerance,
+            max_iterations: p.max_iterations,
+            l1,
+            l1_count: n_weights,
+        };
+        let theta = minimise(vec![0.0; n_weights + k], objective, &search)?;
+        let mean = theta[n_weights..].iter().sum::<f64>() / k as f64;
+        let mut weights = Array2::zeros((n_classes, features));
+        let mut intercepts = Array1::from_elem(n_classes, ABSENT);
+        for (i, &class) in present.iter().enumerate() {
+            for (to, from) in weights.row_mut(class).iter_mut().zip(&theta[i * features..]) {
+                *to = *from;
+            }
+            intercepts[class] = theta[n_weights + i] - mean;
+        }
+        Ok(LogisticRegression { weights, intercepts })
+    }
+}

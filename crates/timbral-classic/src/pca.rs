@@ -1,0 +1,163 @@
+use ndarray::{Array1, Array2, ArrayView2, Axis};
+use serde::{Deserialize, Serialize};
+
+use crate::ClassicError;
+use crate::eigen::symmetric_eigen;
+use crate::learner::{Checked, Parameters, Transformer, check_input, check_rows, column_means};
+
+/// How many components a [`Pca`] keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Components {
+    /// As many as there are features or rows.
+    All,
+    /// That many, at least 1; fewer where there are fewer features or rows.
+    Count(usize),
+    /// As few as hold this share of the variance, above 0 and at most 1.
+    Variance(f64),
+}
+
+/// Parameters of a [`Pca`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PcaParameters {
+    /// How many components are kept. Default: all.
+    pub components: Components,
+    /// Whether each component is brought to variance 1. Default: false.
+    pub whiten: bool,
+}
+
+impl Default for PcaParameters {
+    fn default() -> Self {
+        Self {
+            components: Components::All,
+            whiten: false,
+        }
+    }
+}
+
+impl Parameters for PcaParameters {
+    fn validate(&self) -> Result<(), ClassicError> {
+        match self.components {
+            Components::Count(0) => Err(ClassicError::config("components", 0, "at least one must be kept")),
+            Components::Variance(share) if !(share > 0.0 && share <= 1.0) => Err(ClassicError::config(
+                "components",
+                share,
+                "the share lies above 0 and is at most 1",
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Checked<PcaParameters> {
+    /// Learns the directions of largest variance.
+    ///
+    /// # Errors
+    ///
+    /// [`ClassicError::Data`] if there are fewer than two rows or a value is not finite; [`ClassicError::NotConverged`] if
+    /// the eigenvalues cannot be found, which finite data of sane size do not cause.
+    pub fn fit(&self, x: ArrayView2<'_, f64>) -> Result<Pca, ClassicError> {
+        check_rows(x)?;
+        let (n, p) = x.dim();
+        if n < 2 {
+            return Err(ClassicError::data(
+                "there is one row",
+                "variances need at least two",
+            ));
+        }
+        let mean = column_means(x);
+        let centred = &x - &mean;
+        let freedom = (n - 1) as f64;
+        // The smaller of the two products has the same eigenvalues.
+        let (variance, mut components) = if p <= n {
+            symmetric_eigen(&(centred.t().dot(&centred) / freedom))?
+        } else {
+            let (values, vectors) = symmetric_eigen(&(centred.dot(&centred.t()) / freedom))?;
+            (values, vectors.dot(&centred))
+        };
+        let variance = variance.mapv(|v| v.max(0.0));
+        let total = variance.sum();
+        let most = n.min(p);
+        let kept = match self.0.components {
+            Components::All => most,
+            Components::Count(count) => count.min(most),
+            Components::Variance(share) => {
+                let mut sum = 0.0;
+                let reaches = |v: &f64| {
+                    sum += v;
+                    sum >= share * total * (1.0 - 1e-12)
+                };
+                variance.iter().position(reaches).map_or(most, |i| i + 1)
+            }
+        };
+        components = components.view().split_at(Axis(0), kept).0.to_owned();
+        for mut row in components.rows_mut() {
+            let norm = row.dot(&row).sqrt();
+            let largest = row
+                .iter()
+                .copied()
+                .fold(0.0, |m: f64, v| if v.abs() > m.abs() { v } else { m });
+            let sign = if largest < 0.0 { -1.0 } else { 1.0 };
+            if norm > 0.0 {
+                row.mapv_inplace(|v| sign * v / norm);
+            }
+        }
+        let ratio = variance.mapv(|v| if total > 0.0 { v / total } else { 0.0 });
+        Ok(Pca {
+            mean,
+            components,
+            explained_variance: variance.view().split_at(Axis(0), kept).0.to_owned(),
+            explained_variance_ratio: ratio.view().split_at(Axis(0), kept).0.to_owned(),
+            whiten: self.0.whiten,
+        })
+    }
+}
+
+/// Principal component analysis: rotates the features to the directions of largest variance and keeps the first.
+///
+/// The entry of largest magnitude of each component is positive, so that signs do not depend on the machine. Features are
+/// centred, not scaled: put a [`StandardScaler`](crate::StandardScaler) before it where their units differ.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pca {
+    mean: Array1<f64>,
+    components: Array2<f64>,
+    explained_variance: Array1<f64>,
+    explained_variance_ratio: Array1<f64>,
+    whiten: bool,
+}
+
+impl Pca {
+    /// The directions, one a row, shape (components, features), each of length 1.
+    #[must_use]
+    pub fn components(&self) -> &Array2<f64> {
+        &self.components
+    }
+
+    /// Variance (over n - 1) of the training data along each component.
+    #[must_use]
+    pub fn explained_variance(&self) -> &Array1<f64> {
+        &self.explained_variance
+    }
+
+    /// The same as a share of the whole variance.
+    #[must_use]
+    pub fn explained_variance_ratio(&self) -> &Array1<f64> {
+        &self.explained_variance_ratio
+    }
+}
+
+impl Transformer for Pca {
+    fn transform(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, ClassicError> {
+        check_input(x, self.mean.len())?;
+        let mut out = (&x - &self.mean).dot(&self.components.t());
+        if self.whiten {
+            for (mut column, &variance) in out.axis_iter_mut(Axis(1)).zip(&self.explained_variance) {
+                // A direction without variance carries rounding errors only.
+                let scale = variance.sqrt();
+                column.mapv_inplace(|v| if scale > f64::EPSILON { v / scale } else { 0.0 });
+            }
+        }
+        Ok(out)
+    }
+}

@@ -1,0 +1,272 @@
+use ndarray::{Array2, ArrayView2};
+use serde::{Deserialize, Serialize};
+
+use crate::ClassicError;
+use crate::learner::{Checked, Classifier, Learner, Parameters, Transformer, check_training};
+use crate::logistic::{LogisticRegression, LogisticRegressionParameters};
+use crate::naive_bayes::{GaussianNaiveBayes, GaussianNaiveBayesParameters};
+use crate::neighbors::{KNeighbors, KNeighborsParameters};
+use crate::pca::{Pca, PcaParameters};
+use crate::scale::{
+    MinMaxScaler, MinMaxScalerParameters, PowerTransformer, PowerTransformerParameters, StandardScaler,
+    StandardScalerParameters,
+};
+use crate::svc::{Svc, SvcParameters};
+use crate::tree::{GradientBoosting, GradientBoostingParameters, RandomForest, RandomForestParameters};
+
+/// Parameters of any transformer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum TransformerParameters {
+    /// Mean 0, standard deviation 1.
+    Standard(StandardScalerParameters),
+    /// Into a range.
+    MinMax(MinMaxScalerParameters),
+    /// Yeo and Johnson's power transform.
+    Power(PowerTransformerParameters),
+    /// Principal components.
+    Pca(PcaParameters),
+}
+
+/// Parameters of any learner.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum LearnerParameters {
+    /// Support vector classifier.
+    Svc(SvcParameters),
+    /// Multinomial logistic regression.
+    LogisticRegression(LogisticRegressionParameters),
+    /// k nearest neighbours.
+    KNeighbors(KNeighborsParameters),
+    /// Gaussian naive Bayes.
+    GaussianNaiveBayes(GaussianNaiveBayesParameters),
+    /// Random forest.
+    RandomForest(RandomForestParameters),
+    /// Gradient-boosted trees.
+    GradientBoosting(GradientBoostingParameters),
+}
+
+impl Parameters for TransformerParameters {
+    fn validate(&self) -> Result<(), ClassicError> {
+        match self {
+            Self::Standard(p) => p.validate(),
+            Self::MinMax(p) => p.validate(),
+            Self::Power(p) => p.validate(),
+            Self::Pca(p) => p.validate(),
+        }
+    }
+}
+
+impl Parameters for LearnerParameters {
+    fn validate(&self) -> Result<(), ClassicError> {
+        match self {
+            Self::Svc(p) => p.validate(),
+            Self::LogisticRegression(p) => p.validate(),
+            Self::KNeighbors(p) => p.validate(),
+            Self::GaussianNaiveBayes(p) => p.validate(),
+            Self::RandomForest(p) => p.validate(),
+            Self::GradientBoosting(p) => p.validate(),
+        }
+    }
+}
+
+/// Parameters of a [`Pipeline`]: transformers in order, then a learner.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PipelineParameters {
+    /// Changes of the features, in order; may be none.
+    #[serde(default)]
+    pub transformers: Vec<TransformerParameters>,
+    /// What learns from the changed features.
+    pub learner: LearnerParameters,
+}
+
+impl Parameters for PipelineParameters {
+    fn validate(&self) -> Result<(), ClassicError> {
+        self.transformers.iter().try_for_each(Parameters::validate)?;
+        self.learner.validate()
+    }
+}
+
+/// Any fitted transformer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum FittedTransformer {
+    /// Mean 0, standard deviation 1.
+    Standard(StandardScaler),
+    /// Into a range.
+    MinMax(MinMaxScaler),
+    /// Yeo and Johnson's power transform.
+    Power(PowerTransformer),
+    /// Principal components.
+    Pca(Pca),
+}
+
+impl Transformer for FittedTransformer {
+    fn transform(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, ClassicError> {
+        match self {
+            Self::Standard(t) => t.transform(x),
+            Self::MinMax(t) => t.transform(x),
+            Self::Power(t) => t.transform(x),
+            Self::Pca(t) => t.transform(x),
+        }
+    }
+}
+
+/// Any fitted learner.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum FittedLearner {
+    /// Support vector classifier.
+    Svc(Svc),
+    /// Multinomial logistic regression.
+    LogisticRegression(LogisticRegression),
+    /// k nearest neighbours.
+    KNeighbors(KNeighbors),
+    /// Gaussian naive Bayes.
+    GaussianNaiveBayes(GaussianNaiveBayes),
+    /// Random forest.
+    RandomForest(RandomForest),
+    /// Gradient-boosted trees.
+    GradientBoosting(GradientBoosting),
+}
+
+impl FittedLearner {
+    fn as_classifier(&self) -> &dyn Classifier {
+        match self {
+            Self::Svc(m) => m,
+            Self::LogisticRegression(m) => m,
+            Self::KNeighbors(m) => m,
+            Self::GaussianNaiveBayes(m) => m,
+            Self::RandomForest(m) => m,
+            Self::GradientBoosting(m) => m,
+        }
+    }
+}
+
+impl Classifier for FittedLearner {
+    fn n_classes(&self) -> usize {
+        self.as_classifier().n_classes()
+    }
+
+    fn n_features(&self) -> usize {
+        self.as_classifier().n_features()
+    }
+
+    fn predict_proba(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, ClassicError> {
+        self.as_classifier().predict_proba(x)
+    }
+
+    fn predict(&self, x: ArrayView2<'_, f64>) -> Result<Vec<usize>, ClassicError> {
+        self.as_classifier().predict(x)
+    }
+}
+
+impl Learner for Checked<LearnerParameters> {
+    type Model = FittedLearner;
+
+    fn fit(
+        &self,
+        x: ArrayView2<'_, f64>,
+        y: &[usize],
+        n_classes: usize,
+    ) -> Result<FittedLearner, ClassicError> {
+        use {FittedLearner as Fitted, LearnerParameters as P};
+        Ok(match &self.0 {
+            P::Svc(p) => Fitted::Svc(Checked(p.clone()).fit(x, y, n_classes)?),
+            P::LogisticRegression(p) => Fitted::LogisticRegression(Checked(*p).fit(x, y, n_classes)?),
+            P::KNeighbors(p) => Fitted::KNeighbors(Checked(*p).fit(x, y, n_classes)?),
+            P::GaussianNaiveBayes(p) => Fitted::GaussianNaiveBayes(Checked(*p).fit(x, y, n_classes)?),
+            P::RandomForest(p) => Fitted::RandomForest(Checked(*p).fit(x, y, n_classes)?),
+            P::GradientBoosting(p) => Fitted::GradientBoosting(Checked(*p).fit(x, y, n_classes)?),
+        })
+    }
+}
+
+impl Checked<TransformerParameters> {
+    /// Learns from the rows of `x`.
+    ///
+    /// # Errors
+    ///
+    /// [`ClassicError::Data`] and [`ClassicError::NotConverged`] as the transformer's own.
+    pub fn fit(&self, x: ArrayView2<'_, f64>) -> Result<FittedTransformer, ClassicError> {
+        use {FittedTransformer as Fitted, TransformerParameters as P};
+        Ok(match &self.0 {
+            P::Standard(p) => Fitted::Standard(Checked(*p).fit(x)?),
+            P::MinMax(p) => Fitted::MinMax(Checked(*p).fit(x)?),
+            P::Power(p) => Fitted::Power(Checked(*p).fit(x)?),
+            P::Pca(p) => Fitted::Pca(Checked(*p).fit(x)?),
+        })
+    }
+}
+
+/// Transformers and a learner, fitted together on the same rows, so that nothing of the test data leaks into a scaler.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pipeline {
+    transformers: Vec<FittedTransformer>,
+    learner: FittedLearner,
+    n_features: usize,
+}
+
+impl Pipeline {
+    /// The fitted transformers, in order.
+    #[must_use]
+    pub fn transformers(&self) -> &[FittedTransformer] {
+        &self.transformers
+    }
+
+    /// The fitted learner.
+    #[must_use]
+    pub fn learner(&self) -> &FittedLearner {
+        &self.learner
+    }
+
+    fn changed(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, ClassicError> {
+        self.transformers
+            .iter()
+            .try_fold(x.to_owned(), |x, t| t.transform(x.view()))
+    }
+}
+
+impl Learner for Checked<PipelineParameters> {
+    type Model = Pipeline;
+
+    fn fit(&self, x: ArrayView2<'_, f64>, y: &[usize], n_classes: usize) -> Result<Pipeline, ClassicError> {
+        check_training(x, y, n_classes)?;
+        let mut changed = x.to_owned();
+        let mut transformers = Vec::with_capacity(self.0.transformers.len());
+        for parameters in &self.0.transformers {
+            let fitted = Checked(parameters.clone()).fit(changed.view())?;
+            changed = fitted.transform(changed.view())?;
+            transformers.push(fitted);
+        }
+        let learner = Checked(self.0.learner.clone()).fit(changed.view(), y, n_classes)?;
+        Ok(Pipeline {
+            transformers,
+            learner,
+            n_features: x.ncols(),
+        })
+    }
+}
+
+impl Classifier for Pipeline {
+    fn n_classes(&self) -> usize {
+        self.learner.n_classes()
+    }
+
+    fn n_features(&self) -> usize {
+        self.n_features
+    }
+
+    fn predict_proba(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, ClassicError> {
+        self.learner.predict_proba(self.changed(x)?.view())
+    }
+
+    fn predict(&self, x: ArrayView2<'_, f64>) -> Result<Vec<usize>, ClassicError> {
+        self.learner.predict(self.changed(x)?.view())
+    }
+}

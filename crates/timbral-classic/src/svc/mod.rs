@@ -1,0 +1,9 @@
+mod fit;
+mod kernel;
+mod model;
+mod platt;
+mod solver;
+
+pub use fit::{ClassWeight, SvcParameters};
+pub use kernel::{Gamma, Kernel};
+pub use model::Svc;

@@ -1,0 +1,407 @@
+use ndarray::{Array1, Array2, ArrayView2, Axis};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::bins::Bins;
+use super::grow::{Grower, Grown, Limits, RegressionTree};
+use crate::ClassicError;
+use crate::learner::{
+    ABSENT, Checked, Classifier, Learner, Parameters, check_input, check_training, softmax_rows,
+};
+use crate::rng::{choose, seeded};
+
+/// Parameters of [`GradientBoosting`]; names in the field's other libraries in brackets.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GradientBoostingParameters {
+    /// Rounds; each grows a tree for each class. At least 1. Default: 100. (`n_estimators`, `max_iter`)
+    pub n_rounds: usize,
+    /// Factor of each tree, above 0. Default: 0.3. (`eta`)
+    pub learning_rate: f64,
+    /// Splits from the root to a leaf at most, at least 1. Default: 6.
+    pub max_depth: usize,
+    /// Leaves of a tree at most, at least 2. Default: no limit.
+    pub max_leaves: Option<usize>,
+    /// Sum of curvatures of a leaf at least, not negative. Default: 1.
+    pub min_child_weight: f64,
+    /// Penalty on the square of a leaf's value, not negative. Default: 1. (`lambda`)
+    pub l2: f64,
+    /// Fall of the loss that a split must bring, not negative. Default: 0. (`gamma`)
+    pub min_gain: f64,
+    /// Share of the rows that a round sees, above 0 and at most 1. Default: 1. (`subsample`)
+    pub row_share: f64,
+    /// Share of the features that a tree sees, above 0 and at most 1. Default: 1. (`colsample_bytree`)
+    pub feature_share: f64,
+    /// Bins of a feature at most, 2 to 256. Default: 256.
+    pub max_bins: usize,
+    /// With validation data: stop when the loss on it has not fallen for that many rounds. Default: 10.
+    pub patience: usize,
+    /// Seed. Default: 0.
+    pub seed: u64,
+}
+
+impl Default for GradientBoostingParameters {
+    fn default() -> Self {
+        Self {
+            n_rounds: 100,
+            learning_rate: 0.3,
+            max_depth: 6,
+            max_leaves: None,
+            min_child_weight: 1.0,
+            l2: 1.0,
+            min_gain: 0.0,
+            row_share: 1.0,
+            feature_share: 1.0,
+            max_bins: 256,
+            patience: 10,
+            seed: 0,
+        }
+    }
+}
+
+impl Parameters for GradientBoostingParameters {
+    fn validate(&self) -> Result<(), ClassicError> {
+        let at_least = |name, value: usize, least: usize, rule| {
+            if value >= least {
+                Ok(())
+            } else {
+                Err(ClassicError::config(name, value, rule))
+            }
+        };
+        at_least("n_rounds", self.n_rounds, 1, "at least one is needed")?;
+        at_least("max_depth", self.max_depth, 1, "a tree has at least one split")?;
+        at_least(
+            "max_leaves",
+            self.max_leaves.unwrap_or(2),
+            2,
+            "a tree has at least two leaves",
+        )?;
+        at_least("patience", self.patience, 1, "at least one round is needed")?;
+        if !(2..=256).contains(&self.max_bins) {
+            return Err(ClassicError::config(
+                "max_bins",
+                self.max_bins,
+                "it lies between 2 and 256",
+            ));
+        }
+        if !(self.learning_rate.is_finite() && self.learning_rate > 0.0) {
+            return Err(ClassicError::config(
+                "learning_rate",
+                self.learning_rate,
+                "it must be finite and above 0",
+            ));
+        }
+        for (name, value) in [
+            ("min_child_weight", self.min_child_weight),
+            ("l2", self.l2),
+            ("min_gain", self.min_gain),
+        ] {
+            if !(value.is_finite() && value >= 0.0) {
+                return Err(ClassicError::config(
+                    name,
+                    value,
+                    "it must be finite and not negative",
+                ));
+            }
+        }
+        for (name, value) in [
+            ("row_share", self.row_share),
+            ("feature_share", self.feature_share),
+        ] {
+            if !(value > 0.0 && value <= 1.0) {
+                return Err(ClassicError::config(
+                    name,
+                    value,
+                    "it lies above 0 and is at most 1",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Gradient-boosted trees for several classes (Friedman 2001, with the second-order steps of Chen and Guestrin 2016).
+///
+/// Each round fits a tree for each class to the slopes of the softmax loss, on features cut into bins. A seed fixes the model,
+/// on any number of threads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GradientBoosting {
+    /// Trees, round by round, one for each class.
+    rounds: Vec<Vec<RegressionTree>>,
+    base: Array1<f64>,
+    importance: Array1<f64>,
+    n_features: usize,
+    training_loss: Vec<f64>,
+    validation_loss: Vec<f64>,
+}
+
+/// Mean negative logarithm of the probability of the true class.
+fn log_loss(probabilities: &Array2<f64>, y: &[usize]) -> f64 {
+    let sum: f64 = probabilities
+        .rows()
+        .into_iter()
+        .zip(y)
+        .map(|(p, &c)| -p[c].max(f64::MIN_POSITIVE).ln())
+        .sum();
+    sum / y.len() as f64
+}
+
+impl Learner for Checked<GradientBoostingParameters> {
+    type Model = GradientBoosting;
+
+    fn fit(
+        &self,
+        x: ArrayView2<'_, f64>,
+        y: &[usize],
+        n_classes: usize,
+    ) -> Result<GradientBoosting, ClassicError> {
+        self.boost(x, y, n_classes, None)
+    }
+}
+
+impl Checked<GradientBoostingParameters> {
+    /// Fits with early stopping: the model ends at the round of smallest loss on the validation rows.
+    ///
+    /// Choose them by groups, or the stopping round will be too late.
+    ///
+    /// # Errors
+    ///
+    /// As [`Learner::fit`], for the validation rows too.
+    pub fn fit_with_validation(
+        &self,
+        x: ArrayView2<'_, f64>,
+        y: &[usize],
+        n_classes: usize,
+        validation_x: ArrayView2<'_, f64>,
+        validation_y: &[usize],
+    ) -> Result<GradientBoosting, ClassicError> {
+        check_input(validation_x, x.ncols())?;
+        if validation_x.nrows() == 0 || validation_x.nrows() != validation_y.len() {
+            return Err(ClassicError::data(
+                format!(
+                    "there are {} validation rows and {} classes",
+                    validation_x.nrows(),
+                    validation_y.len()
+                ),
+                "there must be as many of both, at least one",
+            ));
+        }
+        if let Some(class) = validation_y.iter().find(|c| **c >= n_classes) {
+            return Err(ClassicError::data(
+                format!("a validation row has the class {class}"),
+                format!("there are {n_classes} classes, counted from 0"),
+            ));
+        }
+        self.boost(x, y, n_classes, Some((validation_x, validation_y)))
+    }
+
+    fn boost(
+        &self,
+        x: ArrayView2<'_, f64>,
+        y: &[usize],
+        n_classes: usize,
+        validation: Option<(ArrayView2<'_, f64>, &[usize])>,
+    ) -> Result<GradientBoosting, ClassicError> {
+        let counts = check_training(x, y, n_classes)?;
+        let p = &self.0;
+        let (n, features) = x.dim();
+        if u32::try_from(n).is_err() {
+            return Err(ClassicError::data(
+                format!("there are {n} rows"),
+                "at most 2^32 - 1 can be boosted",
+            ));
+        }
+        let bins = Bins::new(x, p.max_bins);
+        // A class without rows is never chosen.
+        let base: Array1<f64> = counts.iter().map(|&c| if c > 0 { 0.0 } else { ABSENT }).collect();
+        let mut scores = Array2::<f64>::zeros((n, n_classes)) + &base;
+        let mut model = GradientBoosting {
+            rounds: Vec::with_capacity(p.n_rounds.min(10_000)),
+            base: base.clone(),
+            importance: Array1::zeros(features),
+            n_features: features,
+            training_loss: Vec::new(),
+            validation_loss: Vec::new(),
+        };
+        let mut validation_scores =
+            validation.map(|(x, _)| Array2::<f64>::zeros((x.nrows(), n_classes)) + &base);
+        let mut gains: Vec<Vec<(usize, f64)>> = Vec::new();
+        let mut best = (f64::INFINITY, 0);
+        for round in 0..p.n_rounds {
+            let mut probabilities = scores.clone();
+            softmax_rows(&mut probabilities);
+            let rows = self.sample_rows(n, round);
+            let grown: Vec<Grown> = (0..n_classes)
+                .into_par_iter()
+                .map(|class| self.grow(&bins, &probabilities, y, class, rows.clone(), round))
+                .collect();
+            for (class, grown) in grown.iter().enumerate() {
+                let mut column = scores.column_mut(class);
+                if rows.len() == n {
+                    for (leaf, value) in &grown.leaves {
+                        leaf.iter().for_each(|&row| column[row as usize] += value);
+                    }
+                } else {
+                    column
+                        .iter_mut()
+                        .zip(x.rows())
+                        .for_each(|(s, row)| *s += grown.tree.predict(row));
+                }
+            }
+            gains.push(grown.iter().flat_map(|g| g.gains.iter().copied()).collect());
+            model.rounds.push(grown.into_iter().map(|g| g.tree).collect());
+            let mut fitted = scores.clone();
+            softmax_rows(&mut fitted);
+            model.training_loss.push(log_loss(&fitted, y));
+            if let (Some((vx, vy)), Some(vs)) = (validation, &mut validation_scores) {
+                if let Some(trees) = model.rounds.last() {
+                    add_trees(vs, vx, trees);
+                }
+                let mut fitted = vs.clone();
+                softmax_rows(&mut fitted);
+                let loss = log_loss(&fitted, vy);
+                model.validation_loss.push(loss);
+                if loss < best.0 {
+                    best = (loss, round + 1);
+                } else if round + 1 - best.1 >= p.patience {
+                    break;
+                }
+            }
+        }
+        if validation.is_some() {
+            model.rounds.truncate(best.1.max(1));
+        }
+        for (feature, gain) in gains.iter().take(model.rounds.len()).flatten() {
+            model.importance[*feature] += gain;
+        }
+        let total = model.importance.sum();
+        if total > 0.0 {
+            model.importance /= total;
+        }
+        Ok(model)
+    }
+
+    fn sample_rows(&self, n: usize, round: usize) -> Vec<u32> {
+        let mut rows: Vec<u32> = (0..n as u32).collect();
+        if self.0.row_share < 1.0 {
+            let count = ((self.0.row_share * n as f64).round() as usize).clamp(1, n);
+            choose(&mut rows, count, &mut seeded(self.0.seed, 2 * round as u64));
+            rows.truncate(count);
+            rows.sort_unstable();
+        }
+        rows
+    }
+
+    fn grow(
+        &self,
+        bins: &Bins,
+        probabilities: &Array2<f64>,
+        y: &[usize],
+        class: usize,
+        rows: Vec<u32>,
+        round: usize,
+    ) -> Grown {
+        let p = &self.0;
+        let mut features: Vec<usize> = (0..bins.edges.len()).collect();
+        if p.feature_share < 1.0 {
+            let count = ((p.feature_share * features.len() as f64).round() as usize).clamp(1, features.len());
+            // One stream for each round; each class takes its own stretch of it.
+            let mut rng = seeded(
+                p.seed ^ (class as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15),
+                2 * round as u64 + 1,
+            );
+            choose(&mut features, count, &mut rng);
+            features.truncate(count);
+            features.sort_unstable();
+        }
+        let column = probabilities.column(class);
+        let gradients: Vec<f64> = column
+            .iter()
+            .zip(y)
+            .map(|(q, &c)| if c == class { q - 1.0 } else { *q })
+            .collect();
+        // Twice the diagonal of the softmax's Hessian bounds the whole of it.
+        let curvatures: Vec<f64> = column.iter().map(|q| (2.0 * q * (1.0 - q)).max(1e-16)).collect();
+        let limits = Limits {
+            max_depth: p.max_depth,
+            max_leaves: p.max_leaves.unwrap_or(usize::MAX),
+            min_child_weight: p.min_child_weight,
+            l2: p.l2,
+            min_gain: p.min_gain,
+        };
+        let grower = Grower {
+            bins,
+            gradients: &gradients,
+            curvatures: &curvatures,
+            features: &features,
+            limits,
+            rate: p.learning_rate,
+        };
+        grower.grow(rows)
+    }
+}
+
+fn add_trees(scores: &mut Array2<f64>, x: ArrayView2<'_, f64>, trees: &[RegressionTree]) {
+    let rows: Vec<_> = scores.axis_iter_mut(Axis(0)).collect();
+    rows.into_par_iter().enumerate().for_each(|(i, mut row)| {
+        row.iter_mut()
+            .zip(trees)
+            .for_each(|(score, tree)| *score += tree.predict(x.row(i)));
+    });
+}
+
+impl GradientBoosting {
+    /// Share of each feature in the fall of the loss by all splits; sums to 1 where there was a split.
+    #[must_use]
+    pub fn feature_importance(&self) -> &Array1<f64> {
+        &self.importance
+    }
+
+    /// Number of rounds kept.
+    #[must_use]
+    pub fn n_rounds(&self) -> usize {
+        self.rounds.len()
+    }
+
+    /// Mean log loss of the training rows after each round that was made.
+    #[must_use]
+    pub fn training_loss(&self) -> &[f64] {
+        &self.training_loss
+    }
+
+    /// Mean log loss of the validation rows after each round that was made; empty without them.
+    #[must_use]
+    pub fn validation_loss(&self) -> &[f64] {
+        &self.validation_loss
+    }
+
+    /// Scores before the softmax, shape (rows, classes).
+    ///
+    /// # Errors
+    ///
+    /// As [`Classifier::predict_proba`].
+    pub fn decision_function(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, ClassicError> {
+        check_input(x, self.n_features)?;
+        let mut scores = Array2::<f64>::zeros((x.nrows(), self.base.len())) + &self.base;
+        for trees in &self.rounds {
+            add_trees(&mut scores, x, trees);
+        }
+        Ok(scores)
+    }
+}
+
+impl Classifier for GradientBoosting {
+    fn n_classes(&self) -> usize {
+        self.base.len()
+    }
+
+    fn n_features(&self) -> usize {
+        self.n_features
+    }
+
+    fn predict_proba(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, ClassicError> {
+        let mut scores = self.decision_function(x)?;
+        softmax_rows(&mut scores);
+        Ok(scores)
+    }
+}

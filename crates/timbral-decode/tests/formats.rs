@@ -1,0 +1,384 @@
+//! Every container and codec decodes to its exact length and to the sound that went in.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test says that this must hold"
+)]
+
+mod common;
+
+use common::{au, bytes, floats, fmt, fmt_extensible, riff, sweep, wav, whole};
+use timbral_decode::{Audio, DecodeError, DecodeOptions, Decoder, decode_bytes, decode_reader, probe_bytes};
+
+fn decode(file: &[u8]) -> Audio {
+    let audio = decode_bytes(file, &DecodeOptions::default()).expect("it decodes");
+    assert_eq!(audio.warnings, [], "a sound file gives no warnings");
+    audio
+}
+
+/// The correlation of two sounds, and the lag in frames at which it is highest.
+fn align(a: &[f32], b: &[f32]) -> (i64, f64) {
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>();
+    let window = &b[4000..24_000];
+    let best = (0..8000)
+        .max_by(|&x, &y| dot(window, &a[x..]).total_cmp(&dot(window, &a[y..])))
+        .unwrap();
+    (best as i64 - 4000, dot(a, b) / (dot(a, a) * dot(b, b)).sqrt())
+}
+
+fn mono_at(name: &str, rate: u32) -> Vec<f32> {
+    decode_bytes(&bytes(name), &DecodeOptions::default().mono().sample_rate(rate))
+        .expect(name)
+        .samples
+}
+
+#[test]
+fn integer_and_float_wav_are_exact() {
+    let source = sweep(3001, 2);
+    let expected = floats(&source);
+    let forms: [(u16, u16, Vec<u8>); 5] = [
+        (1, 16, source.iter().flat_map(|s| s.to_le_bytes()).collect()),
+        (
+            1,
+            24,
+            source
+                .iter()
+                .flat_map(|s| (i32::from(*s) << 8).to_le_bytes()[..3].to_vec())
+                .collect(),
+        ),
+        (
+            1,
+            32,
+            source
+                .iter()
+                .flat_map(|s| (i32::from(*s) << 16).to_le_bytes())
+                .collect(),
+        ),
+        (3, 32, expected.iter().flat_map(|s| s.to_le_bytes()).collect()),
+        (
+            3,
+            64,
+            expected
+                .iter()
+                .flat_map(|s| f64::from(*s).to_le_bytes())
+                .collect(),
+        ),
+    ];
+    for (tag, bits, data) in &forms {
+        for format in [fmt(*tag, 2, 8000, *bits), fmt_extensible(*tag, 2, 8000, *bits, 3)] {
+            let audio = decode(&riff(&[(b"fmt ", &format), (b"data", data)]));
+            assert_eq!((audio.sample_rate, audio.channels), (8000, 2));
+            assert_eq!(audio.samples, expected, "tag {tag}, {bits} bits");
+        }
+    }
+    let eight: Vec<u8> = source.iter().map(|s| ((s >> 8) + 128) as u8).collect();
+    let audio = decode(&riff(&[(b"fmt ", &fmt(1, 2, 8000, 8)), (b"data", &eight)]));
+    let expected: Vec<f32> = source.iter().map(|s| f32::from(s >> 8) / 128.0).collect();
+    assert_eq!(audio.samples, expected);
+}
+
+#[test]
+fn all_au_encodings_are_exact() {
+    let source = sweep(3001, 2);
+    let expected = floats(&source);
+    let forms: [(u32, Vec<u8>); 5] = [
+        (3, source.iter().flat_map(|s| s.to_be_bytes()).collect()),
+        (
+            4,
+            source
+                .iter()
+                .flat_map(|s| (i32::from(*s) << 8).to_be_bytes()[1..].to_vec())
+                .collect(),
+        ),
+        (
+            5,
+            source
+                .iter()
+                .flat_map(|s| (i32::from(*s) << 16).to_be_bytes())
+                .collect(),
+        ),
+        (6, expected.iter().flat_map(|s| s.to_be_bytes()).collect()),
+        (
+            7,
+            expected
+                .iter()
+                .flat_map(|s| f64::from(*s).to_be_bytes())
+                .collect(),
+        ),
+    ];
+    for (encoding, data) in &forms {
+        for size in [data.len() as u32, u32::MAX] {
+            let audio = decode(&au(*encoding, 22_050, 2, size, data));
+            assert_eq!(audio.samples, expected, "encoding {encoding}, size {size}");
+        }
+    }
+    let eight: Vec<u8> = source.iter().map(|s| (s >> 8) as u8).collect();
+    let expected: Vec<f32> = source.iter().map(|s| f32::from(s >> 8) / 128.0).collect();
+    assert_eq!(decode(&au(2, 22_050, 2, u32::MAX, &eight)).samples, expected);
+}
+
+/// mu-law and A-law by their definition (ITU-T G.711), against the tables of the decoder.
+#[test]
+fn companded_samples_follow_g711() {
+    let codes: Vec<u8> = (0..=255).collect();
+    let mu_law = |code: u8| {
+        let code = !code;
+        let (exponent, mantissa) = (i32::from(code >> 4 & 7), i32::from(code & 15));
+        let magnitude = (((mantissa << 3) + 0x84) << exponent) - 0x84;
+        if code & 0x80 == 0 { magnitude } else { -magnitude }
+    };
+    let a_law = |code: u8| {
+        let code = code ^ 0x55;
+        let (exponent, mantissa) = (i32::from(code >> 4 & 7), i32::from(code & 15));
+        let magnitude = if exponent == 0 {
+            (mantissa << 4) + 8
+        } else {
+            ((mantissa << 4) + 0x108) << (exponent - 1)
+        };
+        if code & 0x80 == 0 { -magnitude } else { magnitude }
+    };
+    let expect = |law: &dyn Fn(u8) -> i32| {
+        codes
+            .iter()
+            .map(|&c| law(c) as f32 / 32_768.0)
+            .collect::<Vec<_>>()
+    };
+    for (au_encoding, wav_tag, expected) in [(1, 7, expect(&mu_law)), (27, 6, expect(&a_law))] {
+        assert_eq!(decode(&au(au_encoding, 8000, 1, 256, &codes)).samples, expected);
+        let file = riff(&[(b"fmt ", &fmt(wav_tag, 1, 8000, 8)), (b"data", &codes)]);
+        assert_eq!(decode(&file).samples, expected);
+    }
+}
+
+#[test]
+fn rf64_reads_its_sizes_from_ds64() {
+    let source = sweep(1000, 1);
+    let data: Vec<u8> = source.iter().flat_map(|s| s.to_le_bytes()).collect();
+    let mut sizes = vec![0; 8];
+    sizes.extend((data.len() as u64).to_le_bytes());
+    sizes.extend(1000_u64.to_le_bytes());
+    sizes.extend([0; 4]);
+    for magic in [b"RF64", b"BW64"] {
+        let mut file = riff(&[
+            (b"ds64", &sizes),
+            (b"fmt ", &fmt(1, 1, 8000, 16)),
+            (b"data", &data),
+            (b"tail", b"tail"),
+        ]);
+        file[..4].copy_from_slice(magic);
+        let size_at = file.windows(4).position(|window| window == b"data").unwrap() + 4;
+        file[size_at..size_at + 4].copy_from_slice(&u32::MAX.to_le_bytes());
+        assert_eq!(decode(&file).samples, floats(&source));
+    }
+}
+
+#[test]
+fn chunks_before_and_behind_the_data_are_passed_over() {
+    let source = sweep(100, 1);
+    let data: Vec<u8> = source.iter().flat_map(|s| s.to_le_bytes()).collect();
+    let list = b"INFOINAM\x05\0\0\0Title\0IART\x06\0\0\0Artist";
+    let chunks: [(&[u8; 4], &[u8]); 5] = [
+        (b"junk", b"odd"),
+        (b"fmt ", &fmt(1, 1, 8000, 16)),
+        (b"LIST", list),
+        (b"data", &data),
+        (b"id3 ", b"x"),
+    ];
+    let file = riff(&chunks);
+    assert_eq!(decode(&file).samples, floats(&source));
+    let tags = probe_bytes(&file).unwrap().tags;
+    assert_eq!(
+        (tags.title.as_deref(), tags.artist.as_deref()),
+        (Some("Title"), Some("Artist"))
+    );
+}
+
+#[test]
+fn surround_keeps_its_channels_and_mixes_to_their_mean() {
+    let source = sweep(500, 6);
+    let data: Vec<u8> = source.iter().flat_map(|s| s.to_le_bytes()).collect();
+    let file = riff(&[
+        (b"fmt ", &fmt_extensible(1, 6, 48_000, 16, 0x3f)),
+        (b"data", &data),
+    ]);
+    assert_eq!(decode(&file).samples, floats(&source));
+    let mono = decode_bytes(&file, &DecodeOptions::default().mono()).unwrap();
+    for (mixed, frame) in mono.samples.iter().zip(floats(&source).chunks(6)) {
+        assert!((mixed - frame.iter().sum::<f32>() / 6.0).abs() < 1e-6);
+    }
+}
+
+#[test]
+fn lossless_containers_hold_the_same_samples() {
+    let reference = whole("tone.flac");
+    assert_eq!(reference.frames(), 88_200);
+    // The checksum of the file is over the samples that went in.
+    decode_bytes(&bytes("tone.flac"), &DecodeOptions::default().strict()).unwrap();
+    for name in ["alac.m4a", "tone.mka", "second.caf", "second.aiff", "second.w64"] {
+        let audio = whole(name);
+        assert_eq!(
+            (audio.frames(), audio.channels, audio.sample_rate),
+            (22_050, 2, 22_050),
+            "{name}"
+        );
+        assert_eq!(audio.samples, reference.samples[..44_100], "{name}");
+    }
+}
+
+#[test]
+fn lossy_containers_have_the_exact_length_and_no_lag() {
+    let reference = mono_at("tone.flac", 22_050);
+    let names = ["tone.mp3", "vbr.mp3", "tone.ogg", "tone.m4a", "faststart.m4a"];
+    for name in names {
+        assert_eq!(whole(name).frames(), 88_200, "{name}");
+        let (lag, correlation) = align(&mono_at(name, 22_050), &reference);
+        assert_eq!(lag, 0, "{name}");
+        assert!(correlation > 0.99, "{name}: {correlation}");
+    }
+    // ADPCM blocks are filled up, ADTS knows no length: up to one block more.
+    for (name, block) in [("ima.wav", 2041), ("ms.wav", 2036), ("tone.aac", 1024)] {
+        let frames = whole(name).frames();
+        assert!((88_200..88_200 + block).contains(&frames), "{name}: {frames}");
+        let (lag, correlation) = align(&mono_at(name, 22_050), &reference);
+        assert_eq!(lag, 0, "{name}");
+        assert!(correlation > 0.99, "{name}: {correlation}");
+    }
+    // Without a Xing header nothing says how much to remove: 156 MPEG-2 frames of 576, encoder delay included.
+    assert_eq!(whole("no_xing.mp3").frames(), 156 * 576);
+}
+
+#[cfg(feature = "opus")]
+#[test]
+fn opus_has_the_exact_length_and_no_lag() {
+    let reference = mono_at("tone.flac", 48_000);
+    for name in ["tone.opus", "tone.webm"] {
+        assert_eq!(whole(name).frames(), 192_000, "{name}");
+        let (lag, correlation) = align(&mono_at(name, 48_000), &reference);
+        assert_eq!(lag, 0, "{name}");
+        assert!(correlation > 0.99, "{name}: {correlation}");
+    }
+}
+
+#[cfg(not(feature = "opus"))]
+#[test]
+fn a_codec_that_is_off_names_its_feature() {
+    for name in ["tone.opus", "tone.webm"] {
+        let error = decode_bytes(&bytes(name), &DecodeOptions::default()).unwrap_err();
+        assert!(
+            matches!(error, DecodeError::FeatureDisabled { feature: "opus", .. }),
+            "{name}: {error}"
+        );
+        assert!(error.to_string().contains("`opus`"));
+    }
+}
+
+#[test]
+fn a_codec_that_nobody_decodes_is_named() {
+    let error = decode_bytes(&bytes("gsm.wav"), &DecodeOptions::default()).unwrap_err();
+    assert!(error.to_string().contains("GSM 6.10"), "{error}");
+}
+
+#[test]
+fn streams_give_what_files_give() {
+    let names = [
+        "tone.flac",
+        "tone.mp3",
+        "tone.ogg",
+        "faststart.m4a",
+        "tone.aac",
+        "second.aiff",
+        "second.w64",
+        "ima.wav",
+        "tone.mka",
+    ];
+    for name in names {
+        let file = bytes(name);
+        let audio = decode_reader(&file[..], &DecodeOptions::default()).expect(name);
+        assert_eq!(audio, whole(name), "{name}");
+    }
+    for name in ["tone.m4a", "second.caf"] {
+        let error = decode_reader(&bytes(name)[..], &DecodeOptions::default()).unwrap_err();
+        assert!(matches!(error, DecodeError::Unseekable { .. }), "{name}: {error}");
+        let file = std::io::Cursor::new(bytes(name));
+        let audio = Decoder::from_seekable(file, &DecodeOptions::default())
+            .unwrap()
+            .into_audio()
+            .unwrap();
+        assert_eq!(audio, whole(name), "{name}");
+    }
+}
+
+#[test]
+fn blocks_join_to_the_whole() {
+    let file = bytes("tone.mp3");
+    let options = DecodeOptions::default().mono().sample_rate(16_000);
+    let expected = decode_bytes(&file, &options).unwrap();
+    let decoder = Decoder::from_bytes(&file, &options).unwrap();
+    assert_eq!((decoder.sample_rate(), decoder.channels()), (16_000, 1));
+    assert_eq!(decoder.frames_hint(), Some(expected.frames() as u64));
+    let joined: Vec<f32> = decoder.flat_map(Result::unwrap).collect();
+    assert_eq!(joined, expected.samples);
+}
+
+#[test]
+fn tags_of_every_kind_are_read() {
+    let year = Some(2024);
+    for (name, album, year, genre, picture) in [
+        ("tone.flac", Some("Tests"), year, Some("Test"), true),
+        ("tone.mp3", Some("Tests"), year, Some("Blues"), true),
+        ("tone.ogg", Some("Tests"), year, Some("Test"), false),
+        ("tone.m4a", None, None, None, false),
+        ("vbr.mp3", None, None, None, false),
+    ] {
+        let tags = probe_bytes(&bytes(name)).unwrap().tags;
+        assert_eq!(tags.title.as_deref(), Some("Sweep"), "{name}");
+        assert_eq!(tags.artist.as_deref(), Some("Nobody"), "{name}");
+        assert_eq!(tags.album.as_deref(), album, "{name}");
+        assert_eq!(tags.year, year, "{name}");
+        assert_eq!(tags.genre.as_deref(), genre, "{name}");
+        assert_eq!(tags.track_number, (name != "vbr.mp3").then_some(7), "{name}");
+        let found = tags
+            .picture
+            .map(|picture| (picture.mime_type, picture.data.starts_with(b"\x89PNG")));
+        assert_eq!(found, picture.then(|| ("image/png".to_owned(), true)), "{name}");
+    }
+}
+
+#[test]
+fn names_do_not_matter_and_junk_in_front_is_passed_over() {
+    let junk: Vec<u8> = (0..3000).map(|index| (index * 7 % 251) as u8).collect();
+    let audio = decode_bytes(&[junk, bytes("tone.mp3")].concat(), &DecodeOptions::default()).unwrap();
+    assert_eq!(audio.samples, whole("tone.mp3").samples);
+    let twice = [bytes("tone.ogg"), bytes("tone.ogg")].concat();
+    let chained = decode_bytes(&twice, &DecodeOptions::default()).unwrap();
+    assert_eq!(chained.frames(), 2 * 88_200);
+}
+
+#[test]
+fn wav_written_is_wav_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.wav");
+    let audio = Audio {
+        samples: floats(&sweep(400, 2)),
+        sample_rate: 8000,
+        channels: 2,
+        warnings: vec![],
+    };
+    for format in [
+        timbral_decode::WavFormat::Int16,
+        timbral_decode::WavFormat::Int24,
+        timbral_decode::WavFormat::Float32,
+    ] {
+        timbral_decode::write_wav(&path, &audio, format).unwrap();
+        assert_eq!(
+            timbral_decode::decode_file(&path, &DecodeOptions::default()).unwrap(),
+            audio
+        );
+    }
+    // Nothing is left beside it, and nothing is written where it cannot be.
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    let nowhere = folder.path().join("missing/out.wav");
+    let error = timbral_decode::write_wav(&nowhere, &audio, timbral_decode::WavFormat::Int16).unwrap_err();
+    assert!(matches!(error, DecodeError::Write { .. }));
+    assert_eq!(wav(&sweep(1, 1), 1, 8000).len(), 46);
+}

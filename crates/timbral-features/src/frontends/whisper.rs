@@ -1,0 +1,188 @@
+//! The log-mel spectrogram that Whisper listens to.
+
+use ndarray::{Array2, ArrayRef2, Axis};
+use serde::{Deserialize, Serialize};
+
+use super::musicnn::fill_frames_in_place;
+use crate::error::FeatureError;
+use crate::framing::PadMode;
+use crate::mel::{MelConfig, MelScratch, MelSpectrogram};
+use crate::shape::{check_output, frame_major};
+use crate::simd::ten_log10;
+
+/// Parameters of [`WhisperMel`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WhisperMelConfig {
+    /// The power mel spectrogram. Default: 16 000 Hz, 400 samples every 160, 80 Slaney bands (128 for large-v3), padded
+    /// by reflection.
+    pub mel: MelConfig,
+    /// Smaller powers count as this, above 0. Default: 1e-10.
+    pub floor: f32,
+    /// Values more than this many factors of ten below the largest of the whole signal are lifted to there. Default: 8.
+    pub range: f32,
+    /// Leaves out the last frame. Default: true.
+    pub drop_last_frame: bool,
+}
+
+impl Default for WhisperMelConfig {
+    fn default() -> Self {
+        let mel = MelConfig {
+            sample_rate: 16_000,
+            n_fft: 400,
+            hop_length: 160,
+            n_mels: 80,
+            pad_mode: PadMode::Reflect,
+            ..MelConfig::default()
+        };
+        Self {
+            mel,
+            floor: 1e-10,
+            range: 8.0,
+            drop_last_frame: true,
+        }
+    }
+}
+
+/// The front end of Whisper: `(max(log10 S, max - 8) + 4) / 4` of a power mel spectrogram, of shape
+/// `(n_mels, n_frames)`. Padding the signal to 30 s is left to the caller.
+///
+/// Radford et al., "Robust speech recognition via large-scale weak supervision", ICML 2023.
+///
+/// ```
+/// use timbral_features::{WhisperMel, WhisperMelConfig};
+/// let plan = WhisperMel::new(WhisperMelConfig::default())?;
+/// assert_eq!(plan.compute(&[0.1; 16_000])?.dim(), (80, 100));
+/// # Ok::<(), timbral_features::FeatureError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct WhisperMel {
+    config: WhisperMelConfig,
+    mel: MelSpectrogram,
+}
+
+impl WhisperMel {
+    /// Checks the configuration and plans the transform.
+    ///
+    /// # Errors
+    ///
+    /// As [`MelSpectrogram::new`], and [`FeatureError::Config`] for a floor that is not a normal number above 0 or a range
+    /// below 0.
+    pub fn new(config: WhisperMelConfig) -> Result<Self, FeatureError> {
+        if !(config.floor.is_finite() && config.floor >= f32::MIN_POSITIVE) {
+            let message = format!("{} given, must be at least {:e}", config.floor, f32::MIN_POSITIVE);
+            return Err(FeatureError::config("floor", message));
+        }
+        if !(config.range.is_finite() && config.range >= 0.0) {
+            return Err(FeatureError::config(
+                "range",
+                format!("{} given, at least 0 allowed", config.range),
+            ));
+        }
+        let mel = MelSpectrogram::new(config.mel.clone())?;
+        Ok(Self { config, mel })
+    }
+
+    /// The configuration of the plan.
+    pub fn config(&self) -> &WhisperMelConfig {
+        &self.config
+    }
+
+    /// Number of frames of a signal of `samples` samples.
+    ///
+    /// # Errors
+    ///
+    /// [`FeatureError::TooShort`] if not a single frame fits, the dropped one included.
+    pub fn n_frames(&self, samples: usize) -> Result<usize, FeatureError> {
+        Ok(self.mel.n_frames(samples)? - usize::from(self.config.drop_last_frame))
+    }
+
+    /// Working memory for [`compute_into`](Self::compute_into).
+    pub fn scratch(&self) -> MelScratch {
+        self.mel.scratch()
+    }
+
+    /// The log-mel spectrogram of a signal, of shape `(n_mels, n_frames)`.
+    ///
+    /// # Errors
+    ///
+    /// As [`MelSpectrogram::compute`].
+    pub fn compute(&self, samples: &[f32]) -> Result<Array2<f32>, FeatureError> {
+        let mut out = frame_major(self.mel.n_mels(), self.n_frames(samples.len())?)?;
+        self.compute_into(samples, &mut out, &mut self.scratch())?;
+        Ok(out)
+    }
+
+    /// The log-mel spectrogram of a signal, written to `out` of shape `(n_mels, n_frames)`.
+    ///
+    /// # Errors
+    ///
+    /// As [`MelSpectrogram::compute_into`].
+    pub fn compute_into(
+        &self,
+        samples: &[f32],
+        out: &mut ArrayRef2<f32>,
+        scratch: &mut MelScratch,
+    ) -> Result<(), FeatureError> {
+        check_output(out, self.mel.n_mels(), self.n_frames(samples.len())?)?;
+        crate::error::check_finite("samples", samples)?;
+        let mut bands = vec![0.0; self.mel.n_mels()];
+        for (t, mut frame) in out.axis_iter_mut(Axis(1)).enumerate() {
+            self.mel.frame(samples, t, &mut bands, scratch);
+            frame.iter_mut().zip(&bands).for_each(|(to, x)| *to = *x);
+        }
+        let floor = self.config.floor;
+        fill_frames_in_place(out, |frame| {
+            frame.iter_mut().for_each(|x| *x = 0.1 * ten_log10(x.max(floor)));
+        });
+        let least = out.iter().copied().fold(f32::NEG_INFINITY, f32::max) - self.config.range;
+        fill_frames_in_place(out, |frame| {
+            frame.iter_mut().for_each(|x| *x = (x.max(least) + 4.0) / 4.0);
+        });
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn follows_the_formula() {
+        let samples: Vec<f32> = (0..6000).map(|i| (i as f32 * 0.2).sin() * 0.3).collect();
+        let plan = WhisperMel::new(WhisperMelConfig::default()).unwrap();
+        let plain = MelSpectrogram::new(plan.config().mel.clone())
+            .unwrap()
+            .compute(&samples)
+            .unwrap();
+        let fast = plan.compute(&samples).unwrap();
+        assert_eq!(fast.ncols() + 1, plain.ncols());
+        let logs = plain.mapv(|x| f64::from(x).max(1e-10).log10());
+        let kept = || logs.indexed_iter().filter(|((_, t), _)| *t < fast.ncols());
+        let least = kept().map(|(_, x)| *x).fold(f64::NEG_INFINITY, f64::max) - 8.0;
+        for (at, log) in kept() {
+            assert!((f64::from(fast[at]) - (log.max(least) + 4.0) / 4.0).abs() < 1e-5);
+        }
+    }
+
+    #[test]
+    fn odd_inputs() {
+        let plan = WhisperMel::new(WhisperMelConfig::default()).unwrap();
+        assert!(
+            plan.compute(&[0.0; 4000])
+                .unwrap()
+                .iter()
+                .all(|&x| (x + 1.5).abs() < 1e-6)
+        );
+        assert_eq!(plan.compute(&[0.5]).unwrap().dim(), (80, 0));
+        assert!(plan.compute(&[]).is_err());
+        assert!(plan.compute(&[f32::NAN; 500]).is_err());
+        assert!(
+            WhisperMel::new(WhisperMelConfig {
+                floor: 0.0,
+                ..Default::default()
+            })
+            .is_err()
+        );
+    }
+}

@@ -1,0 +1,302 @@
+//! Log-mel energies.
+
+use std::fmt;
+use std::sync::Arc;
+
+use ndarray::{Array2, ArrayRef2, Axis};
+use realfft::num_complex::Complex32;
+use realfft::{RealFftPlanner, RealToComplex};
+
+use super::config::{KaldiFbankConfig, Sizes};
+use super::mel_bank::{Band, bands};
+use crate::error::{FeatureError, check_finite};
+use crate::framing::PadMode;
+use crate::shape::{check_output, fill_frames, frame_major};
+use crate::simd::{dispatch, dot, ln, sum_of};
+
+/// The floor under every logarithm: the distance between 1 and the next `f32`.
+const LOG_FLOOR: f32 = f32::EPSILON;
+
+/// Mel filter bank energies as Kaldi computes them.
+///
+/// The answer has the shape `(rows, n_frames)` with `num_mel_bins` rows, and one more with `use_energy`; Kaldi and
+/// torchaudio show its transpose.
+///
+/// ```
+/// use timbral_features::{KaldiFbank, KaldiFbankConfig};
+/// let plan = KaldiFbank::new(KaldiFbankConfig { num_mel_bins: 80, ..KaldiFbankConfig::default() })?;
+/// let second = vec![0.01; 16_000];
+/// assert_eq!(plan.compute(&second)?.dim(), (80, 98));
+/// # Ok::<(), timbral_features::FeatureError>(())
+/// ```
+#[derive(Clone)]
+pub struct KaldiFbank {
+    config: KaldiFbankConfig,
+    sizes: Sizes,
+    window: Vec<f32>,
+    bands: Vec<Band>,
+    log_energy_floor: f32,
+    fft: Arc<dyn RealToComplex<f32>>,
+}
+
+impl fmt::Debug for KaldiFbank {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KaldiFbank")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Working memory of a [`KaldiFbank`] or a [`KaldiMfcc`](super::KaldiMfcc). One for each thread.
+#[derive(Clone, Debug, Default)]
+pub struct KaldiScratch {
+    frame: Vec<f32>,
+    padded: Vec<f32>,
+    spectrum: Vec<Complex32>,
+    fft: Vec<Complex32>,
+    power: Vec<f32>,
+    pub(super) row: Vec<f32>,
+}
+
+impl KaldiFbank {
+    /// Checks the configuration and plans the filter bank.
+    ///
+    /// # Errors
+    ///
+    /// [`FeatureError::Config`] if a frame holds less than two samples or more than 2^24, an edge lies outside
+    /// `0..=Nyquist` or above the next one, there are less than four bands, or a number is not finite.
+    pub fn new(config: KaldiFbankConfig) -> Result<Self, FeatureError> {
+        let sizes = config.sizes()?;
+        let window = config.window_type.weights(sizes.window, config.blackman_coeff);
+        let bands = bands(&config, sizes.n_fft)?;
+        let log_energy_floor = if config.energy_floor == 0.0 {
+            f32::NEG_INFINITY
+        } else {
+            config.energy_floor.ln() as f32
+        };
+        let fft = RealFftPlanner::new().plan_fft_forward(sizes.n_fft);
+        Ok(Self {
+            config,
+            sizes,
+            window,
+            bands,
+            log_energy_floor,
+            fft,
+        })
+    }
+
+    /// The configuration of the plan.
+    pub fn config(&self) -> &KaldiFbankConfig {
+        &self.config
+    }
+
+    /// Number of rows of the answer: the bands, and the energy if it is asked for.
+    pub fn n_rows(&self) -> usize {
+        self.bands.len() + usize::from(self.config.use_energy)
+    }
+
+    /// Number of frames of a signal of `samples` samples. A signal shorter than one frame has none when edges are
+    /// snipped (where torchaudio refuses it), and is mirrored as often as needed otherwise.
+    pub fn n_frames(&self, samples: usize) -> usize {
+        let Sizes { window, shift, .. } = self.sizes;
+        if samples == 0 || (samples as f64) < self.config.min_duration * f64::from(self.config.sample_rate) {
+            0
+        } else if self.config.snip_edges {
+            if samples < window {
+                0
+            } else {
+                1 + (samples - window) / shift
+            }
+        } else {
+            (samples + shift / 2) / shift
+        }
+    }
+
+    /// Working memory for [`compute_into`](Self::compute_into).
+    pub fn scratch(&self) -> KaldiScratch {
+        let mut scratch = KaldiScratch::default();
+        self.prepare(&mut scratch);
+        scratch
+    }
+
+    /// The filter bank energies of a signal, of shape `(n_rows, n_frames)`.
+    ///
+    /// # Errors
+    ///
+    /// [`FeatureError::NonFinite`] for NaN or infinite samples.
+    pub fn compute(&self, samples: &[f32]) -> Result<Array2<f32>, FeatureError> {
+        let mut out = frame_major(self.n_rows(), self.n_frames(samples.len()))?;
+        self.compute_into(samples, &mut out, &mut self.scratch())?;
+        Ok(out)
+    }
+
+    /// The filter bank energies of a signal, written to `out` of shape `(n_rows, n_frames)`.
+    ///
+    /// # Errors
+    ///
+    /// [`FeatureError::NonFinite`] for NaN or infinite samples, [`FeatureError::Shape`] if `out` has another shape.
+    pub fn compute_into(
+        &self,
+        samples: &[f32],
+        out: &mut ArrayRef2<f32>,
+        scratch: &mut KaldiScratch,
+    ) -> Result<(), FeatureError> {
+        check_output(out, self.n_rows(), self.n_frames(samples.len()))?;
+        check_finite("samples", samples)?;
+        self.prepare(scratch);
+        let mut row = std::mem::take(&mut scratch.row);
+        fill_frames(out, &mut row, |index, frame| {
+            if self.config.use_energy {
+                let at = if self.config.htk_compat {
+                    self.bands.len()
+                } else {
+                    0
+                };
+                let (first, last) = if at == 0 { (1, frame.len()) } else { (0, at) };
+                frame[at] = self.frame(samples, index, &mut frame[first..last], scratch);
+            } else {
+                self.frame(samples, index, frame, scratch);
+            }
+        });
+        scratch.row = row;
+        if self.config.subtract_mean {
+            subtract_mean(out);
+        }
+        Ok(())
+    }
+
+    /// The bands of one frame, and its log energy (0 if the configuration does not ask for it).
+    pub(super) fn frame(
+        &self,
+        samples: &[f32],
+        index: usize,
+        mel: &mut [f32],
+        scratch: &mut KaldiScratch,
+    ) -> f32 {
+        let KaldiScratch {
+            frame,
+            padded,
+            spectrum,
+            fft,
+            power,
+            ..
+        } = scratch;
+        let raw = self.cut(samples, index, frame);
+        let energy = dispatch(|| self.window_frame(raw, padded));
+        // The lengths are right by construction, the only thing that the transform can object to.
+        let done = self.fft.process_with_scratch(padded, spectrum, fft);
+        debug_assert!(done.is_ok(), "buffers have the planned lengths");
+        dispatch(|| self.integrate(spectrum, power, mel));
+        energy
+    }
+
+    /// Sizes the buffers; does nothing when they fit already.
+    pub(super) fn prepare(&self, scratch: &mut KaldiScratch) {
+        let Sizes { window, n_fft, .. } = self.sizes;
+        scratch.frame.resize(window, 0.0);
+        scratch.padded.resize(n_fft, 0.0);
+        scratch.spectrum.resize(n_fft / 2 + 1, Complex32::default());
+        scratch
+            .fft
+            .resize(self.fft.get_scratch_len(), Complex32::default());
+        scratch.power.resize(n_fft / 2, 0.0);
+    }
+
+    /// The samples of one frame, mirrored into `frame` where they reach beyond the signal.
+    fn cut<'a>(&self, samples: &'a [f32], index: usize, frame: &'a mut [f32]) -> &'a [f32] {
+        let Sizes { window, shift, .. } = self.sizes;
+        let lead = if self.config.snip_edges {
+            0
+        } else {
+            (window / 2) as isize - (shift / 2) as isize
+        };
+        let start = (index * shift) as isize - lead;
+        if let Some(inside) = usize::try_from(start)
+            .ok()
+            .and_then(|s| samples.get(s..s + window))
+        {
+            return inside;
+        }
+        for (i, value) in frame.iter_mut().enumerate() {
+            let source = PadMode::Symmetric.resolve(start + i as isize, samples.len());
+            *value = source.and_then(|s| samples.get(s)).copied().unwrap_or(0.0);
+        }
+        frame
+    }
+
+    /// Removes the mean, emphasises, windows and pads; returns the log energy.
+    #[inline(always)]
+    fn window_frame(&self, raw: &[f32], padded: &mut [f32]) -> f32 {
+        let config = &self.config;
+        let scale = config.waveform_scale;
+        let mean = if config.remove_dc_offset {
+            sum_of(raw, |x| x) / raw.len() as f32
+        } else {
+            0.0
+        };
+        let mut energy = 0.0;
+        if config.use_energy && config.raw_energy {
+            energy = sum_of(raw, |x| ((x - mean) * scale).powi(2));
+        }
+        let (head, tail) = padded.split_at_mut(raw.len());
+        // x[i] - c x[i - 1] of centred samples is (raw[i] - c raw[i - 1]) - mean (1 - c).
+        let c = config.preemphasis_coefficient;
+        let offset = mean * (1.0 - c);
+        head[0] = ((raw[0] - c * raw[0]) - offset) * scale * self.window[0];
+        for (((to, x), before), w) in head[1..]
+            .iter_mut()
+            .zip(&raw[1..])
+            .zip(raw)
+            .zip(&self.window[1..])
+        {
+            *to = ((x - c * before) - offset) * scale * w;
+        }
+        tail.fill(0.0);
+        if !config.use_energy {
+            return 0.0;
+        }
+        if !config.raw_energy {
+            energy = sum_of(head, |x| x * x);
+        }
+        energy.max(LOG_FLOOR).ln().max(self.log_energy_floor)
+    }
+
+    #[inline(always)]
+    fn integrate(&self, spectrum: &[Complex32], power: &mut [f32], mel: &mut [f32]) {
+        power
+            .iter_mut()
+            .zip(spectrum)
+            .for_each(|(p, c)| *p = c.re * c.re + c.im * c.im);
+        if !self.config.use_power {
+            power.iter_mut().for_each(|p| *p = p.sqrt());
+        }
+        for (value, band) in mel.iter_mut().zip(&self.bands) {
+            *value = dot(&power[band.start..band.start + band.weights.len()], &band.weights);
+        }
+        if self.config.use_log_fbank {
+            mel.iter_mut().for_each(|value| *value = ln(value.max(LOG_FLOOR)));
+        }
+    }
+}
+
+/// Takes away each row's mean.
+pub(super) fn subtract_mean(out: &mut ArrayRef2<f32>) {
+    let n_frames = out.ncols();
+    if n_frames == 0 {
+        return;
+    }
+    let mut means = vec![0.0f64; out.nrows()];
+    for frame in out.axis_iter(Axis(1)) {
+        means
+            .iter_mut()
+            .zip(frame)
+            .for_each(|(mean, x)| *mean += f64::from(*x));
+    }
+    means.iter_mut().for_each(|mean| *mean /= n_frames as f64);
+    for mut frame in out.axis_iter_mut(Axis(1)) {
+        frame
+            .iter_mut()
+            .zip(&means)
+            .for_each(|(x, mean)| *x = (f64::from(*x) - mean) as f32);
+    }
+}

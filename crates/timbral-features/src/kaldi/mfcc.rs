@@ -1,0 +1,170 @@
+//! Cepstra of Kaldi's log-mel energies.
+
+use std::f64::consts::PI;
+
+use ndarray::{Array2, ArrayRef2};
+use serde::{Deserialize, Serialize};
+
+use super::config::KaldiFbankConfig;
+use super::fbank::{KaldiFbank, KaldiScratch, subtract_mean};
+use crate::error::{FeatureError, check_finite};
+use crate::shape::{check_output, fill_frames, frame_major};
+use crate::simd::{dispatch, dot};
+
+/// Parameters of Kaldi's MFCC; names and defaults are those of `torchaudio.compliance.kaldi.mfcc`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct KaldiMfccConfig {
+    /// The filter bank. `use_log_fbank` and `use_power` are taken as set whatever they say; `use_energy` replaces C0 by
+    /// the log energy, `htk_compat` moves it to the end, and `subtract_mean` works on the cepstra.
+    pub fbank: KaldiFbankConfig,
+    /// Number of cepstra, at most the number of mel bands. Default 13.
+    pub num_ceps: usize,
+    /// `L` of the lifter `1 + L / 2 sin(pi n / L)`; 0 for none. Default 22.
+    pub cepstral_lifter: f64,
+}
+
+impl Default for KaldiMfccConfig {
+    fn default() -> Self {
+        Self {
+            fbank: KaldiFbankConfig::default(),
+            num_ceps: 13,
+            cepstral_lifter: 22.0,
+        }
+    }
+}
+
+/// Mel-frequency cepstral coefficients as Kaldi computes them, of shape `(num_ceps, n_frames)`.
+///
+/// ```
+/// use timbral_features::{KaldiMfcc, KaldiMfccConfig};
+/// let plan = KaldiMfcc::new(KaldiMfccConfig::default())?;
+/// assert_eq!(plan.compute(&[0.01; 16_000])?.dim(), (13, 98));
+/// # Ok::<(), timbral_features::FeatureError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct KaldiMfcc {
+    config: KaldiMfccConfig,
+    fbank: KaldiFbank,
+    /// Liftered rows of the DCT, one after the other.
+    dct: Vec<f32>,
+}
+
+impl KaldiMfcc {
+    /// Checks the configuration and plans the transform.
+    ///
+    /// # Errors
+    ///
+    /// As [`KaldiFbank::new`], and [`FeatureError::Config`] for `num_ceps` of 0 or above the number of bands, or a
+    /// lifter that is not finite.
+    pub fn new(config: KaldiMfccConfig) -> Result<Self, FeatureError> {
+        let fbank = KaldiFbank::new(KaldiFbankConfig {
+            use_log_fbank: true,
+            use_power: true,
+            subtract_mean: false,
+            ..config.fbank.clone()
+        })?;
+        let bands = config.fbank.num_mel_bins;
+        if config.num_ceps == 0 || config.num_ceps > bands {
+            return Err(FeatureError::config(
+                "num_ceps",
+                format!("{} given, must be 1 to num_mel_bins = {bands}", config.num_ceps),
+            ));
+        }
+        let lifter = config.cepstral_lifter;
+        if !lifter.is_finite() {
+            return Err(FeatureError::config(
+                "cepstral_lifter",
+                format!("{lifter} given, must be finite"),
+            ));
+        }
+        let dct = (0..config.num_ceps)
+            .flat_map(|k| {
+                let scale = if k == 0 { 1.0 } else { 2.0f64 } / bands as f64;
+                let lift = if lifter == 0.0 {
+                    1.0
+                } else {
+                    1.0 + 0.5 * lifter * (PI * k as f64 / lifter).sin()
+                };
+                (0..bands).map(move |n| {
+                    let angle = PI / bands as f64 * (n as f64 + 0.5) * k as f64;
+                    (scale.sqrt() * lift * angle.cos()) as f32
+                })
+            })
+            .collect();
+        Ok(Self { config, fbank, dct })
+    }
+
+    /// The configuration of the plan.
+    pub fn config(&self) -> &KaldiMfccConfig {
+        &self.config
+    }
+
+    /// Number of frames of a signal of `samples` samples, as [`KaldiFbank::n_frames`].
+    pub fn n_frames(&self, samples: usize) -> usize {
+        self.fbank.n_frames(samples)
+    }
+
+    /// Working memory for [`compute_into`](Self::compute_into).
+    pub fn scratch(&self) -> KaldiScratch {
+        self.fbank.scratch()
+    }
+
+    /// The cepstra of a signal, of shape `(num_ceps, n_frames)`.
+    ///
+    /// # Errors
+    ///
+    /// [`FeatureError::NonFinite`] for NaN or infinite samples.
+    pub fn compute(&self, samples: &[f32]) -> Result<Array2<f32>, FeatureError> {
+        let mut out = frame_major(self.config.num_ceps, self.n_frames(samples.len()))?;
+        self.compute_into(samples, &mut out, &mut self.scratch())?;
+        Ok(out)
+    }
+
+    /// The cepstra of a signal, written to `out` of shape `(num_ceps, n_frames)`.
+    ///
+    /// # Errors
+    ///
+    /// [`FeatureError::NonFinite`] for NaN or infinite samples, [`FeatureError::Shape`] if `out` has another shape.
+    pub fn compute_into(
+        &self,
+        samples: &[f32],
+        out: &mut ArrayRef2<f32>,
+        scratch: &mut KaldiScratch,
+    ) -> Result<(), FeatureError> {
+        let bands = self.config.fbank.num_mel_bins;
+        check_output(out, self.config.num_ceps, self.n_frames(samples.len()))?;
+        check_finite("samples", samples)?;
+        self.fbank.prepare(scratch);
+        let mut mel = std::mem::take(&mut scratch.row);
+        mel.resize(bands, 0.0);
+        fill_frames(out, &mut Vec::new(), |index, cepstra| {
+            let energy = self.fbank.frame(samples, index, &mut mel, scratch);
+            dispatch(|| {
+                for (value, row) in cepstra.iter_mut().zip(self.dct.chunks_exact(bands)) {
+                    *value = dot(&mel, row);
+                }
+            });
+            self.place_first(cepstra, energy);
+        });
+        scratch.row = mel;
+        if self.config.fbank.subtract_mean {
+            subtract_mean(out);
+        }
+        Ok(())
+    }
+
+    /// Puts the energy in the place of C0, and either of them last for HTK.
+    fn place_first(&self, cepstra: &mut [f32], energy: f32) {
+        let config = &self.config.fbank;
+        if config.use_energy {
+            cepstra[0] = energy;
+        }
+        if config.htk_compat {
+            if !config.use_energy {
+                cepstra[0] *= std::f32::consts::SQRT_2;
+            }
+            cepstra.rotate_left(1);
+        }
+    }
+}

@@ -1,0 +1,131 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use candle_core::{DType, Device, Result, Shape, Tensor};
+use candle_nn::var_builder::SimpleBackend;
+use candle_nn::{Init, VarBuilder};
+use timbral_nn::TrainingClock;
+
+use crate::architecture::probabilities;
+use crate::{Header, ModelError, ModelFile, Network};
+
+/// A model ready to answer: network, labels and everything else that its file says.
+#[derive(Debug)]
+pub struct Model {
+    header: Header,
+    network: Box<dyn Network>,
+    weights: usize,
+}
+
+impl Model {
+    /// Opens a model file.
+    ///
+    /// # Errors
+    /// All of [`ModelFile::open`] and [`from_file`](Self::from_file).
+    pub fn open(path: impl AsRef<Path>) -> std::result::Result<Self, ModelError> {
+        Self::from_file(&ModelFile::open(path)?)
+    }
+
+    /// Builds the network of a model file.
+    ///
+    /// # Errors
+    /// [`ModelError::Config`] for an architecture that breaks its rules; [`ModelError::Shape`] for a tensor that is
+    /// missing, has another shape than the architecture asks for, or belongs to no part of it.
+    pub fn from_file(file: &ModelFile) -> std::result::Result<Self, ModelError> {
+        file.header.validate()?;
+        let taken = Arc::new(Mutex::new(BTreeSet::new()));
+        let backend = FileWeights {
+            tensors: &file.tensors,
+            taken: taken.clone(),
+        };
+        let vb = VarBuilder::from_backend(Box::new(backend), DType::F32, Device::Cpu);
+        let network = {
+            // Inference draws nothing, so seed and step do not matter.
+            let clock = TrainingClock::new(0);
+            file.header
+                .architecture
+                .build(file.header.labels.len(), &clock, vb)?
+        };
+        let taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(name) = file.tensors.keys().find(|name| !taken.contains(*name)) {
+            return Err(ModelError::Shape(format!(
+                "tensor {name} belongs to no part of the architecture"
+            )));
+        }
+        let weights = file.tensors.values().map(Tensor::elem_count).sum();
+        Ok(Self {
+            header: file.header.clone(),
+            network,
+            weights,
+        })
+    }
+
+    /// What the file says of the model.
+    #[must_use]
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Names of the classes, in the order of the probabilities.
+    #[must_use]
+    pub fn labels(&self) -> &[String] {
+        &self.header.labels
+    }
+
+    /// Number of stored values.
+    #[must_use]
+    pub fn weights(&self) -> usize {
+        self.weights
+    }
+
+    /// Class probabilities of a batch of inputs: one row for each, summing to 1.
+    ///
+    /// # Errors
+    /// [`ModelError::Tensor`] when `batch` is not what the architecture takes.
+    pub fn probabilities(&self, batch: &Tensor) -> std::result::Result<Vec<Vec<f32>>, ModelError> {
+        Ok(probabilities(self.network.as_ref(), batch)?.to_vec2()?)
+    }
+
+    /// Class probabilities of a track from those of its windows, by the rule of the model.
+    ///
+    /// # Errors
+    /// [`ModelError::Shape`] when there is no window.
+    pub fn aggregate(&self, windows: &[Vec<f32>]) -> std::result::Result<Vec<f32>, ModelError> {
+        self.header.aggregation.aggregate(windows)
+    }
+}
+
+/// Gives out the tensors of a file, checks their shapes and notes which were asked for.
+struct FileWeights<'a> {
+    tensors: &'a BTreeMap<String, Tensor>,
+    taken: Arc<Mutex<BTreeSet<String>>>,
+}
+
+impl SimpleBackend for FileWeights<'_> {
+    fn get(&self, shape: Shape, name: &str, _: Init, dtype: DType, device: &Device) -> Result<Tensor> {
+        let tensor = self.get_unchecked(name, dtype, device)?;
+        if tensor.shape() != &shape {
+            candle_core::bail!(
+                "tensor {name} has shape {:?}, the architecture asks for {shape:?}",
+                tensor.shape()
+            );
+        }
+        Ok(tensor)
+    }
+
+    fn get_unchecked(&self, name: &str, dtype: DType, device: &Device) -> Result<Tensor> {
+        let Some(tensor) = self.tensors.get(name) else {
+            candle_core::bail!("tensor {name} is missing")
+        };
+        self.taken
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(name.to_owned());
+        tensor.to_dtype(dtype)?.to_device(device)
+    }
+
+    fn contains_tensor(&self, name: &str) -> bool {
+        self.tensors.contains_key(name)
+    }
+}

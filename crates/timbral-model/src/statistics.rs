@@ -1,0 +1,314 @@
+use candle_core::{D, Device, Result, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::ModelError;
+
+/// Smallest standard deviation in dB whose logarithm is taken.
+const SPREAD_FLOOR: f64 = 1e-3;
+
+/// Smallest energy of a modulation bin whose logarithm is taken.
+const ENERGY_FLOOR: f64 = 1e-3;
+
+/// What [`LogMelStatistics`] computes of a log-mel spectrogram. `Default` fits 128 bands at about 13 frames a second.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StatisticsConfig {
+    /// Mel bands of the input. Default: 128.
+    pub bands: usize,
+    /// Cepstral coefficients whose mean and spread are taken. Default: 30.
+    pub coefficients: usize,
+    /// Leading coefficients whose correlations are taken; 0 takes none. Default: 20.
+    pub correlated: usize,
+    /// Neighbouring bands averaged into one before the modulation spectrum. Default: 8.
+    pub bands_per_group: usize,
+    /// Frames of a modulation window, an even number; windows overlap by half. Default: 128.
+    pub modulation_frames: usize,
+    /// Logarithmically spaced modulation bins, before those that hold no frequency are dropped. Default: 12.
+    pub modulation_bins: usize,
+}
+
+impl Default for StatisticsConfig {
+    fn default() -> Self {
+        Self {
+            bands: 128,
+            coefficients: 30,
+            correlated: 20,
+            bands_per_group: 8,
+            modulation_frames: 128,
+            modulation_bins: 12,
+        }
+    }
+}
+
+impl StatisticsConfig {
+    /// Checks sizes against each other and against bounds that keep a hostile file harmless.
+    ///
+    /// # Errors
+    /// [`ModelError::Config`] with the rule that is broken.
+    pub fn validate(&self) -> std::result::Result<(), ModelError> {
+        let rule = |holds: bool, text: String| {
+            if holds {
+                Ok(())
+            } else {
+                Err(ModelError::Config(text))
+            }
+        };
+        rule(
+            (1..=1024).contains(&self.bands),
+            format!("{} bands, 1 to 1024 are allowed", self.bands),
+        )?;
+        rule(
+            (1..=self.bands).contains(&self.coefficients),
+            format!("{} coefficients of {} bands", self.coefficients, self.bands),
+        )?;
+        rule(
+            self.correlated <= self.coefficients && self.correlated != 1,
+            format!(
+                "{} correlated of {} coefficients",
+                self.correlated, self.coefficients
+            ),
+        )?;
+        rule(
+            self.bands_per_group > 0 && self.bands.is_multiple_of(self.bands_per_group),
+            format!(
+                "{} bands do not divide into groups of {}",
+                self.bands, self.bands_per_group
+            ),
+        )?;
+        rule(
+            (4..=4096).contains(&self.modulation_frames) && self.modulation_frames.is_multiple_of(2),
+            format!(
+                "{} modulation frames, an even number from 4 to 4096 is allowed",
+                self.modulation_frames
+            ),
+        )?;
+        rule(
+            (1..=self.modulation_frames / 2).contains(&self.modulation_bins),
+            format!(
+                "{} modulation bins of {} frames",
+                self.modulation_bins, self.modulation_frames
+            ),
+        )
+    }
+
+    /// Number of statistics that come out.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        let pairs = self.correlated * self.correlated.saturating_sub(1) / 2;
+        let groups = self.bands / self.bands_per_group;
+        4 * self.bands + 3 * self.coefficients + 2 * pairs + groups * self.bin_edges().len().saturating_sub(1)
+    }
+
+    /// True when no statistics come out, which no valid configuration asks for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// First frequency index of each modulation bin and the end of the last: logarithmic from 1 to Nyquist.
+    fn bin_edges(&self) -> Vec<usize> {
+        let top = (self.modulation_frames / 2 + 1) as f64;
+        let mut edges: Vec<usize> = (0..=self.modulation_bins)
+            .map(|i| top.powf(i as f64 / self.modulation_bins as f64).round() as usize)
+            .collect();
+        edges.dedup();
+        edges
+    }
+}
+
+/// Statistics over time of log-mel spectrograms, as tensor operations: what a song sounds like (bands, cepstrum), how
+/// its cepstral coefficients move together (correlations) and how fast its bands move (modulation spectrum).
+///
+/// Input `(batch, bands, frames)` in dB, output `(batch, statistics)` in this order:
+/// 1. per band: mean, standard deviation, standard deviation and mean size of the difference between frames;
+/// 2. per cepstral coefficient (orthonormal DCT-II over bands): mean, log standard deviation, log standard deviation
+///    of the difference;
+/// 3. correlations between the leading coefficients, then between their differences (upper triangles, by rows);
+/// 4. per group of bands: log energy of the modulation bins. The spectrum is the mean over half-overlapping Hann
+///    windows, each less its mean (Welch's method).
+///
+/// A spectrogram shorter than a modulation window is repeated to that length first.
+#[derive(Debug, Clone)]
+pub struct LogMelStatistics {
+    config: StatisticsConfig,
+    /// DCT-II, `(bands, coefficients)`.
+    cosines: Tensor,
+    /// Mean over groups, `(bands, groups)`.
+    grouping: Tensor,
+    /// Hann-windowed DFT, real and imaginary parts side by side, `(modulation_frames, 2 * frequencies)`.
+    fourier: Tensor,
+    /// Sum over modulation bins, `(frequencies, bins)`.
+    pooling: Tensor,
+    /// Places of the upper triangle in a flattened correlation matrix.
+    pairs: Option<Tensor>,
+}
+
+impl LogMelStatistics {
+    /// Prepares the matrices.
+    ///
+    /// # Errors
+    /// [`ModelError::Config`] for a configuration that breaks its rules.
+    pub fn new(config: &StatisticsConfig) -> std::result::Result<Self, ModelError> {
+        config.validate()?;
+        let device = &Device::Cpu;
+        let (bands, frames) = (config.bands, config.modulation_frames);
+        let groups = bands / config.bands_per_group;
+        let frequencies = frames / 2 + 1;
+        let edges = config.bin_edges();
+        let bins = edges.len() - 1;
+
+        let cosines = matrix(bands, config.coefficients, |band, k| {
+            let scale = if k == 0 {
+                (1.0 / bands as f64).sqrt()
+            } else {
+                (2.0 / bands as f64).sqrt()
+            };
+            scale * (std::f64::consts::PI * k as f64 * (band as f64 + 0.5) / bands as f64).cos()
+        })?;
+        let grouping = matrix(bands, groups, |band, group| {
+            if band / config.bands_per_group == group {
+                1.0 / config.bands_per_group as f64
+            } else {
+                0.0
+            }
+        })?;
+        let fourier = matrix(frames, 2 * frequencies, |t, column| {
+            let hann = 0.5 - 0.5 * (std::f64::consts::TAU * t as f64 / frames as f64).cos();
+            // The product of time and frequency wraps around, so the angle stays small and exact.
+            let turn = (t * (column % frequencies)) % frames;
+            let angle = std::f64::consts::TAU * turn as f64 / frames as f64;
+            hann * if column < frequencies {
+                angle.cos()
+            } else {
+                angle.sin()
+            }
+        })?;
+        let pooling = matrix(frequencies, bins, |frequency, bin| {
+            f64::from(u8::from((edges[bin]..edges[bin + 1]).contains(&frequency)))
+        })?;
+        let n = config.correlated;
+        let upper: Vec<u32> = (0..n)
+            .flat_map(|i| (i + 1..n).map(move |j| (i * n + j) as u32))
+            .collect();
+        let pairs = if upper.is_empty() {
+            None
+        } else {
+            Some(Tensor::new(upper, device)?)
+        };
+        Ok(Self {
+            config: config.clone(),
+            cosines,
+            grouping,
+            fourier,
+            pooling,
+            pairs,
+        })
+    }
+
+    /// Computes the statistics of a batch.
+    ///
+    /// # Errors
+    /// When `x` is not `(batch, bands, frames)` with the configured bands and at least one frame.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let x = self.at_least_one_window(x)?.transpose(1, 2)?.contiguous()?; // (batch, frames, bands)
+        let steps = difference(&x)?;
+        let cepstrum = x.broadcast_matmul(&self.cosines)?;
+        let cepstral_steps = difference(&cepstrum)?;
+        let mut parts = vec![
+            x.mean(1)?,
+            spread(&x)?,
+            spread(&steps)?,
+            steps.abs()?.mean(1)?,
+            cepstrum.mean(1)?,
+            log_spread(&cepstrum)?,
+            log_spread(&cepstral_steps)?,
+        ];
+        if let Some(pairs) = &self.pairs {
+            let n = self.config.correlated;
+            parts.push(correlations(&cepstrum.narrow(2, 0, n)?, pairs)?);
+            parts.push(correlations(&cepstral_steps.narrow(2, 0, n)?, pairs)?);
+        }
+        parts.push(self.modulation(&x)?);
+        Tensor::cat(&parts, 1)
+    }
+
+    fn at_least_one_window(&self, x: &Tensor) -> Result<Tensor> {
+        let (_, bands, frames) = x.dims3()?;
+        if bands != self.config.bands || frames == 0 {
+            candle_core::bail!(
+                "a spectrogram of {bands} bands and {frames} frames was given, {} bands and at least 1 frame are needed",
+                self.config.bands
+            );
+        }
+        let wanted = self.config.modulation_frames;
+        if frames >= wanted {
+            return Ok(x.clone());
+        }
+        x.repeat((1, 1, wanted.div_ceil(frames)))?.narrow(2, 0, wanted)
+    }
+
+    /// `(batch, frames, bands)` to `(batch, groups * bins)`.
+    fn modulation(&self, x: &Tensor) -> Result<Tensor> {
+        let (window, frequencies) = (
+            self.config.modulation_frames,
+            self.config.modulation_frames / 2 + 1,
+        );
+        let grouped = x
+            .broadcast_matmul(&self.grouping)?
+            .transpose(1, 2)?
+            .contiguous()?; // (batch, groups, frames)
+        let frames = grouped.dim(2)?;
+        let starts: Vec<usize> = (0..=frames - window).step_by(window / 2).collect();
+        let mut power: Option<Tensor> = None;
+        for &start in &starts {
+            let cut = grouped.narrow(2, start, window)?;
+            let spectrum = cut
+                .broadcast_sub(&cut.mean_keepdim(2)?)?
+                .broadcast_matmul(&self.fourier)?
+                .sqr()?;
+            let sum =
+                (spectrum.narrow(2, 0, frequencies)? + spectrum.narrow(2, frequencies, frequencies)?)?;
+            power = Some(match power {
+                Some(total) => (total + sum)?,
+                None => sum,
+            });
+        }
+        let Some(power) = power else {
+            candle_core::bail!("no modulation window in {frames} frames")
+        };
+        let pooled = (power / starts.len() as f64)?.broadcast_matmul(&self.pooling)?;
+        (pooled + ENERGY_FLOOR)?.log()?.flatten_from(1)
+    }
+}
+
+fn matrix(rows: usize, columns: usize, value: impl Fn(usize, usize) -> f64) -> Result<Tensor> {
+    let values: Vec<f32> = (0..rows)
+        .flat_map(|r| (0..columns).map(move |c| (r, c)))
+        .map(|(r, c)| value(r, c) as f32)
+        .collect();
+    Tensor::from_vec(values, (rows, columns), &Device::Cpu)
+}
+
+/// Difference between neighbours along axis 1.
+fn difference(x: &Tensor) -> Result<Tensor> {
+    let steps = x.dim(1)? - 1;
+    x.narrow(1, 1, steps)? - x.narrow(1, 0, steps)?
+}
+
+/// Population standard deviation along axis 1.
+fn spread(x: &Tensor) -> Result<Tensor> {
+    x.broadcast_sub(&x.mean_keepdim(1)?)?.sqr()?.mean(1)?.sqrt()
+}
+
+fn log_spread(x: &Tensor) -> Result<Tensor> {
+    (spread(x)? + SPREAD_FLOOR)?.log()
+}
+
+/// Pearson correlations between the columns of `(batch, frames, n)`; 0 where a column is constant.
+fn correlations(x: &Tensor, pairs: &Tensor) -> Result<Tensor> {
+    let centred = x.broadcast_sub(&x.mean_keepdim(1)?)?.contiguous()?;
+    let norms = (centred.sqr()?.sum(1)?.sqrt()? + SPREAD_FLOOR)?; // (batch, n)
+    let unit = centred.broadcast_div(&norms.unsqueeze(1)?)?;
+    let all = unit.transpose(1, 2)?.contiguous()?.matmul(&unit)?;
+    all.flatten_from(1)?.contiguous()?.index_select(pairs, D::Minus1)
+}

@@ -1,0 +1,168 @@
+//! Attention: multi-head layers, positions, and pooling by attention.
+
+use candle_core::{D, Module, Result, Tensor};
+use candle_nn::{Init, VarBuilder};
+
+use crate::activation::softmax;
+use crate::error::{config_error, shape_error};
+use crate::linear::{Linear, LinearConfig, linear};
+
+/// Scaled dot-product attention in several heads (Vaswani et al. 2017), as PyTorch's
+/// `nn.MultiheadAttention(batch_first=True)`.
+///
+/// Parameters: `in_proj_weight` (3 size, size), `in_proj_bias` (3 size), `out_proj.weight`, `out_proj.bias`.
+#[derive(Debug, Clone)]
+pub struct MultiHeadAttention {
+    input: Linear,
+    output: Linear,
+    heads: usize,
+}
+
+/// A [`MultiHeadAttention`] of vectors of `size` in `heads`, drawn as PyTorch does (Glorot uniform for the input, zero biases).
+///
+/// # Errors
+/// If `heads` does not divide `size`, or the variables have other shapes.
+#[allow(clippy::cast_precision_loss, reason = "a size is far below 2^52")]
+pub fn multi_head_attention(size: usize, heads: usize, vb: &VarBuilder<'_>) -> Result<MultiHeadAttention> {
+    if size == 0 || heads == 0 || !size.is_multiple_of(heads) {
+        return Err(config_error(
+            "size, heads",
+            (size, heads),
+            "heads must be at least 1 and divide size",
+        ));
+    }
+    let bound = (6.0 / (4 * size) as f64).sqrt();
+    let weight = vb.get_with_hints(
+        (3 * size, size),
+        "in_proj_weight",
+        Init::Uniform {
+            lo: -bound,
+            up: bound,
+        },
+    )?;
+    let bias = vb.get_with_hints(3 * size, "in_proj_bias", Init::Const(0.0))?;
+    let out = vb.pp("out_proj");
+    let out_weight = out.get_with_hints((size, size), "weight", crate::conv::fan_in_uniform(size))?;
+    let out_bias = out.get_with_hints(size, "bias", Init::Const(0.0))?;
+    Ok(MultiHeadAttention {
+        input: Linear::new(weight, Some(bias))?,
+        output: Linear::new(out_weight, Some(out_bias))?,
+        heads,
+    })
+}
+
+impl MultiHeadAttention {
+    /// Attends within `x` (batch, length, size). `mask` is added to the scores and must broadcast to
+    /// (batch, heads, length, length): zero where a position may be seen, minus infinity where not.
+    ///
+    /// # Errors
+    /// If the shapes do not fit.
+    #[allow(clippy::cast_precision_loss, reason = "a size is far below 2^52")]
+    pub fn attend(&self, x: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
+        let size = self.output.weight().dim(0)?;
+        let &[batch, length, given] = x.dims() else {
+            return Err(shape_error(
+                "input of attention",
+                x.dims(),
+                "(batch, length, size)",
+            ));
+        };
+        if given != size || batch == 0 || length == 0 {
+            return Err(shape_error(
+                "input of attention",
+                x.dims(),
+                format!("(batch, length, {size}), not empty"),
+            ));
+        }
+        let width = size / self.heads;
+        let parts = self
+            .input
+            .forward(x)?
+            .reshape((batch, length, 3, self.heads, width))?
+            .permute((2, 0, 3, 1, 4))?;
+        let part = |index: usize| parts.narrow(0, index, 1)?.squeeze(0)?.contiguous();
+        let (query, key, value) = (part(0)?, part(1)?, part(2)?);
+        let scores = (query.matmul(&key.transpose(2, 3)?.contiguous()?)? * (1.0 / (width as f64).sqrt()))?;
+        let scores = match mask {
+            Some(mask) => scores.broadcast_add(mask)?,
+            None => scores,
+        };
+        let seen = softmax(&scores, D::Minus1)?.matmul(&value)?;
+        self.output
+            .forward(&seen.transpose(1, 2)?.reshape((batch, length, size))?)
+    }
+}
+
+impl Module for MultiHeadAttention {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        self.attend(x, None)
+    }
+}
+
+/// A mask that hides later positions: (length, length), zero on and below the diagonal and minus infinity above.
+///
+/// # Errors
+/// If candle fails.
+pub fn causal_mask(length: usize, like: &Tensor) -> Result<Tensor> {
+    let value = |row: usize, column: usize| if column > row { f32::NEG_INFINITY } else { 0.0 };
+    let values: Vec<f32> = (0..length)
+        .flat_map(|row| (0..length).map(move |column| value(row, column)))
+        .collect();
+    Tensor::from_vec(values, (length, length), &candle_core::Device::Cpu)?
+        .to_dtype(like.dtype())?
+        .to_device(like.device())
+}
+
+/// The sinusoids of Vaswani et al. (2017), (length, size): sines on even columns, cosines on odd ones, with wavelengths
+/// from 2 pi to 10000 * 2 pi.
+///
+/// # Errors
+/// If candle fails.
+#[allow(clippy::cast_precision_loss, reason = "positions stay far below 2^52")]
+pub fn sinusoidal_positions(length: usize, size: usize, like: &Tensor) -> Result<Tensor> {
+    let value = |position: usize, column: usize| {
+        let frequency = (-(10_000f64.ln()) * (column / 2 * 2) as f64 / size as f64).exp();
+        let angle = position as f64 * frequency;
+        if column.is_multiple_of(2) {
+            angle.sin()
+        } else {
+            angle.cos()
+        }
+    };
+    let values: Vec<f64> = (0..length)
+        .flat_map(|row| (0..size).map(move |column| value(row, column)))
+        .collect();
+    Tensor::from_vec(values, (length, size), &candle_core::Device::Cpu)?
+        .to_dtype(like.dtype())?
+        .to_device(like.device())
+}
+
+/// The mean over time weighted by a learned score of each step: (batch, length, size) to (batch, size).
+///
+/// Parameters: `score.weight` (1, size), `score.bias` (1).
+#[derive(Debug, Clone)]
+pub struct AttentionPooling {
+    score: Linear,
+}
+
+/// An [`AttentionPooling`] of vectors of `size`.
+///
+/// # Errors
+/// If `size` is zero or the variables have other shapes.
+pub fn attention_pooling(size: usize, vb: &VarBuilder<'_>) -> Result<AttentionPooling> {
+    let config = LinearConfig {
+        in_features: size,
+        out_features: 1,
+        bias: true,
+    };
+    Ok(AttentionPooling {
+        score: linear(config, vb.pp("score"))?,
+    })
+}
+
+impl Module for AttentionPooling {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let weights = softmax(&self.score.forward(x)?, 1)?;
+        weights.transpose(1, 2)?.matmul(&x.contiguous()?)?.squeeze(1)
+    }
+}

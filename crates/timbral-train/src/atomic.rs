@@ -1,0 +1,8 @@
+use std::path::Path;
+
+use crate::TrainError;
+
+/// Writes the parts, one after the other, as a file that a reader sees whole or not at all.
+pub(crate) fn write_atomically(path: &Path, parts: &[&[u8]]) -> Result<(), TrainError> {
+    timbral_model::write_atomically(path, &parts.concat()).map_err(TrainError::io(path))
+}

@@ -1,0 +1,154 @@
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use csv::StringRecord;
+
+use crate::TrainError;
+
+/// Largest CSV file that is read, in bytes: tables are held in memory whole.
+const MAX_BYTES: u64 = 1 << 30;
+
+/// A CSV file with a header, read whole; fields are asked for by the name of their column.
+#[derive(Debug)]
+pub(crate) struct CsvTable {
+    path: PathBuf,
+    columns: HashMap<String, usize>,
+    header: Vec<String>,
+    records: Vec<(u64, StringRecord)>,
+    comments: Vec<String>,
+}
+
+/// One record with the place that errors name.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CsvRow<'a> {
+    table: &'a CsvTable,
+    line: u64,
+    record: &'a StringRecord,
+}
+
+impl CsvTable {
+    pub(crate) fn read(path: &Path) -> Result<Self, TrainError> {
+        let file = File::open(path).map_err(TrainError::io(path))?;
+        let mut bytes = Vec::new();
+        file.take(MAX_BYTES + 1)
+            .read_to_end(&mut bytes)
+            .map_err(TrainError::io(path))?;
+        if bytes.len() as u64 > MAX_BYTES {
+            return Err(TrainError::Limit {
+                path: path.to_owned(),
+                what: "the file size in bytes",
+                given: bytes.len() as u64,
+                limit: MAX_BYTES,
+            });
+        }
+        Self::parse(path, &bytes)
+    }
+
+    pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Self, TrainError> {
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        let comments = bytes
+            .split(|&b| b == b'\n')
+            .take_while(|line| line.starts_with(b"#"))
+            .map(|line| String::from_utf8_lossy(line).trim().to_owned())
+            .collect();
+        let mut reader = csv::ReaderBuilder::new().comment(Some(b'#')).from_reader(bytes);
+        let broken = |error: csv::Error| {
+            let line = error.position().map(csv::Position::line);
+            TrainError::malformed_at(path, line, error.to_string())
+        };
+        let header: Vec<String> = reader
+            .headers()
+            .map_err(broken)?
+            .iter()
+            .map(|h| h.trim().to_owned())
+            .collect();
+        let mut columns = HashMap::new();
+        for (i, name) in header.iter().enumerate() {
+            if columns.insert(name.clone(), i).is_some() {
+                return Err(TrainError::malformed_at(
+                    path,
+                    Some(1),
+                    format!("column {name:?} stands twice"),
+                ));
+            }
+        }
+        let mut records = Vec::new();
+        for record in reader.into_records() {
+            let record = record.map_err(broken)?;
+            records.push((record.position().map_or(0, csv::Position::line), record));
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            columns,
+            header,
+            records,
+            comments,
+        })
+    }
+
+    pub(crate) fn header(&self) -> &[String] {
+        &self.header
+    }
+
+    /// Lines before the header that start with `#`.
+    pub(crate) fn comments(&self) -> &[String] {
+        &self.comments
+    }
+
+    pub(crate) fn rows(&self) -> impl Iterator<Item = CsvRow<'_>> {
+        self.records.iter().map(|(line, record)| CsvRow {
+            table: self,
+            line: *line,
+            record,
+        })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Fails unless one of `names` is a column; gives the first that is.
+    pub(crate) fn require<'n>(&self, names: &[&'n str]) -> Result<&'n str, TrainError> {
+        names
+            .iter()
+            .find(|name| self.columns.contains_key(**name))
+            .copied()
+            .ok_or_else(|| {
+                let message = format!(
+                    "no column {}; the columns are {}",
+                    names.join(" or "),
+                    self.header.join(", ")
+                );
+                TrainError::malformed_at(&self.path, Some(1), message)
+            })
+    }
+}
+
+impl<'a> CsvRow<'a> {
+    /// The field of a column, trimmed; `None` where the column is missing or the field is empty.
+    pub(crate) fn get(&self, column: &str) -> Option<&'a str> {
+        let index = *self.table.columns.get(column)?;
+        self.record
+            .get(index)
+            .map(str::trim)
+            .filter(|field| !field.is_empty())
+    }
+
+    pub(crate) fn require(&self, column: &str) -> Result<&'a str, TrainError> {
+        self.get(column)
+            .ok_or_else(|| self.malformed(format!("column {column} is empty or missing")))
+    }
+
+    pub(crate) fn number<T: std::str::FromStr>(&self, column: &str) -> Result<T, TrainError> {
+        let field = self.require(column)?;
+        field
+            .parse()
+            .map_err(|_| self.malformed(format!("column {column} holds {field:?}, which is not a number")))
+    }
+
+    pub(crate) fn malformed(&self, message: impl Into<String>) -> TrainError {
+        TrainError::malformed_at(&self.table.path, Some(self.line), message)
+    }
+}

@@ -1,0 +1,220 @@
+mod folder;
+
+use std::path::{Path, PathBuf};
+
+use crate::atomic::write_atomically;
+use crate::csv_table::CsvTable;
+use crate::track::{Part, TrackInfo, distinct_tracks, sorted_labels};
+use crate::{GroupTable, TrainError};
+
+/// One audio file of a data set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ManifestEntry {
+    /// The file; a relative path of a CSV file is resolved against the folder of that CSV.
+    pub path: PathBuf,
+    /// Its track.
+    pub track: TrackInfo,
+    /// Length in seconds, where the manifest says it.
+    pub duration_seconds: Option<f64>,
+}
+
+/// The files of a data set with their labels: the one form that every data set is read into.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Manifest {
+    entries: Vec<ManifestEntry>,
+    notes: Vec<String>,
+}
+
+impl Manifest {
+    /// A manifest of the given files.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Shape`] if two files of one track differ in what they say of it.
+    pub fn new(entries: Vec<ManifestEntry>) -> Result<Self, TrainError> {
+        let manifest = Self {
+            entries,
+            notes: Vec::new(),
+        };
+        distinct_tracks(&manifest.tracks())?;
+        Ok(manifest)
+    }
+
+    /// Reads a data set: a folder by [`read_folders`](Self::read_folders), a file by [`read_csv`](Self::read_csv).
+    ///
+    /// # Errors
+    ///
+    /// As for these two.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, TrainError> {
+        let path = path.as_ref();
+        if path.is_dir() {
+            Self::read_folders(path)
+        } else {
+            Self::read_csv(path)
+        }
+    }
+
+    /// The files whose track `keep` says to keep; the notes stay.
+    #[must_use]
+    pub fn filtered(mut self, keep: impl Fn(&TrackInfo) -> bool) -> Self {
+        self.entries.retain(|entry| keep(&entry.track));
+        self
+    }
+
+    /// Reads a CSV file with one row a file.
+    ///
+    /// Columns by name, in any order: `path`; `label` (or `genre`); optional `track_id` (or `track`; else the file name
+    /// without its extension), `artist`, `group`, `split` (or `official_split`), `repeat_of`, `duration_s`. Others are ignored.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Io`] if the file cannot be read; [`TrainError::Malformed`], with the line, for a missing column or
+    /// field, an unknown split or a length that is not a number; [`TrainError::Shape`] as for [`Manifest::new`].
+    pub fn read_csv(path: impl AsRef<Path>) -> Result<Self, TrainError> {
+        let path = path.as_ref();
+        let table = CsvTable::read(path)?;
+        table.require(&["path"])?;
+        let label = table.require(&["label", "genre"])?;
+        let base = path.parent().unwrap_or(Path::new(""));
+        let mut entries = Vec::with_capacity(table.len());
+        for row in table.rows() {
+            let file = base.join(row.require("path")?);
+            let track_id = match row.get("track_id").or_else(|| row.get("track")) {
+                Some(id) => id.to_owned(),
+                None => folder::track_id(&file)
+                    .ok_or_else(|| row.malformed("the path has no file name to take the track id from"))?,
+            };
+            let official_split = match row.get("split").or_else(|| row.get("official_split")) {
+                Some(text) => Some(text.parse::<Part>().map_err(|e| row.malformed(e.to_string()))?),
+                None => None,
+            };
+            let duration_seconds = match row.get("duration_s") {
+                Some(_) => Some(row.number::<f64>("duration_s")?),
+                None => None,
+            };
+            let track = TrackInfo {
+                track_id,
+                label: row.require(label)?.to_owned(),
+                artist: row.get("artist").map(str::to_owned),
+                group: row.get("group").map(str::to_owned),
+                official_split,
+                repeat_of: row.get("repeat_of").map(str::to_owned),
+            };
+            entries.push(ManifestEntry {
+                path: file,
+                track,
+                duration_seconds,
+            });
+        }
+        Self::new(entries)
+    }
+
+    /// Reads a tree with one folder a class: `ROOT/LABEL/FILE`, as GTZAN's.
+    ///
+    /// Takes files with the extension of an audio format, in any case, in the order of their paths; hidden files and the
+    /// `._*` companions that macOS leaves are skipped. The track id is the file name without its extension. Known faults
+    /// of circulating copies are told in [`Manifest::notes`].
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Io`] if a folder cannot be read; [`TrainError::Malformed`] if there is no audio file in any folder of
+    /// the root, or if two folders hold a track of one name.
+    pub fn read_folders(root: impl AsRef<Path>) -> Result<Self, TrainError> {
+        folder::read(root.as_ref())
+    }
+
+    /// The files, in the order of the source.
+    #[must_use]
+    pub fn entries(&self) -> &[ManifestEntry] {
+        &self.entries
+    }
+
+    /// What a user should know of this copy of the data set, one sentence each.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Number of files.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are no files.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The labels, sorted.
+    #[must_use]
+    pub fn labels(&self) -> Vec<String> {
+        sorted_labels(self.entries.iter().map(|e| &e.track))
+    }
+
+    /// The track of each file, in the order of the files: what splits are made from.
+    #[must_use]
+    pub fn tracks(&self) -> Vec<TrackInfo> {
+        self.entries.iter().map(|e| e.track.clone()).collect()
+    }
+
+    /// Takes groups, artists and splits from a table that knows more of the tracks; tracks that it lacks stay as they are.
+    pub fn apply_groups(&mut self, table: &GroupTable) {
+        for entry in &mut self.entries {
+            table.apply(&mut entry.track);
+        }
+    }
+
+    /// Writes the manifest as CSV, in one step; paths inside the folder of the CSV are written relative to it.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Io`] if the file cannot be written; [`TrainError::Malformed`] if a path is not UTF-8.
+    pub fn write_csv(&self, path: impl AsRef<Path>) -> Result<(), TrainError> {
+        let path = path.as_ref();
+        let base = path.parent().unwrap_or(Path::new(""));
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        let refused = |e: csv::Error| TrainError::malformed(path, e.to_string());
+        let header = [
+            "path",
+            "label",
+            "track_id",
+            "artist",
+            "group",
+            "split",
+            "repeat_of",
+            "duration_s",
+        ];
+        writer.write_record(header).map_err(refused)?;
+        for ManifestEntry {
+            path: file,
+            track,
+            duration_seconds,
+        } in &self.entries
+        {
+            let shown = file.strip_prefix(base).unwrap_or(file);
+            let shown = shown.to_str().ok_or_else(|| {
+                TrainError::malformed(path, format!("the path {} is not UTF-8", file.display()))
+            })?;
+            let duration = duration_seconds.map(|d| d.to_string()).unwrap_or_default();
+            let text = |field: &Option<String>| field.clone().unwrap_or_default();
+            writer
+                .write_record([
+                    shown,
+                    &track.label,
+                    &track.track_id,
+                    &text(&track.artist),
+                    &text(&track.group),
+                    track.official_split.map_or("", Part::as_str),
+                    &text(&track.repeat_of),
+                    &duration,
+                ])
+                .map_err(refused)?;
+        }
+        let bytes = writer
+            .into_inner()
+            .map_err(|e| TrainError::malformed(path, e.to_string()))?;
+        write_atomically(path, &[&bytes])
+    }
+}

@@ -1,0 +1,155 @@
+use std::collections::HashMap;
+use std::path::Path;
+
+use ndarray::{Array2, Axis};
+
+use crate::csv_table::CsvTable;
+use crate::track::{TrackInfo, sorted_labels};
+use crate::{GroupTable, TrainError};
+
+/// A table of numbers, one row a track (or window), as the CSV files that circulate with GTZAN and FMA.
+///
+/// Columns by name: `filename` (or `track_id`), `label` (or `genre`); `length` is left out; every other column is a feature.
+/// The track id is the file name without its extension; the third number of a window's name (`blues.00000.3.wav`) belongs
+/// to the window, so that windows of a track have one id.
+#[derive(Clone, Debug)]
+pub struct FeatureTable {
+    columns: Vec<String>,
+    tracks: Vec<TrackInfo>,
+    values: Array2<f64>,
+}
+
+impl FeatureTable {
+    /// Reads the table.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Io`] if the file cannot be read; [`TrainError::Malformed`], with the line, for a missing column, an
+    /// empty field, or a feature that is not a finite number.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, TrainError> {
+        let path = path.as_ref();
+        let table = CsvTable::read(path)?;
+        let id = table.require(&["filename", "track_id"])?;
+        let label = table.require(&["label", "genre"])?;
+        let columns: Vec<String> = table
+            .header()
+            .iter()
+            .filter(|h| ![id, label, "length"].contains(&h.as_str()))
+            .cloned()
+            .collect();
+        let mut tracks = Vec::with_capacity(table.len());
+        let mut values = Vec::with_capacity(table.len() * columns.len());
+        for row in table.rows() {
+            let name = row.require(id)?;
+            let track_id = if id == "filename" {
+                track_of_file(name)
+            } else {
+                name
+            };
+            tracks.push(TrackInfo::new(track_id, row.require(label)?));
+            for column in &columns {
+                let value: f64 = row.number(column)?;
+                if !value.is_finite() {
+                    return Err(row.malformed(format!("column {column} holds {value}, which is not finite")));
+                }
+                values.push(value);
+            }
+        }
+        let values = Array2::from_shape_vec((tracks.len(), columns.len()), values)
+            .map_err(|e| TrainError::malformed(path, e.to_string()))?;
+        Ok(Self {
+            columns,
+            tracks,
+            values,
+        })
+    }
+
+    /// Names of the features, in the order of the columns of [`FeatureTable::values`].
+    #[must_use]
+    pub fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    /// The track of each row.
+    #[must_use]
+    pub fn tracks(&self) -> &[TrackInfo] {
+        &self.tracks
+    }
+
+    /// The numbers, shape (rows, features).
+    #[must_use]
+    pub fn values(&self) -> &Array2<f64> {
+        &self.values
+    }
+
+    /// The labels, sorted.
+    #[must_use]
+    pub fn labels(&self) -> Vec<String> {
+        sorted_labels(&self.tracks)
+    }
+
+    /// The same table without some columns.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Config`] if a name is no column.
+    pub fn without_columns(mut self, names: &[&str]) -> Result<Self, TrainError> {
+        if let Some(missing) = names.iter().find(|name| !self.columns.iter().any(|c| c == *name)) {
+            return Err(TrainError::config(
+                "column",
+                missing,
+                "it must be a column of the table",
+            ));
+        }
+        let kept: Vec<usize> = (0..self.columns.len())
+            .filter(|&i| !names.contains(&self.columns[i].as_str()))
+            .collect();
+        self.values = self.values.select(Axis(1), &kept);
+        self.columns = kept.iter().map(|&i| self.columns[i].clone()).collect();
+        Ok(self)
+    }
+
+    /// The same table with only those rows whose track passes.
+    #[must_use]
+    pub fn retain_tracks(mut self, keep: impl Fn(&TrackInfo) -> bool) -> Self {
+        let kept: Vec<usize> = (0..self.tracks.len())
+            .filter(|&i| keep(&self.tracks[i]))
+            .collect();
+        self.values = self.values.select(Axis(0), &kept);
+        self.tracks = kept.iter().map(|&i| self.tracks[i].clone()).collect();
+        self
+    }
+
+    /// Takes artist, split and repetition from tracks that another table knows better; labels stay.
+    pub fn apply_tracks(&mut self, known: &[TrackInfo]) {
+        let by_id: HashMap<&str, &TrackInfo> = known.iter().map(|t| (t.track_id.as_str(), t)).collect();
+        for track in &mut self.tracks {
+            if let Some(known) = by_id.get(track.track_id.as_str()) {
+                let label = std::mem::take(&mut track.label);
+                *track = TrackInfo {
+                    label,
+                    ..(*known).clone()
+                };
+            }
+        }
+    }
+
+    /// Takes groups, and artists and splits where they lack, from a table of groups.
+    pub fn apply_groups(&mut self, table: &GroupTable) {
+        self.tracks.iter_mut().for_each(|track| table.apply(track));
+    }
+}
+
+/// `blues.00000` of `blues.00000.wav` and of `blues.00000.3.wav`.
+fn track_of_file(name: &str) -> &str {
+    let name = name.rsplit(['/', '\\']).next().unwrap_or(name);
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    let is_number = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+    match stem.rsplit_once('.') {
+        Some((track, window)) if is_number(window) => match track.rsplit_once('.') {
+            Some((_, number)) if is_number(number) => track,
+            _ => stem,
+        },
+        _ => stem,
+    }
+}

@@ -1,0 +1,6 @@
+mod features;
+mod mel;
+mod npz;
+
+pub use features::FeatureTable;
+pub use mel::{MelRow, MelTable};

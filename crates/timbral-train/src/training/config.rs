@@ -1,0 +1,144 @@
+use serde::{Deserialize, Serialize};
+use timbral_nn::Schedule;
+
+use super::augment::Augmentation;
+use crate::TrainError;
+
+/// How a network is trained. `Default` is what the shipped convolutional network was trained with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainConfig {
+    /// Fixes initial weights, order, crops, masks and dropout: same machine, same seed, same bytes. Default: 0.
+    pub seed: u64,
+    /// Passes over the tracks. Default: 60.
+    pub epochs: usize,
+    /// Random crops of each track in a pass. Default: 1.
+    pub crops_per_track: usize,
+    /// Crops in a step. The rest of a pass that does not fill a step is left out (another rest each pass).
+    /// Default: 32.
+    pub batch_size: usize,
+    /// Frames of a crop; shorter spectrograms are repeated to that length. Default: 128.
+    pub crop_frames: usize,
+    /// Course of the learning rate. Default: one cycle.
+    pub schedule: ScheduleKind,
+    /// The highest learning rate. Default: 2e-3.
+    pub learning_rate: f64,
+    /// Decoupled weight decay (AdamW) of weight matrices and kernels. Default: 0.01.
+    pub weight_decay: f64,
+    /// Largest norm of the gradient over all weights; 0 does not clip. Default: 5.
+    pub clip_norm: f64,
+    /// Share of the target spread over all classes, in `[0, 1)`. Default: 0.1.
+    pub label_smoothing: f64,
+    /// Weigh classes by the inverse of their number of tracks. Default: false.
+    pub class_weights: bool,
+    /// Random changes of the crops.
+    pub augmentation: Augmentation,
+    /// Passes without a better validation accuracy after which training stops; 0 never stops early. Either way, given
+    /// validation tracks, the weights of the best pass are kept. Default: 0.
+    pub patience: usize,
+}
+
+/// Course of the learning rate over all steps.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ScheduleKind {
+    /// Half a cosine up over 30 % of the steps, half a cosine down.
+    OneCycle,
+    /// A linear rise over 5 % of the steps, then half a cosine down to 0.
+    WarmupCosine,
+    /// Always the highest rate.
+    Constant,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            epochs: 60,
+            crops_per_track: 1,
+            batch_size: 32,
+            crop_frames: 128,
+            schedule: ScheduleKind::OneCycle,
+            learning_rate: 2e-3,
+            weight_decay: 0.01,
+            clip_norm: 5.0,
+            label_smoothing: 0.1,
+            class_weights: false,
+            augmentation: Augmentation::default(),
+            patience: 0,
+        }
+    }
+}
+
+impl TrainConfig {
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] with the field, its value and the rule that it breaks.
+    pub fn validate(&self) -> Result<(), TrainError> {
+        for (field, value, most) in [
+            ("epochs", self.epochs, 1_000_000),
+            ("crops_per_track", self.crops_per_track, 10_000),
+            ("crop_frames", self.crop_frames, 1_000_000),
+        ] {
+            if !(1..=most).contains(&value) {
+                return Err(TrainError::config(
+                    field,
+                    value,
+                    format!("it must lie within 1 and {most}"),
+                ));
+            }
+        }
+        if !(2..=65_536).contains(&self.batch_size) {
+            let rule = "it must lie within 2 (batch normalisation needs two) and 65536";
+            return Err(TrainError::config("batch_size", self.batch_size, rule));
+        }
+        for (field, value) in [
+            ("learning_rate", self.learning_rate),
+            ("weight_decay", self.weight_decay),
+            ("clip_norm", self.clip_norm),
+        ] {
+            if !(value.is_finite() && value >= 0.0) {
+                return Err(TrainError::config(
+                    field,
+                    value,
+                    "it must be finite and not negative",
+                ));
+            }
+        }
+        if !(0.0..1.0).contains(&self.label_smoothing) {
+            return Err(TrainError::config(
+                "label_smoothing",
+                self.label_smoothing,
+                "it must lie within [0, 1)",
+            ));
+        }
+        self.augmentation.validate()
+    }
+
+    /// Steps of a pass over `tracks` tracks: at least one.
+    pub(crate) fn steps_per_epoch(&self, tracks: usize) -> usize {
+        (tracks * self.crops_per_track / self.batch_size).max(1)
+    }
+
+    pub(crate) fn schedule(&self, total_steps: usize) -> Schedule {
+        let (peak, total_steps) = (self.learning_rate, total_steps as u64);
+        match self.schedule {
+            ScheduleKind::OneCycle => Schedule::OneCycle {
+                peak,
+                total_steps,
+                rise: 0.3,
+                first_divisor: 25.0,
+                last_divisor: 1e4,
+            },
+            ScheduleKind::WarmupCosine => Schedule::WarmupCosine {
+                peak,
+                last: 0.0,
+                warmup_steps: total_steps / 20,
+                total_steps,
+            },
+            ScheduleKind::Constant => Schedule::Constant { learning_rate: peak },
+        }
+    }
+}

@@ -1,0 +1,330 @@
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use candle_core::Tensor;
+use serde::{Deserialize, Serialize};
+use timbral_model::{Architecture, Network, member_path};
+use timbral_nn::TrainingClock;
+
+use super::config::TrainConfig;
+use super::data::SpectrogramSet;
+use super::history::EpochMetrics;
+use super::trainer::{Trained, Trainer, predict};
+use crate::{BootstrapConfig, Folds, Predictions, Report, ReportSource, Split, TrackInfo, TrainError};
+
+/// A network of an ensemble and how it is trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Member {
+    /// Name in tables and folders.
+    pub name: String,
+    /// The network.
+    pub architecture: Architecture,
+    /// Its training. Copy `i` is trained with the seed raised by `i`.
+    #[serde(default)]
+    pub training: TrainConfig,
+    /// How many are trained, each with another seed. Default: 1.
+    #[serde(default = "one")]
+    pub copies: usize,
+}
+
+fn one() -> usize {
+    1
+}
+
+/// Probabilities of tracks that the network which gave them was not trained on.
+#[derive(Debug, Clone)]
+pub struct CrossValidation {
+    /// The tracks, in the order of the folds.
+    pub tracks: Vec<usize>,
+    /// For each member, the mean over its copies: one row of class probabilities a track, in the order of
+    /// [`tracks`](Self::tracks).
+    pub members: Vec<Vec<Vec<f32>>>,
+    /// For each member and copy, the same for this network alone.
+    pub copies: Vec<Vec<Vec<Vec<f32>>>>,
+    /// Mean over all networks.
+    pub ensemble: Vec<Vec<f32>>,
+}
+
+impl CrossValidation {
+    /// The answers `rows`, of a member or of the ensemble, beside the truth.
+    ///
+    /// # Errors
+    /// [`TrainError::Shape`] when there is not one row for each track.
+    pub fn predictions(&self, rows: &[Vec<f32>], data: &SpectrogramSet) -> Result<Predictions, TrainError> {
+        Predictions::from_rows(self.tracks.iter().map(|&track| data.class(track)).collect(), rows)
+    }
+
+    /// Everything that is measured of the ensemble; `tracks` tells the artists, `folds` made the folds.
+    ///
+    /// # Errors
+    /// [`TrainError::Shape`] when `tracks` are not those of `data`.
+    pub fn report(
+        &self,
+        title: &str,
+        data: &SpectrogramSet,
+        tracks: &[TrackInfo],
+        folds: &Folds,
+    ) -> Result<Report, TrainError> {
+        if tracks.len() != data.len() {
+            let given = format!("{} for {} spectrograms", tracks.len(), data.len());
+            return Err(TrainError::shape(
+                "tracks",
+                given,
+                "there must be as many of both",
+            ));
+        }
+        let groups: Vec<String> = self
+            .tracks
+            .iter()
+            .map(|&track| tracks[track].group_key())
+            .collect();
+        let (first, hash) = (folds.splits().next(), folds.content_hash());
+        let source = ReportSource {
+            title,
+            unit: "track",
+            labels: data.labels(),
+            groups: &groups,
+            protocol: first.as_ref().map(Split::protocol),
+            split_hash: Some(&hash),
+        };
+        Report::new(
+            &self.predictions(&self.ensemble, data)?,
+            &source,
+            &BootstrapConfig::default(),
+        )
+    }
+}
+
+/// Trains every member on each fold's training tracks and applies it to the fold's test tracks, which nothing else sees:
+/// no pass is chosen by them.
+///
+/// `threads` runs go on at once, on one thread each; the result does not depend on their number. With `folder`, each run
+/// keeps its checkpoint in a folder of its own there, and an interrupted cross-validation goes on. `observe` sees each
+/// pass with the name of its run and may stop everything.
+///
+/// # Errors
+/// [`TrainError::Stopped`] when `observe` stops; all of [`Trainer::run`].
+pub fn cross_validate(
+    members: &[Member],
+    data: &SpectrogramSet,
+    folds: &[(Vec<usize>, Vec<usize>)],
+    threads: usize,
+    folder: Option<&Path>,
+    observe: &(impl Fn(&str, &EpochMetrics) -> ControlFlow<()> + Sync),
+) -> Result<CrossValidation, TrainError> {
+    check(members)?;
+    let jobs = jobs(members, folds.len());
+    let done = run_all(&jobs, threads, |job| {
+        let member = &members[job.member];
+        let (train, test) = &folds[job.fold];
+        let name = format!("{}-{}-fold{}", member.name, job.copy, job.fold);
+        let trained = train_one(member, job.copy, data, train, &name, folder, observe)?;
+        let network = rebuild(&member.architecture, data.labels().len(), &trained)?;
+        predict(network.as_ref(), data, test)
+    })?;
+
+    let mut copies: Vec<Vec<Vec<Vec<f32>>>> = members.iter().map(|m| vec![Vec::new(); m.copies]).collect();
+    // Jobs are in the order of the folds, so rows fall into that of the tracks.
+    for (job, rows) in jobs.iter().zip(done) {
+        copies[job.member][job.copy].extend(rows);
+    }
+    let members_mean: Vec<_> = copies.iter().map(|rows| mean(rows.iter())).collect();
+    let ensemble = mean(copies.iter().flatten());
+    let tracks = folds.iter().flat_map(|(_, test)| test.iter().copied()).collect();
+    Ok(CrossValidation {
+        tracks,
+        members: members_mean,
+        copies,
+        ensemble,
+    })
+}
+
+/// Trains every member on all of `tracks` and joins them: architecture and tensors of the ensemble's model file. A single
+/// network stays itself.
+///
+/// # Errors
+/// As [`cross_validate`].
+pub fn fit_ensemble(
+    members: &[Member],
+    data: &SpectrogramSet,
+    tracks: &[usize],
+    threads: usize,
+    folder: Option<&Path>,
+    observe: &(impl Fn(&str, &EpochMetrics) -> ControlFlow<()> + Sync),
+) -> Result<(Architecture, BTreeMap<String, Tensor>), TrainError> {
+    check(members)?;
+    let jobs = jobs(members, 1);
+    let done = run_all(&jobs, threads, |job| {
+        let member = &members[job.member];
+        let name = format!("{}-{}", member.name, job.copy);
+        train_one(member, job.copy, data, tracks, &name, folder, observe)
+    })?;
+    let mut architectures: Vec<_> = jobs
+        .iter()
+        .map(|job| members[job.member].architecture.clone())
+        .collect();
+    if let ([_], [trained]) = (architectures.as_slice(), done.as_slice()) {
+        return Ok((architectures.remove(0), trained.tensors.clone()));
+    }
+    let mut tensors = BTreeMap::new();
+    for (i, trained) in done.into_iter().enumerate() {
+        let path = member_path(i);
+        tensors.extend(
+            trained
+                .tensors
+                .into_iter()
+                .map(|(name, tensor)| (format!("{path}.{name}"), tensor)),
+        );
+    }
+    Ok((
+        Architecture::Ensemble {
+            members: architectures,
+        },
+        tensors,
+    ))
+}
+
+/// One training run among many.
+#[derive(Debug, Clone, Copy)]
+struct Job {
+    fold: usize,
+    member: usize,
+    copy: usize,
+}
+
+fn check(members: &[Member]) -> Result<(), TrainError> {
+    if members.is_empty() {
+        return Err(TrainError::config("members", "none", "at least one is needed"));
+    }
+    match members.iter().find(|m| !(1..=64).contains(&m.copies)) {
+        Some(member) => Err(TrainError::config(
+            "copies",
+            member.copies,
+            "it must lie within 1 and 64",
+        )),
+        None => Ok(()),
+    }
+}
+
+fn jobs(members: &[Member], folds: usize) -> Vec<Job> {
+    let of_fold = |fold| {
+        members
+            .iter()
+            .enumerate()
+            .flat_map(move |(member, m)| (0..m.copies).map(move |copy| Job { fold, member, copy }))
+    };
+    (0..folds).flat_map(of_fold).collect()
+}
+
+fn train_one(
+    member: &Member,
+    copy: usize,
+    data: &SpectrogramSet,
+    tracks: &[usize],
+    name: &str,
+    folder: Option<&Path>,
+    observe: &(impl Fn(&str, &EpochMetrics) -> ControlFlow<()> + Sync),
+) -> Result<Trained, TrainError> {
+    let config = TrainConfig {
+        seed: member.training.seed + copy as u64,
+        ..member.training.clone()
+    };
+    let mut trainer = Trainer::new(&member.architecture, &config, data)?;
+    if let Some(folder) = folder {
+        let folder = folder.join(name);
+        std::fs::create_dir_all(&folder).map_err(TrainError::io(&folder))?;
+        trainer = trainer.with_checkpoints(&folder);
+    }
+    let mut stopped = false;
+    let trained = trainer.run(tracks, &[], |metrics| {
+        let flow = observe(name, metrics);
+        stopped = flow.is_break();
+        flow
+    })?;
+    if stopped {
+        Err(TrainError::Stopped)
+    } else {
+        Ok(trained)
+    }
+}
+
+fn rebuild(
+    architecture: &Architecture,
+    classes: usize,
+    trained: &Trained,
+) -> Result<Box<dyn Network>, TrainError> {
+    let tensors = trained
+        .tensors
+        .iter()
+        .map(|(name, tensor)| (name.clone(), tensor.clone()))
+        .collect();
+    let vb = candle_nn::VarBuilder::from_tensors(tensors, candle_core::DType::F32, &candle_core::Device::Cpu);
+    Ok(architecture.build(classes, &TrainingClock::new(0), vb)?)
+}
+
+/// Runs every job on `threads` workers, each with a thread pool of one, and returns the results in the order of the
+/// jobs. One thread a run wastes none: several runs side by side scale better than one over several threads.
+fn run_all<T: Send>(
+    jobs: &[Job],
+    threads: usize,
+    run: impl Fn(Job) -> Result<T, TrainError> + Sync,
+) -> Result<Vec<T>, TrainError> {
+    let next = AtomicUsize::new(0);
+    let failed = AtomicBool::new(false);
+    let results = Mutex::new(Vec::with_capacity(jobs.len()));
+    let work = || -> Result<(), TrainError> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(1)
+            .build()
+            .map_err(|e| TrainError::config("threads", threads, e.to_string()))?;
+        while !failed.load(Ordering::Relaxed) {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(&job) = jobs.get(index) else { break };
+            let result = pool
+                .install(|| run(job))
+                .inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
+            results
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .push((index, result));
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads.clamp(1, jobs.len().max(1)))
+            .map(|_| scope.spawn(work))
+            .collect();
+        let mut outcome = Ok(());
+        for worker in workers {
+            // A worker that panicked has printed why; the scope would panic with it, an error is kinder.
+            let ended = worker.join().unwrap_or(Err(TrainError::Stopped));
+            outcome = outcome.and(ended);
+        }
+        outcome
+    })?;
+    let mut results = results
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    results.sort_by_key(|(index, _)| *index);
+    Ok(results.into_iter().map(|(_, result)| result).collect())
+}
+
+/// Mean of tables of the same shape.
+fn mean<'a>(tables: impl Iterator<Item = &'a Vec<Vec<f32>>>) -> Vec<Vec<f32>> {
+    let tables: Vec<_> = tables.collect();
+    let Some(first) = tables.first() else {
+        return Vec::new();
+    };
+    (0..first.len())
+        .map(|row| {
+            let cell = |column: usize| tables.iter().map(|t| f64::from(t[row][column])).sum::<f64>();
+            (0..first[row].len())
+                .map(|column| (cell(column) / tables.len() as f64) as f32)
+                .collect()
+        })
+        .collect()
+}

@@ -1,0 +1,19 @@
+//! Training of networks on log-mel spectrograms.
+
+mod augment;
+mod checkpoint;
+mod config;
+mod cross_validation;
+mod data;
+mod history;
+mod run_config;
+mod sources;
+mod trainer;
+
+pub use augment::{Augmentation, augment};
+pub use config::{ScheduleKind, TrainConfig};
+pub use cross_validation::{CrossValidation, Member, cross_validate, fit_ensemble};
+pub use data::SpectrogramSet;
+pub use history::{EpochMetrics, MetricsFile, MetricsFolder};
+pub use run_config::RunConfig;
+pub use trainer::{Trained, Trainer, predict};

@@ -1,0 +1,138 @@
+//! Converts audio files, or folders of them, to WAV.
+
+#![allow(clippy::print_stderr, reason = "a program warns on stderr")]
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use anyhow::{Context, bail, ensure};
+use clap::Parser;
+use rayon::prelude::*;
+use timbral_decode::{DecodeOptions, WavFormat, decode_file, write_wav};
+
+mod common;
+
+/// The endings that are taken for audio in folders; a single file may have any.
+const ENDINGS: [&str; 21] = [
+    "wav", "wave", "rf64", "w64", "au", "snd", "aif", "aiff", "aifc", "flac", "mp1", "mp2", "mp3", "ogg",
+    "oga", "opus", "m4a", "mp4", "aac", "caf", "mka",
+];
+
+/// Converts audio to WAV.
+#[derive(Parser)]
+#[command(
+    after_help = "Examples:\n  convert blues.00000.au blues.wav\n  convert music/ wavs/ --rate 22050 --mono"
+)]
+struct Arguments {
+    /// An audio file, or a folder whose audio files are all converted.
+    input: PathBuf,
+    /// The WAV file, or for a folder the folder to write to; missing folders are made.
+    output: PathBuf,
+    /// Resample to this rate, in Hz.
+    #[arg(long)]
+    rate: Option<u32>,
+    /// Mix all channels to one.
+    #[arg(long)]
+    mono: bool,
+    /// Start at this second.
+    #[arg(long, default_value_t = 0.0)]
+    start: f64,
+    /// Stop after this many seconds.
+    #[arg(long)]
+    duration: Option<f64>,
+    /// Bits per sample: 16, 24, or 32 for float.
+    #[arg(long, default_value = "16", value_parser = ["16", "24", "32"])]
+    bits: String,
+    /// Replace files that exist.
+    #[arg(long)]
+    force: bool,
+}
+
+fn main() -> std::process::ExitCode {
+    common::run(|| {
+        let arguments = Arguments::parse();
+        if !arguments.input.is_dir() {
+            return convert(&arguments.input, &arguments.output, &arguments);
+        }
+        let files = audio_files(&arguments.input)?;
+        ensure!(
+            !files.is_empty(),
+            "{}: there are no audio files in it",
+            arguments.input.display()
+        );
+        let progress = common::progress(files.len() as u64, "converting");
+        let failures = Mutex::new(Vec::new());
+        files.par_iter().for_each(|file| {
+            let place = file
+                .strip_prefix(&arguments.input)
+                .unwrap_or(file)
+                .with_extension("wav");
+            if let Err(error) = convert(file, &arguments.output.join(place), &arguments) {
+                progress.line(format!("error: {}", common::chain(&error)));
+                failures
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner)
+                    .push(());
+            }
+            progress.inc(1);
+        });
+        drop(progress);
+        let failed = failures.into_inner().map_or(0, |failures| failures.len());
+        ensure!(
+            failed == 0,
+            "{failed} of {} files were not converted",
+            files.len()
+        );
+        Ok(())
+    })
+}
+
+fn convert(input: &Path, output: &Path, arguments: &Arguments) -> anyhow::Result<()> {
+    if output.exists() && !arguments.force {
+        bail!("{}: exists; --force replaces it", output.display());
+    }
+    let mut options = DecodeOptions::default();
+    options.mono = arguments.mono;
+    options.sample_rate = arguments.rate;
+    if arguments.start > 0.0 || arguments.duration.is_some() {
+        options = match arguments.duration {
+            Some(duration) => options.excerpt(arguments.start, duration),
+            None => options.start(arguments.start),
+        };
+    }
+    let format = match arguments.bits.as_str() {
+        "24" => WavFormat::Int24,
+        "32" => WavFormat::Float32,
+        _ => WavFormat::Int16,
+    };
+    let audio = decode_file(input, &options)?;
+    for warning in &audio.warnings {
+        eprintln!("warning: {}: {warning}", input.display());
+    }
+    if let Some(folder) = output.parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
+    }
+    Ok(write_wav(output, &audio, format)?)
+}
+
+/// All files below `folder` that end as audio does, in the order of their names.
+fn audio_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let entries =
+        std::fs::read_dir(folder).with_context(|| format!("{}: cannot be read", folder.display()))?;
+    for entry in entries {
+        let entry = entry?;
+        let path = entry.path();
+        if entry.file_type()?.is_dir() {
+            files.extend(audio_files(&path)?);
+        } else if let Some(ending) = path
+            .extension()
+            .map(|ending| ending.to_string_lossy().to_lowercase())
+            && ENDINGS.contains(&ending.as_str())
+        {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}

@@ -1,0 +1,219 @@
+//! Trains a model from a table of spectrograms or from audio files, and measures it by artist-grouped cross-validation.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program speaks on stdout and stderr"
+)]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use clap::Parser;
+use timbral_train::{
+    EpochMetrics, FeatureCache, Folds, Manifest, MelTable, MetricsFolder, Part, Report, RunConfig,
+    SpectrogramSet, TrackInfo, cross_validate, fit_ensemble,
+};
+
+/// Train a model, and measure it by cross-validation in which no artist is on both sides.
+#[derive(Parser)]
+#[command(after_help = "Examples:\n  \
+    train examples/configs/gtzan.toml --table gtzan_tables --folds 5 --run runs/cv\n  \
+    train examples/configs/gtzan.toml --manifest songs.csv --out model.safetensors")]
+struct Arguments {
+    /// Run configuration.
+    #[arg(value_name = "TOML")]
+    config: PathBuf,
+    /// Folder with `mel_index.csv` and the spectrograms that it names.
+    #[arg(
+        long,
+        value_name = "DIR",
+        required_unless_present = "manifest",
+        conflicts_with = "manifest"
+    )]
+    table: Option<PathBuf>,
+    /// Manifest of audio files (path, label, track_id, artist, …), or a folder with one folder a genre.
+    #[arg(long, value_name = "CSV")]
+    manifest: Option<PathBuf>,
+    /// Official parts to train on, where the data set has any; tracks without a part are taken as well.
+    #[arg(long, value_delimiter = ',', default_value = "train,valid")]
+    split: Vec<Part>,
+    /// Folds of a cross-validation before the fit; 0 leaves it out.
+    #[arg(long, default_value_t = 0)]
+    folds: usize,
+    /// Seed of the folds.
+    #[arg(long, default_value_t = 0)]
+    fold_seed: u64,
+    /// Where the model goes; without it nothing is fitted after the cross-validation.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Folder of the run: checkpoints, `metrics.csv`, cached features, `report.json`. An interrupted run goes on there.
+    #[arg(long, value_name = "DIR", default_value = "runs/train")]
+    run: PathBuf,
+    /// Networks trained at a time, one thread each; the result does not depend on it.
+    #[arg(long, default_value_t = 2)]
+    threads: usize,
+    /// Print the report of the cross-validation as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+fn main() -> std::process::ExitCode {
+    common::run(|| {
+        let arguments = Arguments::parse();
+        if arguments.out.is_none() && arguments.folds == 0 {
+            bail!("nothing to do: give --out, --folds or both");
+        }
+        let config = RunConfig::read(&arguments.config)?;
+        std::fs::create_dir_all(&arguments.run).with_context(|| arguments.run.display().to_string())?;
+        let (set, tracks) = load(&arguments, &config)?;
+        eprintln!("{} tracks, {} classes", set.len(), set.labels().len());
+
+        let mut metrics = BTreeMap::new();
+        if arguments.folds > 0 {
+            let report = validate(&arguments, &config, &set, &tracks)?;
+            metrics.insert("cv_accuracy".to_owned(), report.accuracy);
+            metrics.insert("cv_macro_f1".to_owned(), report.macro_f1);
+            std::fs::write(
+                arguments.run.join("report.json"),
+                serde_json::to_vec_pretty(&report)?,
+            )?;
+            if arguments.json {
+                common::json_line(&report)?
+            } else {
+                println!("{report}")
+            }
+        }
+        let Some(out) = &arguments.out else { return Ok(()) };
+        let all: Vec<usize> = (0..set.len()).collect();
+        let watch = Watch::new(&arguments, &config, 1)?;
+        let (architecture, tensors) = fit_ensemble(
+            &config.members,
+            &set,
+            &all,
+            arguments.threads,
+            Some(&arguments.run.join("fit")),
+            &|name, epoch| watch.epoch(name, epoch),
+        )?;
+        config
+            .model_file(set.labels(), architecture, tensors, metrics)?
+            .save(out)?;
+        eprintln!("wrote {}", out.display());
+        Ok(())
+    })
+}
+
+/// The spectrograms and what is known of their tracks, in the same order.
+fn load(arguments: &Arguments, config: &RunConfig) -> anyhow::Result<(SpectrogramSet, Vec<TrackInfo>)> {
+    let wanted = |track: &TrackInfo| {
+        track
+            .official_split
+            .is_none_or(|part| arguments.split.contains(&part))
+    };
+    if let Some(folder) = &arguments.table {
+        let table = MelTable::read(folder)?;
+        let rows: Vec<usize> = (0..table.len())
+            .filter(|&row| wanted(&table.rows()[row].track))
+            .collect();
+        let set = SpectrogramSet::from_table(&table, &rows, &table.labels())?;
+        return Ok((
+            set,
+            rows.iter().map(|&row| table.rows()[row].track.clone()).collect(),
+        ));
+    }
+    let path = arguments
+        .manifest
+        .as_deref()
+        .context("neither --table nor --manifest")?;
+    let manifest = Manifest::read(path)?.filtered(wanted);
+    manifest.notes().iter().for_each(|note| eprintln!("note: {note}"));
+    let cache = FeatureCache::open(arguments.run.join("features"))?;
+    let progress = common::progress(manifest.len() as u64, "computing features");
+    let (set, places) = SpectrogramSet::from_manifest(
+        &manifest,
+        &config.front_end,
+        &manifest.labels(),
+        Some(&cache),
+        |_, error| {
+            progress.inc(1);
+            error
+                .iter()
+                .for_each(|error| progress.line(format!("left out: {error}")));
+        },
+    )?;
+    Ok((
+        set,
+        places
+            .iter()
+            .map(|&place| manifest.entries()[place].track.clone())
+            .collect(),
+    ))
+}
+
+fn validate(
+    arguments: &Arguments,
+    config: &RunConfig,
+    set: &SpectrogramSet,
+    tracks: &[TrackInfo],
+) -> anyhow::Result<Report> {
+    let folds = Folds::stratified_group(tracks, arguments.folds, arguments.fold_seed)?;
+    let rows: Vec<_> = folds
+        .splits()
+        .map(|split| (split.rows(tracks, Part::Train), split.rows(tracks, Part::Test)))
+        .collect();
+    let folder = arguments.run.join("folds");
+    let watch = Watch::new(arguments, config, arguments.folds)?;
+    let cv = cross_validate(
+        &config.members,
+        set,
+        &rows,
+        arguments.threads,
+        Some(&folder),
+        &|name, epoch| watch.epoch(name, epoch),
+    )?;
+    drop(watch);
+    for (member, rows) in config.members.iter().zip(&cv.members) {
+        eprintln!(
+            "{} x {}: accuracy {:.3}",
+            member.name,
+            member.copies,
+            cv.predictions(rows, set)?.accuracy()
+        );
+    }
+    let title = format!(
+        "{}, {}-fold cross-validation by artist",
+        config.name, arguments.folds
+    );
+    Ok(cv.report(&title, set, tracks, &folds)?)
+}
+
+/// Shows the passes of all networks and keeps their metrics.
+struct Watch {
+    progress: common::Progress,
+    metrics: MetricsFolder,
+}
+
+impl Watch {
+    fn new(arguments: &Arguments, config: &RunConfig, folds: usize) -> anyhow::Result<Self> {
+        let passes: usize = config.members.iter().map(|m| m.copies * m.training.epochs).sum();
+        let metrics = MetricsFolder::create(arguments.run.join("metrics"))?;
+        Ok(Self {
+            progress: common::progress((folds * passes) as u64, "training"),
+            metrics,
+        })
+    }
+
+    fn epoch(&self, name: &str, epoch: &EpochMetrics) -> ControlFlow<()> {
+        self.progress.inc(1);
+        match self.metrics.push(name, epoch) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                self.progress.line(format!("error: {error}"));
+                ControlFlow::Break(())
+            }
+        }
+    }
+}

@@ -1,0 +1,154 @@
+"""Makes the compact golden set beside this file: what librosa and SciPy answer on two synthesised signals.
+
+    python -m venv venv && venv/bin/pip install librosa==0.11.0 && venv/bin/python tests/golden/make.py
+
+The format is that of `examples/parity`: index.json names every case with all its parameters, golden.npz holds signals,
+inputs and answers. The tolerance of a case is eight times the change that float64 instead of float32 input makes, or that
+a single-precision Fourier transform inside librosa makes where that is more, and at least 1e-6 of the peak (decibels: 1e-3 dB).
+"""
+
+import json
+import pathlib
+
+import librosa
+import numpy as np
+import scipy
+import scipy.fft
+import scipy.signal
+import scipy.stats
+
+RATE = 22050
+HERE = pathlib.Path(__file__).parent
+
+
+
+class SinglePrecision:
+    """scipy.fft for librosa, but for Fourier transforms that round their input to float32."""
+
+    dct = staticmethod(scipy.fft.dct)
+    rfftfreq = staticmethod(scipy.fft.rfftfreq)
+
+    @staticmethod
+    def rfft(x, **options):
+        return scipy.fft.rfft(np.asarray(x, dtype=np.float32), **options)
+
+    @staticmethod
+    def irfft(x, **options):
+        return scipy.fft.irfft(np.asarray(x, dtype=np.complex64), **options)
+
+
+rng = np.random.default_rng(7)
+t = np.arange(6000) / RATE
+chord = sum(np.sin(2 * np.pi * f * t) for f in (220.0, 277.18, 329.63)) * np.exp(-3 * (t % 0.2))
+music = (0.2 * chord + 0.02 * rng.standard_normal(t.size)).astype(np.float32)
+chirp = (0.5 * scipy.signal.chirp(np.arange(5001) / RATE, 60.0, 5001 / RATE, 9000.0, "logarithmic")).astype(np.float32)
+
+arrays = {"signal/music": music, "signal/chirp": chirp}
+signals = {
+    name: {"file": "golden.npz", "key": f"signal/{name}", "sample_rate": RATE, "samples": int(arrays[f"signal/{name}"].size), "what": what}
+    for name, what in (("music", "decaying chord in noise"), ("chirp", "logarithmic chirp of odd length"))
+}
+cases = []
+
+
+def add(group, name, function, params, call, output, signal=None, inputs=None, compare="max_abs_relative_to_peak", agreement=None):
+    """Computes a case in float32 and float64 and stores it; `call` takes the signal or the inputs by name."""
+    given = {"y": arrays[f"signal/{signal}"]} if signal else {k: arrays[v] for k, v in (inputs or {}).items()}
+    value = np.asarray(call(**given))
+    double = np.asarray(call(**{k: v.astype(np.complex128 if np.iscomplexobj(v) else np.float64) for k, v in given.items()}))
+    librosa.set_fftlib(SinglePrecision)
+    single = np.asarray(call(**given))
+    librosa.set_fftlib()
+    drift = max(float(np.max(np.abs(value - other))) for other in (double, single))
+    peak = float(np.max(np.abs(value)))
+    stored = value.astype(np.complex64 if np.iscomplexobj(value) else np.float32)
+    key = f"{name}/{output}"
+    arrays[key] = stored
+    case = {
+        "id": f"{group}/{name}", "group": group, "function": function, "signal": signal,
+        "inputs": [
+            {"name": k, "file": "golden.npz", "key": v, "shape": list(arrays[v].shape), "dtype": str(arrays[v].dtype)}
+            for k, v in (inputs or {}).items()
+        ],
+        "params": params,
+        "outputs": [{"name": output, "file": "golden.npz", "key": key, "shape": list(stored.shape), "dtype": str(stored.dtype)}],
+        "rtol": max(1e-6, 8 * drift / max(peak, 1e-30)), "atol": 1e-12, "compare": compare, "note": "",
+    }
+    if compare == "elementwise":
+        case |= {"rtol": 0.0, "atol": max(1e-3, 8 * drift)}
+    if compare == "agreement":
+        case |= {"rtol": 0.0, "atol": 0.01, "min_agreement": agreement}
+    cases.append(case)
+    return key
+
+
+stft = {"n_fft": 512, "hop_length": 256, "win_length": 512, "window": "hann", "center": True, "pad_mode": "constant"}
+framing = {"sr": RATE, **stft}
+mel = {"n_mels": 40, "fmin": 0.0, "fmax": 11025.0, "htk": False, "norm": "slaney", **framing, "power": 2.0}
+
+for name, window, length in (("hann", "hann", 512), ("hamming-odd", "hamming", 511), ("blackman", "blackman", 256)):
+    add("windows", name, "librosa.filters.get_window", {"window": window, "Nx": length, "fftbins": True},
+        lambda w=window, n=length: librosa.filters.get_window(w, n, fftbins=True), "window")
+for signal in ("music", "chirp"):
+    for name, change in (("stft", {}), ("stft-uncentred", {"center": False}), ("stft-reflect", {"pad_mode": "reflect", "win_length": 300})):
+        params = stft | change
+        key = add("stft", f"{name}-{signal}", "librosa.stft", params, lambda y, p=params: librosa.stft(y, **p), "D", signal)
+    add("mel", f"slaney-{signal}", "librosa.feature.melspectrogram", mel,
+        lambda y: librosa.feature.melspectrogram(y=y, **mel), "S", signal)
+    htk = mel | {"htk": True, "norm": None, "fmax": 8000.0, "power": 1.0}
+    add("mel", f"htk-{signal}", "librosa.feature.melspectrogram", htk,
+        lambda y: librosa.feature.melspectrogram(y=y, **htk), "S", signal)
+    mfcc = mel | {"norm": "ortho", "mel_norm": "slaney", "n_mfcc": 13, "dct_type": 2, "lifter": 0}
+    add("mfcc", f"mfcc-{signal}", "librosa.feature.mfcc", mfcc,
+        lambda y: librosa.feature.mfcc(y=y, **mfcc), "mfcc", signal)
+    lifted = mfcc | {"lifter": 22, "dct_type": 3, "n_mfcc": 20}
+    add("mfcc", f"mfcc-lifter-{signal}", "librosa.feature.mfcc", lifted,
+        lambda y: librosa.feature.mfcc(y=y, **lifted), "mfcc", signal)
+    rms = {"frame_length": 512, "hop_length": 256, "center": True, "pad_mode": "constant"}
+    add("spectral", f"rms-{signal}", "librosa.feature.rms", rms, lambda y: librosa.feature.rms(y=y, **rms), "rms", signal)
+    zcr = {"frame_length": 512, "hop_length": 256, "center": True}
+    add("spectral", f"zcr-{signal}", "librosa.feature.zero_crossing_rate",
+        {"threshold": 1e-10, "ref_magnitude": None, "pad": False, "zero_pos": True, **zcr},
+        lambda y: librosa.feature.zero_crossing_rate(y, **zcr), "zcr", signal)
+    add("spectral", f"centroid-{signal}", "librosa.feature.spectral_centroid", framing,
+        lambda y: librosa.feature.spectral_centroid(y=y, **framing), "centroid", signal)
+    add("spectral", f"bandwidth-{signal}", "librosa.feature.spectral_bandwidth", framing | {"norm": True, "p": 2},
+        lambda y: librosa.feature.spectral_bandwidth(y=y, **framing), "bandwidth", signal)
+    add("spectral", f"rolloff-{signal}", "librosa.feature.spectral_rolloff", framing | {"roll_percent": 0.85},
+        lambda y: librosa.feature.spectral_rolloff(y=y, **framing), "rolloff", signal, compare="agreement", agreement=0.95)
+    flatness = stft | {"amin": 1e-10, "power": 2.0}
+    add("spectral", f"flatness-{signal}", "librosa.feature.spectral_flatness", flatness,
+        lambda y: librosa.feature.spectral_flatness(y=y, **flatness), "flatness", signal)
+contrast = framing | {"fmin": 200.0, "n_bands": 5, "quantile": 0.02, "linear": False}
+add("spectral", "contrast-music", "librosa.feature.spectral_contrast", contrast,
+    lambda y: librosa.feature.spectral_contrast(y=y, **contrast), "contrast", "music")
+add("istft", "istft-chirp", "librosa.istft", {k: v for k, v in stft.items() if k != "pad_mode"} | {"length": 5001},
+    lambda stft_matrix: librosa.istft(stft_matrix, hop_length=256, win_length=512, n_fft=512, length=5001), "y",
+    inputs={"stft_matrix": "stft-chirp/D"})
+for name, params in (("clipped", {"ref": 1.0, "amin": 1e-10, "top_db": 80.0}), ("whole", {"ref": 2.0, "amin": 1e-6, "top_db": None})):
+    add("db", f"power-{name}", "librosa.power_to_db", params, lambda S, p=params: librosa.power_to_db(S, **p), "value",
+        inputs={"S": "slaney-music/S"}, compare="elementwise")
+add("db", "amplitude", "librosa.amplitude_to_db", {"ref": 1.0, "amin": 1e-5, "top_db": 80.0},
+    lambda S: librosa.amplitude_to_db(S), "value", inputs={"S": "htk-music/S"}, compare="elementwise")
+for order in (1, 2):
+    delta = {"width": 9, "order": order, "axis": -1, "mode": "interp"}
+    add("mfcc", f"delta-{order}", "librosa.feature.delta", delta, lambda data, p=delta: librosa.feature.delta(data, **p), "value",
+        inputs={"data": "mfcc-music/mfcc"})
+for name, function, params in (
+    ("mean", "numpy.mean", {"axis": -1}), ("std", "numpy.std", {"axis": -1, "ddof": 0}),
+    ("skew", "scipy.stats.skew", {"axis": -1, "bias": True}),
+    ("kurtosis", "scipy.stats.kurtosis", {"axis": -1, "bias": True, "fisher": True}),
+    ("median", "numpy.median", {"axis": -1}),
+):
+    module = np if function.startswith("numpy") else scipy.stats
+    add("statistics", name, function, params, lambda x, f=name, p=params, m=module: getattr(m, f)(x.astype(np.float64), **p), "value",
+        inputs={"x": "mfcc-music/mfcc"})
+add("filters", "mel", "librosa.filters.mel",
+    {"n_mels": 40, "fmin": 0.0, "fmax": 11025.0, "htk": False, "norm": "slaney", "n_fft": 512, "sr": RATE},
+    lambda: librosa.filters.mel(sr=RATE, n_fft=512, n_mels=40, fmax=11025.0), "value")
+
+np.savez_compressed(HERE / "golden.npz", **arrays)
+references = {"librosa": librosa.__version__, "numpy": np.__version__, "scipy": scipy.__version__}
+index = {"format": 1, "references": references, "signals": signals, "cases": cases}
+(HERE / "index.json").write_text(json.dumps(index, indent=1) + "\n")
+print(len(cases), "cases")
