@@ -13,7 +13,8 @@ use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 use super::kaiser::{Kaiser, kaiser_half_length, sinc};
 
 /// Where the pass band ends, as a share of the lower Nyquist frequency; the stop band begins at 1.
-pub(crate) const PASS_BAND: f64 = 0.913;
+/// Chosen so that the middle of the transition, and with it the impulse response, is that of soxr.
+pub(crate) const PASS_BAND: f64 = 0.913_76;
 
 /// The plan for one ratio `up / down`.
 #[derive(Clone)]
