@@ -14,7 +14,7 @@ use crate::error::FeatureError;
 use crate::filters::{CqToChromaConfig, cq_to_chroma};
 use crate::resample::ResampleType;
 use crate::shape::{fill_frames, frame_major, visit_frames};
-use crate::simd::{dispatch, dot};
+use crate::simd::{dispatch, product};
 use crate::util::Norm;
 use crate::window::{Window, get_window};
 
@@ -212,12 +212,11 @@ impl Fold {
     }
 
     fn frame(&self, magnitudes: &[f32], classes: &mut [f32]) {
-        dispatch(|| {
-            for (class, row) in classes.iter_mut().zip(self.matrix.rows()) {
-                let sum = row.to_slice().map_or(0.0, |row| dot(row, magnitudes));
-                *class = if sum < self.threshold { 0.0 } else { sum };
-            }
-        });
+        if let Some(matrix) = self.matrix.as_slice() {
+            dispatch!(product(matrix, magnitudes, classes));
+        }
+        let quiet = classes.iter_mut().filter(|class| **class < self.threshold);
+        quiet.for_each(|class| *class = 0.0);
         normalize_frame(classes, self.norm);
     }
 

@@ -3,6 +3,7 @@
 mod basis;
 mod chroma;
 mod config;
+mod decimate;
 mod intervals;
 mod pseudo;
 mod tonnetz;

@@ -44,7 +44,7 @@ pub(crate) struct Centroid {
 
 impl Centroid {
     pub(crate) fn frame(&self, magnitudes: &[f32], out: &mut [f32]) {
-        let (centroid, _) = dispatch(|| centroid_bins(magnitudes));
+        let (centroid, _) = dispatch!(centroid_bins(magnitudes));
         out.fill((f64::from(centroid) * self.hz_per_bin) as f32);
     }
 }
@@ -58,18 +58,7 @@ pub(crate) struct Bandwidth {
 
 impl Bandwidth {
     pub(crate) fn frame(&self, magnitudes: &[f32], out: &mut [f32]) {
-        let spread = dispatch(|| {
-            let (centroid, total) = centroid_bins(magnitudes);
-            let total = if self.norm { total } else { 1.0 };
-            let deviation = if self.p == 2.0 {
-                deviations(magnitudes, centroid, |d| d * d)
-            } else if self.p == 1.0 {
-                deviations(magnitudes, centroid, f32::abs)
-            } else {
-                deviations(magnitudes, centroid, |d| d.abs().powf(self.p))
-            };
-            f64::from(deviation) / f64::from(total)
-        });
+        let spread = dispatch!(spread(self, magnitudes));
         let root = if self.p == 2.0 {
             spread.sqrt()
         } else {
@@ -77,6 +66,21 @@ impl Bandwidth {
         };
         out.fill((root * self.hz_per_bin) as f32);
     }
+}
+
+/// The sum of magnitudes times powers of their distance to the centroid, in bins.
+#[inline(always)]
+fn spread(shape: &Bandwidth, magnitudes: &[f32]) -> f64 {
+    let (centroid, total) = centroid_bins(magnitudes);
+    let total = if shape.norm { total } else { 1.0 };
+    let deviation = if shape.p == 2.0 {
+        deviations(magnitudes, centroid, |d| d * d)
+    } else if shape.p == 1.0 {
+        deviations(magnitudes, centroid, f32::abs)
+    } else {
+        deviations(magnitudes, centroid, |d| d.abs().powf(shape.p))
+    };
+    f64::from(deviation) / f64::from(total)
 }
 
 /// Sum of magnitudes times a function of their distance to the centroid in bins.
@@ -110,32 +114,39 @@ pub(crate) struct Rolloff {
 
 impl Rolloff {
     pub(crate) fn frame(&self, magnitudes: &[f32], out: &mut [f32]) {
-        const BLOCK: usize = 4 * LANES;
-        let block_sum = |block: &[f32]| f64::from(sum(block));
-        let bin = dispatch(|| {
-            let total: f64 = magnitudes.chunks(BLOCK).map(block_sum).sum();
-            let threshold = self.roll_percent * total;
-            // First the block in which the share is reached, then the bin.
-            let mut before = 0.0;
-            for (index, block) in magnitudes.chunks(BLOCK).enumerate() {
-                let after = before + block_sum(block);
-                if after >= threshold {
-                    let mut reached = before;
-                    for (i, m) in block.iter().enumerate() {
-                        reached += f64::from(*m);
-                        if reached >= threshold {
-                            return index * BLOCK + i;
-                        }
-                    }
-                    // The block's own sum rounded up.
-                    return index * BLOCK + block.len() - 1;
-                }
-                before = after;
-            }
-            magnitudes.len().saturating_sub(1)
-        });
+        let bin = dispatch!(rolloff_bin(magnitudes, self.roll_percent));
         out.fill((bin as f64 * self.hz_per_bin) as f32);
     }
+}
+
+const BLOCK: usize = 4 * LANES;
+
+/// The first bin at which the cumulated magnitude reaches the share.
+#[inline(always)]
+fn rolloff_bin(magnitudes: &[f32], share: f64) -> usize {
+    let mut total = 0.0;
+    for block in magnitudes.chunks(BLOCK) {
+        total += f64::from(sum(block));
+    }
+    let threshold = share * total;
+    // First the block in which the share is reached, then the bin.
+    let mut before = 0.0;
+    for (index, block) in magnitudes.chunks(BLOCK).enumerate() {
+        let after = before + f64::from(sum(block));
+        if after >= threshold {
+            let mut reached = before;
+            for (i, m) in block.iter().enumerate() {
+                reached += f64::from(*m);
+                if reached >= threshold {
+                    return index * BLOCK + i;
+                }
+            }
+            // The block's own sum was rounded up.
+            return index * BLOCK + block.len() - 1;
+        }
+        before = after;
+    }
+    magnitudes.len().saturating_sub(1)
 }
 
 #[derive(Clone, Debug)]
@@ -146,17 +157,20 @@ pub(crate) struct Flatness {
 
 impl Flatness {
     pub(crate) fn frame(&self, magnitudes: &[f32], out: &mut [f32]) {
-        let (logs, plain) = dispatch(|| {
-            if self.power == 2.0 {
-                log_and_sum(magnitudes, self.amin, |m| m * m)
-            } else if self.power == 1.0 {
-                log_and_sum(magnitudes, self.amin, |m| m)
-            } else {
-                log_and_sum(magnitudes, self.amin, |m| m.powf(self.power))
-            }
-        });
+        let (logs, plain) = dispatch!(log_sums(self, magnitudes));
         let n = magnitudes.len() as f64;
         out.fill(((logs / n).exp() / (plain / n)) as f32);
+    }
+}
+
+#[inline(always)]
+fn log_sums(shape: &Flatness, magnitudes: &[f32]) -> (f64, f64) {
+    if shape.power == 2.0 {
+        log_and_sum(magnitudes, shape.amin, |m| m * m)
+    } else if shape.power == 1.0 {
+        log_and_sum(magnitudes, shape.amin, |m| m)
+    } else {
+        log_and_sum(magnitudes, shape.amin, |m| m.powf(shape.power))
     }
 }
 

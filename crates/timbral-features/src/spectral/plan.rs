@@ -123,7 +123,7 @@ macro_rules! spectral_shape {
                 let ShapeScratch { stft, magnitudes } = scratch;
                 magnitudes.resize(self.stft.n_bins(), 0.0);
                 let bins = self.stft.spectrum(samples, index, stft);
-                dispatch(|| Power::Magnitude.apply(bins, magnitudes));
+                dispatch!(Power::Magnitude.apply(bins, magnitudes));
                 self.kernel.frame(magnitudes, values);
             }
         }
