@@ -7,7 +7,7 @@ use crate::chroma::ChromaStft;
 use crate::error::{FeatureError, check_finite};
 use crate::mel::MelSpectrogram;
 use crate::shape::frame_major;
-use crate::simd::dispatch;
+use crate::simd::{SHORT, dispatch};
 use crate::spectral::{
     PolyFeatures, Rms, SpectralBandwidth, SpectralCentroid, SpectralFlatness, SpectralRolloff,
 };
@@ -48,10 +48,12 @@ impl Kernel {
         }
     }
 
-    fn frame(&self, spectrum: &[f32], out: &mut [f32]) {
+    /// The rows of one frame. Zeros follow the bins, over which mel filters may run.
+    fn frame(&self, padded: &[f32], n_bins: usize, out: &mut [f32]) {
+        let spectrum = &padded[..n_bins];
         match self {
             Self::Spectrogram(_) => out.copy_from_slice(spectrum),
-            Self::Mel(plan) => plan.bands_of(spectrum, out),
+            Self::Mel(plan) => plan.bands_of(padded, out),
             Self::Chroma(plan) => plan.classes_of(spectrum, out),
             Self::Centroid(plan) => plan.values_of(spectrum, out),
             Self::Bandwidth(plan) => plan.values_of(spectrum, out),
@@ -128,7 +130,7 @@ impl SpectralPass {
                     .unwrap_or(powers.len()),
             );
             if inputs.last() == Some(&powers.len()) {
-                powers.push((power, vec![0.0; n_bins]));
+                powers.push((power, vec![0.0; n_bins + SHORT]));
             }
         }
 
@@ -139,13 +141,10 @@ impl SpectralPass {
                 column(complex, index, |frame| frame.copy_from_slice(bins));
             }
             for (power, values) in &mut powers {
-                dispatch(
-                    #[inline(always)]
-                    || power.apply(bins, values),
-                );
+                dispatch!(power.apply(bins, values));
             }
             for ((kernel, input), feature) in self.kernels.iter().zip(&inputs).zip(&mut features) {
-                column(feature, index, |frame| kernel.frame(&powers[*input].1, frame));
+                column(feature, index, |frame| kernel.frame(&powers[*input].1, n_bins, frame));
             }
         }
         Ok(Spectra { complex, features })

@@ -233,12 +233,9 @@ impl MelSpectrogram {
         self.power
     }
 
-    /// The bands of one frame of the spectrogram underneath.
+    /// The bands of one frame of the spectrogram underneath, followed by [`SHORT`](crate::simd::SHORT) zeros.
     pub(crate) fn bands_of(&self, spectrum: &[f32], bands: &mut [f32]) {
-        dispatch(
-            #[inline(always)]
-            || self.bank.apply(spectrum, bands),
-        );
+        dispatch!(self.bank.apply(spectrum, bands));
     }
 
     pub(crate) fn check(&self, samples: &[f32], out: &ArrayRef2<f32>) -> Result<(), FeatureError> {

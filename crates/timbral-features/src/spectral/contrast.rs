@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::plan::{check_magnitudes, hz_per_bin};
 use crate::error::{FeatureError, check_finite};
 use crate::shape::{check_output, fill_frames, frame_major, visit_frames};
-use crate::simd::{LANES, dispatch, settle, ten_log10};
+use crate::simd::{LANES, dispatch, settle};
 use crate::stft::{Power, Stft, StftConfig, StftScratch};
 
 /// The spectral contrast.
@@ -49,7 +49,7 @@ struct Band {
 }
 
 /// Decibels of peaks and valleys are lifted to this far below the largest of them all.
-const TOP_DB: f32 = 80.0;
+const TOP_DB: f64 = 80.0;
 const AMIN: f32 = 1e-10;
 
 /// The distance between peaks and valleys of the spectrum in octave bands, in decibels.
@@ -243,7 +243,8 @@ impl SpectralContrast {
 
     /// Peaks and valleys to contrast.
     fn finish(&self, peaks: &mut ArrayRef2<f32>, valleys: &[f32]) {
-        let log = |v: f32| ten_log10(v.max(AMIN));
+        // The difference of two logarithms is small beside them, so they are taken in double precision.
+        let log = |v: f32| 10.0 * f64::from(v.max(AMIN)).log10();
         let largest = |v: f32| log(v) - TOP_DB;
         let peak_floor = largest(peaks.iter().copied().fold(0.0, f32::max));
         let valley_floor = largest(valleys.iter().copied().fold(0.0, f32::max));
@@ -254,7 +255,7 @@ impl SpectralContrast {
                 *peak = if self.config.linear {
                     *peak - valley
                 } else {
-                    log(*peak).max(peak_floor) - log(*valley).max(valley_floor)
+                    (log(*peak).max(peak_floor) - log(*valley).max(valley_floor)) as f32
                 };
             }
         });
