@@ -63,7 +63,7 @@ pub use effects::{
 pub use error::FeatureError;
 pub use feature_set::{
     ColumnNaming, FEATURE_SET_VERSION, Feature, FeatureSet, FeatureSetConfig, FeatureSpec, FeatureSummary,
-    PcenMelConfig, TempoFeatureConfig, TempogramFeatureConfig,
+    PcenMelConfig, Precision, TempoFeatureConfig, TempogramFeatureConfig,
 };
 pub use filters::{
     ChromaFilterConfig, CqToChromaConfig, DctNorm, DctType, MelFilterBank, MelFilterConfig, MelNorm,

@@ -39,6 +39,9 @@ pub struct FeatureSetConfig {
     /// Samples per second of the signals, for every feature of the set. Default: 22 050 Hz.
     #[serde(default = "default_sample_rate")]
     pub sample_rate: u32,
+    /// Precision of the Fourier transforms of frames. Default: [`Precision::Single`].
+    #[serde(default)]
+    pub precision: Precision,
     /// How columns are named and ordered. Default: [`ColumnNaming::Standard`].
     #[serde(default)]
     pub columns: ColumnNaming,
@@ -58,6 +61,7 @@ impl FeatureSetConfig {
             version: FEATURE_SET_VERSION,
             name: name.into(),
             sample_rate: default_sample_rate(),
+            precision: Precision::default(),
             columns: ColumnNaming::default(),
             features,
         }
@@ -123,6 +127,18 @@ impl FeatureSpec {
     pub fn column_name(&self) -> &str {
         self.name.as_deref().unwrap_or_else(|| self.feature.name())
     }
+}
+
+/// Precision inside the Fourier transforms of frames; answers are single in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Precision {
+    /// Errors near 1e-7 of a frame's loudest bin. The default.
+    #[default]
+    Single,
+    /// Twice the cost. Quiet bins beside loud ones keep their digits, as in librosa, on which the higher statistics of
+    /// spectral contrast depend.
+    Double,
 }
 
 /// How columns are named and ordered. A feature of one row has no number.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ndarray::{Array2, ArrayView2, Axis};
 use realfft::num_complex::Complex32;
 
+use super::config::Precision;
 use super::feature::Feature;
 use super::spectral::{Kernel, SpectralPass};
 use crate::chroma::ChromaStft;
@@ -69,11 +70,19 @@ struct Step {
 #[derive(Clone, Default)]
 pub(super) struct Graph {
     steps: Vec<Step>,
+    precision: Precision,
     passes: Vec<SpectralPass>,
     separations: Vec<(Separation, usize)>,
 }
 
 impl Graph {
+    pub(super) fn new(precision: Precision) -> Self {
+        Self {
+            precision,
+            ..Self::default()
+        }
+    }
+
     /// Number of rows of a step's answer.
     pub(super) fn n_rows(&self, step: usize) -> usize {
         self.steps[step].n_rows
@@ -272,7 +281,7 @@ impl Graph {
         if let Some(pass) = self.passes.iter().position(|pass| pass.config() == stft) {
             return Ok(pass);
         }
-        self.passes.push(SpectralPass::new(stft.clone())?);
+        self.passes.push(SpectralPass::new(stft.clone(), self.precision)?);
         Ok(self.passes.len() - 1)
     }
 

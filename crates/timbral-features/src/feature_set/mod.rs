@@ -7,6 +7,6 @@ mod plan;
 mod presets;
 mod spectral;
 
-pub use config::{ColumnNaming, FEATURE_SET_VERSION, FeatureSetConfig, FeatureSpec};
+pub use config::{ColumnNaming, FEATURE_SET_VERSION, FeatureSetConfig, FeatureSpec, Precision};
 pub use feature::{Feature, PcenMelConfig, TempoFeatureConfig, TempogramFeatureConfig};
 pub use plan::{FeatureSet, FeatureSummary};

@@ -79,7 +79,7 @@ impl FeatureSet {
                 "none given, at least one needed",
             ));
         }
-        let mut graph = Graph::default();
+        let mut graph = Graph::new(config.precision);
         let mut columns: Vec<String> = Vec::new();
         let mut outputs = Vec::with_capacity(config.features.len());
         for spec in &config.features {

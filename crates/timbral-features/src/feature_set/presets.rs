@@ -1,6 +1,6 @@
 //! Sets with a name.
 
-use super::config::{ColumnNaming, FeatureSetConfig, FeatureSpec};
+use super::config::{ColumnNaming, FeatureSetConfig, FeatureSpec, Precision};
 use super::feature::{Feature, TempoFeatureConfig};
 use crate::chroma::ChromaStftConfig;
 use crate::constant_q::{ChromaCensConfig, ChromaCqtConfig, FoldConfig};
@@ -201,6 +201,7 @@ fn fma518(name: &str) -> FeatureSetConfig {
     ];
     FeatureSetConfig {
         columns: ColumnNaming::Fma,
+        precision: Precision::Double,
         ..FeatureSetConfig::new(name, features)
     }
 }

@@ -1,10 +1,15 @@
 //! One pass over the spectra of a signal for all features that look at one frame at a time.
 
-use ndarray::{Array2, ArrayViewMut1, Axis};
-use realfft::num_complex::Complex32;
+use std::sync::Arc;
 
+use ndarray::{Array2, ArrayViewMut1, Axis};
+use realfft::num_complex::{Complex32, Complex64};
+use realfft::{RealFftPlanner, RealToComplex};
+
+use super::config::Precision;
 use crate::chroma::ChromaStft;
 use crate::error::{FeatureError, check_finite};
+use crate::framing::Framing;
 use crate::mel::MelSpectrogram;
 use crate::shape::frame_major;
 use crate::simd::{SHORT, dispatch};
@@ -65,10 +70,61 @@ impl Kernel {
     }
 }
 
+/// The transform of one frame at a time, in double precision inside.
+#[derive(Clone)]
+struct DoubleStft {
+    framing: Framing,
+    window: Vec<f64>,
+    fft: Arc<dyn RealToComplex<f64>>,
+}
+
+impl DoubleStft {
+    fn new(config: &StftConfig) -> Result<Self, FeatureError> {
+        Ok(Self {
+            framing: config.framing()?,
+            window: config.padded_window()?,
+            fft: RealFftPlanner::new().plan_fft_forward(config.n_fft),
+        })
+    }
+
+    fn spectrum(&self, samples: &[f32], index: usize, scratch: &mut DoubleScratch) {
+        let DoubleScratch {
+            frame,
+            windowed,
+            spectrum,
+            fft,
+            bins,
+        } = scratch;
+        frame.resize(self.window.len(), 0.0);
+        windowed.resize(self.window.len(), 0.0);
+        spectrum.resize(self.window.len() / 2 + 1, Complex64::default());
+        fft.resize(self.fft.get_scratch_len(), Complex64::default());
+        self.framing.fill(samples, index, frame);
+        for ((to, x), w) in windowed.iter_mut().zip(frame.iter()).zip(&self.window) {
+            *to = f64::from(*x) * w;
+        }
+        // The lengths are right by construction, the only thing that the transform can object to.
+        let done = self.fft.process_with_scratch(windowed, spectrum, fft);
+        debug_assert!(done.is_ok(), "buffers have the planned lengths");
+        bins.clear();
+        bins.extend(spectrum.iter().map(|c| Complex32::new(c.re as f32, c.im as f32)));
+    }
+}
+
+#[derive(Default)]
+struct DoubleScratch {
+    frame: Vec<f32>,
+    windowed: Vec<f64>,
+    spectrum: Vec<Complex64>,
+    fft: Vec<Complex64>,
+    bins: Vec<Complex32>,
+}
+
 /// The features of one transform.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct SpectralPass {
     stft: Stft,
+    double: Option<DoubleStft>,
     /// Whether the complex transform is kept too.
     pub(super) keep_complex: bool,
     kernels: Vec<Kernel>,
@@ -82,9 +138,14 @@ pub(super) struct Spectra {
 }
 
 impl SpectralPass {
-    pub(super) fn new(config: StftConfig) -> Result<Self, FeatureError> {
+    pub(super) fn new(config: StftConfig, precision: Precision) -> Result<Self, FeatureError> {
+        let double = match precision {
+            Precision::Single => None,
+            Precision::Double => Some(DoubleStft::new(&config)?),
+        };
         Ok(Self {
             stft: Stft::new(config)?,
+            double,
             keep_complex: false,
             kernels: Vec::new(),
         })
@@ -135,8 +196,15 @@ impl SpectralPass {
         }
 
         let mut scratch = self.stft.scratch();
+        let mut double_scratch = DoubleScratch::default();
         for index in 0..n_frames {
-            let bins = self.stft.spectrum(samples, index, &mut scratch);
+            let bins = match &self.double {
+                None => self.stft.spectrum(samples, index, &mut scratch),
+                Some(double) => {
+                    double.spectrum(samples, index, &mut double_scratch);
+                    &double_scratch.bins
+                }
+            };
             if let Some(complex) = &mut complex {
                 column(complex, index, |frame| frame.copy_from_slice(bins));
             }
@@ -144,7 +212,9 @@ impl SpectralPass {
                 dispatch!(power.apply(bins, values));
             }
             for ((kernel, input), feature) in self.kernels.iter().zip(&inputs).zip(&mut features) {
-                column(feature, index, |frame| kernel.frame(&powers[*input].1, n_bins, frame));
+                column(feature, index, |frame| {
+                    kernel.frame(&powers[*input].1, n_bins, frame)
+                });
             }
         }
         Ok(Spectra { complex, features })

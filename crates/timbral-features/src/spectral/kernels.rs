@@ -42,7 +42,11 @@ fn moments(magnitudes: &[f32]) -> (f64, f64) {
 #[inline(always)]
 fn centroid_bins(magnitudes: &[f32]) -> (f64, f64) {
     let (total, weighted) = moments(magnitudes);
-    let total = if total < f64::from(f32::MIN_POSITIVE) { 1.0 } else { total };
+    let total = if total < f64::from(f32::MIN_POSITIVE) {
+        1.0
+    } else {
+        total
+    };
     (weighted / total, total)
 }
 
