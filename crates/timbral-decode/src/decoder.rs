@@ -4,9 +4,10 @@ use std::io::{Read, Seek};
 use std::path::Path;
 
 use crate::audio::{Audio, Warning, WarningKind};
-use crate::engine::{Chunk, Engine, Limits};
+use crate::contained::contained;
+use crate::engine::{Chunk, Engine, Sought};
 use crate::error::DecodeError;
-use crate::options::{DecodeOptions, Excerpt};
+use crate::options::{DecodeOptions, Excerpt, Limits};
 use crate::probe::Probe;
 use crate::resample::Resampler;
 use crate::source::Source;
@@ -122,10 +123,14 @@ impl<'a> Decoder<'a> {
         }
         let (start, end);
         (engine, start, end) = excerpt(engine, &limits, options)?;
-        if start > 0 && first.is_none() && engine.seek_before(start)? {
-            first = engine.next_chunk()?;
+        if start > 0 && first.is_none() {
+            let sought = engine.seek_before(start)?;
+            if sought == Sought::Moved {
+                first = engine.next_chunk()?;
+            }
             // Not every container lands where it says; only the start is sure then.
-            if first.as_ref().is_none_or(|chunk| chunk.first_frame > start) {
+            let is_behind = || first.as_ref().is_none_or(|chunk| chunk.first_frame > start);
+            if sought == Sought::Lost || (sought == Sought::Moved && is_behind()) {
                 engine = engine.reopen(&limits)?;
                 first = None;
             }
@@ -142,7 +147,10 @@ impl<'a> Decoder<'a> {
         let probe = Probe::of(&engine);
         let out_channels = if options.mono { 1 } else { channels };
         let resampler = match options.sample_rate {
-            Some(wanted) if wanted != rate => Some(Resampler::new(rate, wanted, out_channels)?),
+            Some(wanted) if wanted != rate => {
+                let plan = || Resampler::new(rate, wanted, out_channels);
+                Some(contained(&engine.name, plan)??)
+            }
             _ => None,
         };
         let decoder = Self {
@@ -229,7 +237,7 @@ impl<'a> Decoder<'a> {
             } else {
                 self.finished = true;
                 if let Some(resampler) = &mut self.resampler {
-                    resampler.finish(out)?;
+                    contained(&self.engine.name, || resampler.finish(out))??;
                     self.replace_non_finite(&mut out[before..], self.start + self.taken);
                 }
             }
@@ -271,7 +279,9 @@ impl<'a> Decoder<'a> {
             wanted = &clamped;
         }
         let result = match &mut self.resampler {
-            Some(resampler) => resampler.push(wanted, out),
+            Some(resampler) => {
+                contained(&self.engine.name, || resampler.push(wanted, out)).and_then(|result| result)
+            }
             None => {
                 out.extend_from_slice(wanted);
                 Ok(())

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod audio;
+mod contained;
 #[cfg(any(feature = "au", feature = "wav"))]
 mod containers;
 mod decoder;
