@@ -2,7 +2,7 @@
 
 mod audio;
 mod contained;
-#[cfg(any(feature = "au", feature = "wav"))]
+#[cfg(any(feature = "au", feature = "caf", feature = "wav"))]
 mod containers;
 mod decoder;
 mod engine;

@@ -41,7 +41,12 @@ impl Hints {
                 let end = form.map(|size| opening.position + 8 + u64::from(size));
                 hints.is_cut = end > source.length() && source.length().is_some();
             }
-            Kind::Matroska => hints.end_padding_ns = matroska::end_padding(source)?,
+            Kind::Matroska => {
+                hints.is_cut = matroska::is_cut(&opening.head, opening.position, source.length());
+                if !hints.is_cut {
+                    hints.end_padding_ns = matroska::end_padding(source)?;
+                }
+            }
             _ => {
                 let first_frame = &opening.head[..opening.head.len().min(256)];
                 let has = |mark: &[u8]| first_frame.windows(mark.len()).any(|window| window == mark);
@@ -107,7 +112,7 @@ impl Timeline {
             let seconds = media.time_base?.calc_duration(media.duration?)?.as_secs_f64();
             (seconds > 0.0 && rate > 0).then_some((seconds * rate as f64) as u64)
         };
-        let is_own = matches!(kind, Kind::Wave | Kind::Wave64 | Kind::Au);
+        let is_own = matches!(kind, Kind::Wave | Kind::Wave64 | Kind::Au | Kind::Caf);
         let cuts = is_own || kind == Kind::Mp4 || parameters.codec == codec::CODEC_ID_OPUS;
         let preroll = match parameters.codec {
             // Overlap of one block, and the bit reservoir of up to 511 bytes: at the lowest rates about 24 frames.

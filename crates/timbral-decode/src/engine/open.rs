@@ -49,10 +49,10 @@ impl<'a> Engine<'a> {
             Err(Error::Unsupported(reason)) if reason.starts_with("core (probe)") => {
                 return Err(not_audio(name, opening.tagged));
             }
-            Err(_) if opening.kind == Kind::Caf && !can_seek => {
+            Err(_) if opening.kind == Kind::CafPackets && !can_seek => {
                 return Err(DecodeError::Unseekable {
                     name,
-                    reason: "CAF holds its parts in any order".to_owned(),
+                    reason: "CAF of compressed packets holds its parts in any order".to_owned(),
                 });
             }
             Err(Error::IoError(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
