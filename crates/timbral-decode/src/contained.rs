@@ -138,6 +138,30 @@ mod tests {
         assert_eq!(contained("a.mp3", || 7).unwrap(), 7);
     }
 
+    /// Runs one test of this module on its own; what it wrote to stderr.
+    fn stderr_of(test: &str) -> String {
+        let program = std::env::current_exe().unwrap();
+        let name = format!("contained::tests::{test}");
+        let run = std::process::Command::new(program)
+            .args(["--exact", &name, "--nocapture"])
+            .output()
+            .unwrap();
+        assert!(run.status.success());
+        assert!(
+            String::from_utf8_lossy(&run.stdout).contains("1 passed"),
+            "{name}"
+        );
+        String::from_utf8_lossy(&run.stderr).into_owned()
+    }
+
+    #[test]
+    fn only_panics_of_the_caller_are_heard() {
+        assert_eq!(stderr_of("a_panic_of_a_codec_is_an_error"), "");
+        let heard = stderr_of("a_panic_of_the_callers_reader_stays_his");
+        assert_eq!(heard.matches("panicked at").count(), 1, "{heard}");
+        assert!(heard.contains("a reader of the caller"), "{heard}");
+    }
+
     #[test]
     fn a_panic_of_the_callers_reader_stays_his() {
         let outcome = catch_unwind(|| contained("a.mp3", || of_caller(|| panic!("a reader of the caller"))));

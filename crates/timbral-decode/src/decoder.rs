@@ -124,16 +124,7 @@ impl<'a> Decoder<'a> {
         let (start, end);
         (engine, start, end) = excerpt(engine, &limits, options)?;
         if start > 0 && first.is_none() {
-            let sought = engine.seek_before(start)?;
-            if sought == Sought::Moved {
-                first = engine.next_chunk()?;
-            }
-            // Not every container lands where it says; only the start is sure then.
-            let is_behind = || first.as_ref().is_none_or(|chunk| chunk.first_frame > start);
-            if sought == Sought::Lost || (sought == Sought::Moved && is_behind()) {
-                engine = engine.reopen(&limits)?;
-                first = None;
-            }
+            (engine, first) = stand_before(engine, start, &limits)?;
         }
         if !engine.knows_its_form() {
             return Err(DecodeError::NoAudio {
@@ -428,6 +419,31 @@ impl Iterator for Decoder<'_> {
             }
         }
     }
+}
+
+/// Stands where decoding gives from `start` on what a whole decode gives; the chunk, if any, is the first that does.
+fn stand_before<'a>(
+    mut engine: Engine<'a>,
+    start: u64,
+    limits: &Limits,
+) -> Result<(Engine<'a>, Option<Chunk>), DecodeError> {
+    match engine.seek_before(start)? {
+        Sought::Stays => return Ok((engine, None)),
+        Sought::Moved => {
+            let mut chunk = engine.next_chunk()?;
+            // Not every container lands where it says; only the start is sure then.
+            let is_early = chunk.as_ref().is_some_and(|chunk| chunk.first_frame <= start);
+            let ends_early = |chunk: &Chunk| chunk.first_frame + chunk.frames as u64 <= start;
+            while is_early && chunk.as_ref().is_some_and(ends_early) {
+                chunk = engine.next_chunk()?;
+            }
+            if is_early && !engine.remembers_too_much() {
+                return Ok((engine, chunk));
+            }
+        }
+        Sought::Lost => {}
+    }
+    Ok((engine.reopen(limits)?, None))
 }
 
 /// The excerpt in frames of the source.

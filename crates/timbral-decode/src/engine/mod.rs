@@ -57,10 +57,15 @@ pub(crate) struct Engine<'a> {
     decoder: Box<dyn AudioDecoder>,
     can_seek: bool,
     is_matroska: bool,
+    is_opus: bool,
     track: Track,
     time_base: Option<TimeBase>,
     /// The clock of the next decoded frame; below 0 while priming is dropped.
     clock: i64,
+    /// The timestamp of the first packet.
+    first_ticks: Option<i64>,
+    /// Whether Opus decoded speech since the latest seek.
+    speech_since_seek: bool,
     /// Set by a seek: the next packet tells the clock.
     resynchronise: bool,
     good_packets: u64,
@@ -111,6 +116,7 @@ impl<'a> Engine<'a> {
                 Ok(Ok(Some(packet))) if packet.track_id != self.track.id => {}
                 Ok(Ok(Some(packet))) => {
                     self.errors_in_a_row = 0;
+                    self.first_ticks = self.first_ticks.or(Some(packet.pts.get()));
                     return Ok(Some(packet));
                 }
                 Ok(Ok(None)) => {
@@ -184,6 +190,7 @@ impl<'a> Engine<'a> {
             self.clock = self.packet_clock(packet);
             self.resynchronise = false;
         }
+        self.note_speech(packet);
         let duration = self.packet_frames(packet);
         let (decoder, samples) = (&mut self.decoder, &mut self.samples);
         let decoded = contained(&self.name, || {
