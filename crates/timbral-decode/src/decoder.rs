@@ -290,11 +290,10 @@ impl<'a> Decoder<'a> {
 
     /// Replaces NaN and infinite samples by 0 and tells of it.
     fn replace_non_finite(&mut self, samples: &mut [f32], first_frame: u64) {
-        // The bits of a finite number, without its sign, lie below those of infinity. An integer maximum over all is
-        // vectorised; a float comparison with an early exit is not.
-        const INFINITY: u32 = 0x7f80_0000;
-        let bits = |sample: &f32| sample.to_bits() & 0x7fff_ffff;
-        if samples.iter().map(bits).max().unwrap_or(0) < INFINITY {
+        // The exponent of what is not finite has all bits set, so that one more carries into the sign. A sum of bits
+        // over all is vectorised; a comparison with an early exit is not.
+        let carry = |sample: &f32| (sample.to_bits() & 0x7fff_ffff) + 0x0080_0000;
+        if samples.iter().map(carry).fold(0, |all, bits| all | bits) >> 31 == 0 {
             return;
         }
         let channels = self.engine.header.channels;
