@@ -426,21 +426,30 @@ fn stand_before<'a>(
     start: u64,
     limits: &Limits,
 ) -> Result<(Engine<'a>, Option<Chunk>), DecodeError> {
-    match engine.seek_before(start)? {
-        Sought::Stays => return Ok((engine, None)),
-        Sought::Moved => {
-            let mut chunk = engine.next_chunk()?;
-            // Not every container lands where it says; only the start is sure then.
-            let is_early = chunk.as_ref().is_some_and(|chunk| chunk.first_frame <= start);
-            let ends_early = |chunk: &Chunk| chunk.first_frame + chunk.frames as u64 <= start;
-            while is_early && chunk.as_ref().is_some_and(ends_early) {
-                chunk = engine.next_chunk()?;
-            }
-            if is_early && !engine.remembers_too_much() {
-                return Ok((engine, chunk));
-            }
+    // Not every container lands where it says; clusters of Matroska, for one, are 5 s long as a rule.
+    let told = engine.warnings.len();
+    for seconds in [0, 12, 60] {
+        engine.warnings.truncate(told);
+        let before = seconds * u64::from(engine.header.sample_rate);
+        let sought = engine.seek_before(start.saturating_sub(before))?;
+        if sought == Sought::Stays && seconds == 0 {
+            return Ok((engine, None));
         }
-        Sought::Lost => {}
+        if sought != Sought::Moved {
+            break;
+        }
+        let mut chunk = engine.next_chunk()?;
+        if chunk.as_ref().is_none_or(|chunk| chunk.first_frame > start) {
+            continue;
+        }
+        let ends_early = |chunk: &Chunk| chunk.first_frame + chunk.frames as u64 <= start;
+        while chunk.as_ref().is_some_and(ends_early) {
+            chunk = engine.next_chunk()?;
+        }
+        if engine.remembers_too_much() {
+            break;
+        }
+        return Ok((engine, chunk));
     }
     Ok((engine.reopen(limits)?, None))
 }
