@@ -7,6 +7,7 @@ mod containers;
 mod decoder;
 mod engine;
 mod error;
+mod excerpt;
 mod formats;
 mod matroska;
 mod mp4;
