@@ -8,6 +8,7 @@ mod decompose;
 mod delta;
 mod effects;
 mod error;
+mod fft;
 mod filters;
 mod framing;
 mod frontends;
