@@ -146,6 +146,12 @@ pub(crate) fn short_dot(a: &[f32], b: &[f32]) -> f32 {
             lanes[i] += x[i] * y[i];
         }
     }
+    short_sum(lanes)
+}
+
+/// Sums partial sums in pairs.
+#[inline(always)]
+pub(crate) fn short_sum(lanes: [f32; SHORT]) -> f32 {
     let [a, b, c, d, e, f, g, h] = settle(lanes);
     ((a + e) + (c + g)) + ((b + f) + (d + h))
 }

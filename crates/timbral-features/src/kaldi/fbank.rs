@@ -4,12 +4,12 @@ use ndarray::{Array2, ArrayRef2, Axis};
 use realfft::num_complex::Complex32;
 
 use super::config::{KaldiFbankConfig, Sizes};
-use super::mel_bank::{BAND_LANES, Bands};
+use super::mel_bank::Bands;
 use crate::error::{FeatureError, check_finite};
 use crate::fft::{RealFft, RealFftScratch};
 use crate::framing::PadMode;
 use crate::shape::{check_output, fill_frames, frame_major};
-use crate::simd::{dispatch, ln, sum_of};
+use crate::simd::{SHORT, dispatch, ln, sum_of};
 
 /// The floor under every logarithm: the distance between 1 and the next `f32`.
 const LOG_FLOOR: f32 = f32::EPSILON;
@@ -185,7 +185,7 @@ impl KaldiFbank {
         scratch.spectrum.resize(self.fft.n_bins(), Complex32::default());
         self.fft.prepare(&mut scratch.fft);
         scratch.power.clear();
-        scratch.power.resize(n_fft / 2 + BAND_LANES, 0.0);
+        scratch.power.resize(n_fft / 2 + SHORT, 0.0);
     }
 
     /// The samples of one frame, mirrored into `frame` where they reach beyond the signal.
