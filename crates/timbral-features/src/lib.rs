@@ -9,6 +9,7 @@ mod delta;
 mod effects;
 mod error;
 mod feature_set;
+mod fft;
 mod filters;
 mod framing;
 mod frontends;
