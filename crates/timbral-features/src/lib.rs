@@ -11,6 +11,7 @@ mod decompose;
 mod delta;
 mod effects;
 mod error;
+mod feature_set;
 mod filters;
 mod framing;
 mod frontends;
@@ -68,6 +69,10 @@ pub use effects::{
     split, trim,
 };
 pub use error::FeatureError;
+pub use feature_set::{
+    ColumnNaming, FEATURE_SET_VERSION, Feature, FeatureSet, FeatureSetConfig, FeatureSpec, FeatureSummary,
+    PcenMelConfig, Precision, TempoFeatureConfig, TempogramFeatureConfig,
+};
 pub use filters::{
     ChromaFilterConfig, CqToChromaConfig, DctNorm, DctType, MelFilterBank, MelFilterConfig, MelNorm,
     WaveletConfig, Wavelets, chroma_filters, cq_to_chroma, dct_matrix, relative_bandwidth, wavelet,

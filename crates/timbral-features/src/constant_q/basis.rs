@@ -74,12 +74,10 @@ impl Basis {
         let mut input = fft.make_input_vec();
         let filters = wavelets.filters.rows().into_iter().zip(&wavelets.lengths);
         for (index, (filter, &length)) in filters.enumerate() {
-            for (take_real, spectrum) in [(true, &mut real), (false, &mut imaginary)] {
+            for (is_real, spectrum) in [(true, &mut real), (false, &mut imaginary)] {
                 input.fill(0.0);
-                input
-                    .iter_mut()
-                    .zip(filter)
-                    .for_each(|(to, c)| *to = if take_real { c.re } else { c.im });
+                let parts = filter.iter().map(|c| if is_real { c.re } else { c.im });
+                input.iter_mut().zip(parts).for_each(|(to, part)| *to = part);
                 let done = fft.process_with_scratch(&mut input, spectrum, &mut scratch);
                 debug_assert!(done.is_ok(), "buffers have the planned lengths");
             }
@@ -113,6 +111,19 @@ impl Basis {
             start,
             weights: first..padded,
         });
+    }
+
+    /// The same filters with all weights multiplied.
+    pub(super) fn scaled(&self, factor: f32) -> Self {
+        let mut scaled = self.clone();
+        if factor != 1.0 {
+            scaled
+                .re
+                .iter_mut()
+                .chain(&mut scaled.im)
+                .for_each(|w| *w *= factor);
+        }
+        scaled
     }
 
     pub(super) fn len(&self) -> usize {

@@ -14,7 +14,7 @@ use crate::error::FeatureError;
 use crate::filters::{CqToChromaConfig, cq_to_chroma};
 use crate::resample::ResampleType;
 use crate::shape::{fill_frames, frame_major, visit_frames};
-use crate::simd::{dispatch, dot};
+use crate::simd::{dispatch, product};
 use crate::util::Norm;
 use crate::window::{Window, get_window};
 
@@ -91,6 +91,22 @@ impl Default for ChromaCqtConfig {
             tuning: None,
             cqt_mode: CqtMode::Full,
             res_type: ResampleType::SoxrHq,
+        }
+    }
+}
+
+impl ChromaCqtConfig {
+    /// The transform that is folded.
+    pub fn cqt(&self) -> CqtConfig {
+        CqtConfig {
+            sample_rate: self.sample_rate,
+            hop_length: self.hop_length,
+            fmin: self.fold.fmin,
+            n_bins: self.n_octaves.saturating_mul(self.fold.bins_per_octave),
+            bins_per_octave: self.fold.bins_per_octave,
+            tuning: self.tuning,
+            res_type: self.res_type,
+            ..CqtConfig::default()
         }
     }
 }
@@ -196,12 +212,11 @@ impl Fold {
     }
 
     fn frame(&self, magnitudes: &[f32], classes: &mut [f32]) {
-        dispatch(|| {
-            for (class, row) in classes.iter_mut().zip(self.matrix.rows()) {
-                let sum = row.to_slice().map_or(0.0, |row| dot(row, magnitudes));
-                *class = if sum < self.threshold { 0.0 } else { sum };
-            }
-        });
+        if let Some(matrix) = self.matrix.as_slice() {
+            dispatch!(product(matrix, magnitudes, classes));
+        }
+        let quiet = classes.iter_mut().filter(|class| **class < self.threshold);
+        quiet.for_each(|class| *class = 0.0);
         normalize_frame(classes, self.norm);
     }
 
@@ -247,6 +262,11 @@ fn check_magnitudes(magnitudes: ArrayView2<'_, f32>) -> Result<(), FeatureError>
     Ok(())
 }
 
+/// The magnitudes of a transform, as the chroma sees them.
+pub(crate) fn magnitudes(transform: ArrayView2<'_, Complex32>) -> Array2<f32> {
+    transform.mapv(modulus)
+}
+
 fn modulus(c: Complex32) -> f32 {
     (c.re * c.re + c.im * c.im).sqrt()
 }
@@ -286,17 +306,8 @@ impl ChromaCqt {
     }
 
     fn with_norm(config: ChromaCqtConfig, norm: Option<Norm>) -> Result<Self, FeatureError> {
-        let n_bins = config.n_octaves.saturating_mul(config.fold.bins_per_octave);
-        let cqt = CqtConfig {
-            sample_rate: config.sample_rate,
-            hop_length: config.hop_length,
-            fmin: config.fold.fmin,
-            n_bins,
-            bins_per_octave: config.fold.bins_per_octave,
-            tuning: config.tuning,
-            res_type: config.res_type,
-            ..CqtConfig::default()
-        };
+        let cqt = config.cqt();
+        let n_bins = cqt.n_bins;
         let transform = match config.cqt_mode {
             CqtMode::Full => Transform::Full(Box::new(Cqt::new(cqt)?)),
             CqtMode::Hybrid => Transform::Hybrid(Box::new(HybridCqt::new(cqt)?)),
@@ -390,6 +401,11 @@ impl ChromaVqt {
     /// The configuration of the plan.
     pub fn config(&self) -> &ChromaVqtConfig {
         &self.config
+    }
+
+    /// Number of pitch classes, the bins of an octave.
+    pub fn n_rows(&self) -> usize {
+        self.fold.matrix.nrows()
     }
 
     /// The chroma of a signal, of shape `(bins_per_octave, n_frames)`.

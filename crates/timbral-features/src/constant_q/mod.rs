@@ -3,11 +3,13 @@
 mod basis;
 mod chroma;
 mod config;
+mod decimate;
 mod intervals;
 mod pseudo;
 mod tonnetz;
 mod vqt;
 
+pub(crate) use chroma::magnitudes;
 pub use chroma::{
     ChromaCens, ChromaCensConfig, ChromaCqt, ChromaCqtConfig, ChromaVqt, ChromaVqtConfig, CqtMode, FoldConfig,
 };

@@ -1,16 +1,17 @@
 //! The transforms: octave by octave at ever lower rates.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use ndarray::{Array2, ArrayRef2, Axis};
 use realfft::num_complex::Complex32;
 
 use super::basis::{Basis, Parts};
 use super::config::{CqtConfig, VqtConfig, check_cutoff};
+use super::decimate::{Decimator, DecimatorScratch};
 use super::intervals::Intervals;
 use crate::error::{FeatureError, check_finite};
 use crate::filters::wavelet_lengths;
-use crate::resample::{ResampleConfig, ResampleScratch, Resampler};
 use crate::shape::{check_output, frame_major};
 use crate::simd::dispatch;
 use crate::stft::{Stft, StftConfig, StftScratch};
@@ -56,7 +57,7 @@ pub struct Cqt {
 #[derive(Debug, Clone, Default)]
 pub struct CqtScratch {
     stft: StftScratch,
-    resample: ResampleScratch,
+    decimator: DecimatorScratch,
     parts: Parts,
     bins: Vec<Complex32>,
     lowered: Vec<f32>,
@@ -68,14 +69,14 @@ pub struct CqtScratch {
 struct Octaves {
     early: Option<Early>,
     octaves: Vec<Octave>,
-    half: Resampler,
+    half: Decimator,
 }
 
 /// The decimation before the first octave.
 #[derive(Debug, Clone)]
 struct Early {
     factor: usize,
-    resampler: Resampler,
+    decimator: Decimator,
     gain: f32,
 }
 
@@ -105,20 +106,11 @@ impl Octaves {
         let n_octaves = cqt.n_bins.div_ceil(cqt.bins_per_octave);
 
         let factor = early_factor(rate / 2.0, cutoff, cqt.hop_length, n_octaves);
-        let decimator = |factor: usize| {
-            Resampler::new(ResampleConfig {
-                orig_sr: factor as f64,
-                target_sr: 1.0,
-                res_type: cqt.res_type,
-                scale: true,
-                ..ResampleConfig::default()
-            })
-        };
         let early = if factor > 1 {
             let gain = if cqt.scale { 1.0 } else { (factor as f32).sqrt() };
             Some(Early {
                 factor,
-                resampler: decimator(factor)?,
+                decimator: Decimator::new(factor, cqt.res_type)?,
                 gain,
             })
         } else {
@@ -141,7 +133,13 @@ impl Octaves {
                     louder
                 }
             };
-            let basis = Basis::new(&frequencies[bins.clone()], &wavelets, cqt.sparsity, 0, gain)?;
+            let basis = match octaves.last() {
+                // An octave down at half the rate the filters are the same.
+                Some(above) if is_octave_below(&frequencies, &alpha, &bins, above, *gamma) => above
+                    .basis
+                    .scaled(if cqt.scale { 1.0 } else { std::f32::consts::SQRT_2 }),
+                _ => Basis::new(&frequencies[bins.clone()], &wavelets, cqt.sparsity, 0, gain)?,
+            };
             let stft = Stft::new(StftConfig {
                 n_fft: basis.n_fft,
                 hop_length,
@@ -165,7 +163,7 @@ impl Octaves {
         Ok(Self {
             early,
             octaves,
-            half: decimator(2)?,
+            half: Decimator::new(2, cqt.res_type)?,
         })
     }
 
@@ -180,7 +178,7 @@ impl Octaves {
                     reason: "to lower the rate before the first octave",
                 });
             }
-            length = early.resampler.output_len(length);
+            length = early.decimator.output_len(length);
         }
         let mut fewest = usize::MAX;
         for octave in &self.octaves {
@@ -200,7 +198,7 @@ impl Octaves {
     ) -> Result<(), FeatureError> {
         let CqtScratch {
             stft,
-            resample,
+            decimator,
             parts,
             bins,
             lowered,
@@ -208,8 +206,7 @@ impl Octaves {
         } = scratch;
         let mut is_lowered = false;
         if let Some(early) = &self.early {
-            lowered.resize(early.resampler.output_len(samples.len()), 0.0);
-            early.resampler.compute_into(samples, lowered, resample)?;
+            early.decimator.process(samples, lowered, decimator)?;
             lowered.iter_mut().for_each(|x| *x *= early.gain);
             is_lowered = true;
         }
@@ -219,7 +216,7 @@ impl Octaves {
             bins.resize(octave.basis.len(), Complex32::default());
             for (t, mut frame) in out.axis_iter_mut(Axis(1)).enumerate() {
                 let spectrum = octave.stft.spectrum(signal, t, stft);
-                dispatch(|| {
+                dispatch!({
                     parts.load(spectrum);
                     octave.basis.apply(parts, bins);
                 });
@@ -227,14 +224,33 @@ impl Octaves {
                 rows.zip(bins.iter()).for_each(|(to, value)| *to = *value);
             }
             if octave.decimate {
-                next.resize(self.half.output_len(signal.len()), 0.0);
-                self.half.compute_into(signal, next, resample)?;
+                self.half.process(signal, next, decimator)?;
                 std::mem::swap(lowered, next);
                 is_lowered = true;
             }
         }
         Ok(())
     }
+}
+
+/// Whether the filters of some bins are those of the octave above, which is decimated next: every frequency a half, and
+/// the relative bandwidths equal.
+fn is_octave_below(
+    frequencies: &[f64],
+    alpha: &[f64],
+    bins: &Range<usize>,
+    above: &Octave,
+    gamma: Option<f64>,
+) -> bool {
+    let is_same = |a: f64, b: f64| (a - b).abs() <= 1e-9 * b;
+    gamma == Some(0.0)
+        && above.decimate
+        && above.first_bin == bins.end
+        && above.basis.len() == bins.len()
+        && bins.clone().all(|bin| {
+            let upper = bin + bins.len();
+            is_same(2.0 * frequencies[bin], frequencies[upper]) && is_same(alpha[bin], alpha[upper])
+        })
 }
 
 /// The power of two by which the rate can be lowered at once: as far as the highest filter allows, less one octave for

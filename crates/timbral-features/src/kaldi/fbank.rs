@@ -8,11 +8,11 @@ use realfft::num_complex::Complex32;
 use realfft::{RealFftPlanner, RealToComplex};
 
 use super::config::{KaldiFbankConfig, Sizes};
-use super::mel_bank::{Band, bands};
+use super::mel_bank::{BAND_LANES, Bands};
 use crate::error::{FeatureError, check_finite};
 use crate::framing::PadMode;
 use crate::shape::{check_output, fill_frames, frame_major};
-use crate::simd::{dispatch, dot, ln, sum_of};
+use crate::simd::{dispatch, ln, sum_of};
 
 /// The floor under every logarithm: the distance between 1 and the next `f32`.
 const LOG_FLOOR: f32 = f32::EPSILON;
@@ -34,7 +34,7 @@ pub struct KaldiFbank {
     config: KaldiFbankConfig,
     sizes: Sizes,
     window: Vec<f32>,
-    bands: Vec<Band>,
+    bands: Bands,
     log_energy_floor: f32,
     fft: Arc<dyn RealToComplex<f32>>,
 }
@@ -68,7 +68,7 @@ impl KaldiFbank {
     pub fn new(config: KaldiFbankConfig) -> Result<Self, FeatureError> {
         let sizes = config.sizes()?;
         let window = config.window_type.weights(sizes.window, config.blackman_coeff);
-        let bands = bands(&config, sizes.n_fft)?;
+        let bands = Bands::new(&config, sizes.n_fft)?;
         let log_energy_floor = if config.energy_floor == 0.0 {
             f32::NEG_INFINITY
         } else {
@@ -182,11 +182,11 @@ impl KaldiFbank {
             ..
         } = scratch;
         let raw = self.cut(samples, index, frame);
-        let energy = dispatch(|| self.window_frame(raw, padded));
+        let energy = dispatch!(self.window_frame(raw, padded));
         // The lengths are right by construction, the only thing that the transform can object to.
         let done = self.fft.process_with_scratch(padded, spectrum, fft);
         debug_assert!(done.is_ok(), "buffers have the planned lengths");
-        dispatch(|| self.integrate(spectrum, power, mel));
+        dispatch!(self.integrate(spectrum, power, mel));
         energy
     }
 
@@ -199,7 +199,8 @@ impl KaldiFbank {
         scratch
             .fft
             .resize(self.fft.get_scratch_len(), Complex32::default());
-        scratch.power.resize(n_fft / 2, 0.0);
+        scratch.power.clear();
+        scratch.power.resize(n_fft / 2 + BAND_LANES, 0.0);
     }
 
     /// The samples of one frame, mirrored into `frame` where they reach beyond the signal.
@@ -263,16 +264,15 @@ impl KaldiFbank {
 
     #[inline(always)]
     fn integrate(&self, spectrum: &[Complex32], power: &mut [f32], mel: &mut [f32]) {
-        power
+        let (power_bins, _) = power.split_at_mut(spectrum.len() - 1);
+        power_bins
             .iter_mut()
             .zip(spectrum)
             .for_each(|(p, c)| *p = c.re * c.re + c.im * c.im);
         if !self.config.use_power {
             power.iter_mut().for_each(|p| *p = p.sqrt());
         }
-        for (value, band) in mel.iter_mut().zip(&self.bands) {
-            *value = dot(&power[band.start..band.start + band.weights.len()], &band.weights);
-        }
+        self.bands.apply(power, mel);
         if self.config.use_log_fbank {
             mel.iter_mut().for_each(|value| *value = ln(value.max(LOG_FLOOR)));
         }

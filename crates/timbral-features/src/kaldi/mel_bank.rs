@@ -1,5 +1,7 @@
 //! Kaldi's mel triangles: straight lines on the mel axis.
 
+use std::ops::Range;
+
 use super::config::KaldiFbankConfig;
 use crate::error::FeatureError;
 
@@ -79,15 +81,58 @@ impl Warp {
     }
 }
 
-/// One band: the first bin that it weighs, and the weights from there on.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Band {
-    pub(super) start: usize,
-    pub(super) weights: Vec<f32>,
-}
+/// Weights are padded to whole chunks of this many bins.
+pub(super) const BAND_LANES: usize = 8;
 
 /// The bands over the first `n_fft / 2` bins; the Nyquist bin belongs to none.
-pub(super) fn bands(config: &KaldiFbankConfig, n_fft: usize) -> Result<Vec<Band>, FeatureError> {
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Bands {
+    /// The first bin of each band, and where its chunks lie.
+    rows: Vec<(usize, Range<usize>)>,
+    weights: Vec<[f32; BAND_LANES]>,
+}
+
+impl Bands {
+    pub(super) fn new(config: &KaldiFbankConfig, n_fft: usize) -> Result<Self, FeatureError> {
+        let mut bands = Self {
+            rows: Vec::new(),
+            weights: Vec::new(),
+        };
+        for (start, weights) in triangles(config, n_fft)? {
+            let first = bands.weights.len();
+            bands.weights.extend(weights.chunks(BAND_LANES).map(|chunk| {
+                let mut padded = [0.0; BAND_LANES];
+                padded[..chunk.len()].copy_from_slice(chunk);
+                padded
+            }));
+            bands.rows.push((start, first..bands.weights.len()));
+        }
+        Ok(bands)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The sum of each band. `power` has at least [`BAND_LANES`] values more than there are bins.
+    #[inline(always)]
+    pub(super) fn apply(&self, power: &[f32], sums: &mut [f32]) {
+        for (value, (start, chunks)) in sums.iter_mut().zip(&self.rows) {
+            let mut lanes = [0.0f32; BAND_LANES];
+            let values = power[*start..].as_chunks::<BAND_LANES>().0;
+            for (w, x) in self.weights[chunks.clone()].iter().zip(values) {
+                for i in 0..BAND_LANES {
+                    lanes[i] += w[i] * x[i];
+                }
+            }
+            *value = ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6]))
+                + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
+        }
+    }
+}
+
+/// The first bin that each band weighs, and its weights from there on.
+fn triangles(config: &KaldiFbankConfig, n_fft: usize) -> Result<Vec<(usize, Vec<f32>)>, FeatureError> {
     const MOST_BANDS: usize = 1 << 20;
     if config.num_mel_bins <= 3 || config.num_mel_bins > MOST_BANDS {
         return Err(FeatureError::config(
@@ -145,7 +190,7 @@ pub(super) fn bands(config: &KaldiFbankConfig, n_fft: usize) -> Result<Vec<Band>
                     .max(0.0) as f32
             })
             .collect();
-        Band { start, weights }
+        (start, weights)
     };
     Ok((0..config.num_mel_bins).map(band).collect())
 }

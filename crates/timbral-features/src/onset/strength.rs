@@ -180,7 +180,7 @@ pub fn onset_strength_multi(
     let mut rises = vec![0.0; n_bins];
     let mut bad = None;
     visit_frames(&decibels, &mut Vec::new(), |t, frame| {
-        dispatch(|| {
+        dispatch!({
             if !frame.iter().fold(true, |fine, x| fine & x.is_finite()) && bad.is_none() {
                 bad = frame
                     .iter()

@@ -12,7 +12,7 @@ use interpolate::Interpolator;
 
 pub(crate) use kaiser::{Kaiser, sinc};
 use polyphase::Polyphase;
-use spectral::{SpectralScratch, SpectralStage};
+pub(crate) use spectral::{SpectralScratch, SpectralStage};
 
 /// Beyond this the blocks of the frequency-domain filter grow too long for a ratio of integers, and the general way
 /// is taken.

@@ -13,7 +13,8 @@ use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 use super::kaiser::{Kaiser, kaiser_half_length, sinc};
 
 /// Where the pass band ends, as a share of the lower Nyquist frequency; the stop band begins at 1.
-pub(crate) const PASS_BAND: f64 = 0.913;
+/// Chosen so that the middle of the transition, and with it the impulse response, is that of soxr.
+pub(crate) const PASS_BAND: f64 = 0.913_76;
 
 /// The plan for one ratio `up / down`.
 #[derive(Clone)]
@@ -57,7 +58,20 @@ impl SpectralStage {
         let width = 0.5 * band * (1.0 - PASS_BAND);
         let cutoff = band * 0.5 * (1.0 + PASS_BAND);
         let half = kaiser_half_length(attenuation, width);
-        let overlap = half.div_ceil(down);
+        Self::designed(
+            up,
+            down,
+            cutoff,
+            half as f64,
+            Kaiser::for_attenuation(attenuation),
+        )
+    }
+
+    /// With a filter of its own: a sinc that is cut off at a share of the input's Nyquist frequency, in a window over
+    /// `half` input samples to both sides, of which it need not be a whole number.
+    pub(crate) fn designed(up: usize, down: usize, cutoff: f64, half: f64, window: Kaiser) -> Self {
+        let reach = half.ceil() as usize;
+        let overlap = reach.div_ceil(down);
         // Sixteen overlaps a block waste an eighth of the work; a floor keeps short filters out of tiny transforms.
         let mut units = (16 * overlap).next_power_of_two();
         while units * up.max(down) < 2048 {
@@ -68,11 +82,10 @@ impl SpectralStage {
         let forward = planner.plan_fft_forward(n_in);
         let inverse = planner.plan_fft_inverse(n_out);
 
-        let window = Kaiser::for_attenuation(attenuation);
-        let tap = |n: usize| sinc(cutoff * n as f64) * window.at(n as f64 / half as f64);
+        let tap = |n: usize| sinc(cutoff * n as f64) * window.at(n as f64 / half);
         let mut taps = vec![0.0; n_in];
         taps[0] = tap(0);
-        for n in 1..half.min(n_in / 2) {
+        for n in 1..reach.min(n_in / 2) {
             let value = tap(n);
             taps[n] = value;
             taps[n_in - n] = value;

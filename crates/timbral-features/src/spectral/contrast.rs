@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::plan::{check_magnitudes, hz_per_bin};
 use crate::error::{FeatureError, check_finite};
 use crate::shape::{check_output, fill_frames, frame_major, visit_frames};
-use crate::simd::{LANES, dispatch, ten_log10};
+use crate::simd::{LANES, dispatch, settle};
 use crate::stft::{Power, Stft, StftConfig, StftScratch};
 
 /// The spectral contrast.
@@ -49,7 +49,7 @@ struct Band {
 }
 
 /// Decibels of peaks and valleys are lifted to this far below the largest of them all.
-const TOP_DB: f32 = 80.0;
+const TOP_DB: f64 = 80.0;
 const AMIN: f32 = 1e-10;
 
 /// The distance between peaks and valleys of the spectrum in octave bands, in decibels.
@@ -189,7 +189,7 @@ impl SpectralContrast {
         fill_frames(out, &mut Vec::new(), |index, peaks| {
             let bins = self.stft.spectrum(samples, index, stft);
             // Powers have the order of magnitudes, and roots are taken of the chosen few only.
-            dispatch(|| Power::Energy.apply(bins, magnitudes));
+            dispatch!(Power::Energy.apply(bins, magnitudes));
             let valleys = &mut valleys[index * peaks.len()..(index + 1) * peaks.len()];
             self.extremes(magnitudes, true, sorted, peaks, valleys);
         });
@@ -231,26 +231,20 @@ impl SpectralContrast {
         peaks: &mut [f32],
         valleys: &mut [f32],
     ) {
-        let root = |v: f32| {
-            if squared {
-                f64::from(v).sqrt()
-            } else {
-                f64::from(v)
-            }
-        };
-        let mean =
-            |chosen: &[f32]| (chosen.iter().map(|v| root(v.abs())).sum::<f64>() / chosen.len() as f64) as f32;
-        for ((band, peak), valley) in self.bands.iter().zip(peaks).zip(valleys) {
-            let values = &values[band.start..band.end];
-            sorted.resize(values.len().max(sorted.len()), 0.0);
-            *valley = mean(dispatch(|| smallest(values, 1.0, band.count, sorted)));
-            *peak = mean(dispatch(|| smallest(values, -1.0, band.count, sorted)));
-        }
+        dispatch!(extremes_of_bands(
+            &self.bands,
+            values,
+            squared,
+            sorted,
+            peaks,
+            valleys
+        ));
     }
 
     /// Peaks and valleys to contrast.
     fn finish(&self, peaks: &mut ArrayRef2<f32>, valleys: &[f32]) {
-        let log = |v: f32| ten_log10(v.max(AMIN));
+        // The difference of two logarithms is small beside them, so they are taken in double precision.
+        let log = |v: f32| 10.0 * f64::from(v.max(AMIN)).log10();
         let largest = |v: f32| log(v) - TOP_DB;
         let peak_floor = largest(peaks.iter().copied().fold(0.0, f32::max));
         let valley_floor = largest(valleys.iter().copied().fold(0.0, f32::max));
@@ -261,48 +255,127 @@ impl SpectralContrast {
                 *peak = if self.config.linear {
                     *peak - valley
                 } else {
-                    log(*peak).max(peak_floor) - log(*valley).max(valley_floor)
+                    (log(*peak).max(peak_floor) - log(*valley).max(valley_floor)) as f32
                 };
             }
         });
     }
 }
 
-/// The `count` smallest of `sign * values`, in no order, in `buffer`, which is at least as long as `values`.
-///
-/// Sixteen interleaved minima bound the answer from above: as many of them as are asked for are values too. What lies
-/// within the bound is hardly more than the answer, and finding it needs no branch.
 #[inline(always)]
-fn smallest<'a>(values: &[f32], sign: f32, count: usize, buffer: &'a mut [f32]) -> &'a [f32] {
-    let mut minima = [f32::INFINITY; LANES];
+fn extremes_of_bands(
+    bands: &[Band],
+    values: &[f32],
+    squared: bool,
+    sorted: &mut Vec<f32>,
+    peaks: &mut [f32],
+    valleys: &mut [f32],
+) {
+    for ((band, peak), valley) in bands.iter().zip(peaks).zip(valleys) {
+        let values = &values[band.start..band.end];
+        let count = band.count as f64;
+        *valley = (sum_of_smallest(values, 1.0, band.count, squared, sorted) / count) as f32;
+        *peak = (sum_of_smallest(values, -1.0, band.count, squared, sorted) / count) as f32;
+    }
+}
+
+/// How many of its smallest values a lane keeps.
+const DEPTH: usize = 3;
+
+/// The sum of the magnitudes of the `count` smallest of `sign * values`; of their roots if `squared`.
+///
+/// Sixteen interleaved lanes keep their three smallest values each, in order. The smallest heads of the lanes are then
+/// taken off one after the other. Only if a lane runs out, which may have seen more, is the whole band searched.
+#[inline(always)]
+fn sum_of_smallest(values: &[f32], sign: f32, count: usize, squared: bool, sorted: &mut Vec<f32>) -> f64 {
+    let magnitude = |v: f32| {
+        let v = f64::from(v.abs());
+        if squared { v.sqrt() } else { v }
+    };
+    let mut first = [f32::INFINITY; LANES];
+    let mut second = [f32::INFINITY; LANES];
+    let mut third = [f32::INFINITY; LANES];
     let (chunks, rest) = values.as_chunks::<LANES>();
-    for chunk in chunks {
+    let mut last = [sign * f32::INFINITY; LANES];
+    last[..rest.len()].copy_from_slice(rest);
+    for chunk in chunks.iter().chain([&last]) {
         for i in 0..LANES {
             let value = sign * chunk[i];
-            minima[i] = if value < minima[i] { value } else { minima[i] };
+            let above = larger(first[i], value);
+            first[i] = smaller(first[i], value);
+            let beyond = larger(second[i], above);
+            second[i] = smaller(second[i], above);
+            third[i] = smaller(third[i], beyond);
         }
     }
-    for (minimum, value) in minima.iter_mut().zip(rest) {
-        *minimum = minimum.min(sign * value);
-    }
+    (first, second, third) = settle((first, second, third));
     if count == 1 {
-        buffer[0] = minima.into_iter().fold(f32::INFINITY, f32::min);
-        return &buffer[..1];
+        return magnitude(minimum(&first));
     }
-    let bound = if count <= LANES {
-        *minima.select_nth_unstable_by(count - 1, f32::total_cmp).1
-    } else {
-        f32::INFINITY
-    };
-    let mut found = 0;
-    for value in values {
-        buffer[found] = sign * value;
-        found += usize::from(sign * value <= bound);
+    let complete = values.len() <= DEPTH * LANES;
+    let (mut sum, mut taken) = (0.0, 0);
+    while taken < count {
+        let least = minimum(&first);
+        if least == f32::INFINITY {
+            return search(values, sign, count, magnitude, sorted);
+        }
+        let mut equal = 0u32;
+        let mut empty = 0u32;
+        for i in 0..LANES {
+            let take = first[i] == least;
+            equal += u32::from(take);
+            first[i] = if take { second[i] } else { first[i] };
+            second[i] = if take { third[i] } else { second[i] };
+            third[i] = if take { f32::INFINITY } else { third[i] };
+            empty += u32::from(first[i] == f32::INFINITY);
+        }
+        let equal = (equal as usize).min(count - taken);
+        taken += equal;
+        sum += equal as f64 * magnitude(least);
+        if !complete && empty > 0 && taken < count {
+            return search(values, sign, count, magnitude, sorted);
+        }
     }
-    if found > count {
-        buffer[..found].select_nth_unstable_by(count - 1, f32::total_cmp);
+    sum
+}
+
+#[inline(always)]
+fn smaller(a: f32, b: f32) -> f32 {
+    if b < a { b } else { a }
+}
+
+#[inline(always)]
+fn larger(a: f32, b: f32) -> f32 {
+    if b < a { a } else { b }
+}
+
+#[inline(always)]
+fn minimum(values: &[f32; LANES]) -> f32 {
+    let mut eight = [0.0f32; 8];
+    for i in 0..8 {
+        eight[i] = smaller(values[i], values[i + 8]);
     }
-    &buffer[..count.min(found)]
+    let mut four = [0.0f32; 4];
+    for i in 0..4 {
+        four[i] = smaller(eight[i], eight[i + 4]);
+    }
+    smaller(smaller(four[0], four[2]), smaller(four[1], four[3]))
+}
+
+/// The slow way, which is right for any values.
+#[cold]
+fn search(
+    values: &[f32],
+    sign: f32,
+    count: usize,
+    magnitude: impl Fn(f32) -> f64,
+    sorted: &mut Vec<f32>,
+) -> f64 {
+    sorted.clear();
+    sorted.extend(values.iter().map(|v| sign * v));
+    let (smaller, last, _) = sorted.select_nth_unstable_by(count - 1, f32::total_cmp);
+    smaller.sort_unstable_by(f32::total_cmp);
+    smaller.iter().map(|v| magnitude(*v)).sum::<f64>() + magnitude(*last)
 }
 
 /// The bands: both ends of an octave belong to it, each but the first also takes the bin below, each but the last then

@@ -107,6 +107,11 @@ macro_rules! spectral_shape {
                 Ok(out)
             }
 
+            /// The values of one frame of the magnitude spectrogram.
+            pub(crate) fn values_of(&self, magnitudes: &[f32], values: &mut [f32]) {
+                self.kernel.frame(magnitudes, values);
+            }
+
             /// The values of one frame. The caller has checked samples and lengths.
             pub(crate) fn frame(
                 &self,
@@ -118,7 +123,7 @@ macro_rules! spectral_shape {
                 let ShapeScratch { stft, magnitudes } = scratch;
                 magnitudes.resize(self.stft.n_bins(), 0.0);
                 let bins = self.stft.spectrum(samples, index, stft);
-                dispatch(|| Power::Magnitude.apply(bins, magnitudes));
+                dispatch!(Power::Magnitude.apply(bins, magnitudes));
                 self.kernel.frame(magnitudes, values);
             }
         }

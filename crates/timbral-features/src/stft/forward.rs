@@ -196,11 +196,7 @@ impl Stft {
 
     fn windowed(&self, samples: &[f32], index: usize, frame: &mut [f32]) {
         if let Some(source) = self.framing.interior(samples, index) {
-            dispatch(|| {
-                for ((to, x), w) in frame.iter_mut().zip(source).zip(&self.window) {
-                    *to = x * w;
-                }
-            });
+            dispatch!(multiply(source, &self.window, frame));
         } else {
             self.framing.fill(samples, index, frame);
             frame.iter_mut().zip(&self.window).for_each(|(x, w)| *x *= w);
@@ -211,6 +207,13 @@ impl Stft {
         // The lengths are right by construction, the only thing that the transform can object to.
         let done = self.fft.process_with_scratch(frame, bins, fft);
         debug_assert!(done.is_ok(), "buffers have the planned lengths");
+    }
+}
+
+#[inline(always)]
+fn multiply(samples: &[f32], window: &[f32], frame: &mut [f32]) {
+    for ((to, x), w) in frame.iter_mut().zip(samples).zip(window) {
+        *to = x * w;
     }
 }
 

@@ -157,7 +157,7 @@ impl Bank {
     }
 
     pub(super) fn apply(&self, bins: &[f32], out: &mut [f32]) {
-        dispatch(|| {
+        dispatch!({
             for (value, (start, weights)) in out.iter_mut().zip(&self.rows) {
                 *value = dot(&bins[*start..*start + weights.len()], weights);
             }
