@@ -69,13 +69,17 @@ pub fn compute_interleaved<P: FeaturePlan>(
     channels: usize,
 ) -> Result<Array3<P::Value>, FeatureError> {
     let length = samples.len().checked_div(channels).unwrap_or(0);
-    let shaped = ArrayView2::from_shape((length, channels), samples).map_err(|_| {
+    let wrong = || {
         FeatureError::shape(
             "interleaved samples",
             &[samples.len()],
             format!("a multiple of {channels} channels"),
         )
-    })?;
+    };
+    if length * channels != samples.len() {
+        return Err(wrong());
+    }
+    let shaped = ArrayView2::from_shape((length, channels), samples).map_err(|_| wrong())?;
     compute_channels(plan, shaped.t())
 }
 

@@ -244,12 +244,12 @@ impl OnsetStream {
             for ((rise, now), before) in rises.iter_mut().zip(frame).zip(before) {
                 *rise = (now - before).max(0.0);
             }
-            dispatch(|| config.aggregate.apply(rises))
+            dispatch!(config.aggregate.apply(rises))
         } else {
             0.0
         };
         reference.clear();
-        dispatch(|| maximum_filter(frame, config.max_size, reference));
+        dispatch!(maximum_filter(frame, config.max_size, reference));
         earlier.extend(reference.iter());
         value
     }
