@@ -94,7 +94,7 @@ fn spectral_shapes() {
     allocates_nothing(&SpectralFlatness::new(FlatnessConfig::default()).unwrap());
     allocates_nothing(&PolyFeatures::new(PolyConfig::default()).unwrap());
     let contrast = ContrastConfig {
-        linear: true,
+        top_db: None,
         ..ContrastConfig::default()
     };
     allocates_nothing(&SpectralContrast::new(contrast).unwrap());

@@ -209,8 +209,12 @@ proptest! {
         case.check(&SpectralRolloff::new(RolloffConfig { stft: stft.clone(), ..Default::default() }).unwrap())?;
         case.check(&SpectralFlatness::new(FlatnessConfig { stft: stft.clone(), ..Default::default() }).unwrap())?;
         case.check(&PolyFeatures::new(PolyConfig { stft: stft.clone(), order, ..Default::default() }).unwrap())?;
-        let contrast = ContrastConfig { stft: stft.clone(), fmin: 1000.0, n_bands: 2, linear: true, ..Default::default() };
-        case.check(&SpectralContrast::new(contrast).unwrap())?;
+        for (linear, top_db) in [(true, Some(80.0)), (false, None), (false, Some(f32::INFINITY))] {
+            let contrast = ContrastConfig {
+                stft: stft.clone(), fmin: 1000.0, n_bands: 2, linear, top_db, ..Default::default()
+            };
+            case.check(&SpectralContrast::new(contrast).unwrap())?;
+        }
         let chroma = ChromaStftConfig { stft, tuning: Some(0.1), ..Default::default() };
         case.check(&ChromaStft::new(chroma).unwrap())?;
     }
@@ -261,13 +265,12 @@ proptest! {
         (detrend, center) in any::<(bool, bool)>(),
         aggregate in select(vec![OnsetAggregate::Mean, OnsetAggregate::Median, OnsetAggregate::Max, OnsetAggregate::Min]),
     ) {
-        let StftConfig { n_fft, hop_length, .. } = case.stft;
-        let config = OnsetStrengthConfig { lag, max_size, detrend, center, n_fft, hop_length, aggregate };
-        let plan = LogMelSpectrogram::new(case.log_mel()).unwrap();
-        let stream = plan.stream().unwrap().then(OnsetStream::new(config.clone(), 12).unwrap()).unwrap();
-        let envelope = plan.compute(&case.samples).and_then(|mel| onset_strength(mel.view(), &config));
+        let plan = OnsetEnvelope::new(OnsetEnvelopeConfig {
+            mel: case.mel(), top_db: None, lag, max_size, detrend, center, aggregate,
+        }).unwrap();
+        let envelope = plan.compute(&case.samples);
         let expected = envelope.map(|values| Array2::from_shape_vec((1, values.len()), values).unwrap());
-        case.check_stream(stream, expected)?;
+        case.check_stream(plan.stream().unwrap(), expected)?;
     }
 
     #[test]
@@ -325,9 +328,10 @@ fn refuses_what_needs_the_whole_signal() {
     };
     refused("reference", LogMelSpectrogram::new(relative).unwrap().stream());
     refused(
-        "linear",
+        "top_db",
         SpectralContrast::new(Default::default()).unwrap().stream(),
     );
+    refused("top_db", OnsetEnvelope::new(Default::default()).unwrap().stream());
     refused("tuning", ChromaStft::new(Default::default()).unwrap().stream());
     for (parameter, config) in [
         (

@@ -21,7 +21,7 @@ use crate::stft::{Spectrogram, SpectrogramConfig, Stft, StftConfig};
 /// Some configurations look at the whole signal, and their stream is refused:
 ///
 /// - [`LogMelSpectrogram`] and [`Mfcc`] with a `top_db` (as by default) or [`Reference::Max`];
-/// - [`SpectralContrast`] that is not `linear`, for its decibels are clipped below the largest of the signal;
+/// - [`SpectralContrast`] with a `top_db` (as by default), unless it is `linear`;
 /// - [`ChromaStft`] without a `tuning`, which is then estimated from the signal;
 /// - [`KaldiFbank`] and [`KaldiMfcc`] with `subtract_mean`, a `min_duration`, or without `snip_edges`.
 pub trait StreamPlan: FeaturePlan + Clone + Framed {
@@ -179,9 +179,12 @@ fn padded_log_mel(config: &LogMelConfig) -> Result<LogMelConfig, FeatureError> {
 }
 
 fn padded_contrast(config: &ContrastConfig) -> Result<ContrastConfig, FeatureError> {
-    if !config.linear {
-        let reason = "decibels are clipped below the largest of the whole signal; the linear contrast is not";
-        return Err(refuse("linear", "false", reason));
+    let clipped = config
+        .top_db
+        .filter(|top_db| !config.linear && top_db.is_finite());
+    if let Some(top_db) = clipped {
+        let reason = "it is measured from the largest peak of the whole signal; give none";
+        return Err(refuse("top_db", &format!("{top_db} dB"), reason));
     }
     Ok(ContrastConfig {
         stft: padded(&config.stft),

@@ -194,8 +194,7 @@ impl FrameStage for DeltaStream {
 /// The shift of [`center`](OnsetStrengthConfig::center) moves values to later frames, so nothing has to wait: the answers
 /// do not lag behind. Holds `lag` frames.
 ///
-/// [`OnsetEnvelope`](crate::OnsetEnvelope) clips decibels 80 dB below the loudest of the whole signal, which no stream can
-/// know; put this stage behind a [`LogMelSpectrogram`](crate::LogMelSpectrogram) without `top_db`.
+/// [`OnsetEnvelope::stream`](crate::OnsetEnvelope::stream) puts it behind a mel spectrogram.
 #[derive(Clone, Debug)]
 pub struct OnsetStream {
     config: OnsetStrengthConfig,
