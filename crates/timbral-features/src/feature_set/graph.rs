@@ -164,11 +164,7 @@ impl Graph {
             Feature::OnsetStrength(config) => {
                 let strength = config.strength();
                 crate::onset::OnsetEnvelope::new(config.clone())?;
-                let log_mel = crate::mel::LogMelConfig {
-                    mel: config.mel,
-                    ..Default::default()
-                };
-                let input = self.add(&Feature::LogMel(log_mel))?;
+                let input = self.add(&Feature::LogMel(config.log_mel()))?;
                 self.frames(input, 1, move |log_mel| {
                     Ok(one_row(onset_strength(log_mel, &strength)?))
                 })

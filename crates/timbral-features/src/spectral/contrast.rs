@@ -23,6 +23,10 @@ pub struct ContrastConfig {
     pub n_bands: usize,
     /// Share of the bins of a band that make its peak and its valley, between 0 and 1. Default: 0.02.
     pub quantile: f64,
+    /// Peaks, and valleys, more than this many dB below the largest of the whole signal are lifted to there. `None`, or
+    /// infinity in a configuration file, lifts nothing, so that frames do not depend on each other. Default: 80 dB, which
+    /// is librosa's and fixed there.
+    pub top_db: Option<f32>,
     /// The difference of peak and valley, else that of their decibels. Default: false.
     pub linear: bool,
 }
@@ -35,6 +39,7 @@ impl Default for ContrastConfig {
             fmin: 200.0,
             n_bands: 6,
             quantile: 0.02,
+            top_db: Some(80.0),
             linear: false,
         }
     }
@@ -48,15 +53,13 @@ struct Band {
     count: usize,
 }
 
-/// Decibels of peaks and valleys are lifted to this far below the largest of them all.
-const TOP_DB: f64 = 80.0;
 const AMIN: f32 = 1e-10;
 
 /// The distance between peaks and valleys of the spectrum in octave bands, in decibels.
 ///
 /// Jiang et al., "Music type classification by spectral contrast feature", ICME 2002. The answer has `n_bands + 1` rows,
-/// the lowest band first. Peaks, and valleys, are clipped 80 dB below the largest of the whole signal, so one loud frame
-/// lifts the valleys of all.
+/// the lowest band first. Peaks, and valleys, are clipped `top_db` below the largest of the whole signal, so one loud
+/// frame lifts the valleys of all.
 #[derive(Clone, Debug)]
 pub struct SpectralContrast {
     config: ContrastConfig,
@@ -79,7 +82,7 @@ impl SpectralContrast {
     /// # Errors
     ///
     /// [`FeatureError::Config`] for a sample rate of 0, `fmin` not above 0, no bands, a band that reaches beyond half the
-    /// sample rate or holds no bin, a quantile outside 0 to 1, or an invalid STFT configuration.
+    /// sample rate or holds no bin, a quantile outside 0 to 1, a negative `top_db`, or an invalid STFT configuration.
     pub fn new(config: ContrastConfig) -> Result<Self, FeatureError> {
         let bin = hz_per_bin(config.sample_rate, &config.stft)?;
         let ContrastConfig {
@@ -98,6 +101,14 @@ impl SpectralContrast {
             return Err(FeatureError::config(
                 "quantile",
                 format!("{quantile} given, must lie between 0 and 1"),
+            ));
+        }
+        if let Some(top_db) = config.top_db
+            && (top_db.is_nan() || top_db < 0.0)
+        {
+            return Err(FeatureError::config(
+                "top_db",
+                format!("{top_db} dB given, at least 0 allowed"),
             ));
         }
         if n_bands == 0 || n_bands > 64 {
@@ -245,7 +256,8 @@ impl SpectralContrast {
     fn finish(&self, peaks: &mut ArrayRef2<f32>, valleys: &[f32]) {
         // The difference of two logarithms is small beside them, so they are taken in double precision.
         let log = |v: f32| 10.0 * f64::from(v.max(AMIN)).log10();
-        let largest = |v: f32| log(v) - TOP_DB;
+        let top_db = self.config.top_db.map_or(f64::INFINITY, f64::from);
+        let largest = |v: f32| log(v) - top_db;
         let peak_floor = largest(peaks.iter().copied().fold(0.0, f32::max));
         let valley_floor = largest(valleys.iter().copied().fold(0.0, f32::max));
         let rows = self.n_rows();
