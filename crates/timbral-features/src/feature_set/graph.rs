@@ -188,11 +188,15 @@ impl Graph {
             }
             Feature::Cqt(config) => {
                 let (rows, plan) = (config.n_bins, Cqt::new(config)?);
-                samples(rows, move |samples| Ok(plan.compute(samples)?.mapv(|c| c.norm_sqr().sqrt())))
+                samples(rows, move |samples| {
+                    Ok(plan.compute(samples)?.mapv(|c| c.norm_sqr().sqrt()))
+                })
             }
             Feature::Vqt(config) => {
                 let (rows, plan) = (config.cqt.n_bins, Vqt::new(config)?);
-                samples(rows, move |samples| Ok(plan.compute(samples)?.mapv(|c| c.norm_sqr().sqrt())))
+                samples(rows, move |samples| {
+                    Ok(plan.compute(samples)?.mapv(|c| c.norm_sqr().sqrt()))
+                })
             }
             Feature::ChromaCqt(config) => {
                 let (rows, fold) = (config.fold.n_chroma, config.fold.clone());
