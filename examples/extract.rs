@@ -122,7 +122,12 @@ fn extract(arguments: &Arguments) -> Result<()> {
     let journal = pool.install(|| {
         extraction.run(&entries, journal.as_ref(), |entry, outcome| {
             if let FileOutcome::Failed(message) = outcome {
-                progress.line(format!("{}: {message}", entry.path.display()));
+                // Errors of decoding name the file themselves.
+                let path = entry.path.display().to_string();
+                match message.starts_with(&path) {
+                    true => progress.line(message),
+                    false => progress.line(format!("{path}: {message}")),
+                }
             }
             progress.inc(1);
         })
