@@ -126,3 +126,15 @@ impl Drop for Progress {
         self.bar.finish_and_clear();
     }
 }
+
+/// The feature set of a preset's name, or of a TOML file.
+pub(crate) fn feature_set(name: &str) -> anyhow::Result<timbral_features::FeatureSetConfig> {
+    use anyhow::Context as _;
+    if let Some(config) = timbral_features::FeatureSetConfig::preset(name) {
+        return Ok(config);
+    }
+    let known = timbral_features::FeatureSetConfig::PRESETS.join(", ");
+    let text = std::fs::read_to_string(name)
+        .with_context(|| format!("{name} is no preset ({known}) and no file that can be read"))?;
+    toml::from_str(&text).with_context(|| name.to_owned())
+}

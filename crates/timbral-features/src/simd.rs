@@ -6,17 +6,25 @@
 /// Lanes of the partial sums. Two AVX registers, so that additions overlap.
 pub(crate) const LANES: usize = 16;
 
+/// What a closure gives up when it runs, so that it can run only once.
+pub(crate) struct Once;
+
 /// Evaluates an expression in a version compiled for the best instruction set found at run time.
 ///
-/// Only what is inlined into that version profits, so the kernels below are `inline(always)`, and so is the closure: the
-/// compiler would leave a long one out, compiled for the least machine.
+/// Only what is inlined into that version profits, so the kernels below are `inline(always)`, and so is the closure. It
+/// has to consume something: one that could be called again is called through a shim, which is not inlined and compiles
+/// long expressions for the least machine.
 macro_rules! dispatch {
-    ($expression:expr) => {
+    ($expression:expr) => {{
+        let once = $crate::simd::Once;
         pulp::Arch::new().dispatch(
             #[inline(always)]
-            || $expression,
+            || {
+                let _spent = once;
+                $expression
+            },
         )
-    };
+    }};
 }
 pub(crate) use dispatch;
 
@@ -138,6 +146,12 @@ pub(crate) fn short_dot(a: &[f32], b: &[f32]) -> f32 {
             lanes[i] += x[i] * y[i];
         }
     }
+    short_sum(lanes)
+}
+
+/// Sums partial sums in pairs.
+#[inline(always)]
+pub(crate) fn short_sum(lanes: [f32; SHORT]) -> f32 {
     let [a, b, c, d, e, f, g, h] = settle(lanes);
     ((a + e) + (c + g)) + ((b + f) + (d + h))
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use ndarray::{Array2, ArrayRef2, Axis};
+use ndarray::{Array2, ArrayRef2};
 use realfft::num_complex::Complex32;
 
 use super::basis::{Basis, Parts};
@@ -66,7 +66,7 @@ pub struct CqtScratch {
 
 /// The plan of all octaves at one tuning, the highest first.
 #[derive(Debug, Clone)]
-struct Octaves {
+pub(super) struct Octaves {
     early: Option<Early>,
     octaves: Vec<Octave>,
     half: Decimator,
@@ -168,7 +168,7 @@ impl Octaves {
     }
 
     /// The fewest frames of any octave.
-    fn n_frames(&self, samples: usize) -> Result<usize, FeatureError> {
+    pub(super) fn n_frames(&self, samples: usize) -> Result<usize, FeatureError> {
         let mut length = samples;
         if let Some(early) = &self.early {
             if samples < early.factor {
@@ -196,6 +196,22 @@ impl Octaves {
         out: &mut ArrayRef2<Complex32>,
         scratch: &mut CqtScratch,
     ) -> Result<(), FeatureError> {
+        self.run(samples, out.ncols(), scratch, |first_bin, t, bins| {
+            let mut frame = out.column_mut(t);
+            let rows = frame.iter_mut().skip(first_bin);
+            rows.zip(bins).for_each(|(to, value)| *to = *value);
+        })
+    }
+
+    /// Gives the number of the first bin, the frame and the bins of each frame of each octave to `take`, the highest
+    /// octave first.
+    pub(super) fn run(
+        &self,
+        samples: &[f32],
+        n_frames: usize,
+        scratch: &mut CqtScratch,
+        mut take: impl FnMut(usize, usize, &[Complex32]),
+    ) -> Result<(), FeatureError> {
         let CqtScratch {
             stft,
             decimator,
@@ -214,14 +230,13 @@ impl Octaves {
             let signal: &[f32] = if is_lowered { lowered } else { samples };
             parts.resize(octave.basis.n_fft);
             bins.resize(octave.basis.len(), Complex32::default());
-            for (t, mut frame) in out.axis_iter_mut(Axis(1)).enumerate() {
+            for t in 0..n_frames {
                 let spectrum = octave.stft.spectrum(signal, t, stft);
                 dispatch!({
-                    parts.load(spectrum);
+                    octave.basis.load(spectrum, parts);
                     octave.basis.apply(parts, bins);
                 });
-                let rows = frame.iter_mut().skip(octave.first_bin);
-                rows.zip(bins.iter()).for_each(|(to, value)| *to = *value);
+                take(octave.first_bin, t, bins);
             }
             if octave.decimate {
                 self.half.process(signal, next, decimator)?;
@@ -343,7 +358,7 @@ impl Vqt {
     }
 
     /// The plan for a signal, whose samples are checked.
-    fn octaves_for(&self, samples: &[f32]) -> Result<Cow<'_, Octaves>, FeatureError> {
+    pub(super) fn octaves_for(&self, samples: &[f32]) -> Result<Cow<'_, Octaves>, FeatureError> {
         check_finite("samples", samples)?;
         match &self.octaves {
             Some(octaves) => Ok(Cow::Borrowed(octaves)),
@@ -368,6 +383,11 @@ impl Cqt {
             gamma: Some(0.0),
         })?;
         Ok(Self { vqt })
+    }
+
+    /// The transform underneath.
+    pub(super) fn variable(&self) -> &Vqt {
+        &self.vqt
     }
 
     /// The configuration of the plan.

@@ -9,7 +9,7 @@ use crate::effects::SeparationConfig;
 use crate::framing::PadMode;
 use crate::mel::{LogMelConfig, MelConfig};
 use crate::mfcc::MfccConfig;
-use crate::onset::OnsetEnvelopeConfig;
+use crate::onset::{OnsetAggregate, OnsetEnvelopeConfig};
 use crate::rhythm::TempoConfig;
 use crate::spectral::{BandwidthConfig, CentroidConfig, ContrastConfig, RmsConfig, RolloffConfig};
 use crate::statistics::Statistic::{self, Kurtosis, Max, Mean, Median, Min, Skew, Std, Var};
@@ -105,7 +105,7 @@ fn log_mel(n_mels: usize) -> FeatureSpec {
 }
 
 /// Means and population variances, with librosa's defaults but for the padding. The columns of harmony and percussion are
-/// statistics of samples.
+/// statistics of samples, and the tempo is beat tracking's, from the median over bands.
 fn gtzan57(name: &str, pad_mode: PadMode) -> FeatureSetConfig {
     let stft = StftConfig {
         pad_mode,
@@ -123,6 +123,7 @@ fn gtzan57(name: &str, pad_mode: PadMode) -> FeatureSetConfig {
     let tempo = Feature::Tempo(TempoFeatureConfig {
         onset: OnsetEnvelopeConfig {
             mel: mel.clone(),
+            aggregate: OnsetAggregate::Median,
             ..OnsetEnvelopeConfig::default()
         },
         tempo: TempoConfig::default(),

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::config::KaldiFbankConfig;
 use crate::error::FeatureError;
+use crate::simd::{SHORT, short_dot};
 
 fn hz_to_mel(frequency: f64) -> f64 {
     1127.0 * (frequency / 700.0).ln_1p()
@@ -81,15 +82,12 @@ impl Warp {
     }
 }
 
-/// Weights are padded to whole chunks of this many bins.
-pub(super) const BAND_LANES: usize = 8;
-
 /// The bands over the first `n_fft / 2` bins; the Nyquist bin belongs to none.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Bands {
-    /// The first bin of each band, and where its chunks lie.
+    /// The first bin of each band, and where its weights lie, padded to whole vectors.
     rows: Vec<(usize, Range<usize>)>,
-    weights: Vec<[f32; BAND_LANES]>,
+    weights: Vec<f32>,
 }
 
 impl Bands {
@@ -100,11 +98,10 @@ impl Bands {
         };
         for (start, weights) in triangles(config, n_fft)? {
             let first = bands.weights.len();
-            bands.weights.extend(weights.chunks(BAND_LANES).map(|chunk| {
-                let mut padded = [0.0; BAND_LANES];
-                padded[..chunk.len()].copy_from_slice(chunk);
-                padded
-            }));
+            bands.weights.extend_from_slice(&weights);
+            bands
+                .weights
+                .resize(first + weights.len().next_multiple_of(SHORT), 0.0);
             bands.rows.push((start, first..bands.weights.len()));
         }
         Ok(bands)
@@ -114,19 +111,12 @@ impl Bands {
         self.rows.len()
     }
 
-    /// The sum of each band. `power` has at least [`BAND_LANES`] values more than there are bins.
+    /// The sum of each band. `power` has at least [`SHORT`] values more than there are bins.
     #[inline(always)]
     pub(super) fn apply(&self, power: &[f32], sums: &mut [f32]) {
-        for (value, (start, chunks)) in sums.iter_mut().zip(&self.rows) {
-            let mut lanes = [0.0f32; BAND_LANES];
-            let values = power[*start..].as_chunks::<BAND_LANES>().0;
-            for (w, x) in self.weights[chunks.clone()].iter().zip(values) {
-                for i in 0..BAND_LANES {
-                    lanes[i] += w[i] * x[i];
-                }
-            }
-            *value = ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6]))
-                + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
+        for (value, (start, weights)) in sums.iter_mut().zip(&self.rows) {
+            let values = &power[*start..*start + weights.len()];
+            *value = short_dot(&self.weights[weights.clone()], values);
         }
     }
 }
