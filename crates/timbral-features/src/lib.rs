@@ -8,6 +8,7 @@ mod decompose;
 mod delta;
 mod effects;
 mod error;
+mod feature_set;
 mod fft;
 mod filters;
 mod framing;
@@ -61,6 +62,10 @@ pub use effects::{
     split, trim,
 };
 pub use error::FeatureError;
+pub use feature_set::{
+    ColumnNaming, FEATURE_SET_VERSION, Feature, FeatureSet, FeatureSetConfig, FeatureSpec, FeatureSummary,
+    PcenMelConfig, Precision, TempoFeatureConfig, TempogramFeatureConfig,
+};
 pub use filters::{
     ChromaFilterConfig, CqToChromaConfig, DctNorm, DctType, MelFilterBank, MelFilterConfig, MelNorm,
     WaveletConfig, Wavelets, chroma_filters, cq_to_chroma, dct_matrix, relative_bandwidth, wavelet,

@@ -191,6 +191,14 @@ impl ChromaStft {
         Ok(out)
     }
 
+    /// The classes of one frame of the power spectrogram; 0 if the tuning is not given.
+    pub(crate) fn classes_of(&self, power: &[f32], classes: &mut [f32]) {
+        match &self.filters {
+            Some(filters) => self.fold(filters, power, classes),
+            None => classes.fill(0.0),
+        }
+    }
+
     fn fold_estimated(
         &self,
         power: ArrayView2<'_, f32>,

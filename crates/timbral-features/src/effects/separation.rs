@@ -1,5 +1,7 @@
 //! Harmonic-percussive separation of signals.
 
+use ndarray::ArrayView2;
+use realfft::num_complex::Complex32;
 use serde::{Deserialize, Serialize};
 
 use crate::decompose::{HarmonicPercussive, Hpss, HpssConfig, magnitudes, masked};
@@ -56,12 +58,24 @@ impl Separation {
     ///
     /// As [`Stft::compute`].
     pub fn compute(&self, samples: &[f32]) -> Result<HarmonicPercussive<Vec<f32>>, FeatureError> {
-        let transform = self.stft.compute(samples)?;
-        let masks = self.hpss.masks(magnitudes(transform.view())?.view())?;
-        let inverse = self.inverse(samples.len())?;
+        self.from_stft(self.stft.compute(samples)?.view(), samples.len())
+    }
+
+    /// Both parts of the signal of `length` samples that has this transform of shape `(n_bins, n_frames)`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Hpss::masks`] and [`Istft::compute`].
+    pub fn from_stft(
+        &self,
+        stft: ArrayView2<'_, Complex32>,
+        length: usize,
+    ) -> Result<HarmonicPercussive<Vec<f32>>, FeatureError> {
+        let masks = self.hpss.masks(magnitudes(stft)?.view())?;
+        let inverse = self.inverse(length)?;
         Ok(HarmonicPercussive {
-            harmonic: inverse.compute(masked(transform.view(), &masks.harmonic).view())?,
-            percussive: inverse.compute(masked(transform.view(), &masks.percussive).view())?,
+            harmonic: inverse.compute(masked(stft, &masks.harmonic).view())?,
+            percussive: inverse.compute(masked(stft, &masks.percussive).view())?,
         })
     }
 

@@ -228,6 +228,16 @@ impl MelSpectrogram {
         Ok(out)
     }
 
+    /// The exponent of the magnitudes that the filters look at.
+    pub(crate) fn power(&self) -> Power {
+        self.power
+    }
+
+    /// The bands of one frame of the spectrogram underneath, followed by [`SHORT`](crate::simd::SHORT) zeros.
+    pub(crate) fn bands_of(&self, spectrum: &[f32], bands: &mut [f32]) {
+        dispatch!(self.bank.apply(spectrum, bands));
+    }
+
     pub(crate) fn check(&self, samples: &[f32], out: &ArrayRef2<f32>) -> Result<(), FeatureError> {
         check_output(out, self.n_mels(), self.n_frames(samples.len())?)?;
         check_finite("samples", samples)

@@ -107,6 +107,11 @@ macro_rules! spectral_shape {
                 Ok(out)
             }
 
+            /// The values of one frame of the magnitude spectrogram.
+            pub(crate) fn values_of(&self, magnitudes: &[f32], values: &mut [f32]) {
+                self.kernel.frame(magnitudes, values);
+            }
+
             /// The values of one frame. The caller has checked samples and lengths.
             pub(crate) fn frame(
                 &self,
