@@ -12,6 +12,7 @@ mod tonnetz;
 mod vqt;
 
 pub use cens::{ChromaCens, ChromaCensConfig};
+
 pub use chroma::{ChromaCqt, ChromaCqtConfig, ChromaVqt, ChromaVqtConfig, CqtMode};
 pub use config::{CqtConfig, VqtConfig};
 pub use fold::FoldConfig;

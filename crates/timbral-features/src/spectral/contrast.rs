@@ -195,7 +195,7 @@ impl SpectralContrast {
             valleys,
             sorted,
         } = scratch;
-        magnitudes.resize(self.stft.n_bins(), 0.0);
+        magnitudes.resize(self.stft.n_bins() + LANES, 0.0);
         valleys.resize(self.n_rows() * n_frames, 0.0);
         fill_frames(out, &mut Vec::new(), |index, peaks| {
             let bins = self.stft.spectrum(samples, index, stft);
@@ -220,12 +220,14 @@ impl SpectralContrast {
         let mut out = frame_major(rows, magnitudes.ncols())?;
         let mut valleys = vec![0.0; rows * magnitudes.ncols()];
         let mut sorted = Vec::new();
+        let mut padded = vec![0.0; self.stft.n_bins() + LANES];
         let mut columns = out.columns_mut().into_iter().zip(valleys.chunks_mut(rows));
         visit_frames(&magnitudes, &mut Vec::new(), |_, frame| {
             if let Some((column, valleys)) = columns.next()
                 && let Some(peaks) = column.into_slice()
             {
-                self.extremes(frame, false, &mut sorted, peaks, valleys);
+                padded[..frame.len()].copy_from_slice(frame);
+                self.extremes(&padded, false, &mut sorted, peaks, valleys);
             }
         });
         drop(columns);
@@ -233,7 +235,7 @@ impl SpectralContrast {
         Ok(out)
     }
 
-    /// Peak and valley of every band of one frame. `squared` values are powers.
+    /// Peak and valley of every band of one frame, behind which lie [`LANES`] values more. `squared` values are powers.
     fn extremes(
         &self,
         values: &[f32],
@@ -274,6 +276,7 @@ impl SpectralContrast {
     }
 }
 
+/// Peaks and valleys of the bands of `values`, behind which lie [`LANES`] more.
 #[inline(always)]
 fn extremes_of_bands(
     bands: &[Band],
@@ -284,86 +287,114 @@ fn extremes_of_bands(
     valleys: &mut [f32],
 ) {
     for ((band, peak), valley) in bands.iter().zip(peaks).zip(valleys) {
-        let values = &values[band.start..band.end];
+        let (values, length) = (&values[band.start..], band.end - band.start);
         let count = band.count as f64;
-        *valley = (sum_of_smallest(values, 1.0, band.count, squared, sorted) / count) as f32;
-        *peak = (sum_of_smallest(values, -1.0, band.count, squared, sorted) / count) as f32;
+        *valley = (sum_of_smallest(values, length, 1.0, band.count, squared, sorted) / count) as f32;
+        *peak = (sum_of_smallest(values, length, -1.0, band.count, squared, sorted) / count) as f32;
     }
 }
 
 /// How many of its smallest values a lane keeps.
 const DEPTH: usize = 4;
 
-/// The sum of the magnitudes of the `count` smallest of `sign * values`; of their roots if `squared`.
+/// The sum of the magnitudes of the `count` smallest of `sign * values[..length]`; of their roots if `squared`. There are
+/// at least [`LANES`] values more.
 ///
 /// Sixteen interleaved lanes keep their four smallest values each, in order. The smallest heads of the lanes are then
 /// taken off one after the other. Only if a lane runs out, which may have seen more, is the whole band searched.
 #[inline(always)]
-fn sum_of_smallest(values: &[f32], sign: f32, count: usize, squared: bool, work: &mut Vec<f32>) -> f64 {
+fn sum_of_smallest(
+    values: &[f32],
+    length: usize,
+    sign: f32,
+    count: usize,
+    squared: bool,
+    work: &mut Vec<f32>,
+) -> f64 {
     let magnitude = |v: f32| {
         let v = f64::from(v.abs());
         if squared { v.sqrt() } else { v }
     };
-    let mut lanes = smallest_of_lanes(values, sign);
+    let mut lanes = smallest_of_lanes(values, length, sign);
     if count == 1 {
         return magnitude(minimum(&lanes[0]));
     }
-    let complete = values.len() <= DEPTH * LANES;
+    let complete = length <= DEPTH * LANES;
     let (mut sum, mut taken) = (0.0, 0);
     loop {
         let least = minimum(&lanes[0]);
-        let equal = take(&mut lanes, least).min(count - taken);
+        let (equal, empty) = take(&mut lanes, least);
+        let equal = equal.min(count - taken);
         taken += equal;
         sum += equal as f64 * magnitude(least);
         if taken == count {
             return sum;
         }
-        if !complete
-            && lanes[0]
-                .iter()
-                .fold(false, |empty, v| empty | (*v == f32::INFINITY))
-        {
-            return search(values, sign, count, &lanes[0], magnitude, work);
+        if empty > 0 && !complete {
+            return search(&values[..length], sign, count, &lanes[0], magnitude, work);
         }
     }
 }
 
 /// The smallest of `sign * values` in each lane, then the second smallest and so on; infinite where there are no more.
 #[inline(always)]
-fn smallest_of_lanes(values: &[f32], sign: f32) -> [[f32; LANES]; DEPTH] {
-    let [mut a, mut b, mut c, mut d] = [[f32::INFINITY; LANES]; DEPTH];
-    let (chunks, rest) = values.as_chunks::<LANES>();
-    let mut last = [sign * f32::INFINITY; LANES];
-    last[..rest.len()].copy_from_slice(rest);
-    for chunk in chunks.iter().chain([&last]) {
+fn smallest_of_lanes(values: &[f32], length: usize, sign: f32) -> [[f32; LANES]; DEPTH] {
+    let mut lanes = [[f32::INFINITY; LANES]; DEPTH];
+    let (chunks, _) = values.as_chunks::<LANES>();
+    let whole = length / LANES;
+    for chunk in &chunks[..whole] {
+        let mut signed = [0.0f32; LANES];
         for i in 0..LANES {
-            let value = sign * chunk[i];
-            let over_a = larger(a[i], value);
-            a[i] = smaller(a[i], value);
-            let over_b = larger(b[i], over_a);
-            b[i] = smaller(b[i], over_a);
-            let over_c = larger(c[i], over_b);
-            c[i] = smaller(c[i], over_b);
-            d[i] = smaller(d[i], over_c);
+            signed[i] = sign * chunk[i];
         }
+        insert(&mut lanes, signed);
     }
-    settle([a, b, c, d])
+    let left = (length % LANES) as u32;
+    if left > 0 {
+        let mut signed = [0.0f32; LANES];
+        for i in 0..LANES {
+            signed[i] = if (i as u32) < left {
+                sign * chunks[whole][i]
+            } else {
+                f32::INFINITY
+            };
+        }
+        insert(&mut lanes, signed);
+    }
+    settle(lanes)
 }
 
-/// Takes the heads that equal `least` off their lanes and counts them.
+/// Puts a value into each lane at its place; the largest falls out.
 #[inline(always)]
-fn take(lanes: &mut [[f32; LANES]; DEPTH], least: f32) -> usize {
+fn insert(lanes: &mut [[f32; LANES]; DEPTH], values: [f32; LANES]) {
     let [a, b, c, d] = lanes;
-    let mut equal = [0u32; LANES];
+    for i in 0..LANES {
+        let over_a = larger(a[i], values[i]);
+        a[i] = smaller(a[i], values[i]);
+        let over_b = larger(b[i], over_a);
+        b[i] = smaller(b[i], over_a);
+        let over_c = larger(c[i], over_b);
+        c[i] = smaller(c[i], over_b);
+        d[i] = smaller(d[i], over_c);
+    }
+}
+
+/// Takes the heads that equal `least` off their lanes. Tells how many there were and how many lanes are empty now.
+#[inline(always)]
+fn take(lanes: &mut [[f32; LANES]; DEPTH], least: f32) -> (usize, usize) {
+    let [a, b, c, d] = lanes;
+    // Both counts in one sum.
+    let mut counts = [0u32; LANES];
     for i in 0..LANES {
         let is_least = a[i] == least;
-        equal[i] = u32::from(is_least);
         a[i] = if is_least { b[i] } else { a[i] };
         b[i] = if is_least { c[i] } else { b[i] };
         c[i] = if is_least { d[i] } else { c[i] };
         d[i] = if is_least { f32::INFINITY } else { d[i] };
+        counts[i] = u32::from(is_least) + if a[i] == f32::INFINITY { 1 << 16 } else { 0 };
     }
-    equal.iter().sum::<u32>() as usize
+    let counts = counts.iter().sum::<u32>() as usize;
+    (counts & 0xffff, counts >> 16)
 }
 
 #[inline(always)]
@@ -514,19 +545,20 @@ mod tests {
         for n in [17, 64, 65, 300] {
             for stride in [1, 2, 16] {
                 let height = |i: usize| {
-                    if i % stride == 0 {
+                    if i.is_multiple_of(stride) {
                         i as f32
                     } else {
                         1000.0 + (i * 7 % 31) as f32
                     }
                 };
                 let values: Vec<f32> = (0..n).map(height).collect();
+                let padded = [&values[..], &[-1.0; LANES]].concat();
                 for count in 1..=n.min(40) {
                     for sign in [1.0, -1.0] {
                         let mut sorted = values.clone();
                         sorted.sort_by(|a, b| (sign * a).total_cmp(&(sign * b)));
                         let slow: f64 = sorted[..count].iter().map(|v| f64::from(*v)).sum();
-                        let fast = sum_of_smallest(&values, sign, count, false, &mut Vec::new());
+                        let fast = sum_of_smallest(&padded, n, sign, count, false, &mut Vec::new());
                         assert_eq!(fast, slow, "{n} {stride} {count} {sign}");
                     }
                 }
