@@ -1,5 +1,9 @@
 //! Sets equal the plans that they hold, and refuse what they cannot compute.
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
 
 use ndarray::Array2;
 use timbral_features::*;
@@ -48,7 +52,7 @@ fn alone(feature: &Feature, x: &[f32]) -> Array2<f32> {
         Feature::Mfcc(c) => plan!(Mfcc, c),
         Feature::Pcen(c) => {
             let mel = plan!(MelSpectrogram, c.mel);
-            Pcen::new(c.pcen.clone()).unwrap().compute(mel.view()).unwrap()
+            Pcen::new(c.pcen).unwrap().compute(mel.view()).unwrap()
         }
         Feature::KaldiFbank(c) => plan!(KaldiFbank, c),
         Feature::KaldiMfcc(c) => plan!(KaldiMfcc, c),

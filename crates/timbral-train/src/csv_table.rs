@@ -64,6 +64,32 @@ impl CsvTable {
             .iter()
             .map(|h| h.trim().to_owned())
             .collect();
+        let mut records = Vec::new();
+        for record in reader.into_records() {
+            let record = record.map_err(broken)?;
+            records.push((record.position().map_or(0, csv::Position::line), record));
+        }
+        Self::new(path, header, records, comments)
+    }
+
+    /// A table of another format; missing values are empty fields.
+    #[cfg(feature = "parquet")]
+    pub(crate) fn of_rows(
+        path: &Path,
+        header: Vec<String>,
+        rows: Vec<Vec<Option<String>>>,
+    ) -> Result<Self, TrainError> {
+        let record = |row: Vec<Option<String>>| row.into_iter().map(Option::unwrap_or_default).collect();
+        let records = (1..).zip(rows.into_iter().map(record)).collect();
+        Self::new(path, header, records, Vec::new())
+    }
+
+    fn new(
+        path: &Path,
+        header: Vec<String>,
+        records: Vec<(u64, StringRecord)>,
+        comments: Vec<String>,
+    ) -> Result<Self, TrainError> {
         let mut columns = HashMap::new();
         for (i, name) in header.iter().enumerate() {
             if columns.insert(name.clone(), i).is_some() {
@@ -73,11 +99,6 @@ impl CsvTable {
                     format!("column {name:?} stands twice"),
                 ));
             }
-        }
-        let mut records = Vec::new();
-        for record in reader.into_records() {
-            let record = record.map_err(broken)?;
-            records.push((record.position().map_or(0, csv::Position::line), record));
         }
         Ok(Self {
             path: path.to_owned(),

@@ -9,7 +9,7 @@ use super::config::Precision;
 use super::feature::Feature;
 use super::spectral::{Kernel, SpectralPass};
 use crate::chroma::ChromaStft;
-use crate::constant_q::{ChromaCens, ChromaCqt, ChromaVqt, Cqt, CqtMode, Vqt, magnitudes, tonnetz};
+use crate::constant_q::{ChromaCens, ChromaCqt, ChromaVqt, Cqt, CqtMode, Vqt, tonnetz};
 use crate::db::power_to_db;
 use crate::decompose::HarmonicPercussive;
 use crate::effects::{Separation, SeparationConfig};
@@ -164,11 +164,7 @@ impl Graph {
             Feature::OnsetStrength(config) => {
                 let strength = config.strength();
                 crate::onset::OnsetEnvelope::new(config.clone())?;
-                let log_mel = crate::mel::LogMelConfig {
-                    mel: config.mel,
-                    ..Default::default()
-                };
-                let input = self.add(&Feature::LogMel(log_mel))?;
+                let input = self.add(&Feature::LogMel(config.log_mel()))?;
                 self.frames(input, 1, move |log_mel| {
                     Ok(one_row(onset_strength(log_mel, &strength)?))
                 })
@@ -192,11 +188,15 @@ impl Graph {
             }
             Feature::Cqt(config) => {
                 let (rows, plan) = (config.n_bins, Cqt::new(config)?);
-                samples(rows, move |samples| Ok(magnitudes(plan.compute(samples)?.view())))
+                samples(rows, move |samples| {
+                    Ok(plan.compute(samples)?.mapv(|c| c.norm_sqr().sqrt()))
+                })
             }
             Feature::Vqt(config) => {
                 let (rows, plan) = (config.cqt.n_bins, Vqt::new(config)?);
-                samples(rows, move |samples| Ok(magnitudes(plan.compute(samples)?.view())))
+                samples(rows, move |samples| {
+                    Ok(plan.compute(samples)?.mapv(|c| c.norm_sqr().sqrt()))
+                })
             }
             Feature::ChromaCqt(config) => {
                 let (rows, fold) = (config.fold.n_chroma, config.fold.clone());

@@ -9,7 +9,7 @@ use crate::effects::SeparationConfig;
 use crate::framing::PadMode;
 use crate::mel::{LogMelConfig, MelConfig};
 use crate::mfcc::MfccConfig;
-use crate::onset::OnsetEnvelopeConfig;
+use crate::onset::{OnsetAggregate, OnsetEnvelopeConfig};
 use crate::rhythm::TempoConfig;
 use crate::spectral::{BandwidthConfig, CentroidConfig, ContrastConfig, RmsConfig, RolloffConfig};
 use crate::statistics::Statistic::{self, Kurtosis, Max, Mean, Median, Min, Skew, Std, Var};
@@ -21,7 +21,7 @@ impl FeatureSetConfig {
     /// | name | columns | what |
     /// |---|---|---|
     /// | `gtzan57` | 57 | the columns of GTZAN's `features_30_sec.csv`, as librosa 0.11 computes them |
-    /// | `gtzan57-published` | 57 | the same with the padding by reflection with which the published table was made |
+    /// | `gtzan57-published` | 57 | the same as librosa 0.8 computed them for the table that circulates: other padding, other ends |
     /// | `fma518` | 518 | the columns of FMA's `features.csv`, as librosa 0.11 computes them |
     /// | `mfcc13`, `mfcc20`, `mfcc40` | 26, 40, 80 | mean and standard deviation of MFCCs |
     /// | `mfcc13-delta` | 78 | the same of 13 MFCCs with their first and second derivative |
@@ -47,8 +47,8 @@ impl FeatureSetConfig {
     pub fn preset(name: &str) -> Option<Self> {
         let set = |features| Self::new(name, features);
         Some(match name {
-            "gtzan57" => gtzan57(name, PadMode::Constant),
-            "gtzan57-published" => gtzan57(name, PadMode::Reflect),
+            "gtzan57" => gtzan57(name, false),
+            "gtzan57-published" => gtzan57(name, true),
             "fma518" => fma518(name),
             "mfcc13" => set(vec![mfcc(13)]),
             "mfcc20" => set(vec![mfcc(20)]),
@@ -104,9 +104,15 @@ fn log_mel(n_mels: usize) -> FeatureSpec {
     }))
 }
 
-/// Means and population variances, with librosa's defaults but for the padding. The columns of harmony and percussion are
-/// statistics of samples.
-fn gtzan57(name: &str, pad_mode: PadMode) -> FeatureSetConfig {
+/// Means and population variances with librosa's defaults: of 0.11, or of the version that the published table was made with,
+/// which padded by reflection and cut separated signals to whole hops. The columns of harmony and percussion are
+/// statistics of samples, and the tempo is beat tracking's, from the median over bands.
+fn gtzan57(name: &str, published: bool) -> FeatureSetConfig {
+    let pad_mode = if published {
+        PadMode::Reflect
+    } else {
+        PadMode::Constant
+    };
     let stft = StftConfig {
         pad_mode,
         ..StftConfig::default()
@@ -123,6 +129,7 @@ fn gtzan57(name: &str, pad_mode: PadMode) -> FeatureSetConfig {
     let tempo = Feature::Tempo(TempoFeatureConfig {
         onset: OnsetEnvelopeConfig {
             mel: mel.clone(),
+            aggregate: OnsetAggregate::Median,
             ..OnsetEnvelopeConfig::default()
         },
         tempo: TempoConfig::default(),
@@ -136,6 +143,7 @@ fn gtzan57(name: &str, pad_mode: PadMode) -> FeatureSetConfig {
     });
     let separation = SeparationConfig {
         stft: stft.clone(),
+        whole_hops: published,
         ..SeparationConfig::default()
     };
     let rms = Feature::Rms(RmsConfig {

@@ -64,7 +64,7 @@ pub(super) struct Frames {
 
 impl Frames {
     pub(super) fn new(config: &TorchaudioSpectrogramConfig) -> Result<Self, FeatureError> {
-        const MOST_PAD: usize = 1 << 32;
+        const MOST_PAD: usize = 1 << 30;
         if config.pad > MOST_PAD {
             return Err(FeatureError::config(
                 "pad",
