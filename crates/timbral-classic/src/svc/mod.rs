@@ -2,6 +2,7 @@ mod fit;
 mod kernel;
 mod model;
 mod platt;
+mod rows;
 mod solver;
 
 pub use fit::{ClassWeight, SvcParameters};

@@ -1,5 +1,4 @@
 use ndarray::{Array1, Array2, ArrayView2, Axis};
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::bins::Bins;
@@ -8,6 +7,7 @@ use crate::ClassicError;
 use crate::learner::{
     ABSENT, Checked, Classifier, Learner, Parameters, check_input, check_training, softmax_rows,
 };
+use crate::parallel;
 use crate::rng::{choose, seeded};
 
 /// Parameters of [`GradientBoosting`]; names in the field's other libraries in brackets.
@@ -231,10 +231,9 @@ impl Checked<GradientBoostingParameters> {
             let mut probabilities = scores.clone();
             softmax_rows(&mut probabilities);
             let rows = self.sample_rows(n, round);
-            let grown: Vec<Grown> = (0..n_classes)
-                .into_par_iter()
-                .map(|class| self.grow(&bins, &probabilities, y, class, rows.clone(), round))
-                .collect();
+            let grown: Vec<Grown> = parallel::map(n_classes, |class| {
+                self.grow(&bins, &probabilities, y, class, rows.clone(), round)
+            });
             for (class, grown) in grown.iter().enumerate() {
                 let mut column = scores.column_mut(class);
                 if rows.len() == n {
@@ -343,7 +342,7 @@ impl Checked<GradientBoostingParameters> {
 
 fn add_trees(scores: &mut Array2<f64>, x: ArrayView2<'_, f64>, trees: &[RegressionTree]) {
     let rows: Vec<_> = scores.axis_iter_mut(Axis(0)).collect();
-    rows.into_par_iter().enumerate().for_each(|(i, mut row)| {
+    parallel::for_each(rows, |i, mut row| {
         row.iter_mut()
             .zip(trees)
             .for_each(|(score, tree)| *score += tree.predict(x.row(i)));
