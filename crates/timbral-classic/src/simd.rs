@@ -85,6 +85,56 @@ pub(crate) fn exp_negative(x: f64) -> f64 {
     if x > -708.0 { value } else { 0.0 }
 }
 
+/// Whether all values are finite.
+pub(crate) fn all_finite(values: &[f64]) -> bool {
+    dispatch(
+        #[inline(always)]
+        || {
+            let (chunks, rest) = lanes(values);
+            let mut fine = [true; LANES];
+            for chunk in chunks {
+                for (fine, value) in fine.iter_mut().zip(chunk) {
+                    *fine &= value.abs() < f64::INFINITY;
+                }
+            }
+            fine.iter().all(|f| *f) && rest.iter().all(|v| v.is_finite())
+        },
+    )
+}
+
+/// Turns scores, `n` of each class side by side, into probabilities in place; `log_sums` becomes the logarithm of the sum
+/// of exponentials of each item.
+pub(crate) fn softmax_by_class(scores: &mut [f64], n: usize, log_sums: &mut Vec<f64>) {
+    log_sums.clear();
+    if n == 0 {
+        return;
+    }
+    let mut top = vec![f64::NEG_INFINITY; n];
+    let mut sums = vec![0.0; n];
+    dispatch(
+        #[inline(always)]
+        || {
+            for row in scores.chunks_exact(n) {
+                for (top, score) in top.iter_mut().zip(row) {
+                    *top = if *score > *top { *score } else { *top };
+                }
+            }
+            for row in scores.chunks_exact_mut(n) {
+                for ((score, top), sum) in row.iter_mut().zip(&top).zip(&mut sums) {
+                    *score = exp_negative(*score - top);
+                    *sum += *score;
+                }
+            }
+            for row in scores.chunks_exact_mut(n) {
+                for (p, sum) in row.iter_mut().zip(&sums) {
+                    *p /= sum;
+                }
+            }
+        },
+    );
+    log_sums.extend(sums.iter().zip(&top).map(|(sum, top)| sum.ln() + top));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,4 +1,4 @@
-use ndarray::{Array1, Array2, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView2, Axis, Slice};
 use serde::{Deserialize, Serialize};
 
 use super::bins::Bins;
@@ -10,10 +10,10 @@ use crate::learner::{
 };
 use crate::parallel;
 use crate::rng::{choose, seeded};
-use crate::simd::{dispatch, exp_negative};
+use crate::simd::softmax_by_class;
 
 /// Rows that the trees are applied to together: a tree stays in the cache.
-const ROWS: usize = 64;
+const ROWS: usize = 256;
 
 /// Parameters of [`GradientBoosting`]; names in the field's other libraries in brackets.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -355,44 +355,24 @@ impl<'a> Fitted<'a> {
     }
 
     fn add(&mut self, x: ArrayView2<'_, f64>, trees: &[RegressionTree]) {
+        let x = x.as_standard_layout();
         let classes: Vec<_> = self.scores.rows_mut().into_iter().collect();
         parallel::for_each(classes, |class, mut scores| {
-            for (score, row) in scores.iter_mut().zip(x.rows()) {
-                *score += trees[class].predict(row);
-            }
+            let (Some(rows), Some(scores)) = (x.as_slice(), scores.as_slice_mut()) else { return };
+            trees[class].add_to(rows, x.ncols(), scores);
         });
     }
 
     /// Computes the probabilities, and gives the mean negative logarithm of those of the true classes.
     fn update(&mut self) -> f64 {
         let n = self.y.len();
-        let scores = self.scores.as_slice().unwrap_or_default();
-        let probabilities = self.probabilities.as_slice_mut().unwrap_or_default();
-        let mut top = vec![f64::NEG_INFINITY; n];
-        let mut sums = vec![0.0; n];
-        dispatch(
-            #[inline(always)]
-            || {
-                for row in scores.chunks_exact(n) {
-                    for (top, score) in top.iter_mut().zip(row) {
-                        *top = if *score > *top { *score } else { *top };
-                    }
-                }
-                for (row, target) in scores.chunks_exact(n).zip(probabilities.chunks_exact_mut(n)) {
-                    for (((score, top), sum), p) in row.iter().zip(&top).zip(&mut sums).zip(target) {
-                        *p = exp_negative(score - top);
-                        *sum += *p;
-                    }
-                }
-                for row in probabilities.chunks_exact_mut(n) {
-                    for (p, sum) in row.iter_mut().zip(&sums) {
-                        *p /= sum;
-                    }
-                }
-            },
-        );
-        let of_truth = |(row, &class): (usize, &usize)| -self.probabilities[(class, row)].max(f64::MIN_POSITIVE).ln();
-        self.y.iter().enumerate().map(of_truth).sum::<f64>() / n as f64
+        self.probabilities.assign(&self.scores);
+        let mut log_sums = Vec::with_capacity(n);
+        softmax_by_class(self.probabilities.as_slice_mut().unwrap_or_default(), n, &mut log_sums);
+        let truths = self.y.iter().zip(&log_sums).enumerate();
+        // Rounding must not make a loss negative.
+        let losses = truths.map(|(row, (&class, log_sum))| (log_sum - self.scores[(class, row)]).max(0.0));
+        losses.sum::<f64>() / n as f64
     }
 }
 
@@ -429,13 +409,18 @@ impl GradientBoosting {
     pub fn decision_function(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, ClassicError> {
         check_input(x, self.n_features)?;
         let mut scores = Array2::<f64>::zeros((x.nrows(), self.base.len())) + &self.base;
+        let x = x.as_standard_layout();
         let blocks: Vec<_> = scores.axis_chunks_iter_mut(Axis(0), ROWS).collect();
         parallel::for_each(blocks, |block, mut scores| {
-            for trees in &self.rounds {
-                for (mut row, x) in scores.rows_mut().into_iter().zip(x.rows().into_iter().skip(block * ROWS)) {
-                    let scores = row.iter_mut().zip(trees);
-                    scores.for_each(|(score, tree)| *score += tree.predict(x));
+            let rows = x.slice_axis(Axis(0), Slice::from(block * ROWS..block * ROWS + scores.nrows()));
+            let rows = rows.as_slice().unwrap_or_default();
+            let mut sums = vec![0.0; scores.nrows()];
+            for class in 0..self.base.len() {
+                sums.iter_mut().zip(scores.column(class)).for_each(|(sum, score)| *sum = *score);
+                for trees in &self.rounds {
+                    trees[class].add_to(rows, self.n_features, &mut sums);
                 }
+                scores.column_mut(class).iter_mut().zip(&sums).for_each(|(score, sum)| *score = *sum);
             }
         });
         Ok(scores)

@@ -1,7 +1,6 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-use ndarray::ArrayView1;
 use serde::{Deserialize, Serialize};
 
 use super::split::{Features, Histogram, Rules, SMALL, Split, Sums, subtract};
@@ -59,16 +58,50 @@ impl RegressionTree {
         }
     }
 
-    #[inline]
-    pub(super) fn predict(&self, row: ArrayView1<'_, f64>) -> f64 {
-        let mut at = 0;
-        while let Some(node) = self.nodes.get(at) {
-            if node.left == 0 {
-                return node.number;
+    /// Adds the tree's number for each row to `sums`; rows of `width` features lie one behind the other.
+    pub(super) fn add_to(&self, rows: &[f64], width: usize, sums: &mut [f64]) {
+        // Several rows go down at once, so that the waits for memory overlap.
+        const AT_ONCE: usize = 8;
+        let (groups, rest) = sums.as_chunks_mut::<AT_ONCE>();
+        let n_grouped = groups.len() * AT_ONCE;
+        if !groups.is_empty() {
+            let (nodes, depth) = self.endless();
+            for (group, rows) in groups.iter_mut().zip(rows.chunks_exact(AT_ONCE * width)) {
+                let mut at = [0; AT_ONCE];
+                for _ in 0..depth {
+                    for (at, row) in at.iter_mut().zip(rows.chunks_exact(width)) {
+                        let node = nodes[*at];
+                        *at = node.left as usize + usize::from(row[node.feature as usize] > node.number);
+                    }
+                }
+                group.iter_mut().zip(at).for_each(|(sum, at)| *sum += self.nodes[at].number);
             }
-            at = node.left as usize + usize::from(row[node.feature as usize] > node.number);
         }
-        0.0
+        for (sum, row) in rest.iter_mut().zip(rows.chunks_exact(width).skip(n_grouped)) {
+            let mut node = self.nodes[0];
+            while node.left != 0 {
+                let right = usize::from(row[node.feature as usize] > node.number);
+                node = self.nodes[node.left as usize + right];
+            }
+            *sum += node.number;
+        }
+    }
+
+    /// The tree with leaves that lead to themselves, and the number of steps after which every row is at its leaf.
+    fn endless(&self) -> (Vec<Node>, usize) {
+        let mut nodes = self.nodes.clone();
+        let mut depths = vec![0; nodes.len()];
+        for (at, node) in nodes.iter_mut().enumerate() {
+            if node.left == 0 {
+                node.left = at as u32;
+                node.number = f64::INFINITY;
+            } else {
+                // Children come after their parents.
+                depths[node.left as usize] = depths[at] + 1;
+                depths[node.left as usize + 1] = depths[at] + 1;
+            }
+        }
+        (nodes, depths.into_iter().max().unwrap_or(0))
     }
 }
 
