@@ -79,11 +79,11 @@ impl Parameters for LogisticRegressionParameters {
 ///
 /// Fitting minimises c x (sum of cross entropies) + penalty of the weights; intercepts are not penalised, and are shifted to
 /// mean zero, which changes no probability. Two classes get a weight vector each, as more do. Scale the features first.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LogisticRegression {
     /// Shape (classes, features).
-    weights: Array2<f64>,
-    intercepts: Array1<f64>,
+    pub(crate) weights: Array2<f64>,
+    pub(crate) intercepts: Array1<f64>,
 }
 
 impl LogisticRegression {
@@ -187,7 +187,9 @@ impl Learner for Checked<LogisticRegressionParameters> {
                 gw.iter_mut().zip(&by_weight).for_each(|(g, d)| *g += d);
                 gb.iter_mut().zip(&by_intercept).for_each(|(g, d)| *g += d);
             }
-            gw.iter_mut().zip(w.iter()).for_each(|(g, w)| *g = *g / total + l2 * w);
+            gw.iter_mut()
+                .zip(w.iter())
+                .for_each(|(g, w)| *g = *g / total + l2 * w);
             gb.iter_mut().for_each(|g| *g /= total);
             loss / total + 0.5 * l2 * w.iter().map(|w| w * w).sum::<f64>()
         };

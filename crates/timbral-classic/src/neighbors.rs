@@ -67,12 +67,12 @@ impl Parameters for KNeighborsParameters {
 /// k nearest neighbours: a row is of the class that is most frequent among the training rows nearest to it.
 ///
 /// Of rows at equal distance those that come first in the training data count as nearer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct KNeighbors {
-    parameters: KNeighborsParameters,
-    x: Array2<f64>,
-    y: Vec<usize>,
-    n_classes: usize,
+    pub(crate) parameters: KNeighborsParameters,
+    pub(crate) x: Array2<f64>,
+    pub(crate) y: Vec<usize>,
+    pub(crate) n_classes: usize,
 }
 
 impl Learner for Checked<KNeighborsParameters> {

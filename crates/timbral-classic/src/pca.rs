@@ -134,13 +134,13 @@ fn scatter(x: ArrayView2<'_, f64>, mean: &Array1<f64>) -> Array2<f64> {
 ///
 /// The entry of largest magnitude of each component is positive, so that signs do not depend on the machine. Features are
 /// centred, not scaled: put a [`StandardScaler`](crate::StandardScaler) before it where their units differ.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Pca {
-    mean: Array1<f64>,
-    components: Array2<f64>,
-    explained_variance: Array1<f64>,
-    explained_variance_ratio: Array1<f64>,
-    whiten: bool,
+    pub(crate) mean: Array1<f64>,
+    pub(crate) components: Array2<f64>,
+    pub(crate) explained_variance: Array1<f64>,
+    pub(crate) explained_variance_ratio: Array1<f64>,
+    pub(crate) whiten: bool,
 }
 
 impl Pca {

@@ -138,7 +138,7 @@ impl Learner for Checked<SvcParameters> {
             .flat_map(|(i, &a)| present[i + 1..].iter().map(move |&b| (a, b)))
             .collect();
         let bound = sorted.kernel.bound(&sorted.squares);
-        if !(bound < 1e150) {
+        if bound.is_nan() || bound >= 1e150 {
             return Err(ClassicError::data(
                 format!("kernel values may be as large as {bound:.1e}"),
                 "they must stay below 1e150: scale the features",
@@ -249,7 +249,8 @@ impl Sorted<'_> {
             .collect();
         let n = rows.len();
         // Folds share kernel values where there is room for them twice.
-        let shares = self.parameters.probability && n.saturating_mul(n).saturating_mul(2) <= self.budget::<T>();
+        let shares =
+            self.parameters.probability && n.saturating_mul(n).saturating_mul(2) <= self.budget::<T>();
         let mut store = shares.then(|| Store::<T>::new(self.rows(&rows)));
         let all: Vec<u32> = (0..n as u32).collect();
         let solution = self.solve((a, b), &rows, &all, store.as_mut())?;
@@ -340,7 +341,10 @@ impl Sorted<'_> {
     /// What a solution says of the rows at the places `held`.
     fn values(&self, rows: &[u32], fitted: &[u32], solution: &Solution, held: &[u32]) -> Vec<f64> {
         let row = |place: &u32| rows[*place as usize];
-        let with_weight = fitted.iter().zip(&solution.coefficients).filter(|(_, b)| **b != 0.0);
+        let with_weight = fitted
+            .iter()
+            .zip(&solution.coefficients)
+            .filter(|(_, b)| **b != 0.0);
         let (support, weights): (Vec<u32>, Vec<f64>) = with_weight.map(|(place, b)| (row(place), *b)).unzip();
         let at: Vec<u32> = (0..support.len() as u32).collect();
         let support = self.rows(&support);

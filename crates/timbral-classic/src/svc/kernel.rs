@@ -59,7 +59,7 @@ pub enum Kernel {
 }
 
 impl Kernel {
-    pub(super) fn validate(&self) -> Result<(), ClassicError> {
+    pub(crate) fn validate(&self) -> Result<(), ClassicError> {
         let gamma = match self {
             Self::Linear => return Ok(()),
             Self::Rbf { gamma } => gamma,
@@ -109,7 +109,8 @@ impl Kernel {
             } => {
                 for (value, square_y) in products.iter_mut().zip(squares_y) {
                     let distance = square_x + square_y - 2.0 * *value;
-                    let distance = if distance > 0.0 { distance } else { 0.0 };
+                    // What is no number comes of rows whose lengths overflow: far from all others.
+                    let distance = if distance < 0.0 { 0.0 } else { distance };
                     *value = exp_negative(-gamma * distance);
                 }
             }
@@ -139,7 +140,7 @@ impl Kernel {
     pub(super) fn bound(self, squares: &[f64]) -> f64 {
         let longest = squares.iter().copied().fold(0.0, f64::max);
         match self {
-            Self::Rbf { .. } => 1.0,
+            Self::Rbf { .. } if longest < f64::INFINITY => 1.0,
             Self::Polynomial {
                 gamma: Gamma::Value(gamma),
                 coef0,

@@ -7,4 +7,5 @@ mod solver;
 
 pub use fit::{ClassWeight, SvcParameters};
 pub use kernel::{Gamma, Kernel};
+pub(crate) use model::Parts;
 pub use model::Svc;

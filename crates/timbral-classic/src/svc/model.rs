@@ -1,7 +1,6 @@
 use std::ops::Range;
 
 use ndarray::{Array1, Array2, ArrayView2, Axis, Slice};
-use serde::{Deserialize, Serialize};
 
 use super::kernel::{Kernel, squares};
 use super::platt::{Sigmoid, couple};
@@ -17,17 +16,17 @@ const BLOCK: usize = 128;
 /// A pair's value is positive for its first class. The class with the most won pairs is chosen, the first of equal ones.
 /// Where probabilities were fitted, each pair has a sigmoid, and the class probabilities are those that agree best with
 /// all of them; the most probable class may differ from the chosen one, near the borders.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Svc {
-    kernel: Kernel,
-    pairs: Vec<(usize, usize)>,
+    pub(crate) kernel: Kernel,
+    pub(crate) pairs: Vec<(usize, usize)>,
     /// Number of support vectors of each class.
-    n_support: Vec<usize>,
-    support_vectors: Array2<f64>,
-    support: Vec<usize>,
-    coefficients: Array2<f64>,
-    intercepts: Array1<f64>,
-    sigmoids: Option<Vec<Sigmoid>>,
+    pub(crate) n_support: Vec<usize>,
+    pub(crate) support_vectors: Array2<f64>,
+    pub(crate) support: Vec<usize>,
+    pub(crate) coefficients: Array2<f64>,
+    pub(crate) intercepts: Array1<f64>,
+    pub(crate) sigmoids: Option<Vec<Sigmoid>>,
 }
 
 /// What the support vectors of a class add to the pairs of that class.
@@ -39,19 +38,20 @@ struct ClassBlock {
 }
 
 /// The parts of a fitted model, named as its fields.
-pub(super) struct Parts {
-    pub(super) kernel: Kernel,
-    pub(super) pairs: Vec<(usize, usize)>,
-    pub(super) n_support: Vec<usize>,
-    pub(super) support_vectors: Array2<f64>,
-    pub(super) support: Vec<usize>,
-    pub(super) coefficients: Array2<f64>,
-    pub(super) intercepts: Array1<f64>,
-    pub(super) sigmoids: Option<Vec<Sigmoid>>,
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) kernel: Kernel,
+    pub(crate) pairs: Vec<(usize, usize)>,
+    pub(crate) n_support: Vec<usize>,
+    pub(crate) support_vectors: Array2<f64>,
+    pub(crate) support: Vec<usize>,
+    pub(crate) coefficients: Array2<f64>,
+    pub(crate) intercepts: Array1<f64>,
+    pub(crate) sigmoids: Option<Vec<Sigmoid>>,
 }
 
 impl Svc {
-    pub(super) fn new(parts: Parts) -> Self {
+    pub(crate) fn new(parts: Parts) -> Self {
         let Parts {
             kernel,
             pairs,
@@ -72,6 +72,13 @@ impl Svc {
             intercepts,
             sigmoids,
         }
+    }
+
+    /// With the slope and offset of each pair's sigmoid.
+    pub(crate) fn with_sigmoids(mut self, sigmoids: Option<Vec<(f64, f64)>>) -> Self {
+        let sigmoid = |(slope, offset)| Sigmoid { slope, offset };
+        self.sigmoids = sigmoids.map(|s| s.into_iter().map(sigmoid).collect());
+        self
     }
 
     /// The kernel, its width as a number.

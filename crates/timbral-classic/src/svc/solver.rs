@@ -75,7 +75,10 @@ impl State<'_> {
         let padded = active.len().next_multiple_of(LANES);
         self.scores = scores;
         self.scores.resize(padded, 0.0);
-        self.diagonal = active.iter().map(|&row| self.problem.diagonal[row as usize]).collect();
+        self.diagonal = active
+            .iter()
+            .map(|&row| self.problem.diagonal[row as usize])
+            .collect();
         self.diagonal.resize(padded, 1.0);
         self.rise = vec![f64::NEG_INFINITY; padded];
         self.fall = vec![f64::INFINITY; padded];
@@ -106,7 +109,11 @@ pub(super) fn solve<T: Cell>(
         if problem.shrinking && iteration % period == 0 {
             extremes = shrink(&mut state, cache, extremes);
         }
-        let Extremes { place: i, highest, lowest } = extremes;
+        let Extremes {
+            place: i,
+            highest,
+            lowest,
+        } = extremes;
         if highest - lowest < problem.tolerance {
             if cache.active().len() == n {
                 return Ok(Solution {
@@ -151,7 +158,10 @@ fn unfinished(problem: &Problem<'_>, iterations: usize) -> ClassicError {
     ClassicError::NotConverged {
         learner: "the support vector classifier",
         iterations,
-        detail: format!("the tolerance is {:.1e}; scaled features may help", problem.tolerance),
+        detail: format!(
+            "the tolerance is {:.1e}; scaled features may help",
+            problem.tolerance
+        ),
     }
 }
 
@@ -262,11 +272,7 @@ fn partner<T: Cell>(state: &State<'_>, kernel: &[T], i: usize, highest: f64) -> 
 }
 
 /// Leaves out rows at a bound that will most likely stay there.
-fn shrink<T: Cell>(
-    state: &mut State<'_>,
-    cache: &mut RowCache<'_, '_, T>,
-    extremes: Extremes,
-) -> Extremes {
+fn shrink<T: Cell>(state: &mut State<'_>, cache: &mut RowCache<'_, '_, T>, extremes: Extremes) -> Extremes {
     let stays = |place: usize| {
         let score = state.scores[place];
         match (state.rise[place] == 0.0, state.fall[place] == 0.0) {
@@ -296,7 +302,8 @@ fn restore<T: Cell>(state: &mut State<'_>, cache: &mut RowCache<'_, '_, T>) -> E
         scores[row as usize] = *score;
     }
     let idle: Vec<usize> = (0..n).filter(|&row| scores[row].is_nan()).collect();
-    idle.iter().for_each(|&row| scores[row] = state.problem.signs[row]);
+    idle.iter()
+        .for_each(|&row| scores[row] = state.problem.signs[row]);
     cache.look_at_all();
     for row in (0..n).filter(|&row| state.coefficients[row] != 0.0) {
         let (kernel, b) = (cache.row(row), state.coefficients[row]);

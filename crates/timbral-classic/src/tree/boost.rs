@@ -129,15 +129,15 @@ impl Parameters for GradientBoostingParameters {
 ///
 /// Each round fits a tree for each class to the slopes of the softmax loss, on features cut into bins. A seed fixes the model,
 /// on any number of threads.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct GradientBoosting {
     /// Trees, round by round, one for each class.
-    rounds: Vec<Vec<RegressionTree>>,
-    base: Array1<f64>,
-    importance: Array1<f64>,
-    n_features: usize,
-    training_loss: Vec<f64>,
-    validation_loss: Vec<f64>,
+    pub(crate) rounds: Vec<Vec<RegressionTree>>,
+    pub(crate) base: Array1<f64>,
+    pub(crate) importance: Array1<f64>,
+    pub(crate) n_features: usize,
+    pub(crate) training_loss: Vec<f64>,
+    pub(crate) validation_loss: Vec<f64>,
 }
 
 impl Learner for Checked<GradientBoostingParameters> {
@@ -224,7 +224,11 @@ impl Checked<GradientBoostingParameters> {
         for round in 0..p.n_rounds {
             let rows = self.sample_rows(n, round);
             // Of two classes each is the mirror of the other.
-            let grown_for = if present.len() == 2 { &present[..1] } else { &present[..] };
+            let grown_for = if present.len() == 2 {
+                &present[..1]
+            } else {
+                &present[..]
+            };
             let grown: Vec<Grown> = parallel::map(grown_for.len(), |i| {
                 self.grow(&bins, &fitted.probabilities, y, grown_for[i], rows.clone(), round)
             });
@@ -331,7 +335,14 @@ impl Checked<GradientBoostingParameters> {
                 min_gain: p.min_gain,
             },
         };
-        Grower::new(Features::new(bins, &features), limits, p.learning_rate, rows, sums).grow()
+        Grower::new(
+            Features::new(bins, &features),
+            limits,
+            p.learning_rate,
+            rows,
+            sums,
+        )
+        .grow()
     }
 }
 
@@ -358,7 +369,9 @@ impl<'a> Fitted<'a> {
         let x = x.as_standard_layout();
         let classes: Vec<_> = self.scores.rows_mut().into_iter().collect();
         parallel::for_each(classes, |class, mut scores| {
-            let (Some(rows), Some(scores)) = (x.as_slice(), scores.as_slice_mut()) else { return };
+            let (Some(rows), Some(scores)) = (x.as_slice(), scores.as_slice_mut()) else {
+                return;
+            };
             trees[class].add_to(rows, x.ncols(), scores);
         });
     }
@@ -368,7 +381,11 @@ impl<'a> Fitted<'a> {
         let n = self.y.len();
         self.probabilities.assign(&self.scores);
         let mut log_sums = Vec::with_capacity(n);
-        softmax_by_class(self.probabilities.as_slice_mut().unwrap_or_default(), n, &mut log_sums);
+        softmax_by_class(
+            self.probabilities.as_slice_mut().unwrap_or_default(),
+            n,
+            &mut log_sums,
+        );
         let truths = self.y.iter().zip(&log_sums).enumerate();
         // Rounding must not make a loss negative.
         let losses = truths.map(|(row, (&class, log_sum))| (log_sum - self.scores[(class, row)]).max(0.0));
@@ -416,11 +433,17 @@ impl GradientBoosting {
             let rows = rows.as_slice().unwrap_or_default();
             let mut sums = vec![0.0; scores.nrows()];
             for class in 0..self.base.len() {
-                sums.iter_mut().zip(scores.column(class)).for_each(|(sum, score)| *sum = *score);
+                sums.iter_mut()
+                    .zip(scores.column(class))
+                    .for_each(|(sum, score)| *sum = *score);
                 for trees in &self.rounds {
                     trees[class].add_to(rows, self.n_features, &mut sums);
                 }
-                scores.column_mut(class).iter_mut().zip(&sums).for_each(|(score, sum)| *score = *sum);
+                scores
+                    .column_mut(class)
+                    .iter_mut()
+                    .zip(&sums)
+                    .for_each(|(score, sum)| *score = *sum);
             }
         });
         Ok(scores)

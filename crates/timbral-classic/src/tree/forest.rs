@@ -74,22 +74,22 @@ impl Parameters for RandomForestParameters {
 /// Random forest (Breiman 2001): the mean of trees that each saw other rows and looked at other features.
 ///
 /// A seed fixes it, on any number of threads.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RandomForest {
-    trees: Vec<Tree>,
-    n_classes: usize,
-    n_features: usize,
+    pub(crate) trees: Vec<Tree>,
+    pub(crate) n_classes: usize,
+    pub(crate) n_features: usize,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Tree {
-    nodes: Vec<Node>,
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Tree {
+    pub(crate) nodes: Vec<Node>,
     /// Class shares of the leaves, one after the other.
-    shares: Vec<f64>,
+    pub(crate) shares: Vec<f64>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-enum Node {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Node {
     /// Rows whose feature is at most the threshold go to the next node, others to `right`.
     Split {
         feature: usize,

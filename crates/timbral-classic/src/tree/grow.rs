@@ -1,8 +1,6 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-use serde::{Deserialize, Serialize};
-
 use super::split::{Features, Histogram, Rules, SMALL, Split, Sums, subtract};
 
 /// What limits the growth of a tree of a boosted ensemble.
@@ -14,13 +12,13 @@ pub(super) struct Limits {
 }
 
 /// A tree that gives a number.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct RegressionTree {
     pub(crate) nodes: Vec<Node>,
 }
 
 /// A node of a [`RegressionTree`].
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Node {
     /// The threshold of a split, the value of a leaf.
     pub(crate) number: f64,
@@ -74,7 +72,10 @@ impl RegressionTree {
                         *at = node.left as usize + usize::from(row[node.feature as usize] > node.number);
                     }
                 }
-                group.iter_mut().zip(at).for_each(|(sum, at)| *sum += self.nodes[at].number);
+                group
+                    .iter_mut()
+                    .zip(at)
+                    .for_each(|(sum, at)| *sum += self.nodes[at].number);
             }
         }
         for (sum, row) in rest.iter_mut().zip(rows.chunks_exact(width).skip(n_grouped)) {
@@ -294,7 +295,11 @@ impl<'a> Grower<'a> {
     /// Offers the children of a node that had a histogram, or was too small for one.
     fn offer_children(&mut self, left: Part, right: Part, histogram: Option<Histogram>) {
         let left_is_smaller = left.end - left.start <= right.end - right.start;
-        let (small, large) = if left_is_smaller { (left, right) } else { (right, left) };
+        let (small, large) = if left_is_smaller {
+            (left, right)
+        } else {
+            (right, left)
+        };
         let is_large = |part: Part| part.end - part.start > SMALL;
         let (mut of_small, mut of_large) = (None, None);
         if let Some(mut whole) = histogram {
@@ -312,7 +317,11 @@ impl<'a> Grower<'a> {
                 self.spare.push(whole);
             }
         }
-        let (of_left, of_right) = if left_is_smaller { (of_small, of_large) } else { (of_large, of_small) };
+        let (of_left, of_right) = if left_is_smaller {
+            (of_small, of_large)
+        } else {
+            (of_large, of_small)
+        };
         self.offer(right, of_right);
         self.offer(left, of_left);
     }

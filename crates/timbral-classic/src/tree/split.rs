@@ -154,7 +154,10 @@ impl<'a> Features<'a> {
         if self.is_much(rows.len()) {
             parallel::for_each(histogram.iter_mut().collect(), one);
         } else {
-            histogram.iter_mut().enumerate().for_each(|(i, target)| one(i, target));
+            histogram
+                .iter_mut()
+                .enumerate()
+                .for_each(|(i, target)| one(i, target));
         }
     }
 
@@ -210,7 +213,12 @@ impl<'a> Features<'a> {
 
 /// What remains of a node when one child is taken away.
 pub(super) fn subtract(from: &mut Histogram, child: &Histogram) {
-    for (from, child) in from.as_flattened_mut().as_flattened_mut().iter_mut().zip(child.as_flattened().as_flattened()) {
+    for (from, child) in from
+        .as_flattened_mut()
+        .as_flattened_mut()
+        .iter_mut()
+        .zip(child.as_flattened().as_flattened())
+    {
         *from = from.minus(*child);
     }
 }
