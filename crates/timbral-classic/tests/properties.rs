@@ -81,6 +81,33 @@ fn threads_change_nothing() {
 }
 
 #[test]
+fn threads_change_nothing_where_rows_are_worked_on_in_blocks() {
+    let (x, y) = clouds(9000, 16, 3, 0.3, 12);
+    let boosting = GradientBoostingParameters {
+        n_rounds: 2,
+        ..Default::default()
+    };
+    let fit = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        pool.install(|| {
+            let logistic = LogisticRegressionParameters {
+                tolerance: 1e-3,
+                ..Default::default()
+            };
+            (
+                boosting.check().unwrap().fit(x.view(), &y, 3).unwrap(),
+                logistic.check().unwrap().fit(x.view(), &y, 3).unwrap(),
+                PcaParameters::default().check().unwrap().fit(x.view()).unwrap(),
+            )
+        })
+    };
+    assert_eq!(fit(1), fit(3));
+}
+
+#[test]
 fn bad_data_are_errors() {
     let (x, y) = clouds(20, 3, 2, 1.0, 3);
     for (name, learner) in all_learners() {
