@@ -1,6 +1,7 @@
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 
 use crate::ClassicError;
+use crate::simd::all_finite;
 
 /// Parameters that passed their checks: the only form that can be fitted.
 ///
@@ -119,6 +120,9 @@ pub(crate) fn check_rows(x: ArrayView2<'_, f64>) -> Result<(), ClassicError> {
             format!("there are {rows} rows of {features} features"),
             "at least one of each is needed",
         ));
+    }
+    if x.as_slice().is_some_and(all_finite) {
+        return Ok(());
     }
     match x.indexed_iter().find(|(_, value)| !value.is_finite()) {
         None => Ok(()),
