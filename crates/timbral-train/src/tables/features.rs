@@ -155,8 +155,7 @@ fn read_table(path: &Path) -> Result<CsvTable, TrainError> {
         .extension()
         .is_some_and(|extension| extension.eq_ignore_ascii_case("parquet"))
     {
-        let (columns, rows) = crate::store::read_parquet(path)?;
-        return CsvTable::of_rows(path, columns, rows);
+        return crate::store::read_parquet(path);
     }
     CsvTable::read(path)
 }
