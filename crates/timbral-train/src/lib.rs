@@ -5,6 +5,7 @@ mod cache;
 mod csv_table;
 mod error;
 mod groups;
+mod inventory;
 mod manifest;
 mod metrics;
 mod report;
@@ -18,7 +19,8 @@ mod training;
 pub use cache::{CacheKey, FeatureCache};
 pub use error::{Leak, TrainError};
 pub use groups::GroupTable;
-pub use manifest::{Manifest, ManifestEntry};
+pub use inventory::{ClassInventory, Duplicate, FileReport, Inventory};
+pub use manifest::{FMA_ARCHIVES, FmaSubset, LabelMap, Manifest, ManifestEntry, verify_archive};
 pub use metrics::{
     BootstrapConfig, ClassScores, ConfusionMatrix, Interval, McNemar, Predictions, TrackPredictions,
     bootstrap, mcnemar,

@@ -1,4 +1,8 @@
+mod archive;
+mod fma;
 mod folder;
+mod labels;
+mod lists;
 
 use std::path::{Path, PathBuf};
 
@@ -6,6 +10,10 @@ use crate::atomic::write_atomically;
 use crate::csv_table::CsvTable;
 use crate::track::{Part, TrackInfo, distinct_tracks, sorted_labels};
 use crate::{GroupTable, TrainError};
+
+pub use archive::{FMA_ARCHIVES, verify_archive};
+pub use fma::FmaSubset;
+pub use labels::LabelMap;
 
 /// One audio file of a data set.
 #[derive(Clone, Debug, PartialEq)]
@@ -121,6 +129,61 @@ impl Manifest {
     /// the root, or if two folders hold a track of one name.
     pub fn read_folders(root: impl AsRef<Path>) -> Result<Self, TrainError> {
         folder::read(root.as_ref())
+    }
+
+    /// Reads a subset of the Free Music Archive data set: `fma_metadata/tracks.csv`, and clips at `audio/000/000002.mp3`.
+    ///
+    /// Labels are top-level genres, groups are artists, the split is the official one. Clips that are known to be empty or
+    /// cut are left out, and told in [`Manifest::notes`]. Whether the files exist is not looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Io`] if the table cannot be read; [`TrainError::Malformed`], with the line, if it is not FMA's.
+    pub fn read_fma(
+        tracks: impl AsRef<Path>,
+        audio: impl AsRef<Path>,
+        subset: FmaSubset,
+    ) -> Result<Self, TrainError> {
+        fma::read(tracks.as_ref(), audio.as_ref(), subset)
+    }
+
+    /// Takes the official split from three lists, such as the fault-filtered ones of GTZAN (Kereliuk, Sturm and Larsen,
+    /// 2015): one file a line, as `blues/blues.00029.wav`, where folder and extension do not matter. A track that is in no
+    /// list becomes [`Part::Faulty`]; tracks of the lists without a file are told in [`Manifest::notes`].
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Io`] if a list cannot be read; [`TrainError::Malformed`] if two hold the same track.
+    pub fn apply_lists(
+        &mut self,
+        train: impl AsRef<Path>,
+        validation: impl AsRef<Path>,
+        test: impl AsRef<Path>,
+    ) -> Result<(), TrainError> {
+        let lists = [
+            (train.as_ref(), Part::Train),
+            (validation.as_ref(), Part::Validation),
+            (test.as_ref(), Part::Test),
+        ];
+        lists::apply(self, lists)
+    }
+
+    /// The files under other labels, without those that the map leaves out.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Config`] if the map names a label that is not there.
+    pub fn relabelled(mut self, map: &LabelMap) -> Result<Self, TrainError> {
+        map.check(&self.labels())?;
+        self.entries
+            .retain_mut(|entry| match map.apply(&entry.track.label) {
+                Some(label) => {
+                    entry.track.label = label;
+                    true
+                }
+                None => false,
+            });
+        Ok(self)
     }
 
     /// The files, in the order of the source.
