@@ -1,7 +1,8 @@
-//! Decoding to f32 beside its floor: the bare loop over the codec library with the same file.
+//! Decoding beside its floor: the bare loop over the codec library with the same file.
 //!
-//! `decode/{wav,flac,mp3,ogg,opus,m4a,au}/{timbral,bare}`, and `resample/mp3/{timbral,bare}` for mono at 16 000 Hz.
-//! The bare loop of `au` reads the same samples from a WAV file, since the library knows no `.au`.
+//! `decode/{wav,flac,mp3,ogg,opus,m4a,au}/{timbral,bare}` decodes to f32; `resample/…` mixes to mono and goes to
+//! 22 050 Hz, or to 16 000 Hz where the file has 22 050. The bare loop of `au` reads the same samples from a WAV file,
+//! since the library knows no `.au`; that of `opus` takes packets from the library and decodes them by `ropus`.
 
 #![allow(
     clippy::unwrap_used,
@@ -79,8 +80,9 @@ fn bare(file: &[u8]) -> (Vec<f32>, u32) {
     (samples, parameters.sample_rate.unwrap())
 }
 
+/// The library has no decoder of Opus.
 #[cfg(feature = "opus")]
-fn bare_opus(file: &[u8]) -> Vec<f32> {
+fn bare_opus(file: &[u8]) -> (Vec<f32>, u32) {
     let stream = MediaSourceStream::new(Box::new(Cursor::new(file)), Default::default());
     let options = (FormatOptions::default(), MetadataOptions::default());
     let mut format = symphonia::default::get_probe()
@@ -94,63 +96,81 @@ fn bare_opus(file: &[u8]) -> Vec<f32> {
             .unwrap();
         samples.extend_from_slice(&block[..2 * frames]);
     }
-    samples
+    (samples, 48_000)
+}
+
+type Bare = fn(&[u8]) -> (Vec<f32>, u32);
+
+/// A name, a file, and what the bare loop makes of the same sound.
+struct Case {
+    name: &'static str,
+    file: Vec<u8>,
+    bare_file: Vec<u8>,
+    bare: Bare,
+}
+
+fn cases() -> Vec<Case> {
+    let (wav, au) = made();
+    let same = |name, file: Vec<u8>| Case {
+        name,
+        bare_file: file.clone(),
+        file,
+        bare,
+    };
+    vec![
+        same("wav", wav.clone()),
+        same("flac", fixture!("tone.flac")),
+        same("mp3", fixture!("tone.mp3")),
+        same("ogg", fixture!("tone.ogg")),
+        #[cfg(feature = "opus")]
+        Case {
+            bare: bare_opus,
+            ..same("opus", fixture!("tone.opus"))
+        },
+        same("m4a", fixture!("tone.m4a")),
+        Case {
+            bare_file: wav,
+            ..same("au", au)
+        },
+    ]
 }
 
 fn decode(criterion: &mut Criterion) {
-    let (wav, au) = made();
     let mut group = criterion.benchmark_group("decode");
-    let files = [
-        ("wav", wav.clone()),
-        ("flac", fixture!("tone.flac")),
-        ("mp3", fixture!("tone.mp3")),
-        ("ogg", fixture!("tone.ogg")),
-        ("m4a", fixture!("tone.m4a")),
-    ];
-    let options = DecodeOptions::default();
-    for (name, file) in &files {
-        group.throughput(Throughput::Bytes(file.len() as u64));
-        group.bench_function(format!("{name}/timbral"), |b| {
-            b.iter(|| decode_bytes(black_box(file), &options).unwrap())
+    for case in cases() {
+        group.throughput(Throughput::Bytes(case.file.len() as u64));
+        group.bench_function(format!("{}/timbral", case.name), |b| {
+            b.iter(|| decode_bytes(black_box(&case.file), &DecodeOptions::default()).unwrap());
         });
-        group.bench_function(format!("{name}/bare"), |b| b.iter(|| bare(black_box(file))));
-    }
-    group.throughput(Throughput::Bytes(au.len() as u64));
-    group.bench_function("au/timbral", |b| {
-        b.iter(|| decode_bytes(black_box(&au), &options).unwrap())
-    });
-    group.bench_function("au/bare", |b| b.iter(|| bare(black_box(&wav))));
-    #[cfg(feature = "opus")]
-    {
-        let opus = fixture!("tone.opus");
-        group.throughput(Throughput::Bytes(opus.len() as u64));
-        group.bench_function("opus/timbral", |b| {
-            b.iter(|| decode_bytes(black_box(&opus), &options).unwrap())
+        group.bench_function(format!("{}/bare", case.name), |b| {
+            b.iter(|| (case.bare)(black_box(&case.bare_file)));
         });
-        group.bench_function("opus/bare", |b| b.iter(|| bare_opus(black_box(&opus))));
     }
     group.finish();
 }
 
 fn resample(criterion: &mut Criterion) {
-    let file = fixture!("tone.mp3");
-    let options = DecodeOptions::default().mono().sample_rate(16_000);
     let mut group = criterion.benchmark_group("resample");
-    group.bench_function("mp3/timbral", |b| {
-        b.iter(|| decode_bytes(black_box(&file), &options).unwrap())
-    });
-    group.bench_function("mp3/bare", |b| {
-        b.iter(|| {
-            let (samples, rate) = bare(black_box(&file));
-            let mono: Vec<f32> = samples
-                .chunks_exact(2)
-                .map(|frame| 0.5 * (frame[0] + frame[1]))
-                .collect();
-            let mut fft = Fft::<f32>::new(rate as usize, 16_000, 1024, 1, FixedSync::Both).unwrap();
-            let input = InterleavedSlice::new(&mono, 1, mono.len()).unwrap();
-            fft.process_all(&input, mono.len(), None).unwrap().take_data()
+    for case in cases() {
+        let (_, from) = (case.bare)(&case.bare_file);
+        let to = if from == 22_050 { 16_000 } else { 22_050 };
+        let options = DecodeOptions::default().mono().sample_rate(to);
+        group.bench_function(format!("{}/timbral", case.name), |b| {
+            b.iter(|| decode_bytes(black_box(&case.file), &options).unwrap());
         });
-    });
+        group.bench_function(format!("{}/bare", case.name), |b| {
+            b.iter(|| {
+                let (samples, _) = (case.bare)(black_box(&case.bare_file));
+                let mono: Vec<f32> = samples
+                    .chunks_exact(2)
+                    .map(|frame| 0.5 * (frame[0] + frame[1]))
+                    .collect();
+                let mut fft = Fft::<f32>::new(from as usize, to as usize, 1024, 1, FixedSync::Both).unwrap();
+                let input = InterleavedSlice::new(&mono, 1, mono.len()).unwrap();
+                fft.process_all(&input, mono.len(), None).unwrap().take_data()
+            });
+        });
+    }
     group.finish();
 }
 

@@ -2,8 +2,9 @@
 
 #![allow(clippy::print_stderr, reason = "a program warns on stderr")]
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, bail, ensure};
 use clap::Parser;
@@ -60,24 +61,18 @@ fn main() -> std::process::ExitCode {
             "{}: there are no audio files in it",
             arguments.input.display()
         );
+        let outputs = outputs(&files, &arguments);
         let progress = common::progress(files.len() as u64, "converting");
-        let failures = Mutex::new(Vec::new());
-        files.par_iter().for_each(|file| {
-            let place = file
-                .strip_prefix(&arguments.input)
-                .unwrap_or(file)
-                .with_extension("wav");
-            if let Err(error) = convert(file, &arguments.output.join(place), &arguments) {
+        let failed = AtomicUsize::new(0);
+        files.par_iter().zip(&outputs).for_each(|(file, output)| {
+            if let Err(error) = convert(file, output, &arguments) {
                 progress.line(format!("error: {}", common::chain(&error)));
-                failures
-                    .lock()
-                    .unwrap_or_else(std::sync::PoisonError::into_inner)
-                    .push(());
+                failed.fetch_add(1, Ordering::Relaxed);
             }
             progress.inc(1);
         });
         drop(progress);
-        let failed = failures.into_inner().map_or(0, |failures| failures.len());
+        let failed = failed.into_inner();
         ensure!(
             failed == 0,
             "{failed} of {} files were not converted",
@@ -85,6 +80,30 @@ fn main() -> std::process::ExitCode {
         );
         Ok(())
     })
+}
+
+/// The WAV file of each file: the same place and name, with the ending kept where two would become one.
+fn outputs(files: &[PathBuf], arguments: &Arguments) -> Vec<PathBuf> {
+    let place = |file: &PathBuf| {
+        let inside = file.strip_prefix(&arguments.input).unwrap_or(file);
+        arguments.output.join(inside)
+    };
+    let mut count = HashMap::new();
+    for file in files {
+        *count.entry(place(file).with_extension("wav")).or_insert(0) += 1;
+    }
+    let name = |file: &PathBuf| {
+        let short = place(file).with_extension("wav");
+        match count.get(&short) {
+            Some(1) | None => short,
+            Some(_) => {
+                let mut whole = place(file).into_os_string();
+                whole.push(".wav");
+                whole.into()
+            }
+        }
+    };
+    files.iter().map(name).collect()
 }
 
 fn convert(input: &Path, output: &Path, arguments: &Arguments) -> anyhow::Result<()> {

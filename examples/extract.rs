@@ -1,4 +1,4 @@
-//! Computes the features of audio files and writes them as CSV or NPY.
+//! Computes the features of audio files and writes them as a table.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -9,154 +9,201 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Parser, ValueEnum};
-use ndarray::{Array2, Axis, concatenate};
-use ndarray_npy::WriteNpyExt as _;
-use rayon::prelude::*;
 use serde::Serialize;
-use timbral_decode::{DecodeOptions, decode_file};
-use timbral_features::{
-    CentroidConfig, LogMelConfig, LogMelSpectrogram, Mfcc, MfccConfig, RolloffConfig, SpectralCentroid,
-    SpectralRolloff, Statistic, ZeroCrossingRate, ZeroCrossingRateConfig,
+use timbral_features::FeatureSetConfig;
+use timbral_segment::{Cut, LastWindow, SegmentConfig, Span};
+use timbral_train::{
+    Extraction, ExtractionConfig, FileOutcome, Manifest, ManifestEntry, TableFormat, TrackInfo,
 };
 
-/// Compute features of audio files, with librosa's defaults at 22 050 Hz.
+/// Compute features of audio files into a table, in parallel. A run that was stopped goes on where it was when it is started
+/// again; a file that cannot be used becomes a row of errors.csv beside the table.
 #[derive(Parser)]
-#[command(after_help = "Examples:\n  extract songs/ --features mfcc > mfcc.csv\n  \
-                        extract song.mp3 --features log-mel --npy mel/")]
+#[command(after_help = "Examples:\n  extract songs/ --output songs.parquet\n  \
+    extract gtzan.csv --features gtzan57 --segment 3 --hop 1.5 --output windows.csv\n  \
+    extract --list")]
 struct Arguments {
-    /// Audio files, and folders that hold some.
-    #[arg(required = true)]
+    /// Audio files, folders that hold some, and manifests (CSV with the columns path, label, artist, ...).
+    #[arg(required_unless_present = "list")]
     paths: Vec<PathBuf>,
-    /// What to compute.
-    #[arg(long, value_enum, default_value = "mfcc")]
-    features: Features,
-    /// Write the whole feature of each file, (rows, frames), as NAME.npy into this folder, instead of statistics.
-    #[arg(long, value_name = "DIR", conflicts_with = "json")]
-    npy: Option<PathBuf>,
-    /// Print one JSON object a file instead of CSV.
+    /// A preset, or a TOML file with a feature set.
+    #[arg(long, default_value = "gtzan57")]
+    features: String,
+    /// Take the name of the folder that a file lies in as its label.
+    #[arg(long)]
+    label_from_folder: bool,
+    /// Cut files into windows of so many seconds, one row each; without it a file is one row.
+    #[arg(long, value_name = "SECONDS")]
+    segment: Option<f64>,
+    /// Seconds from one window to the next. Default: as --segment, side by side.
+    #[arg(long, value_name = "SECONDS", requires = "segment")]
+    hop: Option<f64>,
+    /// What becomes of the last window if the file does not fill it.
+    #[arg(long, value_enum, default_value = "drop", requires = "segment")]
+    last: Last,
+    /// The table; its extension, .parquet, .csv, .npz or .json, is the format.
+    #[arg(long, short, default_value = "features.parquet")]
+    output: PathBuf,
+    /// Replace a table that exists.
+    #[arg(long)]
+    force: bool,
+    /// Files at a time; 0 for one on each core.
+    #[arg(long, default_value_t = 0)]
+    threads: usize,
+    /// Print the summary as JSON.
     #[arg(long)]
     json: bool,
+    /// List the presets and end.
+    #[arg(long)]
+    list: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Features {
-    /// 20 mel-frequency cepstral coefficients.
-    Mfcc,
-    /// 128 mel bands in decibels.
-    LogMel,
-    /// Spectral centroid, roll-off and zero crossing rate.
-    Shape,
+enum Last {
+    Drop,
+    Keep,
+    ZeroPad,
+    ShiftBack,
 }
 
-/// A line of `--json`.
+/// The answer of `--json`.
 #[derive(Serialize)]
-struct Line<'a> {
-    path: String,
-    columns: &'a [String],
-    values: Vec<f64>,
+struct Summary<'a> {
+    output: &'a Path,
+    errors: Option<PathBuf>,
+    files: usize,
+    rows: usize,
+    columns: usize,
+    failed: usize,
 }
 
 fn main() -> std::process::ExitCode {
-    common::run(|| {
-        let arguments = Arguments::parse();
-        let mut files = Vec::new();
-        for path in &arguments.paths {
-            files.extend(timbral::audio_files(path)?);
-        }
-        if files.is_empty() {
-            bail!("no audio files in these folders");
-        }
-        if let Some(folder) = &arguments.npy {
-            std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-        }
-        let progress = common::progress(files.len() as u64, "extracting");
-        let computed: Vec<Result<Vec<f64>>> = files
-            .par_iter()
-            .map(|path| {
-                let result = extract(path, &arguments);
-                if let Err(error) = &result {
-                    progress.line(format!("error: {}", common::chain(error)));
-                }
-                progress.inc(1);
-                result
-            })
-            .collect();
-        drop(progress);
-        let failed = computed.iter().filter(|result| result.is_err()).count();
-        if arguments.npy.is_none() {
-            let columns = columns(arguments.features);
-            if !arguments.json {
-                println!("path,{}", columns.join(","));
-            }
-            for (path, values) in files
-                .iter()
-                .zip(computed)
-                .filter_map(|(path, r)| Some((path, r.ok()?)))
-            {
-                let path = path.display().to_string();
-                if arguments.json {
-                    common::json_line(&Line {
-                        path,
-                        columns: &columns,
-                        values,
-                    })?;
-                } else {
-                    let values: Vec<String> = values.iter().map(f64::to_string).collect();
-                    println!("\"{}\",{}", path.replace('"', "\"\""), values.join(","));
-                }
-            }
-        }
-        match failed {
-            0 => Ok(()),
-            failed => bail!("{failed} of {} files could not be used", files.len()),
-        }
-    })
+    common::run(|| extract(&Arguments::parse()))
 }
 
-const STATISTICS: [Statistic; 2] = [Statistic::Mean, Statistic::Std];
-
-fn extract(path: &Path, arguments: &Arguments) -> Result<Vec<f64>> {
-    let audio = decode_file(path, &DecodeOptions::default().mono().sample_rate(22_050))?;
-    let feature = compute(&audio.samples, arguments.features).with_context(|| path.display().to_string())?;
-    if let Some(folder) = &arguments.npy {
-        let name = Path::new(path.file_name().unwrap_or_default()).with_extension("npy");
-        let target = folder.join(name);
-        let mut bytes = Vec::new();
-        feature.as_standard_layout().write_npy(&mut bytes)?;
-        timbral_model::write_atomically(&target, &bytes).with_context(|| target.display().to_string())?;
+fn extract(arguments: &Arguments) -> Result<()> {
+    if arguments.list {
+        FeatureSetConfig::PRESETS
+            .iter()
+            .for_each(|name| println!("{name}"));
+        return Ok(());
     }
-    Ok(feature
-        .rows()
-        .into_iter()
-        .flat_map(|row| STATISTICS.map(|statistic| statistic.of(row)))
-        .collect())
+    let output = &arguments.output;
+    let format = TableFormat::of_path(output).with_context(|| {
+        format!(
+            "{}: the extension is not parquet, csv, npz or json",
+            output.display()
+        )
+    })?;
+    ensure!(
+        arguments.force || !output.exists(),
+        "{} exists; --force replaces it",
+        output.display()
+    );
+    let extraction = Extraction::new(ExtractionConfig {
+        features: common::feature_set(&arguments.features)?,
+        segments: segments(arguments),
+    })?;
+    extraction
+        .feature_set()
+        .warnings()
+        .iter()
+        .for_each(|warning| eprintln!("warning: {warning}"));
+    let entries = entries(arguments)?;
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(arguments.threads)
+        .build()?;
+    let progress = common::progress(entries.len() as u64, "extracting");
+    // Beside the table, under its name, so that the same command finds it again.
+    let mut journal = output.clone().into_os_string();
+    journal.push(".journal");
+    let journal = pool.install(|| {
+        extraction.run(&entries, journal.as_ref(), |entry, outcome| {
+            if let FileOutcome::Failed(message) = outcome {
+                // Errors of decoding name the file themselves.
+                let path = entry.path.display().to_string();
+                match message.starts_with(&path) {
+                    true => progress.line(message),
+                    false => progress.line(format!("{path}: {message}")),
+                }
+            }
+            progress.inc(1);
+        })
+    })?;
+    drop(progress);
+    let errors = output.with_file_name("errors.csv");
+    let columns = extraction.feature_set().columns();
+    let summary = journal.finish(&entries, columns, output, format, &errors)?;
+    if arguments.json {
+        common::json_line(&Summary {
+            output,
+            errors: (summary.failed > 0).then_some(errors),
+            files: summary.files,
+            rows: summary.rows,
+            columns: columns.len(),
+            failed: summary.failed,
+        })?;
+    } else {
+        println!(
+            "{}: {} rows of {} files, {} columns",
+            output.display(),
+            summary.rows,
+            summary.files,
+            columns.len()
+        );
+        if summary.failed > 0 {
+            println!("{}: {} files could not be used", errors.display(), summary.failed);
+        }
+    }
+    ensure!(summary.rows > 0, "no file could be used");
+    Ok(())
 }
 
-fn compute(samples: &[f32], features: Features) -> Result<Array2<f32>> {
-    Ok(match features {
-        Features::Mfcc => Mfcc::new(MfccConfig::default())?.compute(samples)?,
-        Features::LogMel => LogMelSpectrogram::new(LogMelConfig::default())?.compute(samples)?,
-        Features::Shape => {
-            let rows = [
-                SpectralCentroid::new(CentroidConfig::default())?.compute(samples)?,
-                SpectralRolloff::new(RolloffConfig::default())?.compute(samples)?,
-                ZeroCrossingRate::new(ZeroCrossingRateConfig::default())?.compute(samples)?,
-            ];
-            concatenate(Axis(0), &rows.each_ref().map(|row| row.view()))?
-        }
+fn segments(arguments: &Arguments) -> Option<SegmentConfig> {
+    let length = arguments.segment?;
+    Some(SegmentConfig {
+        excerpt: None,
+        cut: Cut::Sliding {
+            length: Span::Seconds(length),
+            hop: Span::Seconds(arguments.hop.unwrap_or(length)),
+        },
+        last: match arguments.last {
+            Last::Drop => LastWindow::Drop,
+            Last::Keep => LastWindow::Keep,
+            Last::ZeroPad => LastWindow::ZeroPad,
+            Last::ShiftBack => LastWindow::ShiftBack,
+        },
     })
 }
 
-fn columns(features: Features) -> Vec<String> {
-    let rows: Vec<String> = match features {
-        Features::Mfcc => (1..=20).map(|i| format!("mfcc_{i:02}")).collect(),
-        Features::LogMel => (1..=128).map(|i| format!("log_mel_{i:03}")).collect(),
-        Features::Shape => ["centroid", "rolloff", "zero_crossing_rate"]
-            .map(String::from)
-            .to_vec(),
-    };
-    let column = |row: &String| STATISTICS.map(|statistic| format!("{row}_{}", statistic.name()));
-    rows.iter().flat_map(column).collect()
+fn entries(arguments: &Arguments) -> Result<Vec<ManifestEntry>> {
+    let mut entries = Vec::new();
+    for path in &arguments.paths {
+        if path.extension().is_some_and(|extension| extension == "csv") {
+            entries.extend_from_slice(Manifest::read(path)?.entries());
+            continue;
+        }
+        ensure!(path.exists(), "{}: no such file or folder", path.display());
+        for file in timbral::audio_files(path)? {
+            let name =
+                |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
+            let folder = file.parent().and_then(Path::file_name);
+            let label = if arguments.label_from_folder {
+                name(folder)
+            } else {
+                String::new()
+            };
+            entries.push(ManifestEntry {
+                track: TrackInfo::new(name(file.file_stem()), label),
+                path: file,
+                duration_seconds: None,
+            });
+        }
+    }
+    if entries.is_empty() {
+        bail!("no audio files in these folders");
+    }
+    Ok(entries)
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Parser;
-use serde::Serialize;
+use serde_json::{Value, json};
 use timbral_decode::{DecodeOptions, Decoder, Probe, probe_file, probe_reader};
 
 mod common;
@@ -29,35 +29,6 @@ struct Arguments {
     json: bool,
 }
 
-#[derive(Serialize)]
-struct Report {
-    file: String,
-    container: &'static str,
-    codec: &'static str,
-    sample_rate: u32,
-    channels: usize,
-    bits_per_sample: Option<u32>,
-    frames: Option<u64>,
-    duration_seconds: Option<f64>,
-    title: Option<String>,
-    artist: Option<String>,
-    album: Option<String>,
-    year: Option<u16>,
-    genre: Option<String>,
-    track_number: Option<u32>,
-    picture: Option<String>,
-    decoded: Option<Decoded>,
-}
-
-#[derive(Serialize)]
-struct Decoded {
-    frames: u64,
-    duration_seconds: f64,
-    peak: f32,
-    times_real_time: f64,
-    warnings: Vec<String>,
-}
-
 fn main() -> std::process::ExitCode {
     common::run(|| {
         let arguments = Arguments::parse();
@@ -74,106 +45,105 @@ fn main() -> std::process::ExitCode {
     })
 }
 
-fn inspect(file: &Path, arguments: &Arguments) -> anyhow::Result<Report> {
+fn inspect(file: &Path, arguments: &Arguments) -> anyhow::Result<Value> {
     let is_stdin = file.as_os_str() == "-";
-    let mut decoded = None;
-    let probe = if arguments.decode {
+    let (probe, decoded) = if arguments.decode {
         let mut options = DecodeOptions::default().max_duration(f64::INFINITY);
         options.strict = arguments.strict;
         let started = Instant::now();
-        let mut decoder = match is_stdin {
+        let decoder = match is_stdin {
             true => Decoder::from_reader(std::io::stdin(), &options)?,
             false => Decoder::open(file, &options)?,
         };
-        let (mut samples, mut peak) = (0_u64, 0_f32);
-        while let Some(block) = decoder.next_block()? {
-            samples += block.len() as u64;
-            peak = block.iter().fold(peak, |peak, sample| peak.max(sample.abs()));
-        }
-        let frames = samples / decoder.channels() as u64;
-        let duration_seconds = frames as f64 / f64::from(decoder.sample_rate());
-        decoded = Some(Decoded {
-            frames,
-            duration_seconds,
-            peak,
-            times_real_time: duration_seconds / started.elapsed().as_secs_f64().max(1e-9),
-            warnings: decoder.warnings().iter().map(ToString::to_string).collect(),
-        });
-        decoder.probe().clone()
+        decode(decoder, started)?
     } else if is_stdin {
-        probe_reader(std::io::stdin())?
+        (probe_reader(std::io::stdin())?, Value::Null)
     } else {
-        probe_file(file)?
+        (probe_file(file)?, Value::Null)
     };
-    Ok(report(file, probe, decoded))
-}
-
-fn report(file: &Path, probe: Probe, decoded: Option<Decoded>) -> Report {
     let tags = probe.tags;
-    Report {
-        file: file.display().to_string(),
-        container: probe.container,
-        codec: probe.codec,
-        sample_rate: probe.sample_rate,
-        channels: probe.channels,
-        bits_per_sample: probe.bits_per_sample,
-        frames: probe.frames,
-        duration_seconds: probe.duration_seconds,
-        title: tags.title,
-        artist: tags.artist,
-        album: tags.album,
-        year: tags.year,
-        genre: tags.genre,
-        track_number: tags.track_number,
-        picture: tags
-            .picture
-            .map(|picture| format!("{}, {} bytes", picture.mime_type, picture.data.len())),
-        decoded,
-    }
+    let picture = tags
+        .picture
+        .map(|picture| format!("{}, {} bytes", picture.mime_type, picture.data.len()));
+    Ok(json!({
+        "file": file.display().to_string(),
+        "container": probe.container,
+        "codec": probe.codec,
+        "sample_rate": probe.sample_rate,
+        "channels": probe.channels,
+        "bits_per_sample": probe.bits_per_sample,
+        "frames": probe.frames,
+        "duration_seconds": probe.duration_seconds,
+        "title": tags.title,
+        "artist": tags.artist,
+        "album": tags.album,
+        "track_number": tags.track_number,
+        "year": tags.year,
+        "genre": tags.genre,
+        "picture": picture,
+        "decoded": decoded,
+    }))
 }
 
-fn print(report: &Report) {
-    println!("{}", report.file);
-    let length = report
-        .duration_seconds
-        .map_or("unknown length".to_owned(), |seconds| format!("{seconds:.3} s"));
-    let Report {
-        container,
-        codec,
-        sample_rate,
-        channels,
-        ..
-    } = report;
-    println!("  {container}, {codec}, {sample_rate} Hz, {channels} channels, {length}");
-    let year = report.year.map(|year| year.to_string());
-    let track = report.track_number.map(|number| number.to_string());
-    for (name, value) in [
-        ("title", &report.title),
-        ("artist", &report.artist),
-        ("album", &report.album),
-        ("track", &track),
-        ("year", &year),
-        ("genre", &report.genre),
-        ("picture", &report.picture),
+/// Decodes to the end, holding one block at a time.
+fn decode(mut decoder: Decoder<'_>, started: Instant) -> anyhow::Result<(Probe, Value)> {
+    let (mut samples, mut peak) = (0_usize, 0_f32);
+    while let Some(block) = decoder.next_block()? {
+        samples += block.len();
+        peak = block.iter().fold(peak, |peak, sample| peak.max(sample.abs()));
+    }
+    let frames = samples / decoder.channels();
+    let seconds = frames as f64 / f64::from(decoder.sample_rate());
+    let warnings: Vec<_> = decoder.warnings().iter().map(ToString::to_string).collect();
+    let decoded = json!({
+        "frames": frames,
+        "duration_seconds": seconds,
+        "peak": peak,
+        "times_real_time": seconds / started.elapsed().as_secs_f64().max(1e-9),
+        "warnings": warnings,
+    });
+    Ok((decoder.probe().clone(), decoded))
+}
+
+fn print(report: &Value) {
+    let text = |value: &Value| value.as_str().map_or(value.to_string(), str::to_owned);
+    let number = |value: &Value, digits| value.as_f64().map_or(String::new(), |n| format!("{n:.digits$}"));
+    println!("{}", text(&report["file"]));
+    let length = match &report["duration_seconds"] {
+        Value::Null => "unknown length".to_owned(),
+        seconds => format!("{} s", number(seconds, 3)),
+    };
+    println!(
+        "  {}, {}, {} Hz, {} channels, {length}",
+        text(&report["container"]),
+        text(&report["codec"]),
+        report["sample_rate"],
+        report["channels"]
+    );
+    for tag in [
+        "title",
+        "artist",
+        "album",
+        "track_number",
+        "year",
+        "genre",
+        "picture",
     ] {
-        if let Some(value) = value {
-            println!("  {name}: {value}");
+        if !report[tag].is_null() {
+            println!("  {}: {}", tag.replace('_', " "), text(&report[tag]));
         }
     }
-    if let Some(decoded) = &report.decoded {
-        let Decoded {
-            frames,
-            duration_seconds,
-            peak,
-            times_real_time,
-            ..
-        } = decoded;
+    let decoded = &report["decoded"];
+    if !decoded.is_null() {
         println!(
-            "  decoded: {frames} frames, {duration_seconds:.3} s, peak {peak:.3}, {times_real_time:.0} times real time"
+            "  decoded: {} frames, {} s, peak {}, {} times real time",
+            decoded["frames"],
+            number(&decoded["duration_seconds"], 3),
+            number(&decoded["peak"], 3),
+            number(&decoded["times_real_time"], 0)
         );
-        decoded
-            .warnings
-            .iter()
-            .for_each(|warning| println!("  warning: {warning}"));
+    }
+    for warning in decoded["warnings"].as_array().into_iter().flatten() {
+        println!("  warning: {}", text(warning));
     }
 }

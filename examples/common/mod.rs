@@ -67,6 +67,19 @@ pub(crate) fn json_line(value: &impl serde::Serialize) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Starts a new count of [`peak_memory`]; `false` where the system does not allow it (all but Linux).
+pub(crate) fn reset_peak_memory() -> bool {
+    std::fs::write("/proc/self/clear_refs", "5").is_ok()
+}
+
+/// The most memory this process has held in RAM, in bytes, where the system tells (Linux).
+pub(crate) fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kilobytes << 10)
+}
+
 /// Progress over `length` steps: a bar on a terminal, about ten plain lines on stderr elsewhere.
 pub(crate) fn progress(length: u64, message: impl Into<Cow<'static, str>>) -> Progress {
     let message = message.into();
@@ -112,4 +125,16 @@ impl Drop for Progress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// The feature set of a preset's name, or of a TOML file.
+pub(crate) fn feature_set(name: &str) -> anyhow::Result<timbral_features::FeatureSetConfig> {
+    use anyhow::Context as _;
+    if let Some(config) = timbral_features::FeatureSetConfig::preset(name) {
+        return Ok(config);
+    }
+    let known = timbral_features::FeatureSetConfig::PRESETS.join(", ");
+    let text = std::fs::read_to_string(name)
+        .with_context(|| format!("{name} is no preset ({known}) and no file that can be read"))?;
+    toml::from_str(&text).with_context(|| name.to_owned())
 }

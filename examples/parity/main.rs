@@ -16,6 +16,7 @@ mod store;
 mod chroma;
 mod constant_q;
 mod effects;
+mod feature_sets;
 mod frontends;
 mod hpss;
 mod kaldi;
@@ -48,6 +49,7 @@ const THEMES: &[Theme] = &[
     chroma::run,
     constant_q::run,
     effects::run,
+    feature_sets::run,
     frontends::run,
     hpss::run,
     kaldi::run,

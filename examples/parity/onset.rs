@@ -88,6 +88,7 @@ fn config(case: &Case<'_>) -> Result<OnsetEnvelopeConfig> {
             Some("min") => OnsetAggregate::Min,
             Some(other) => bail!("unknown aggregate {other}"),
         },
+        ..OnsetEnvelopeConfig::default()
     })
 }
 

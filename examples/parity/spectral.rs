@@ -117,6 +117,7 @@ fn contrast(case: &Case<'_>) -> Result<Array2<f32>> {
         } else {
             default.linear
         },
+        ..default
     };
     either!(case, SpectralContrast::new(config)?)
 }

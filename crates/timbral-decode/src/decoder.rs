@@ -4,9 +4,11 @@ use std::io::{Read, Seek};
 use std::path::Path;
 
 use crate::audio::{Audio, Warning, WarningKind};
-use crate::engine::{Chunk, Engine, Limits};
+use crate::contained::contained;
+use crate::engine::{Chunk, Engine};
 use crate::error::DecodeError;
-use crate::options::{DecodeOptions, Excerpt};
+use crate::excerpt::{locate, stand_before};
+use crate::options::{DecodeOptions, Excerpt, Limits};
 use crate::probe::Probe;
 use crate::resample::Resampler;
 use crate::source::Source;
@@ -121,14 +123,9 @@ impl<'a> Decoder<'a> {
             first = engine.next_chunk()?;
         }
         let (start, end);
-        (engine, start, end) = excerpt(engine, &limits, options)?;
-        if start > 0 && first.is_none() && engine.seek_before(start)? {
-            first = engine.next_chunk()?;
-            // Not every container lands where it says; only the start is sure then.
-            if first.as_ref().is_none_or(|chunk| chunk.first_frame > start) {
-                engine = engine.reopen(&limits)?;
-                first = None;
-            }
+        (engine, start, end) = locate(engine, &limits, options)?;
+        if start > 0 && first.is_none() {
+            (engine, first) = stand_before(engine, start, &limits)?;
         }
         if !engine.knows_its_form() {
             return Err(DecodeError::NoAudio {
@@ -142,7 +139,10 @@ impl<'a> Decoder<'a> {
         let probe = Probe::of(&engine);
         let out_channels = if options.mono { 1 } else { channels };
         let resampler = match options.sample_rate {
-            Some(wanted) if wanted != rate => Some(Resampler::new(rate, wanted, out_channels)?),
+            Some(wanted) if wanted != rate => {
+                let plan = || Resampler::new(rate, wanted, out_channels);
+                Some(contained(&engine.name, plan)??)
+            }
             _ => None,
         };
         let decoder = Self {
@@ -229,7 +229,7 @@ impl<'a> Decoder<'a> {
             } else {
                 self.finished = true;
                 if let Some(resampler) = &mut self.resampler {
-                    resampler.finish(out)?;
+                    contained(&self.engine.name, || resampler.finish(out))??;
                     self.replace_non_finite(&mut out[before..], self.start + self.taken);
                 }
             }
@@ -271,7 +271,9 @@ impl<'a> Decoder<'a> {
             wanted = &clamped;
         }
         let result = match &mut self.resampler {
-            Some(resampler) => resampler.push(wanted, out),
+            Some(resampler) => {
+                contained(&self.engine.name, || resampler.push(wanted, out)).and_then(|result| result)
+            }
             None => {
                 out.extend_from_slice(wanted);
                 Ok(())
@@ -289,11 +291,10 @@ impl<'a> Decoder<'a> {
 
     /// Replaces NaN and infinite samples by 0 and tells of it.
     fn replace_non_finite(&mut self, samples: &mut [f32], first_frame: u64) {
-        // The bits of a finite number, without its sign, lie below those of infinity. An integer maximum over all is
-        // vectorised; a float comparison with an early exit is not.
-        const INFINITY: u32 = 0x7f80_0000;
-        let bits = |sample: &f32| sample.to_bits() & 0x7fff_ffff;
-        if samples.iter().map(bits).max().unwrap_or(0) < INFINITY {
+        // The exponent of what is not finite has all bits set, so that one more carries into the sign. A sum of bits
+        // over all is vectorised; a comparison with an early exit is not.
+        let carry = |sample: &f32| (sample.to_bits() & 0x7fff_ffff) + 0x0080_0000;
+        if samples.iter().map(carry).fold(0, |all, bits| all | bits) >> 31 == 0 {
             return;
         }
         let channels = self.engine.header.channels;
@@ -418,36 +419,6 @@ impl Iterator for Decoder<'_> {
             }
         }
     }
-}
-
-/// The excerpt in frames of the source.
-fn excerpt<'a>(
-    engine: Engine<'a>,
-    limits: &Limits,
-    options: &DecodeOptions,
-) -> Result<(Engine<'a>, u64, Option<u64>), DecodeError> {
-    let rate = f64::from(engine.header.sample_rate);
-    let frames = |seconds: f64| (seconds * rate).round() as u64;
-    Ok(match options.excerpt {
-        Excerpt::Whole => (engine, 0, None),
-        Excerpt::Range {
-            start_seconds,
-            duration_seconds,
-        } => {
-            let start = frames(start_seconds);
-            (
-                engine,
-                start,
-                duration_seconds.map(|seconds| start.saturating_add(frames(seconds))),
-            )
-        }
-        Excerpt::Middle { seconds } => {
-            let (engine, total) = engine.total_frames(limits)?;
-            let length = frames(seconds).min(total);
-            let start = (total - length) / 2;
-            (engine, start, Some(start + length))
-        }
-    })
 }
 
 /// The mean of all channels.

@@ -18,7 +18,10 @@ pub(crate) enum Kind {
     Ogg,
     Mp4,
     Matroska,
+    /// CAF of plain samples.
     Caf,
+    /// CAF of compressed packets.
+    CafPackets,
     Adts,
     Mpeg,
     /// Something known that is not decoded, in words.
@@ -56,7 +59,8 @@ impl Kind {
             | [_, _, _, _, b'm', b'o', b'o', b'v' | b'f', ..]
             | [_, _, _, _, b'm', b'd', b'a', b't', ..] => Kind::Mp4,
             [0x1a, 0x45, 0xdf, 0xa3, ..] => Kind::Matroska,
-            [b'c', b'a', b'f', b'f', 0, ..] => Kind::Caf,
+            [b'c', b'a', b'f', b'f', 0, ..] if caf_has_plain_samples(head) => Kind::Caf,
+            [b'c', b'a', b'f', b'f', 0, ..] => Kind::CafPackets,
             [b'R', b'I', b'F', b'F', _, _, _, _, b'A', b'V', b'I', ..] => Kind::Foreign("AVI video"),
             [0x30, 0x26, 0xb2, 0x75, 0x8e, 0x66, 0xcf, 0x11, ..] => Kind::Foreign("Windows Media (ASF, WMA)"),
             [b'M', b'A', b'C', b' ', ..] => Kind::Foreign("Monkey's Audio"),
@@ -106,7 +110,7 @@ impl Kind {
                 any_of(&[cfg!(feature = "aac"), cfg!(feature = "alac")]),
             ),
             Kind::Matroska => ("Matroska/WebM", "mkv", cfg!(feature = "mkv")),
-            Kind::Caf => ("CAF", "caf", cfg!(feature = "caf")),
+            Kind::Caf | Kind::CafPackets => ("CAF", "caf", cfg!(feature = "caf")),
             Kind::Adts => ("ADTS AAC", "aac", cfg!(feature = "aac")),
             Kind::Mpeg => ("MPEG audio", "mp3", cfg!(feature = "mp3")),
             Kind::Foreign(_) | Kind::Unknown => return None,
@@ -147,7 +151,11 @@ impl Kind {
             probe.register_format::<symphonia::default::formats::MkvReader<'_>>();
         }
         #[cfg(feature = "caf")]
-        if matches!(self, Kind::Caf | Kind::Unknown) {
+        if self == Kind::Caf {
+            probe.register_format::<crate::containers::CafReader<'_>>();
+        }
+        #[cfg(feature = "caf")]
+        if matches!(self, Kind::CafPackets | Kind::Unknown) {
             probe.register_format::<symphonia::default::formats::CafReader<'_>>();
         }
         #[cfg(feature = "aac")]
@@ -163,6 +171,14 @@ impl Kind {
         probe.register_metadata::<symphonia::default::meta::ApeReader<'_>>();
         probe
     }
+}
+
+#[cfg(feature = "caf")]
+use crate::containers::has_plain_samples as caf_has_plain_samples;
+
+#[cfg(not(feature = "caf"))]
+fn caf_has_plain_samples(_head: &[u8]) -> bool {
+    false
 }
 
 fn starts_with_markup(head: &[u8]) -> bool {

@@ -1,11 +1,13 @@
 #![doc = include_str!("../README.md")]
 
 mod audio;
-#[cfg(any(feature = "au", feature = "wav"))]
+mod contained;
+#[cfg(any(feature = "au", feature = "caf", feature = "wav"))]
 mod containers;
 mod decoder;
 mod engine;
 mod error;
+mod excerpt;
 mod formats;
 mod matroska;
 mod mp4;

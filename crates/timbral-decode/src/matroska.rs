@@ -1,5 +1,5 @@
-//! The padding at the end of a Matroska or WebM file, which symphonia's reader passes over: `DiscardPadding` of the
-//! last block (RFC 9559, 5.1.3.5.7).
+//! What a Matroska or WebM file says that symphonia's reader passes over: the padding at its end, `DiscardPadding` of
+//! the last block (RFC 9559, 5.1.3.5.7), and whether the file ends before its segment does.
 
 use crate::error::DecodeError;
 use crate::source::Source;
@@ -7,9 +7,24 @@ use crate::source::Source;
 /// How far from the end the last cluster is searched; muxers write one at least every 5 MB or 5 s.
 const TAIL_BYTES: u64 = 1 << 19;
 
+const SEGMENT: [u8; 4] = [0x18, 0x53, 0x80, 0x67];
 const CLUSTER: [u8; 4] = [0x1f, 0x43, 0xb6, 0x75];
 const BLOCK_GROUP: u32 = 0xa0;
 const DISCARD_PADDING: u32 = 0x75a2;
+
+/// Whether the segment that starts in `head`, the bytes at `position`, ends behind the end of the source.
+pub(crate) fn is_cut(head: &[u8], position: u64, length: Option<u64>) -> bool {
+    let segment_end = || {
+        let (size, digits) = number(head.get(4..)?)?;
+        let segment = usize::try_from(size).ok()?.checked_add(4 + digits)?;
+        let (size, digits) = number(head.get(segment..)?.strip_prefix(&SEGMENT)?)?;
+        // All bits set is a segment of unknown size, as streams have.
+        let is_known = size != (1 << (7 * digits)) - 1;
+        let body = position + (segment + SEGMENT.len() + digits) as u64;
+        is_known.then(|| body.saturating_add(size))
+    };
+    length.is_some_and(|length| segment_end().is_some_and(|end| end > length))
+}
 
 /// Nanoseconds of sound to leave out at the end; 0 where nothing says so.
 pub(crate) fn end_padding(source: &mut Source<'_>) -> Result<u64, DecodeError> {
@@ -95,7 +110,21 @@ fn number(bytes: &[u8]) -> Option<(u64, usize)> {
 
 #[cfg(test)]
 mod tests {
-    use super::cluster_padding;
+    use super::{cluster_padding, is_cut};
+
+    #[test]
+    fn a_segment_tells_where_it_ends() {
+        let head = [
+            0x1a, 0x45, 0xdf, 0xa3, 0x81, 0, 0x18, 0x53, 0x80, 0x67, 0x40, 0x64,
+        ];
+        assert!(!is_cut(&head, 0, Some(112)));
+        assert!(is_cut(&head, 0, Some(111)));
+        assert!(is_cut(&head, 1, Some(112)));
+        assert!(!is_cut(&head, 0, None));
+        let open = [&head[..10], &[0x7f, 0xff]].concat();
+        assert!(!is_cut(&open, 0, Some(1)));
+        assert!(!is_cut(&head[..11], 0, Some(1)));
+    }
 
     #[test]
     fn the_last_block_tells_its_padding() {

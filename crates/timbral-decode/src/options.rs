@@ -173,3 +173,35 @@ impl DecodeOptions {
 fn config(option: &'static str, given: String, rule: &'static str) -> DecodeError {
     DecodeError::Config { option, given, rule }
 }
+
+/// The limits that hold while a source is opened.
+pub(crate) struct Limits {
+    pub(crate) max_channels: usize,
+    pub(crate) max_input_bytes: u64,
+    /// Compare with the checksum of the whole sound where the format has one.
+    pub(crate) verify: bool,
+}
+
+impl Limits {
+    pub(crate) fn check_channels(&self, name: &str, channels: usize) -> Result<(), DecodeError> {
+        if channels <= self.max_channels {
+            return Ok(());
+        }
+        Err(DecodeError::Limit {
+            name: name.to_owned(),
+            option: "max_channels",
+            value: format!("a source of {channels} channels"),
+            limit: format!("{} channels", self.max_channels),
+        })
+    }
+
+    pub(crate) fn check_rate(name: &str, rate: u32) -> Result<(), DecodeError> {
+        if (DecodeOptions::MIN_SAMPLE_RATE..=DecodeOptions::MAX_SAMPLE_RATE).contains(&rate) {
+            return Ok(());
+        }
+        Err(DecodeError::Malformed {
+            name: name.to_owned(),
+            reason: format!("its sample rate of {rate} Hz lies outside 100..=768000 Hz"),
+        })
+    }
+}

@@ -3,9 +3,9 @@
 use std::io::Read;
 use std::path::Path;
 
-use crate::engine::{Engine, Limits};
+use crate::engine::Engine;
 use crate::error::DecodeError;
-use crate::options::DecodeOptions;
+use crate::options::{DecodeOptions, Limits};
 use crate::source::Source;
 use crate::tags::Tags;
 

@@ -3,6 +3,7 @@
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Resampler as _};
 
+use crate::contained::contained;
 use crate::error::DecodeError;
 use crate::options::DecodeOptions;
 
@@ -56,11 +57,14 @@ pub fn resample(samples: &[f32], channels: usize, from: u32, to: u32) -> Result<
     if from == to {
         return Ok(samples.to_vec());
     }
-    let mut resampler = Resampler::new(from, to, channels)?;
-    let mut out = Vec::with_capacity(resampler.length((samples.len() / channels) as u64) as usize * channels);
-    resampler.push(samples, &mut out)?;
-    resampler.finish(&mut out)?;
-    Ok(out)
+    contained("samples", || {
+        let mut resampler = Resampler::new(from, to, channels)?;
+        let length = resampler.length((samples.len() / channels) as u64) as usize * channels;
+        let mut out = Vec::with_capacity(length);
+        resampler.push(samples, &mut out)?;
+        resampler.finish(&mut out)?;
+        Ok(out)
+    })?
 }
 
 /// Changes the rate of a stream of interleaved frames.

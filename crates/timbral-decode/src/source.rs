@@ -7,6 +7,7 @@ use std::sync::Mutex;
 
 use symphonia_core::io::{MediaSource, MediaSourceStream};
 
+use crate::contained::of_caller;
 use crate::error::DecodeError;
 
 /// Bytes looked at before a reader is chosen: any magic, and the first frame of an MPEG stream.
@@ -207,7 +208,7 @@ struct Stream<R>(Mutex<R>);
 
 impl<R: Read> Read for Stream<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        inner(&mut self.0).read(buffer)
+        of_caller(|| inner(&mut self.0).read(buffer))
     }
 }
 
@@ -237,13 +238,13 @@ struct SeekableStream<R> {
 
 impl<R: Read> Read for SeekableStream<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        inner(&mut self.reader).read(buffer)
+        of_caller(|| inner(&mut self.reader).read(buffer))
     }
 }
 
 impl<R: Seek> Seek for SeekableStream<R> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        inner(&mut self.reader).seek(to)
+        of_caller(|| inner(&mut self.reader).seek(to))
     }
 }
 

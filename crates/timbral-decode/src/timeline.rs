@@ -41,7 +41,12 @@ impl Hints {
                 let end = form.map(|size| opening.position + 8 + u64::from(size));
                 hints.is_cut = end > source.length() && source.length().is_some();
             }
-            Kind::Matroska => hints.end_padding_ns = matroska::end_padding(source)?,
+            Kind::Matroska => {
+                hints.is_cut = matroska::is_cut(&opening.head, opening.position, source.length());
+                if !hints.is_cut {
+                    hints.end_padding_ns = matroska::end_padding(source)?;
+                }
+            }
             _ => {
                 let first_frame = &opening.head[..opening.head.len().min(256)];
                 let has = |mark: &[u8]| first_frame.windows(mark.len()).any(|window| window == mark);
@@ -57,6 +62,44 @@ impl Hints {
     }
 }
 
+/// What tells the place of a packet, in frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Places {
+    /// Its timestamp.
+    Timestamps,
+    /// Its timestamp, rounded by the container, counts whole steps of so many frames from that of the first packet.
+    Steps(u64),
+    /// The number in a FLAC frame; it counts blocks of so many frames where all blocks are equally long.
+    FlacNumbers(u64),
+    /// Nothing but what comes before it.
+    Nothing,
+}
+
+impl Places {
+    /// The places of packets in Matroska, whose timestamps are rounded, to milliseconds as a rule.
+    fn in_matroska(parameters: &AudioCodecParameters, tick_seconds: f64) -> Self {
+        let rate = parameters.sample_rate.unwrap_or(0);
+        let step = match parameters.codec {
+            codec::CODEC_ID_FLAC => {
+                // STREAMINFO starts with the least and the most frames of a block.
+                let info = parameters.extra_data.as_deref().and_then(|info| info.get(2..4));
+                let block = info.map_or(0, |most| u64::from(most[0]) << 8 | u64::from(most[1]));
+                return Self::FlacNumbers(block);
+            }
+            codec::CODEC_ID_AAC => 1024,
+            codec::CODEC_ID_MP3 if rate < 32_000 => 576,
+            codec::CODEC_ID_MP3 | codec::CODEC_ID_MP2 => 1152,
+            // The shortest packet, of 2.5 ms; all others are multiples of it.
+            codec::CODEC_ID_OPUS => 120,
+            _ => return Self::Nothing,
+        };
+        match tick_seconds * f64::from(rate) < 0.45 * step as f64 {
+            true => Self::Steps(step),
+            false => Self::Nothing,
+        }
+    }
+}
+
 /// The time of a track, in frames.
 #[derive(Debug)]
 pub(crate) struct Timeline {
@@ -64,6 +107,8 @@ pub(crate) struct Timeline {
     pub(crate) frames: Option<u64>,
     /// Whether `frames` is a count and not an estimate.
     pub(crate) frames_are_exact: bool,
+    /// Whether the durations of packets count the frames in them.
+    pub(crate) packets_tell_frames: bool,
     /// Frames before the first audible one that the demuxer leaves in.
     pub(crate) priming: u64,
     /// Whether `priming` is the usual number and not a stated one.
@@ -74,6 +119,8 @@ pub(crate) struct Timeline {
     pub(crate) end_padding: u64,
     /// Whether timestamps count frames, so that a jump in them is a loss.
     pub(crate) exact_timestamps: bool,
+    /// How packets tell their place behind a seek.
+    pub(crate) places: Places,
     /// Frames to decode before a sought one until the decoder's state equals that of a whole decode; `None` where
     /// only a decode from the start is exact.
     pub(crate) preroll: Option<u64>,
@@ -107,18 +154,34 @@ impl Timeline {
             let seconds = media.time_base?.calc_duration(media.duration?)?.as_secs_f64();
             (seconds > 0.0 && rate > 0).then_some((seconds * rate as f64) as u64)
         };
-        let is_own = matches!(kind, Kind::Wave | Kind::Wave64 | Kind::Au);
+        // Some writers of ALAC count the last packet as full and do not say how much of it is.
+        let fills_its_last_packet = kind == Kind::CafPackets && track.padding.is_none();
+        let is_own = matches!(kind, Kind::Wave | Kind::Wave64 | Kind::Au | Kind::Caf);
         let cuts = is_own || kind == Kind::Mp4 || parameters.codec == codec::CODEC_ID_OPUS;
+        let places = match (kind, track.time_base) {
+            (Kind::Matroska, None) => Places::Nothing,
+            (Kind::Matroska, Some(base)) => {
+                let tick_seconds = f64::from(base.numer.get()) / f64::from(base.denom.get());
+                Places::in_matroska(parameters, tick_seconds)
+            }
+            _ => Places::Timestamps,
+        };
         let preroll = match parameters.codec {
             // Overlap of one block, and the bit reservoir of up to 511 bytes: at the lowest rates about 24 frames.
-            codec::CODEC_ID_MP1 | codec::CODEC_ID_MP2 | codec::CODEC_ID_MP3 => Some(32 * 1152),
-            codec::CODEC_ID_VORBIS => Some(4 * 8192),
-            codec::CODEC_ID_AAC => Some(8 * 1024),
-            codec::CODEC_ID_OPUS => None,
-            _ => Some(0),
+            codec::CODEC_ID_MP1 | codec::CODEC_ID_MP2 | codec::CODEC_ID_MP3 => 32 * 1152,
+            codec::CODEC_ID_VORBIS => 4 * 8192,
+            codec::CODEC_ID_AAC => 8 * 1024,
+            // Its prediction fades within half a second of music; see `Engine::remembers_too_much` for speech.
+            codec::CODEC_ID_OPUS => 4 * 48_000,
+            _ => 0,
         };
+        // A seek in Matroska lands on the first packet at or behind its target.
+        let margin = if kind == Kind::Matroska { rate } else { 0 };
         Self {
-            frames_are_exact: frames.is_some() && (kind != Kind::Mpeg || hints.counted),
+            frames_are_exact: frames.is_some()
+                && (kind != Kind::Mpeg || hints.counted)
+                && !fills_its_last_packet,
+            packets_tell_frames: kind != Kind::Matroska && !fills_its_last_packet,
             cut_at: frames.filter(|_| cuts),
             frames: frames.or_else(from_duration),
             priming,
@@ -126,7 +189,8 @@ impl Timeline {
             end_padding: u64::try_from(u128::from(hints.end_padding_ns) * u128::from(rate) / 1_000_000_000)
                 .unwrap_or(0),
             exact_timestamps: matches!(kind, Kind::Flac | Kind::Ogg),
-            preroll: preroll.filter(|_| kind != Kind::Matroska),
+            preroll: (places != Places::Nothing).then_some(preroll + margin),
+            places,
         }
     }
 
@@ -150,6 +214,7 @@ impl Timeline {
         self.cut_at = None;
         self.exact_timestamps = false;
         self.preroll = None;
+        self.places = Places::Nothing;
     }
 }
 

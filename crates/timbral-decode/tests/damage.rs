@@ -9,7 +9,7 @@ mod common;
 
 use std::time::Instant;
 
-use common::{au, bytes, fixture, fmt, riff, sweep, wav, whole};
+use common::{au, bytes, caf, fixture, fmt, riff, sweep, wav, whole};
 use timbral_decode::{
     Audio, DecodeError, DecodeOptions, Decoder, WarningKind, decode_bytes, decode_file, decode_reader,
 };
@@ -33,6 +33,9 @@ fn half_a_file_gives_half_the_sound_and_a_warning() {
         "faststart.m4a",
         "second.aiff",
         "second.w64",
+        "second.caf",
+        "tone.mka",
+        "aac.mka",
         "ima.wav",
     ] {
         let file = bytes(name);
@@ -52,10 +55,17 @@ fn half_a_file_gives_half_the_sound_and_a_warning() {
 }
 
 #[test]
-fn a_cut_caf_is_refused() {
-    // Its reader wants all chunks, and says so.
-    let file = bytes("second.caf");
-    malformed(&file[..file.len() / 2]);
+fn without_their_index_packets_are_refused() {
+    // The index of MP4, and of CAF with compressed packets, comes behind the sound.
+    for name in ["tone.m4a", "alac.caf"] {
+        let file = bytes(name);
+        let error = decode(&file[..file.len() / 2]).unwrap_err();
+        let is_told = matches!(
+            error,
+            DecodeError::Malformed { .. } | DecodeError::Unsupported { .. }
+        );
+        assert!(is_told, "{name}: {error}");
+    }
 }
 
 #[test]
@@ -68,6 +78,12 @@ fn whole_files_pass_strictly() {
         "tone.m4a",
         "tone.aac",
         "alac.m4a",
+        "alac.caf",
+        "flac.oga",
+        "layer2.mp2",
+        "tone.mka",
+        "aac.mka",
+        "short.aifc",
         "ima.wav",
         "ms.wav",
     ] {
@@ -248,11 +264,98 @@ fn limits_name_what_they_limit() {
         );
         assert!(error.to_string().contains(value), "{error}");
     }
+    // By default one hour, 32 channels and 2 GiB of samples.
+    let header = |rate, channels, size| au(1, rate, channels, size, &[0; 100]);
+    for (file, option, given, allowed) in [
+        (
+            header(1000, 1, 7_200_000),
+            "max_duration_seconds",
+            "7200.0 s",
+            "3600 s",
+        ),
+        (
+            header(8000, 33, 100),
+            "max_channels",
+            "33 channels",
+            "32 channels",
+        ),
+        (
+            header(700_000, 32, 600 << 20),
+            "max_bytes",
+            "2516582400 bytes",
+            "2147483648 bytes",
+        ),
+    ] {
+        // The file itself is short, so that only a reader without an end believes the header.
+        let error = decode_reader(&file[..], &base()).unwrap_err();
+        assert!(
+            matches!(error, DecodeError::Limit { option: found, .. } if found == option),
+            "{option}: {error}"
+        );
+        let message = error.to_string();
+        assert!(message.contains(given) && message.contains(allowed), "{message}");
+    }
     // An excerpt of a long source is allowed, and a stream of unknown length is stopped.
     decode_bytes(&file, &base().max_duration(1.5).excerpt(0.5, 1.0)).unwrap();
     let endless = au(3, 8000, 1, u32::MAX, &[0; 64_000]);
     let error = decode_reader(&endless[..], &base().max_duration(1.5)).unwrap_err();
     assert!(matches!(error, DecodeError::Limit { .. }), "{error}");
+}
+
+#[test]
+fn nothing_decoded_is_always_an_error() {
+    let empty: [Vec<u8>; 5] = [
+        wav(&[], 2, 8000),
+        au(3, 8000, 2, u32::MAX, &[]),
+        au(3, 8000, 2, 0, &[]),
+        caf(b"lpcm", 0, 8000, 2, 16, 4, &[]),
+        caf(b"lpcm", 0, 8000, 2, 16, -1, &[1]),
+    ];
+    for file in &empty {
+        let error = decode(file).unwrap_err();
+        assert!(matches!(error, DecodeError::NoAudio { .. }), "{error}");
+    }
+    // Headers alone: some decode to nothing, some are too short to be anything.
+    for (name, header) in [
+        ("tone.flac", 42),
+        ("flac.oga", 900),
+        ("tone.ogg", 3000),
+        ("tone.mp3", 300),
+        ("faststart.m4a", 1500),
+        ("tone.mka", 400),
+        ("second.aiff", 54),
+        ("second.w64", 104),
+    ] {
+        for length in [header / 2, header] {
+            let error = decode(&bytes(name)[..length])
+                .map(|audio| audio.frames())
+                .unwrap_err();
+            let is_told = matches!(
+                error,
+                DecodeError::NoAudio { .. } | DecodeError::Malformed { .. } | DecodeError::Unsupported { .. }
+            );
+            assert!(is_told, "{name} of {length} bytes: {error}");
+        }
+    }
+    for options in [
+        DecodeOptions::default().excerpt(0.5, 0.0),
+        DecodeOptions::default().middle(0.0),
+        DecodeOptions::default().start(100.0),
+    ] {
+        let error = decode_bytes(&wav(&sweep(8000, 1), 1, 8000), &options).unwrap_err();
+        assert!(matches!(error, DecodeError::NoAudio { .. }), "{error}");
+    }
+}
+
+#[test]
+fn adpcm_blocks_that_no_encoder_writes_are_refused() {
+    // One sample in a block, although two stand in its header.
+    for (channels, stated) in [(1, 1), (2, 1), (1, 7)] {
+        let mut format = fmt(2, channels, 8000, 4);
+        format[12..14].copy_from_slice(&(22 * channels).to_le_bytes());
+        format.extend([2_u16, stated].map(u16::to_le_bytes).concat());
+        malformed(&riff(&[(b"fmt ", &format), (b"data", &[0; 440])]));
+    }
 }
 
 #[test]

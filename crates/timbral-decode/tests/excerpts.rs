@@ -7,7 +7,7 @@
 
 mod common;
 
-use common::{au, bytes, sweep, wav, whole};
+use common::{au, bytes, caf, fmt, riff, sweep, wav, whole};
 use timbral_decode::{DecodeError, DecodeOptions, Decoder, decode_bytes, decode_reader};
 
 /// Every fixture that decodes in this build, and two files made here.
@@ -23,14 +23,27 @@ fn files() -> Vec<(String, Vec<u8>)> {
         "tone.aac",
         "alac.m4a",
         "tone.mka",
+        "long.mka",
+        "aac.mka",
+        "layer2.mp2",
         "second.caf",
+        "alac.caf",
+        "flac.oga",
+        "short.aifc",
         "second.aiff",
         "second.w64",
         "ima.wav",
         "ms.wav",
     ];
     if cfg!(feature = "opus") {
-        names.extend(["tone.opus", "tone.webm"]);
+        names.extend([
+            "tone.opus",
+            "tone.webm",
+            "long.opus",
+            "long.webm",
+            "speech.opus",
+            "surround.opus",
+        ]);
     }
     let mut files: Vec<_> = names
         .iter()
@@ -40,6 +53,13 @@ fn files() -> Vec<(String, Vec<u8>)> {
     files.push(("made.wav".to_owned(), wav(&samples, 2, 8000)));
     let data: Vec<u8> = samples.iter().flat_map(|sample| sample.to_be_bytes()).collect();
     files.push(("made.au".to_owned(), au(3, 8000, 2, u32::MAX, &data)));
+    let codes: Vec<u8> = samples.iter().map(|sample| (sample >> 8) as u8).collect();
+    files.push(("mu-law.au".to_owned(), au(1, 8000, 2, codes.len() as u32, &codes)));
+    files.push((
+        "A-law.wav".to_owned(),
+        riff(&[(b"fmt ", &fmt(6, 2, 8000, 8)), (b"data", &codes)]),
+    ));
+    files.push(("made.caf".to_owned(), caf(b"lpcm", 0, 8000, 2, 16, -1, &data)));
     files
 }
 
@@ -48,7 +68,9 @@ fn an_excerpt_is_a_range_of_the_whole() {
     for (name, file) in files() {
         let whole = decode_bytes(&file, &DecodeOptions::default()).expect(&name);
         let rate = f64::from(whole.sample_rate);
-        for start in [0.0, 0.013, 0.4, 0.99, 1.7, 2.0, 2.5, 3.1, 3.9] {
+        for start in [
+            0.0, 0.013, 0.05, 0.4, 0.99, 1.7, 2.0, 2.5, 3.1, 3.9, 5.3, 7.77, 9.8,
+        ] {
             if start >= whole.duration_seconds() {
                 continue;
             }
@@ -78,6 +100,8 @@ fn an_excerpt_of_a_stream_equals_that_of_a_file() {
         "tone.ogg",
         "faststart.m4a",
         "tone.aac",
+        "aac.mka",
+        "long.mka",
         "ima.wav",
     ] {
         let file = bytes(name);
@@ -94,8 +118,8 @@ fn an_excerpt_of_a_stream_equals_that_of_a_file() {
 fn the_middle_lies_in_the_middle() {
     for (name, file) in files() {
         let whole = decode_bytes(&file, &DecodeOptions::default()).expect(&name);
-        let middle = decode_bytes(&file, &DecodeOptions::default().middle(0.5)).expect(&name);
-        let frames = (0.5 * f64::from(whole.sample_rate)).round() as usize;
+        let middle = decode_bytes(&file, &DecodeOptions::default().middle(0.05)).expect(&name);
+        let frames = (0.05 * f64::from(whole.sample_rate)).round() as usize;
         let from = (whole.frames() - frames) / 2 * whole.channels;
         assert_eq!(
             middle.samples,

@@ -7,7 +7,7 @@
 
 mod common;
 
-use common::{au, bytes, floats, fmt, fmt_extensible, riff, sweep, wav, whole};
+use common::{au, bytes, caf, floats, fmt, fmt_extensible, riff, sweep, wav, whole};
 use timbral_decode::{Audio, DecodeError, DecodeOptions, Decoder, decode_bytes, decode_reader, probe_bytes};
 
 fn decode(file: &[u8]) -> Audio {
@@ -117,6 +117,49 @@ fn all_au_encodings_are_exact() {
     assert_eq!(decode(&au(2, 22_050, 2, u32::MAX, &eight)).samples, expected);
 }
 
+#[test]
+fn linear_caf_is_exact() {
+    let source = sweep(3001, 2);
+    let expected = floats(&source);
+    let wide: Vec<i32> = source.iter().map(|&s| i32::from(s) << 16).collect();
+    let (little, float) = (2, 1);
+    let forms: [(u32, u32, Vec<u8>); 7] = [
+        (0, 16, source.iter().flat_map(|s| s.to_be_bytes()).collect()),
+        (little, 16, source.iter().flat_map(|s| s.to_le_bytes()).collect()),
+        (
+            little,
+            24,
+            wide.iter().flat_map(|s| s.to_le_bytes()[1..].to_vec()).collect(),
+        ),
+        (0, 32, wide.iter().flat_map(|s| s.to_be_bytes()).collect()),
+        (float, 32, expected.iter().flat_map(|s| s.to_be_bytes()).collect()),
+        (
+            float | little,
+            32,
+            expected.iter().flat_map(|s| s.to_le_bytes()).collect(),
+        ),
+        (
+            float,
+            64,
+            expected
+                .iter()
+                .flat_map(|s| f64::from(*s).to_be_bytes())
+                .collect(),
+        ),
+    ];
+    for (flags, bits, data) in &forms {
+        for size in [data.len() as i64 + 4, -1] {
+            let file = caf(b"lpcm", *flags, 22_050, 2, *bits, size, data);
+            assert_eq!(decode(&file).samples, expected, "flags {flags}, {bits} bits");
+            let piped = decode_reader(&file[..], &DecodeOptions::default()).unwrap();
+            assert_eq!(piped.samples, expected, "flags {flags}, {bits} bits");
+        }
+    }
+    let eight: Vec<u8> = source.iter().map(|s| (s >> 8) as u8).collect();
+    let expected: Vec<f32> = source.iter().map(|s| f32::from(s >> 8) / 128.0).collect();
+    assert_eq!(decode(&caf(b"lpcm", 0, 8000, 2, 8, -1, &eight)).samples, expected);
+}
+
 /// mu-law and A-law by their definition (ITU-T G.711), against the tables of the decoder.
 #[test]
 fn companded_samples_follow_g711() {
@@ -147,6 +190,8 @@ fn companded_samples_follow_g711() {
         assert_eq!(decode(&au(au_encoding, 8000, 1, 256, &codes)).samples, expected);
         let file = riff(&[(b"fmt ", &fmt(wav_tag, 1, 8000, 8)), (b"data", &codes)]);
         assert_eq!(decode(&file).samples, expected);
+        let name = if au_encoding == 1 { b"ulaw" } else { b"alaw" };
+        assert_eq!(decode(&caf(name, 0, 8000, 1, 8, 260, &codes)).samples, expected);
     }
 }
 
@@ -214,7 +259,15 @@ fn lossless_containers_hold_the_same_samples() {
     assert_eq!(reference.frames(), 88_200);
     // The checksum of the file is over the samples that went in.
     decode_bytes(&bytes("tone.flac"), &DecodeOptions::default().strict()).unwrap();
-    for name in ["alac.m4a", "tone.mka", "second.caf", "second.aiff", "second.w64"] {
+    for name in [
+        "alac.m4a",
+        "alac.caf",
+        "tone.mka",
+        "flac.oga",
+        "second.caf",
+        "second.aiff",
+        "second.w64",
+    ] {
         let audio = whole(name);
         assert_eq!(
             (audio.frames(), audio.channels, audio.sample_rate),
@@ -223,6 +276,7 @@ fn lossless_containers_hold_the_same_samples() {
         );
         assert_eq!(audio.samples, reference.samples[..44_100], "{name}");
     }
+    assert_eq!(whole("short.aifc").samples, reference.samples[..2205 * 2]);
 }
 
 #[test]
@@ -243,6 +297,10 @@ fn lossy_containers_have_the_exact_length_and_no_lag() {
         assert_eq!(lag, 0, "{name}");
         assert!(correlation > 0.99, "{name}: {correlation}");
     }
+    // Layers 1 and 2 keep the delay of their filter banks, 481 frames from encoder to decoder.
+    let (lag, correlation) = align(&mono_at("layer2.mp2", 22_050)[481..], &reference[..44_100 - 481]);
+    assert_eq!(lag, 0);
+    assert!(correlation > 0.99, "layer2.mp2: {correlation}");
     // Without a Xing header nothing says how much to remove: 156 MPEG-2 frames of 576, encoder delay included.
     assert_eq!(whole("no_xing.mp3").frames(), 156 * 576);
 }
@@ -256,6 +314,34 @@ fn opus_has_the_exact_length_and_no_lag() {
         let (lag, correlation) = align(&mono_at(name, 48_000), &reference);
         assert_eq!(lag, 0, "{name}");
         assert!(correlation > 0.99, "{name}: {correlation}");
+    }
+}
+
+#[cfg(feature = "opus")]
+#[test]
+fn surround_opus_comes_in_the_order_of_wave() {
+    let audio = whole("surround.opus");
+    assert_eq!((audio.channels, audio.frames()), (6, 24_000));
+    // The strength of a tone in a channel, by one bin of a Fourier transform.
+    let strength = |channel: usize, frequency: f64| {
+        let turn = std::f64::consts::TAU * frequency / 48_000.0;
+        let frames = audio.samples.chunks_exact(6).enumerate();
+        let (re, im) = frames.fold((0.0, 0.0), |(re, im), (n, frame)| {
+            let (sin, cos) = (turn * n as f64).sin_cos();
+            let sample = f64::from(frame[channel]);
+            (re + sample * cos, im + sample * sin)
+        });
+        re.hypot(im) / 12_000.0
+    };
+    let tones = [300.0, 500.0, 700.0, 60.0, 1100.0, 1300.0];
+    for channel in 0..6 {
+        for (place, tone) in tones.into_iter().enumerate() {
+            let found = strength(channel, tone);
+            match place == channel {
+                true => assert!((0.25..0.35).contains(&found), "{tone} Hz in {channel}: {found}"),
+                false => assert!(found < 0.03, "{tone} Hz in {channel}: {found}"),
+            }
+        }
     }
 }
 
@@ -288,15 +374,27 @@ fn streams_give_what_files_give() {
         "tone.aac",
         "second.aiff",
         "second.w64",
+        "short.aifc",
+        "second.caf",
         "ima.wav",
+        "ms.wav",
         "tone.mka",
+        "aac.mka",
+        "flac.oga",
+        "vbr.mp3",
+        "no_xing.mp3",
+        "layer2.mp2",
+        #[cfg(feature = "opus")]
+        "tone.opus",
+        #[cfg(feature = "opus")]
+        "surround.opus",
     ];
     for name in names {
         let file = bytes(name);
         let audio = decode_reader(&file[..], &DecodeOptions::default()).expect(name);
         assert_eq!(audio, whole(name), "{name}");
     }
-    for name in ["tone.m4a", "second.caf"] {
+    for name in ["tone.m4a", "alac.m4a", "alac.caf"] {
         let error = decode_reader(&bytes(name)[..], &DecodeOptions::default()).unwrap_err();
         assert!(matches!(error, DecodeError::Unseekable { .. }), "{name}: {error}");
         let file = std::io::Cursor::new(bytes(name));
@@ -342,6 +440,71 @@ fn tags_of_every_kind_are_read() {
             .map(|picture| (picture.mime_type, picture.data.starts_with(b"\x89PNG")));
         assert_eq!(found, picture.then(|| ("image/png".to_owned(), true)), "{name}");
     }
+}
+
+/// An APEv2 tag of text items.
+fn ape_tag(items: &[(&str, &str)]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for (key, value) in items {
+        body.extend((value.len() as u32).to_le_bytes());
+        body.extend([0; 4]);
+        body.extend(key.bytes());
+        body.push(0);
+        body.extend(value.bytes());
+    }
+    let end = |flags: u32| {
+        let fields = [2000, body.len() as u32 + 32, items.len() as u32, flags];
+        [b"APETAGEX", &fields.map(u32::to_le_bytes).concat()[..], &[0; 8]].concat()
+    };
+    [end(0xa000_0000), body.clone(), end(0x8000_0000)].concat()
+}
+
+#[test]
+fn ape_tags_are_read_in_front_and_behind() {
+    let ape = ape_tag(&[
+        ("Title", "Sweep"),
+        ("Artist", "Nobody"),
+        ("Album", "Tests"),
+        ("Year", "2024"),
+        ("Genre", "Blues"),
+        ("Track", "7/9"),
+    ]);
+    let sound = bytes("no_xing.mp3");
+    for file in [[&ape[..], &sound].concat(), [&sound[..], &ape].concat()] {
+        let tags = probe_bytes(&file).unwrap().tags;
+        assert_eq!(tags.title.as_deref(), Some("Sweep"));
+        assert_eq!(tags.artist.as_deref(), Some("Nobody"));
+        assert_eq!(tags.album.as_deref(), Some("Tests"));
+        assert_eq!(tags.year, Some(2024));
+        assert_eq!(tags.genre.as_deref(), Some("Blues"));
+        assert_eq!(tags.track_number, Some(7));
+        assert_eq!(decode(&file).samples, whole("no_xing.mp3").samples);
+    }
+}
+
+#[test]
+fn a_large_picture_in_front_of_an_mp3_changes_nothing() {
+    let picture: Vec<u8> = b"\x89PNG\r\n\x1a\n"
+        .iter()
+        .copied()
+        // What looks like the start of MPEG frames must stay a picture.
+        .chain([0xff, 0xfb, 0x90, 0x64].into_iter().cycle().take(400_000))
+        .collect();
+    let frame = [&b"\0image/png\0\x03\0"[..], &picture].concat();
+    let mut body = b"APIC".to_vec();
+    body.extend((frame.len() as u32).to_be_bytes());
+    body.extend([0, 0]);
+    body.extend(&frame);
+    let size = [21, 14, 7, 0].map(|shift| (body.len() >> shift & 0x7f) as u8);
+    let sound = bytes("no_xing.mp3");
+    let file = [b"ID3\x03\0\0", &size[..], &body, &sound].concat();
+    let audio = decode(&file);
+    assert_eq!(audio.samples, whole("no_xing.mp3").samples);
+    let piped = decode_reader(&file[..], &DecodeOptions::default()).unwrap();
+    assert_eq!(piped.samples, audio.samples);
+    let found = probe_bytes(&file).unwrap().tags.picture.unwrap();
+    assert_eq!(found.mime_type, "image/png");
+    assert!(found.data == picture);
 }
 
 #[test]

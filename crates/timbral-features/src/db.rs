@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::convert::Weighting;
 use crate::error::FeatureError;
 use crate::shape::{fill_frames, frame_major};
-use crate::simd::{dispatch, ten_log10};
+use crate::simd::{dispatch, settle, ten_log10};
 
 /// What 0 dB stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -107,7 +107,7 @@ pub(crate) fn log_frame(values: &mut [f32], amin: f32, offset: f32) -> f32 {
             chunk[i] = log - offset;
         }
     }
-    let mut most = largest.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let mut most = settle(largest).iter().copied().fold(f32::NEG_INFINITY, f32::max);
     for value in rest {
         let log = ten_log10(value.max(amin));
         most = most.max(log);
@@ -158,11 +158,11 @@ pub(crate) fn to_db_in_place(out: &mut Array2<f32>, config: &DbConfig) {
     let mut row = Vec::new();
     let mut largest = f32::NEG_INFINITY;
     fill_frames(out, &mut row, |_, frame| {
-        largest = largest.max(dispatch(|| log_frame(frame, config.amin, 0.0)));
+        largest = largest.max(dispatch!(log_frame(frame, config.amin, 0.0)));
     });
     let (offset, floor) = config.offset_and_floor(largest);
     fill_frames(out, &mut row, |_, frame| {
-        dispatch(|| settle_frame(frame, offset, floor))
+        dispatch!(settle_frame(frame, offset, floor))
     });
 }
 

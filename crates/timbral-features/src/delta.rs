@@ -112,15 +112,8 @@ impl Delta {
     pub fn compute(&self, features: ArrayView2<'_, f32>) -> Result<Array2<f32>, FeatureError> {
         let n = features.ncols();
         let half = self.latency();
+        self.check_length(n)?;
         let interp = self.config.mode == DeltaMode::Interp;
-        let needed = if interp { self.config.width } else { 1 };
-        if n < needed {
-            return Err(FeatureError::TooShort {
-                samples: n,
-                needed,
-                reason: "frames for a derivative",
-            });
-        }
         let mut out = frame_major(features.nrows(), n)?;
         let mut sums = vec![0.0f64; features.nrows()];
         for (t, mut frame) in out.axis_iter_mut(Axis(1)).enumerate() {
@@ -128,18 +121,42 @@ impl Delta {
             // frame with a full neighbourhood.
             let middle = if interp { t.clamp(half, n - 1 - half) } else { t };
             sums.fill(0.0);
-            for (i, weight) in self.weights.iter().enumerate() {
-                let position = middle as isize + i as isize - half as isize;
-                if let Some(source) = self.resolve(position, n) {
-                    let column = features.column(source);
-                    sums.iter_mut()
-                        .zip(column)
-                        .for_each(|(s, v)| *s += weight * f64::from(*v));
-                }
-            }
+            self.visit(middle, n, |weight, source| {
+                let column = features.column(source);
+                sums.iter_mut()
+                    .zip(column)
+                    .for_each(|(s, v)| *s += weight * f64::from(*v));
+            });
             frame.iter_mut().zip(&sums).for_each(|(to, s)| *to = *s as f32);
         }
         Ok(out)
+    }
+
+    /// Checks that there are enough frames.
+    pub(crate) fn check_length(&self, n: usize) -> Result<(), FeatureError> {
+        let needed = match self.config.mode {
+            DeltaMode::Interp => self.config.width,
+            _ => 1,
+        };
+        if n >= needed {
+            return Ok(());
+        }
+        Err(FeatureError::TooShort {
+            samples: n,
+            needed,
+            reason: "frames for a derivative",
+        })
+    }
+
+    /// Gives each weight and the frame of `n` that it belongs to, around `middle`, to `add`.
+    #[inline(always)]
+    pub(crate) fn visit(&self, middle: usize, n: usize, mut add: impl FnMut(f64, usize)) {
+        let first = middle as isize - self.latency() as isize;
+        for (i, weight) in self.weights.iter().enumerate() {
+            if let Some(source) = self.resolve(first + i as isize, n) {
+                add(*weight, source);
+            }
+        }
     }
 
     fn resolve(&self, position: isize, n: usize) -> Option<usize> {

@@ -47,6 +47,14 @@ pub enum FeatureError {
     /// A value of the input lies outside the domain of the function.
     #[error("invalid input: {0}")]
     Input(String),
+    /// A feature of a set cannot be planned.
+    #[error("feature {name}: {source}")]
+    Feature {
+        /// Its name in columns.
+        name: String,
+        /// What is wrong with it.
+        source: Box<FeatureError>,
+    },
     /// The request is larger than what this machine can hold.
     #[error("limit exceeded: {what} needs {requested}, the limit is {maximum}")]
     Limit {

@@ -53,10 +53,12 @@ impl PadMode {
 
 /// The geometry of frames: how many there are, and which samples each one sees.
 ///
+/// Public for the sealed trait of streams alone; outside of the crate it cannot be named.
+///
 /// Centred, frame `t` is centred on sample `t * hop_length`, and the signal is padded by `frame_length / 2` (rounded
 /// down) at both ends. Not centred, it starts at that sample, and only whole frames count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Framing {
+pub struct Framing {
     pub(crate) frame_length: usize,
     pub(crate) hop_length: usize,
     pub(crate) center: bool,

@@ -1,5 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "rayon")]
+mod batch;
+mod channels;
 mod chroma;
 mod constant_q;
 mod convert;
@@ -8,6 +11,8 @@ mod decompose;
 mod delta;
 mod effects;
 mod error;
+mod feature_set;
+mod fft;
 mod filters;
 mod framing;
 mod frontends;
@@ -19,6 +24,7 @@ mod mfcc;
 mod onset;
 mod pcen;
 mod pitch;
+mod plan;
 mod resample;
 mod rhythm;
 mod segment;
@@ -28,10 +34,14 @@ mod simd;
 mod spectral;
 mod statistics;
 mod stft;
+mod stream;
 mod torchaudio;
 mod util;
 mod window;
 
+#[cfg(feature = "rayon")]
+pub use batch::compute_batch;
+pub use channels::{compute_channels, compute_interleaved};
 pub use chroma::{
     ChromaStft, ChromaStftConfig, ChromaStftScratch, PiptrackConfig, PiptrackReference, Pitches,
     TuningConfig, estimate_tuning, piptrack, pitch_tuning, tuning_of_spectrogram,
@@ -60,6 +70,10 @@ pub use effects::{
     split, trim,
 };
 pub use error::FeatureError;
+pub use feature_set::{
+    ColumnNaming, FEATURE_SET_VERSION, Feature, FeatureSet, FeatureSetConfig, FeatureSpec, FeatureSummary,
+    PcenMelConfig, Precision, TempoFeatureConfig, TempogramFeatureConfig,
+};
 pub use filters::{
     ChromaFilterConfig, CqToChromaConfig, DctNorm, DctType, MelFilterBank, MelFilterConfig, MelNorm,
     WaveletConfig, Wavelets, chroma_filters, cq_to_chroma, dct_matrix, relative_bandwidth, wavelet,
@@ -82,6 +96,7 @@ pub use onset::{
 };
 pub use pcen::{Pcen, PcenConfig, PcenState, PcenStream};
 pub use pitch::{PitchScratch, PitchTrack, Pyin, PyinConfig, Yin, YinConfig};
+pub use plan::FeaturePlan;
 pub use realfft::num_complex::{Complex32, Complex64};
 pub use resample::{ResampleConfig, ResampleScratch, ResampleType, Resampler, resample};
 pub use rhythm::{
@@ -110,6 +125,7 @@ pub use stft::{
     Istft, IstftConfig, Reassigned, ReassignedConfig, ReassignedSpectrogram, Spectrogram, SpectrogramConfig,
     Stft, StftConfig, StftScratch,
 };
+pub use stream::{DeltaStream, FeatureStream, FrameSink, FrameStage, OnsetStream, StreamPlan};
 pub use torchaudio::{
     TorchaudioLfcc, TorchaudioLfccConfig, TorchaudioMel, TorchaudioMelConfig, TorchaudioMfcc,
     TorchaudioMfccConfig, TorchaudioSpectralCentroid, TorchaudioSpectralCentroidConfig,

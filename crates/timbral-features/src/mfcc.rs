@@ -10,7 +10,7 @@ use crate::error::{FeatureError, check_finite};
 use crate::filters::{DctNorm, DctType, dct_matrix};
 use crate::mel::{LogMelConfig, LogMelSpectrogram, MelScratch};
 use crate::shape::{check_output, fill_frames, frame_major, visit_frames};
-use crate::simd::{dispatch, dot};
+use crate::simd::{dispatch, product};
 
 /// Mel-frequency cepstral coefficients.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -218,14 +218,9 @@ impl Mfcc {
 
     /// The coefficients of the bands of one frame, in decibels.
     pub(crate) fn frame(&self, bands: &[f32], coefficients: &mut [f32]) {
-        let Some(matrix) = self.matrix.as_slice() else {
-            return;
-        };
-        dispatch(|| {
-            for (c, row) in coefficients.iter_mut().zip(matrix.chunks_exact(bands.len())) {
-                *c = dot(row, bands);
-            }
-        });
+        if let Some(matrix) = self.matrix.as_slice() {
+            dispatch!(product(matrix, bands, coefficients));
+        }
     }
 }
 

@@ -273,9 +273,11 @@ impl Pcen {
 /// A frame is ready as soon as it was pushed.
 #[derive(Clone, Debug)]
 pub struct PcenStream {
-    plan: Pcen,
-    state: PcenState,
+    pub(crate) plan: Pcen,
+    pub(crate) state: PcenState,
     ready: Vec<f32>,
+    /// The answer to one frame.
+    pub(crate) frame: Vec<f32>,
 }
 
 impl PcenStream {
@@ -287,7 +289,14 @@ impl PcenStream {
             plan,
             state,
             ready: Vec::new(),
+            frame: vec![0.0; n_bins],
         }
+    }
+
+    /// Goes back to the start, forgetting the frames that wait.
+    pub(crate) fn restart(&mut self) {
+        self.state.memory.fill(1.0 - self.plan.b);
+        self.ready.clear();
     }
 
     /// Normalises the next frames, of shape `(n_bins, any number)`.

@@ -58,28 +58,7 @@ impl Statistic {
 
     /// The statistic of some values.
     pub fn of(self, values: ArrayView1<'_, f32>) -> f64 {
-        if values.is_empty() {
-            return 0.0;
-        }
-        let n = values.len() as f64;
-        match self {
-            Self::Mean => mean(values),
-            Self::Var => moment(values, mean(values), 2) / n,
-            Self::Std => (moment(values, mean(values), 2) / n).sqrt(),
-            Self::Skew => standardised(values, 3).unwrap_or(0.0),
-            Self::Kurtosis => standardised(values, 4).unwrap_or(0.0) - 3.0,
-            Self::Median => median(values),
-            Self::Min => values
-                .iter()
-                .copied()
-                .map(f64::from)
-                .fold(f64::INFINITY, f64::min),
-            Self::Max => values
-                .iter()
-                .copied()
-                .map(f64::from)
-                .fold(f64::NEG_INFINITY, f64::max),
-        }
+        summarize(values, &[self]).into_iter().next().unwrap_or(0.0)
     }
 
     /// The statistic of each row.
@@ -88,32 +67,81 @@ impl Statistic {
     }
 }
 
-fn mean(values: ArrayView1<'_, f32>) -> f64 {
-    values.iter().map(|v| f64::from(*v)).sum::<f64>() / values.len() as f64
-}
-
-/// The sum of powers of the deviations.
-fn moment(values: ArrayView1<'_, f32>, mean: f64, power: i32) -> f64 {
-    values.iter().map(|v| (f64::from(*v) - mean).powi(power)).sum()
-}
-
-/// A central moment over the matching power of the standard deviation; `None` where that is 0 up to rounding.
-fn standardised(values: ArrayView1<'_, f32>, power: i32) -> Option<f64> {
-    let n = values.len() as f64;
-    let mean = mean(values);
-    let variance = moment(values, mean, 2) / n;
-    if variance <= (f64::EPSILON * mean).powi(2) {
-        return None;
+/// Several statistics of the same values. What they share is computed once.
+pub(crate) fn summarize(values: ArrayView1<'_, f32>, statistics: &[Statistic]) -> Vec<f64> {
+    if values.is_empty() {
+        return vec![0.0; statistics.len()];
     }
-    Some(moment(values, mean, power) / n / variance.powf(f64::from(power) / 2.0))
+    let mut values = values.to_vec();
+    let needs = |wanted: &[Statistic]| statistics.iter().any(|statistic| wanted.contains(statistic));
+    let n = values.len() as f64;
+    let mean = sum(&values, f64::from) / n;
+    let moment = |power: i32| sum(&values, |v| (f64::from(v) - mean).powi(power)) / n;
+    let variance = if needs(&[
+        Statistic::Var,
+        Statistic::Std,
+        Statistic::Skew,
+        Statistic::Kurtosis,
+    ]) {
+        moment(2)
+    } else {
+        0.0
+    };
+    // A constant's deviations are 0 up to rounding, and so are its higher moments.
+    let constant = variance <= (f64::EPSILON * mean).powi(2);
+    let standardised = |power: i32| match constant {
+        true => 0.0,
+        false => moment(power) / variance.powf(f64::from(power) / 2.0),
+    };
+    let skew = if needs(&[Statistic::Skew]) {
+        standardised(3)
+    } else {
+        0.0
+    };
+    let kurtosis = if needs(&[Statistic::Kurtosis]) {
+        standardised(4) - 3.0
+    } else {
+        0.0
+    };
+    let bound = |better: fn(f32, f32) -> f32| f64::from(values.iter().copied().fold(values[0], better));
+    let (least, most) = (bound(f32::min), bound(f32::max));
+    let median = if needs(&[Statistic::Median]) {
+        median(&mut values)
+    } else {
+        0.0
+    };
+    let value = |statistic: &Statistic| match statistic {
+        Statistic::Mean => mean,
+        Statistic::Std => variance.sqrt(),
+        Statistic::Var => variance,
+        Statistic::Skew => skew,
+        Statistic::Kurtosis => kurtosis,
+        Statistic::Median => median,
+        Statistic::Min => least,
+        Statistic::Max => most,
+    };
+    statistics.iter().map(value).collect()
 }
 
-fn median(values: ArrayView1<'_, f32>) -> f64 {
-    let mut sorted: Vec<f32> = values.to_vec();
-    let middle = sorted.len() / 2;
-    let (below, upper, _) = sorted.select_nth_unstable_by(middle, f32::total_cmp);
+/// A sum in eight interleaved parts, which need not wait for each other.
+fn sum(values: &[f32], f: impl Fn(f32) -> f64) -> f64 {
+    let mut lanes = [0.0f64; 8];
+    let (chunks, rest) = values.as_chunks::<8>();
+    for chunk in chunks {
+        for i in 0..8 {
+            lanes[i] += f(chunk[i]);
+        }
+    }
+    lanes.iter().sum::<f64>() + rest.iter().map(|v| f(*v)).sum::<f64>()
+}
+
+/// The middle of values, whose order is lost.
+fn median(values: &mut [f32]) -> f64 {
+    let middle = values.len() / 2;
+    let even = values.len().is_multiple_of(2);
+    let (below, upper, _) = values.select_nth_unstable_by(middle, f32::total_cmp);
     let upper = f64::from(*upper);
-    if values.len() % 2 == 1 {
+    if !even {
         return upper;
     }
     let lower = below.iter().copied().fold(f32::NEG_INFINITY, f32::max);

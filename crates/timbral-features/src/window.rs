@@ -251,7 +251,7 @@ pub fn window_sumsquare(
     let length = hop_length
         .checked_mul(n_frames - 1)
         .and_then(|n| n.checked_add(n_fft))
-        .filter(|&n| n <= 1 << 40)
+        .filter(|&n| n as u64 <= 1 << 40)
         .ok_or(FeatureError::Limit {
             what: "the window sum (samples)",
             requested: u64::MAX,

@@ -64,6 +64,30 @@ impl CsvTable {
             .iter()
             .map(|h| h.trim().to_owned())
             .collect();
+        let mut records = Vec::new();
+        for record in reader.into_records() {
+            let record = record.map_err(broken)?;
+            records.push((record.position().map_or(0, csv::Position::line), record));
+        }
+        Self::new(path, header, records, comments)
+    }
+
+    /// A table that was read from another format.
+    #[cfg(feature = "parquet")]
+    pub(crate) fn of_records(
+        path: &Path,
+        header: Vec<String>,
+        records: Vec<StringRecord>,
+    ) -> Result<Self, TrainError> {
+        Self::new(path, header, (1..).zip(records).collect(), Vec::new())
+    }
+
+    fn new(
+        path: &Path,
+        header: Vec<String>,
+        records: Vec<(u64, StringRecord)>,
+        comments: Vec<String>,
+    ) -> Result<Self, TrainError> {
         let mut columns = HashMap::new();
         for (i, name) in header.iter().enumerate() {
             if columns.insert(name.clone(), i).is_some() {
@@ -73,11 +97,6 @@ impl CsvTable {
                     format!("column {name:?} stands twice"),
                 ));
             }
-        }
-        let mut records = Vec::new();
-        for record in reader.into_records() {
-            let record = record.map_err(broken)?;
-            records.push((record.position().map_or(0, csv::Position::line), record));
         }
         Ok(Self {
             path: path.to_owned(),

@@ -64,6 +64,12 @@ pub enum TrainError {
     /// A network could not be trained: the loss or a gradient is not finite, or a layer refused its input.
     #[error(transparent)]
     Network(#[from] timbral_nn::Error),
+    /// A set of features could not be planned or computed.
+    #[error(transparent)]
+    Features(#[from] timbral_features::FeatureError),
+    /// A file could not be decoded.
+    #[error(transparent)]
+    Decode(#[from] timbral_decode::DecodeError),
     /// Audio could not be turned into features.
     #[error(transparent)]
     Pipeline(#[from] timbral::Error),

@@ -10,6 +10,7 @@ mod metrics;
 mod report;
 mod rng;
 mod split;
+mod store;
 mod tables;
 mod track;
 mod training;
@@ -24,6 +25,9 @@ pub use metrics::{
 };
 pub use report::{ClassReport, Report, ReportSource};
 pub use split::{Amount, Folds, HoldoutConfig, LeakySegmentSplit, Protocol, Split};
+pub use store::{
+    Extraction, ExtractionConfig, ExtractionSummary, FeatureRow, FileOutcome, Journal, TableFormat,
+};
 pub use tables::{FeatureTable, MelRow, MelTable};
 pub use track::{Part, TrackInfo, sorted_labels};
 pub use training::{

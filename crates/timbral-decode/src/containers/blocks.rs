@@ -1,4 +1,4 @@
-//! The reader both containers become once their header is read.
+//! The reader that each of these containers becomes once its header is read.
 
 use std::io::{self, SeekFrom};
 use std::marker::PhantomData;

@@ -246,13 +246,17 @@ impl Format {
                     // The nibbles of a channel come in groups of 8.
                     held -= (held - 1) % 8;
                 }
+                let stated = u64::from(self.samples_per_block);
+                if self.tag == MS_ADPCM && stated != 0 && stated < held {
+                    held = stated;
+                }
+                if self.tag == MS_ADPCM && (held < 2 || (channels == 1 && held % 2 == 1)) {
+                    // Two samples stand in the header of a block, and two in each byte of mono behind it.
+                    return decode_error("wav: MS ADPCM blocks of a number of samples that none can hold");
+                }
                 let mut layout = frames(codec, 0);
                 layout.block_bytes = self.block_align.into();
                 layout.frames_per_block = held;
-                let stated = u64::from(self.samples_per_block);
-                if stated != 0 && stated < held && self.tag == MS_ADPCM {
-                    layout.frames_per_block = stated;
-                }
                 layout.frames = facts;
                 layout
             }

@@ -93,6 +93,31 @@ pub(crate) fn au(encoding: u32, rate: u32, channels: u32, size: u32, data: &[u8]
     file
 }
 
+/// A Core Audio file of one sample after another; a `size` of -1 leaves it open.
+pub(crate) fn caf(
+    codec: &[u8; 4],
+    flags: u32,
+    rate: u32,
+    channels: u32,
+    bits: u32,
+    size: i64,
+    data: &[u8],
+) -> Vec<u8> {
+    let mut file = b"caff\0\x01\0\0desc\0\0\0\0\0\0\0\x20".to_vec();
+    file.extend(f64::from(rate).to_be_bytes());
+    file.extend(codec);
+    file.extend(
+        [flags, channels * bits / 8, 1, channels, bits]
+            .map(u32::to_be_bytes)
+            .concat(),
+    );
+    file.extend(b"free\0\0\0\0\0\0\0\x03...data");
+    file.extend(size.to_be_bytes());
+    file.extend([0; 4]);
+    file.extend_from_slice(data);
+    file
+}
+
 /// Integers as the decoder gives them.
 pub(crate) fn floats(samples: &[i16]) -> Vec<f32> {
     samples

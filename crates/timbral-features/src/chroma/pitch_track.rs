@@ -148,9 +148,9 @@ impl PeakFinder {
 
     fn floor(&self, frame: &[f32], work: &mut Vec<f32>) -> f32 {
         match self.reference {
-            PiptrackReference::Max => self.threshold * dispatch(|| maximum(frame)),
+            PiptrackReference::Max => self.threshold * dispatch!(maximum(frame)),
             PiptrackReference::Mean => {
-                self.threshold * (dispatch(|| sum_of(frame, |x| x)) / frame.len() as f32)
+                self.threshold * (dispatch!(sum_of(frame, |x| x)) / frame.len() as f32)
             }
             PiptrackReference::Median => {
                 work.clear();

@@ -4,11 +4,11 @@ use ndarray::{Array2, ArrayRef2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
 use super::pitch_track::PiptrackConfig;
-use super::tuning::tuning_of_spectrogram;
+use super::tuning::tuning_of_checked;
 use crate::error::{FeatureError, check_finite};
 use crate::filters::{ChromaFilterConfig, chroma_filters};
 use crate::shape::{check_output, fill_frames, frame_major, visit_frames};
-use crate::simd::{dispatch, dot};
+use crate::simd::{dispatch, product};
 use crate::stft::{Spectrogram, SpectrogramConfig, StftConfig, StftScratch};
 use crate::util::Norm;
 
@@ -191,6 +191,14 @@ impl ChromaStft {
         Ok(out)
     }
 
+    /// The classes of one frame of the power spectrogram; 0 if the tuning is not given.
+    pub(crate) fn classes_of(&self, power: &[f32], classes: &mut [f32]) {
+        match &self.filters {
+            Some(filters) => self.fold(filters, power, classes),
+            None => classes.fill(0.0),
+        }
+    }
+
     fn fold_estimated(
         &self,
         power: ArrayView2<'_, f32>,
@@ -200,7 +208,7 @@ impl ChromaStft {
             sample_rate: self.config.sample_rate,
             ..PiptrackConfig::default()
         };
-        let tuning = tuning_of_spectrogram(power, &peaks, 0.01, self.config.n_chroma)?;
+        let tuning = tuning_of_checked(power, &peaks, 0.01, self.config.n_chroma)?;
         self.fold_all(&self.config.filters(tuning)?, power, out);
         Ok(())
     }
@@ -217,11 +225,9 @@ impl ChromaStft {
     }
 
     fn fold(&self, filters: &Array2<f32>, frame: &[f32], classes: &mut [f32]) {
-        dispatch(|| {
-            for (class, row) in classes.iter_mut().zip(filters.rows()) {
-                *class = row.to_slice().map_or(0.0, |row| dot(row, frame));
-            }
-        });
+        if let Some(matrix) = filters.as_slice() {
+            dispatch!(product(matrix, frame, classes));
+        }
         normalize_frame(classes, self.config.norm);
     }
 }
@@ -254,6 +260,7 @@ impl ChromaStftConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chroma::tuning_of_spectrogram;
 
     fn chord(n: usize) -> Vec<f32> {
         let tone = |f: f32, i: usize| (i as f32 * std::f32::consts::TAU * f / 22_050.0).sin();

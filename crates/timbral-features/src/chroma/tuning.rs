@@ -79,8 +79,18 @@ pub fn tuning_of_spectrogram(
     resolution: f64,
     bins_per_octave: usize,
 ) -> Result<f64, FeatureError> {
-    let finder = PeakFinder::new(peaks, spectrogram.nrows())?;
     check_spectrogram(&spectrogram)?;
+    tuning_of_checked(spectrogram, peaks, resolution, bins_per_octave)
+}
+
+/// As [`tuning_of_spectrogram`], for values that are known to be finite.
+pub(super) fn tuning_of_checked(
+    spectrogram: ArrayView2<'_, f32>,
+    peaks: &PiptrackConfig,
+    resolution: f64,
+    bins_per_octave: usize,
+) -> Result<f64, FeatureError> {
+    let finder = PeakFinder::new(peaks, spectrogram.nrows())?;
     let mut collector = Collector::new(finder);
     visit_frames(&spectrogram, &mut Vec::new(), |_, frame| collector.add(frame));
     collector.tuning(resolution, bins_per_octave)

@@ -5,9 +5,10 @@ use realfft::num_complex::{Complex32, Complex64};
 
 use crate::error::FeatureError;
 use crate::filters::{WaveletConfig, wavelet};
+use crate::simd::{SHORT, short_dot, short_sum};
 
 /// Rows are padded to whole chunks of this many bins.
-const LANES: usize = 8;
+const LANES: usize = SHORT;
 
 /// Spectra of filters that are nearly zero outside of a short range of bins.
 #[derive(Debug, Clone)]
@@ -16,6 +17,9 @@ pub(super) struct Basis {
     rows: Vec<Row>,
     re: Vec<f32>,
     im: Vec<f32>,
+    /// The bins that the rows weigh lie in this range.
+    first_bin: usize,
+    end_bin: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -40,14 +44,6 @@ impl Parts {
             part.resize(n_fft / 2 + 1 + LANES, 0.0);
         }
     }
-
-    #[inline(always)]
-    pub(super) fn load(&mut self, spectrum: &[Complex32]) {
-        for ((re, im), c) in self.re.iter_mut().zip(&mut self.im).zip(spectrum) {
-            *re = c.re;
-            *im = c.im;
-        }
-    }
 }
 
 impl Basis {
@@ -68,18 +64,18 @@ impl Basis {
             rows: Vec::new(),
             re: Vec::new(),
             im: Vec::new(),
+            first_bin: n_fft / 2,
+            end_bin: 0,
         };
         let mut scratch = fft.make_scratch_vec();
         let (mut real, mut imaginary) = (fft.make_output_vec(), fft.make_output_vec());
         let mut input = fft.make_input_vec();
         let filters = wavelets.filters.rows().into_iter().zip(&wavelets.lengths);
         for (index, (filter, &length)) in filters.enumerate() {
-            for (take_real, spectrum) in [(true, &mut real), (false, &mut imaginary)] {
+            for (is_real, spectrum) in [(true, &mut real), (false, &mut imaginary)] {
                 input.fill(0.0);
-                input
-                    .iter_mut()
-                    .zip(filter)
-                    .for_each(|(to, c)| *to = if take_real { c.re } else { c.im });
+                let parts = filter.iter().map(|c| if is_real { c.re } else { c.im });
+                input.iter_mut().zip(parts).for_each(|(to, part)| *to = part);
                 let done = fft.process_with_scratch(&mut input, spectrum, &mut scratch);
                 debug_assert!(done.is_ok(), "buffers have the planned lengths");
             }
@@ -109,10 +105,25 @@ impl Basis {
         let padded = first + (end - start).next_multiple_of(LANES);
         self.re.resize(padded, 0.0);
         self.im.resize(padded, 0.0);
+        self.first_bin = self.first_bin.min(start);
+        self.end_bin = self.end_bin.max(end);
         self.rows.push(Row {
             start,
             weights: first..padded,
         });
+    }
+
+    /// The same filters with all weights multiplied.
+    pub(super) fn scaled(&self, factor: f32) -> Self {
+        let mut scaled = self.clone();
+        if factor != 1.0 {
+            scaled
+                .re
+                .iter_mut()
+                .chain(&mut scaled.im)
+                .for_each(|w| *w *= factor);
+        }
+        scaled
     }
 
     pub(super) fn len(&self) -> usize {
@@ -126,6 +137,18 @@ impl Basis {
             *im = 0.0;
         }
         self
+    }
+
+    /// Takes the bins that any row weighs into `parts`, which has been sized.
+    #[inline(always)]
+    pub(super) fn load(&self, spectrum: &[Complex32], parts: &mut Parts) {
+        let bins = self.first_bin..self.end_bin.min(spectrum.len());
+        let spectrum = &spectrum[bins.clone()];
+        let parts = parts.re[bins.clone()].iter_mut().zip(&mut parts.im[bins]);
+        for ((re, im), c) in parts.zip(spectrum) {
+            *re = c.re;
+            *im = c.im;
+        }
     }
 
     /// The product of every row with a spectrum, without conjugation.
@@ -147,7 +170,7 @@ impl Basis {
                     im[i] += wr[i] * xi[i] + wi[i] * xr[i];
                 }
             }
-            *value = Complex32::new(pairwise(re), pairwise(im));
+            *value = Complex32::new(short_sum(re), short_sum(im));
         }
     }
 
@@ -155,24 +178,10 @@ impl Basis {
     #[inline(always)]
     pub(super) fn apply_real(&self, spectrum: &[f32], out: &mut [f32]) {
         for (value, row) in out.iter_mut().zip(&self.rows) {
-            let weights = self.re[row.weights.clone()].as_chunks::<LANES>().0;
-            let values = spectrum[row.start..row.start + row.weights.len()]
-                .as_chunks::<LANES>()
-                .0;
-            let mut sums = [0.0f32; LANES];
-            for (w, x) in weights.iter().zip(values) {
-                for i in 0..LANES {
-                    sums[i] += w[i] * x[i];
-                }
-            }
-            *value = pairwise(sums);
+            let values = &spectrum[row.start..row.start + row.weights.len()];
+            *value = short_dot(&self.re[row.weights.clone()], values);
         }
     }
-}
-
-#[inline(always)]
-fn pairwise(s: [f32; LANES]) -> f32 {
-    ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
 }
 
 /// The magnitude below which bins are dropped: sorted upwards, the first at which the running sum reaches the share.
@@ -201,6 +210,8 @@ mod tests {
             rows: Vec::new(),
             re: Vec::new(),
             im: Vec::new(),
+            first_bin: 32,
+            end_bin: 0,
         };
         let row = |seed: usize| -> Vec<Complex64> {
             let value = |k: usize| ((k * 7 + seed) as f64).sin() / (1.0 + (k as f64 - 12.0).powi(2));
@@ -214,7 +225,7 @@ mod tests {
             .collect();
         let mut parts = Parts::default();
         parts.resize(64);
-        parts.load(&spectrum);
+        basis.load(&spectrum, &mut parts);
         let mut fast = [Complex32::default(); 2];
         basis.apply(&parts, &mut fast);
         let threshold = drop_threshold(&b, 0.3);

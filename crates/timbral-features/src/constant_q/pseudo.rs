@@ -89,7 +89,7 @@ impl Spectral {
         let mut bins = vec![0.0; self.basis.len()];
         for (t, mut frame) in out.axis_iter_mut(Axis(1)).enumerate() {
             let spectrum = self.stft.spectrum(samples, t, &mut scratch);
-            dispatch(|| {
+            dispatch!({
                 for (to, c) in parts.re.iter_mut().zip(spectrum) {
                     *to = (c.re * c.re + c.im * c.im).sqrt();
                 }

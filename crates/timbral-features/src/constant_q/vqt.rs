@@ -1,20 +1,15 @@
-//! The transforms: octave by octave at ever lower rates.
+//! The transforms of signals.
 
 use std::borrow::Cow;
 
-use ndarray::{Array2, ArrayRef2, Axis};
+use ndarray::{Array2, ArrayRef2};
 use realfft::num_complex::Complex32;
 
-use super::basis::{Basis, Parts};
-use super::config::{CqtConfig, VqtConfig, check_cutoff};
+use super::config::{CqtConfig, VqtConfig};
 use super::intervals::Intervals;
+use super::octaves::{CqtScratch, Octaves};
 use crate::error::{FeatureError, check_finite};
-use crate::filters::wavelet_lengths;
-use crate::resample::{ResampleConfig, ResampleScratch, Resampler};
 use crate::shape::{check_output, frame_major};
-use crate::simd::dispatch;
-use crate::stft::{Stft, StftConfig, StftScratch};
-use crate::window::Window;
 
 /// The variable-Q transform: a constant-Q transform whose filters are widened by a constant bandwidth, which makes low
 /// ones shorter.
@@ -50,199 +45,6 @@ pub struct Vqt {
 #[derive(Debug, Clone)]
 pub struct Cqt {
     vqt: Vqt,
-}
-
-/// Working memory of [`Cqt`] and [`Vqt`]. One for each thread.
-#[derive(Debug, Clone, Default)]
-pub struct CqtScratch {
-    stft: StftScratch,
-    resample: ResampleScratch,
-    parts: Parts,
-    bins: Vec<Complex32>,
-    lowered: Vec<f32>,
-    next: Vec<f32>,
-}
-
-/// The plan of all octaves at one tuning, the highest first.
-#[derive(Debug, Clone)]
-struct Octaves {
-    early: Option<Early>,
-    octaves: Vec<Octave>,
-    half: Resampler,
-}
-
-/// The decimation before the first octave.
-#[derive(Debug, Clone)]
-struct Early {
-    factor: usize,
-    resampler: Resampler,
-    gain: f32,
-}
-
-#[derive(Debug, Clone)]
-struct Octave {
-    /// The first of its bins.
-    first_bin: usize,
-    basis: Basis,
-    stft: Stft,
-    /// Whether the signal is decimated before the next octave.
-    decimate: bool,
-}
-
-impl Octaves {
-    fn new(config: &VqtConfig, tuning: f64) -> Result<Self, FeatureError> {
-        let VqtConfig {
-            cqt,
-            intervals,
-            gamma,
-        } = config;
-        let frequencies = cqt.frequencies(intervals, tuning)?;
-        let alpha = cqt.bandwidths(&frequencies)?;
-        let rate = f64::from(cqt.sample_rate);
-        let (_, cutoff) = wavelet_lengths(&frequencies, &cqt.wavelets(rate, *gamma, alpha.clone()))?;
-        check_cutoff(cutoff, cqt.sample_rate)?;
-        let n_filters = cqt.bins_per_octave.min(cqt.n_bins);
-        let n_octaves = cqt.n_bins.div_ceil(cqt.bins_per_octave);
-
-        let factor = early_factor(rate / 2.0, cutoff, cqt.hop_length, n_octaves);
-        let decimator = |factor: usize| {
-            Resampler::new(ResampleConfig {
-                orig_sr: factor as f64,
-                target_sr: 1.0,
-                res_type: cqt.res_type,
-                scale: true,
-                ..ResampleConfig::default()
-            })
-        };
-        let early = if factor > 1 {
-            let gain = if cqt.scale { 1.0 } else { (factor as f32).sqrt() };
-            Some(Early {
-                factor,
-                resampler: decimator(factor)?,
-                gain,
-            })
-        } else {
-            None
-        };
-        let top_rate = rate / factor as f64;
-        let (lengths, _) = wavelet_lengths(&frequencies, &cqt.wavelets(top_rate, *gamma, alpha.clone()))?;
-
-        let (mut hop_length, mut octave_rate) = (cqt.hop_length / factor, top_rate);
-        let mut octaves = Vec::with_capacity(n_octaves);
-        for i in 0..n_octaves {
-            let end = cqt.n_bins - i * n_filters;
-            let bins = end.saturating_sub(n_filters)..end;
-            let wavelets = cqt.wavelets(octave_rate, *gamma, alpha[bins.clone()].to_vec());
-            let louder = (top_rate / octave_rate).sqrt();
-            let gain = |index: usize, _: f64| {
-                if cqt.scale {
-                    louder / lengths[bins.start + index].sqrt()
-                } else {
-                    louder
-                }
-            };
-            let basis = Basis::new(&frequencies[bins.clone()], &wavelets, cqt.sparsity, 0, gain)?;
-            let stft = Stft::new(StftConfig {
-                n_fft: basis.n_fft,
-                hop_length,
-                win_length: None,
-                window: Window::Boxcar,
-                center: true,
-                pad_mode: cqt.pad_mode,
-            })?;
-            let decimate = hop_length % 2 == 0 && i + 1 < n_octaves;
-            octaves.push(Octave {
-                first_bin: bins.start,
-                basis,
-                stft,
-                decimate,
-            });
-            if decimate {
-                hop_length /= 2;
-                octave_rate /= 2.0;
-            }
-        }
-        Ok(Self {
-            early,
-            octaves,
-            half: decimator(2)?,
-        })
-    }
-
-    /// The fewest frames of any octave.
-    fn n_frames(&self, samples: usize) -> Result<usize, FeatureError> {
-        let mut length = samples;
-        if let Some(early) = &self.early {
-            if samples < early.factor {
-                return Err(FeatureError::TooShort {
-                    samples,
-                    needed: early.factor,
-                    reason: "to lower the rate before the first octave",
-                });
-            }
-            length = early.resampler.output_len(length);
-        }
-        let mut fewest = usize::MAX;
-        for octave in &self.octaves {
-            fewest = fewest.min(octave.stft.n_frames(length)?);
-            if octave.decimate {
-                length = self.half.output_len(length);
-            }
-        }
-        Ok(fewest)
-    }
-
-    fn compute_into(
-        &self,
-        samples: &[f32],
-        out: &mut ArrayRef2<Complex32>,
-        scratch: &mut CqtScratch,
-    ) -> Result<(), FeatureError> {
-        let CqtScratch {
-            stft,
-            resample,
-            parts,
-            bins,
-            lowered,
-            next,
-        } = scratch;
-        let mut is_lowered = false;
-        if let Some(early) = &self.early {
-            lowered.resize(early.resampler.output_len(samples.len()), 0.0);
-            early.resampler.compute_into(samples, lowered, resample)?;
-            lowered.iter_mut().for_each(|x| *x *= early.gain);
-            is_lowered = true;
-        }
-        for octave in &self.octaves {
-            let signal: &[f32] = if is_lowered { lowered } else { samples };
-            parts.resize(octave.basis.n_fft);
-            bins.resize(octave.basis.len(), Complex32::default());
-            for (t, mut frame) in out.axis_iter_mut(Axis(1)).enumerate() {
-                let spectrum = octave.stft.spectrum(signal, t, stft);
-                dispatch(|| {
-                    parts.load(spectrum);
-                    octave.basis.apply(parts, bins);
-                });
-                let rows = frame.iter_mut().skip(octave.first_bin);
-                rows.zip(bins.iter()).for_each(|(to, value)| *to = *value);
-            }
-            if octave.decimate {
-                next.resize(self.half.output_len(signal.len()), 0.0);
-                self.half.compute_into(signal, next, resample)?;
-                std::mem::swap(lowered, next);
-                is_lowered = true;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The power of two by which the rate can be lowered at once: as far as the highest filter allows, less one octave for
-/// the transition band, and as far as the hop stays whole for all octaves.
-fn early_factor(nyquist: f64, cutoff: f64, hop_length: usize, n_octaves: usize) -> usize {
-    let by_cutoff = ((nyquist / cutoff).log2().ceil() as i64 - 2).max(0);
-    let by_hop = (i64::from(hop_length.trailing_zeros()) - n_octaves as i64 + 1).max(0);
-    1 << by_cutoff.min(by_hop).min(10)
 }
 
 impl Vqt {
@@ -327,7 +129,7 @@ impl Vqt {
     }
 
     /// The plan for a signal, whose samples are checked.
-    fn octaves_for(&self, samples: &[f32]) -> Result<Cow<'_, Octaves>, FeatureError> {
+    pub(super) fn octaves_for(&self, samples: &[f32]) -> Result<Cow<'_, Octaves>, FeatureError> {
         check_finite("samples", samples)?;
         match &self.octaves {
             Some(octaves) => Ok(Cow::Borrowed(octaves)),
@@ -352,6 +154,11 @@ impl Cqt {
             gamma: Some(0.0),
         })?;
         Ok(Self { vqt })
+    }
+
+    /// The transform underneath.
+    pub(super) fn variable(&self) -> &Vqt {
+        &self.vqt
     }
 
     /// The configuration of the plan.
@@ -399,6 +206,7 @@ impl Cqt {
 
 #[cfg(test)]
 mod tests {
+    use super::super::octaves::early_factor;
     use super::*;
     use crate::filters::wavelet;
     use crate::resample::ResampleType;

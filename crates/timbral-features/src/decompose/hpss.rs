@@ -161,21 +161,18 @@ impl Hpss {
         let mut mask_harmonic = frames;
         let (margin_harmonic, margin_percussive) = self.config.margin;
         let split_zeros = self.config.margin == (1.0, 1.0);
-        dispatch(
-            #[inline(always)]
-            || {
-                let pairs = harmonic
-                    .iter()
-                    .zip(&percussive)
-                    .map(|(&h, &p)| (h, p * margin_harmonic));
-                self.power.apply(pairs, split_zeros, &mut mask_harmonic);
-                let pairs = percussive
-                    .iter()
-                    .zip(&harmonic)
-                    .map(|(&p, &h)| (p, h * margin_percussive));
-                self.power.apply(pairs, split_zeros, &mut mask_percussive);
-            },
-        );
+        dispatch!({
+            let pairs = harmonic
+                .iter()
+                .zip(&percussive)
+                .map(|(&h, &p)| (h, p * margin_harmonic));
+            self.power.apply(pairs, split_zeros, &mut mask_harmonic);
+            let pairs = percussive
+                .iter()
+                .zip(&harmonic)
+                .map(|(&p, &h)| (p, h * margin_percussive));
+            self.power.apply(pairs, split_zeros, &mut mask_percussive);
+        });
         (mask_harmonic, mask_percussive)
     }
 }

@@ -73,32 +73,29 @@ impl SlidingMedian {
         let outputs = self.program.outputs;
         let sources = self.sources(rows, width);
         let mut wires = vec![[0.0_f32; LANES]; self.program.wires];
-        dispatch(
-            #[inline(always)]
-            || {
-                for column in (0..width).step_by(LANES) {
-                    let lanes = LANES.min(width - column);
-                    for first in (0..rows).step_by(outputs) {
-                        let count = outputs.min(rows - first);
-                        let block = Block {
-                            first,
-                            count,
-                            column,
-                            lanes,
-                            width,
-                        };
-                        run(
-                            &self.program.ops,
-                            &mut wires,
-                            input,
-                            &sources[first..],
-                            block,
-                            output,
-                        );
-                    }
+        dispatch!({
+            for column in (0..width).step_by(LANES) {
+                let lanes = LANES.min(width - column);
+                for first in (0..rows).step_by(outputs) {
+                    let count = outputs.min(rows - first);
+                    let block = Block {
+                        first,
+                        count,
+                        column,
+                        lanes,
+                        width,
+                    };
+                    run(
+                        &self.program.ops,
+                        &mut wires,
+                        input,
+                        &sources[first..],
+                        block,
+                        output,
+                    );
                 }
-            },
-        );
+            }
+        });
     }
 
     /// Filters inside the rows: `output[row][i]` is the median of the `kernel` elements around `input[row][i]`.
@@ -112,47 +109,44 @@ impl SlidingMedian {
         let mut wires = vec![[0.0_f32; LANES]; self.program.wires];
         let mut turned = vec![0.0_f32; width * LANES];
         let mut filtered = vec![0.0_f32; width * LANES];
-        dispatch(
-            #[inline(always)]
-            || {
-                for (rows, out) in input.chunks(width * LANES).zip(output.chunks_mut(width * LANES)) {
-                    for tile in (0..width).step_by(TILE) {
-                        let columns = TILE.min(width - tile);
-                        for (lane, row) in rows.chunks_exact(width).enumerate() {
-                            for (i, &value) in row[tile..tile + columns].iter().enumerate() {
-                                turned[(tile + i) * LANES + lane] = value;
-                            }
-                        }
-                    }
-                    for first in (0..width).step_by(self.program.outputs) {
-                        let count = self.program.outputs.min(width - first);
-                        let block = Block {
-                            first,
-                            count,
-                            column: 0,
-                            lanes: LANES,
-                            width: LANES,
-                        };
-                        run(
-                            &self.program.ops,
-                            &mut wires,
-                            &turned,
-                            &sources[first..],
-                            block,
-                            &mut filtered,
-                        );
-                    }
-                    for tile in (0..width).step_by(TILE) {
-                        let columns = TILE.min(width - tile);
-                        for (lane, row) in out.chunks_exact_mut(width).enumerate() {
-                            for (i, value) in row[tile..tile + columns].iter_mut().enumerate() {
-                                *value = filtered[(tile + i) * LANES + lane];
-                            }
+        dispatch!({
+            for (rows, out) in input.chunks(width * LANES).zip(output.chunks_mut(width * LANES)) {
+                for tile in (0..width).step_by(TILE) {
+                    let columns = TILE.min(width - tile);
+                    for (lane, row) in rows.chunks_exact(width).enumerate() {
+                        for (i, &value) in row[tile..tile + columns].iter().enumerate() {
+                            turned[(tile + i) * LANES + lane] = value;
                         }
                     }
                 }
-            },
-        );
+                for first in (0..width).step_by(self.program.outputs) {
+                    let count = self.program.outputs.min(width - first);
+                    let block = Block {
+                        first,
+                        count,
+                        column: 0,
+                        lanes: LANES,
+                        width: LANES,
+                    };
+                    run(
+                        &self.program.ops,
+                        &mut wires,
+                        &turned,
+                        &sources[first..],
+                        block,
+                        &mut filtered,
+                    );
+                }
+                for tile in (0..width).step_by(TILE) {
+                    let columns = TILE.min(width - tile);
+                    for (lane, row) in out.chunks_exact_mut(width).enumerate() {
+                        for (i, value) in row[tile..tile + columns].iter_mut().enumerate() {
+                            *value = filtered[(tile + i) * LANES + lane];
+                        }
+                    }
+                }
+            }
+        });
     }
 
     /// Where in memory each row is that a block can read, so that the inner loop knows no edges.

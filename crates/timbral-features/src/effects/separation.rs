@@ -1,5 +1,7 @@
 //! Harmonic-percussive separation of signals.
 
+use ndarray::{Array2, ArrayView2};
+use realfft::num_complex::Complex32;
 use serde::{Deserialize, Serialize};
 
 use crate::decompose::{HarmonicPercussive, Hpss, HpssConfig, magnitudes, masked};
@@ -14,6 +16,9 @@ pub struct SeparationConfig {
     pub hpss: HpssConfig,
     /// The transform in between.
     pub stft: StftConfig,
+    /// Both parts end with the last whole hop, and zeros follow up to the length of the signal, as in librosa before 0.9;
+    /// for centred frames. Default: false.
+    pub whole_hops: bool,
 }
 
 /// Separates a signal into what lasts and what strikes: a short-time Fourier transform, the masks of [`Hpss`] and the inverse
@@ -56,12 +61,29 @@ impl Separation {
     ///
     /// As [`Stft::compute`].
     pub fn compute(&self, samples: &[f32]) -> Result<HarmonicPercussive<Vec<f32>>, FeatureError> {
-        let transform = self.stft.compute(samples)?;
-        let masks = self.hpss.masks(magnitudes(transform.view())?.view())?;
-        let inverse = self.inverse(samples.len())?;
+        self.from_stft(self.stft.compute(samples)?.view(), samples.len())
+    }
+
+    /// Both parts of the signal of `length` samples that has this transform of shape `(n_bins, n_frames)`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Hpss::masks`] and [`Istft::compute`].
+    pub fn from_stft(
+        &self,
+        stft: ArrayView2<'_, Complex32>,
+        length: usize,
+    ) -> Result<HarmonicPercussive<Vec<f32>>, FeatureError> {
+        let masks = self.hpss.masks(magnitudes(stft)?.view())?;
+        let inverse = self.inverse(length, stft.ncols())?;
+        let part = |mask| {
+            let mut part = inverse.compute(masked(stft, mask).view())?;
+            part.resize(length, 0.0);
+            Ok(part)
+        };
         Ok(HarmonicPercussive {
-            harmonic: inverse.compute(masked(transform.view(), &masks.harmonic).view())?,
-            percussive: inverse.compute(masked(transform.view(), &masks.percussive).view())?,
+            harmonic: part(&masks.harmonic)?,
+            percussive: part(&masks.percussive)?,
         })
     }
 
@@ -71,10 +93,7 @@ impl Separation {
     ///
     /// As [`compute`](Self::compute).
     pub fn harmonic(&self, samples: &[f32]) -> Result<Vec<f32>, FeatureError> {
-        let transform = self.stft.compute(samples)?;
-        let masks = self.hpss.masks(magnitudes(transform.view())?.view())?;
-        self.inverse(samples.len())?
-            .compute(masked(transform.view(), &masks.harmonic).view())
+        self.one(samples, |masks| &masks.harmonic)
     }
 
     /// The percussive part alone.
@@ -83,13 +102,31 @@ impl Separation {
     ///
     /// As [`compute`](Self::compute).
     pub fn percussive(&self, samples: &[f32]) -> Result<Vec<f32>, FeatureError> {
-        let transform = self.stft.compute(samples)?;
-        let masks = self.hpss.masks(magnitudes(transform.view())?.view())?;
-        self.inverse(samples.len())?
-            .compute(masked(transform.view(), &masks.percussive).view())
+        self.one(samples, |masks| &masks.percussive)
     }
 
-    fn inverse(&self, length: usize) -> Result<Istft, FeatureError> {
+    fn one(
+        &self,
+        samples: &[f32],
+        choose: fn(&HarmonicPercussive<Array2<f32>>) -> &Array2<f32>,
+    ) -> Result<Vec<f32>, FeatureError> {
+        let transform = self.stft.compute(samples)?;
+        let masks = self.hpss.masks(magnitudes(transform.view())?.view())?;
+        let inverse = self.inverse(samples.len(), transform.ncols())?;
+        let mut part = inverse.compute(masked(transform.view(), choose(&masks)).view())?;
+        part.resize(samples.len(), 0.0);
+        Ok(part)
+    }
+
+    fn inverse(&self, length: usize, n_frames: usize) -> Result<Istft, FeatureError> {
+        let whole = n_frames
+            .saturating_sub(1)
+            .saturating_mul(self.config.stft.hop_length);
+        let length = if self.config.whole_hops {
+            length.min(whole)
+        } else {
+            length
+        };
         Istft::new(IstftConfig {
             stft: self.config.stft.clone(),
             length: Some(length),
@@ -124,6 +161,26 @@ mod tests {
         assert!(energy(&parts.harmonic[2000..6000]) > 100.0 * energy(&parts.percussive[2000..6000]));
         assert_eq!(separation.harmonic(&samples).unwrap(), parts.harmonic);
         assert_eq!(separation.percussive(&samples).unwrap(), parts.percussive);
+    }
+
+    #[test]
+    fn whole_hops_leave_zeros_at_the_end() {
+        let samples: Vec<f32> = (0..5000).map(|n| (n as f32 * 0.2).sin()).collect();
+        let config = SeparationConfig {
+            whole_hops: true,
+            ..SeparationConfig::default()
+        };
+        let cut = Separation::new(config).unwrap();
+        let parts = cut.compute(&samples).unwrap();
+        let whole = Separation::new(SeparationConfig::default())
+            .unwrap()
+            .compute(&samples)
+            .unwrap();
+        assert_eq!(parts.harmonic.len(), 5000);
+        assert_eq!(parts.harmonic[..4608], whole.harmonic[..4608]);
+        assert!(parts.harmonic[4608..].iter().all(|x| *x == 0.0));
+        assert_eq!(cut.harmonic(&samples).unwrap(), parts.harmonic);
+        assert!(cut.compute(&[0.5]).unwrap().percussive.iter().all(|x| *x == 0.0));
     }
 
     #[test]

@@ -96,6 +96,8 @@ struct Band {
     start: usize,
     offset: usize,
     length: usize,
+    /// The length filled up with zero weights to whole vectors.
+    padded: usize,
 }
 
 /// A bank of overlapping triangular filters, evenly spaced on a mel scale.
@@ -154,10 +156,13 @@ impl MelFilterBank {
                 divisor
             };
             weights.extend(row.iter().map(|w| (w / divisor) as f32));
+            let padded = row.len().next_multiple_of(simd::SHORT);
+            weights.resize(offset + padded, 0.0);
             bands.push(Band {
                 start,
                 offset,
                 length: row.len(),
+                padded,
             });
         }
         Ok(Self {
@@ -204,12 +209,18 @@ impl MelFilterBank {
         dense
     }
 
-    /// The bands of one spectrum of `n_bins` values.
+    /// Length of the buffer that [`apply`](Self::apply) reads: `n_bins` values and zeros behind them, over which the
+    /// weights of the last bands run.
+    pub(crate) fn padded_bins(&self) -> usize {
+        self.n_bins() + simd::SHORT
+    }
+
+    /// The bands of one spectrum, with zeros behind it.
     #[inline(always)]
     pub(crate) fn apply(&self, spectrum: &[f32], out: &mut [f32]) {
         for (value, band) in out.iter_mut().zip(&self.bands) {
-            let weights = &self.weights[band.offset..band.offset + band.length];
-            *value = simd::dot(weights, &spectrum[band.start..band.start + band.length]);
+            let weights = &self.weights[band.offset..band.offset + band.padded];
+            *value = simd::short_dot(weights, &spectrum[band.start..band.start + band.padded]);
         }
     }
 }
@@ -252,7 +263,8 @@ mod tests {
             }
             let spectrum: Vec<f32> = (0..bank.n_bins()).map(|i| (i as f32 * 0.3).sin().abs()).collect();
             let mut bands = vec![0.0; n_mels];
-            bank.apply(&spectrum, &mut bands);
+            let padded = [&spectrum[..], &[0.0; simd::SHORT]].concat();
+            bank.apply(&padded, &mut bands);
             for (m, band) in bands.iter().enumerate() {
                 let expected: f64 = slow
                     .row(m)

@@ -127,14 +127,14 @@ impl MusicnnMel {
 /// Gives each frame of `out` to `change`, vectorised.
 pub(super) fn fill_frames_in_place(out: &mut ArrayRef2<f32>, change: impl Fn(&mut [f32])) {
     if out.t().is_standard_layout() {
-        fill_frames(out, &mut Vec::new(), |_, frame| dispatch(|| change(frame)));
+        fill_frames(out, &mut Vec::new(), |_, frame| dispatch!(change(frame)));
         return;
     }
     let mut row = Vec::new();
     for mut frame in out.columns_mut() {
         row.clear();
         row.extend(frame.iter().copied());
-        dispatch(|| change(&mut row));
+        dispatch!(change(&mut row));
         frame.iter_mut().zip(&row).for_each(|(to, x)| *to = *x);
     }
 }

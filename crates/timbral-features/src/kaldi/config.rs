@@ -145,6 +145,12 @@ pub(super) struct Sizes {
 }
 
 impl KaldiFbankConfig {
+    /// Length and distance of frames in samples.
+    pub(crate) fn frame_sizes(&self) -> Result<(usize, usize), FeatureError> {
+        let Sizes { window, shift, .. } = self.sizes()?;
+        Ok((window, shift))
+    }
+
     /// The sizes of frames, or what is wrong with the configuration.
     pub(super) fn sizes(&self) -> Result<Sizes, FeatureError> {
         if self.sample_rate == 0 {

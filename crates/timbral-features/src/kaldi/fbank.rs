@@ -1,18 +1,15 @@
 //! Log-mel energies.
 
-use std::fmt;
-use std::sync::Arc;
-
 use ndarray::{Array2, ArrayRef2, Axis};
 use realfft::num_complex::Complex32;
-use realfft::{RealFftPlanner, RealToComplex};
 
 use super::config::{KaldiFbankConfig, Sizes};
-use super::mel_bank::{Band, bands};
+use super::mel_bank::Bands;
 use crate::error::{FeatureError, check_finite};
+use crate::fft::{RealFft, RealFftScratch};
 use crate::framing::PadMode;
 use crate::shape::{check_output, fill_frames, frame_major};
-use crate::simd::{dispatch, dot, ln, sum_of};
+use crate::simd::{SHORT, dispatch, ln, sum_of};
 
 /// The floor under every logarithm: the distance between 1 and the next `f32`.
 const LOG_FLOOR: f32 = f32::EPSILON;
@@ -29,22 +26,14 @@ const LOG_FLOOR: f32 = f32::EPSILON;
 /// assert_eq!(plan.compute(&second)?.dim(), (80, 98));
 /// # Ok::<(), timbral_features::FeatureError>(())
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct KaldiFbank {
     config: KaldiFbankConfig,
     sizes: Sizes,
     window: Vec<f32>,
-    bands: Vec<Band>,
+    bands: Bands,
     log_energy_floor: f32,
-    fft: Arc<dyn RealToComplex<f32>>,
-}
-
-impl fmt::Debug for KaldiFbank {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KaldiFbank")
-            .field("config", &self.config)
-            .finish_non_exhaustive()
-    }
+    fft: RealFft,
 }
 
 /// Working memory of a [`KaldiFbank`] or a [`KaldiMfcc`](super::KaldiMfcc). One for each thread.
@@ -53,7 +42,7 @@ pub struct KaldiScratch {
     frame: Vec<f32>,
     padded: Vec<f32>,
     spectrum: Vec<Complex32>,
-    fft: Vec<Complex32>,
+    fft: RealFftScratch,
     power: Vec<f32>,
     pub(super) row: Vec<f32>,
 }
@@ -68,13 +57,13 @@ impl KaldiFbank {
     pub fn new(config: KaldiFbankConfig) -> Result<Self, FeatureError> {
         let sizes = config.sizes()?;
         let window = config.window_type.weights(sizes.window, config.blackman_coeff);
-        let bands = bands(&config, sizes.n_fft)?;
+        let bands = Bands::new(&config, sizes.n_fft)?;
         let log_energy_floor = if config.energy_floor == 0.0 {
             f32::NEG_INFINITY
         } else {
             config.energy_floor.ln() as f32
         };
-        let fft = RealFftPlanner::new().plan_fft_forward(sizes.n_fft);
+        let fft = RealFft::new(sizes.n_fft);
         Ok(Self {
             config,
             sizes,
@@ -182,11 +171,9 @@ impl KaldiFbank {
             ..
         } = scratch;
         let raw = self.cut(samples, index, frame);
-        let energy = dispatch(|| self.window_frame(raw, padded));
-        // The lengths are right by construction, the only thing that the transform can object to.
-        let done = self.fft.process_with_scratch(padded, spectrum, fft);
-        debug_assert!(done.is_ok(), "buffers have the planned lengths");
-        dispatch(|| self.integrate(spectrum, power, mel));
+        let energy = dispatch!(self.window_frame(raw, padded));
+        self.fft.transform(padded, spectrum, fft);
+        dispatch!(self.integrate(spectrum, power, mel));
         energy
     }
 
@@ -195,11 +182,10 @@ impl KaldiFbank {
         let Sizes { window, n_fft, .. } = self.sizes;
         scratch.frame.resize(window, 0.0);
         scratch.padded.resize(n_fft, 0.0);
-        scratch.spectrum.resize(n_fft / 2 + 1, Complex32::default());
-        scratch
-            .fft
-            .resize(self.fft.get_scratch_len(), Complex32::default());
-        scratch.power.resize(n_fft / 2, 0.0);
+        scratch.spectrum.resize(self.fft.n_bins(), Complex32::default());
+        self.fft.prepare(&mut scratch.fft);
+        scratch.power.clear();
+        scratch.power.resize(n_fft / 2 + SHORT, 0.0);
     }
 
     /// The samples of one frame, mirrored into `frame` where they reach beyond the signal.
@@ -263,16 +249,15 @@ impl KaldiFbank {
 
     #[inline(always)]
     fn integrate(&self, spectrum: &[Complex32], power: &mut [f32], mel: &mut [f32]) {
-        power
+        let (power_bins, _) = power.split_at_mut(spectrum.len() - 1);
+        power_bins
             .iter_mut()
             .zip(spectrum)
             .for_each(|(p, c)| *p = c.re * c.re + c.im * c.im);
         if !self.config.use_power {
             power.iter_mut().for_each(|p| *p = p.sqrt());
         }
-        for (value, band) in mel.iter_mut().zip(&self.bands) {
-            *value = dot(&power[band.start..band.start + band.weights.len()], &band.weights);
-        }
+        self.bands.apply(power, mel);
         if self.config.use_log_fbank {
             mel.iter_mut().for_each(|value| *value = ln(value.max(LOG_FLOOR)));
         }

@@ -1,7 +1,10 @@
 //! Kaldi's mel triangles: straight lines on the mel axis.
 
+use std::ops::Range;
+
 use super::config::KaldiFbankConfig;
 use crate::error::FeatureError;
+use crate::simd::{SHORT, short_dot};
 
 fn hz_to_mel(frequency: f64) -> f64 {
     1127.0 * (frequency / 700.0).ln_1p()
@@ -79,15 +82,47 @@ impl Warp {
     }
 }
 
-/// One band: the first bin that it weighs, and the weights from there on.
+/// The bands over the first `n_fft / 2` bins; the Nyquist bin belongs to none.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Band {
-    pub(super) start: usize,
-    pub(super) weights: Vec<f32>,
+pub(super) struct Bands {
+    /// The first bin of each band, and where its weights lie, padded to whole vectors.
+    rows: Vec<(usize, Range<usize>)>,
+    weights: Vec<f32>,
 }
 
-/// The bands over the first `n_fft / 2` bins; the Nyquist bin belongs to none.
-pub(super) fn bands(config: &KaldiFbankConfig, n_fft: usize) -> Result<Vec<Band>, FeatureError> {
+impl Bands {
+    pub(super) fn new(config: &KaldiFbankConfig, n_fft: usize) -> Result<Self, FeatureError> {
+        let mut bands = Self {
+            rows: Vec::new(),
+            weights: Vec::new(),
+        };
+        for (start, weights) in triangles(config, n_fft)? {
+            let first = bands.weights.len();
+            bands.weights.extend_from_slice(&weights);
+            bands
+                .weights
+                .resize(first + weights.len().next_multiple_of(SHORT), 0.0);
+            bands.rows.push((start, first..bands.weights.len()));
+        }
+        Ok(bands)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The sum of each band. `power` has at least [`SHORT`] values more than there are bins.
+    #[inline(always)]
+    pub(super) fn apply(&self, power: &[f32], sums: &mut [f32]) {
+        for (value, (start, weights)) in sums.iter_mut().zip(&self.rows) {
+            let values = &power[*start..*start + weights.len()];
+            *value = short_dot(&self.weights[weights.clone()], values);
+        }
+    }
+}
+
+/// The first bin that each band weighs, and its weights from there on.
+fn triangles(config: &KaldiFbankConfig, n_fft: usize) -> Result<Vec<(usize, Vec<f32>)>, FeatureError> {
     const MOST_BANDS: usize = 1 << 20;
     if config.num_mel_bins <= 3 || config.num_mel_bins > MOST_BANDS {
         return Err(FeatureError::config(
@@ -145,7 +180,7 @@ pub(super) fn bands(config: &KaldiFbankConfig, n_fft: usize) -> Result<Vec<Band>
                     .max(0.0) as f32
             })
             .collect();
-        Band { start, weights }
+        (start, weights)
     };
     Ok((0..config.num_mel_bins).map(band).collect())
 }

@@ -140,7 +140,7 @@ impl KaldiMfcc {
         mel.resize(bands, 0.0);
         fill_frames(out, &mut Vec::new(), |index, cepstra| {
             let energy = self.fbank.frame(samples, index, &mut mel, scratch);
-            dispatch(|| {
+            dispatch!({
                 for (value, row) in cepstra.iter_mut().zip(self.dct.chunks_exact(bands)) {
                     *value = dot(&mel, row);
                 }

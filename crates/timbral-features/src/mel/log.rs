@@ -145,12 +145,12 @@ impl LogMelSpectrogram {
         let mut largest = f32::NEG_INFINITY;
         fill_frames(out, &mut row, |index, bands| {
             self.mel.frame(samples, index, bands, scratch);
-            largest = largest.max(dispatch(|| log_frame(bands, self.db.amin, offset)));
+            largest = largest.max(dispatch!(log_frame(bands, self.db.amin, offset)));
         });
         if !local {
             let (offset, floor) = self.db.offset_and_floor(largest);
             fill_frames(out, &mut row, |_, bands| {
-                dispatch(|| settle_frame(bands, offset, floor))
+                dispatch!(settle_frame(bands, offset, floor))
             });
         }
         scratch.row = row;

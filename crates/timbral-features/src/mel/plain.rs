@@ -167,7 +167,7 @@ impl MelSpectrogram {
     pub fn scratch(&self) -> MelScratch {
         MelScratch {
             stft: self.stft.scratch(),
-            power: vec![0.0; self.stft.n_bins()],
+            power: vec![0.0; self.bank.padded_bins()],
             row: Vec::new(),
         }
     }
@@ -218,12 +218,24 @@ impl MelSpectrogram {
         }
         let mut out = frame_major(self.n_mels(), spectrogram.ncols())?;
         let mut columns = out.columns_mut().into_iter();
+        let mut padded = vec![0.0; self.bank.padded_bins()];
         visit_frames(&spectrogram, &mut Vec::new(), |_, frame| {
+            padded[..frame.len()].copy_from_slice(frame);
             if let Some(bands) = columns.next().and_then(|c| c.into_slice()) {
-                dispatch(|| self.bank.apply(frame, bands));
+                dispatch!(self.bank.apply(&padded, bands));
             }
         });
         Ok(out)
+    }
+
+    /// The exponent of the magnitudes that the filters look at.
+    pub(crate) fn power(&self) -> Power {
+        self.power
+    }
+
+    /// The bands of one frame of the spectrogram underneath, followed by [`SHORT`](crate::simd::SHORT) zeros.
+    pub(crate) fn bands_of(&self, spectrum: &[f32], bands: &mut [f32]) {
+        dispatch!(self.bank.apply(spectrum, bands));
     }
 
     pub(crate) fn check(&self, samples: &[f32], out: &ArrayRef2<f32>) -> Result<(), FeatureError> {
@@ -234,9 +246,10 @@ impl MelSpectrogram {
     /// The bands of one frame. The caller has checked samples and lengths.
     pub(crate) fn frame(&self, samples: &[f32], index: usize, bands: &mut [f32], scratch: &mut MelScratch) {
         let MelScratch { stft, power, .. } = scratch;
-        power.resize(self.stft.n_bins(), 0.0);
+        power.resize(self.bank.padded_bins(), 0.0);
         let bins = self.stft.spectrum(samples, index, stft);
-        dispatch(|| {
+        // Power and bands in one go, while the spectrum is in the cache. The zeros behind the last bin stay.
+        dispatch!({
             self.power.apply(bins, power);
             self.bank.apply(power, bands);
         });

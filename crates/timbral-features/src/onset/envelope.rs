@@ -6,14 +6,18 @@ use serde::{Deserialize, Serialize};
 use super::strength::{OnsetAggregate, OnsetStrengthConfig, onset_strength, onset_strength_multi};
 use crate::error::FeatureError;
 use crate::mel::{LogMelConfig, LogMelSpectrogram, MelConfig};
+use crate::stream::{FeatureStream, OnsetStream};
 
 /// Parameters of [`OnsetEnvelope`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OnsetEnvelopeConfig {
-    /// The mel spectrogram, of which decibels are taken with the reference 1 and a range of 80 dB. Default: 128 bands of
-    /// 2048 samples every 512, centred.
+    /// The mel spectrogram, of which decibels are taken with the reference 1. Default: 128 bands of 2048 samples every
+    /// 512, centred.
     pub mel: MelConfig,
+    /// Decibels further than this below the largest of the whole signal are lifted to there. `None`, or infinity in a
+    /// configuration file, lifts nothing, which streams need. Default: 80 dB.
+    pub top_db: Option<f32>,
     /// Frames between the two that are compared, at least 1. Default: 1.
     pub lag: usize,
     /// The earlier frame is replaced by its maximum over this many bands; 1 leaves it as it is. Default: 1.
@@ -39,6 +43,7 @@ impl Default for OnsetEnvelopeConfig {
         } = OnsetStrengthConfig::default();
         Self {
             mel: MelConfig::default(),
+            top_db: LogMelConfig::default().top_db,
             lag,
             max_size,
             detrend,
@@ -49,6 +54,15 @@ impl Default for OnsetEnvelopeConfig {
 }
 
 impl OnsetEnvelopeConfig {
+    /// The part that describes the spectrogram.
+    pub fn log_mel(&self) -> LogMelConfig {
+        LogMelConfig {
+            mel: self.mel.clone(),
+            top_db: self.top_db,
+            ..LogMelConfig::default()
+        }
+    }
+
     /// The part that does not depend on the signal's spectrogram.
     pub fn strength(&self) -> OnsetStrengthConfig {
         OnsetStrengthConfig {
@@ -85,19 +99,37 @@ impl OnsetEnvelope {
     ///
     /// # Errors
     ///
-    /// [`FeatureError::Config`] for an invalid mel spectrogram, or a `lag` or `max_size` of 0.
+    /// [`FeatureError::Config`] for an invalid mel spectrogram, a negative `top_db`, or a `lag` or `max_size` of 0.
     pub fn new(config: OnsetEnvelopeConfig) -> Result<Self, FeatureError> {
         config.strength().validate()?;
-        let log_mel = LogMelSpectrogram::new(LogMelConfig {
-            mel: config.mel.clone(),
-            ..LogMelConfig::default()
-        })?;
+        let log_mel = LogMelSpectrogram::new(config.log_mel())?;
         Ok(Self { config, log_mel })
     }
 
     /// The configuration of the plan.
     pub fn config(&self) -> &OnsetEnvelopeConfig {
         &self.config
+    }
+
+    /// Starts a stream of frames of one value, equal to [`compute`](Self::compute) bit for bit.
+    ///
+    /// ```
+    /// use timbral_features::{OnsetEnvelope, OnsetEnvelopeConfig};
+    /// let plan = OnsetEnvelope::new(OnsetEnvelopeConfig { top_db: None, ..Default::default() })?;
+    /// let signal: Vec<f32> = (0..22_050).map(|i| (i as f32 * i as f32 * 1e-5).sin()).collect();
+    /// let mut stream = plan.stream()?;
+    /// stream.push(&signal)?;
+    /// stream.finish()?;
+    /// assert!(stream.take()?.iter().eq(&plan.compute(&signal)?));
+    /// # Ok::<(), timbral_features::FeatureError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`FeatureError::Config`] with a `top_db`, which is measured from the loudest band of the whole signal.
+    pub fn stream(&self) -> Result<FeatureStream<LogMelSpectrogram>, FeatureError> {
+        let stage = OnsetStream::new(self.config.strength(), self.log_mel.n_mels())?;
+        FeatureStream::new(&self.log_mel)?.then(stage)
     }
 
     /// The envelope of a signal, one value for each frame.

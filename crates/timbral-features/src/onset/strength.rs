@@ -28,7 +28,7 @@ pub enum OnsetAggregate {
 impl OnsetAggregate {
     /// Applied to `values`, which it may sort; 0 for none.
     #[inline(always)]
-    fn apply(self, values: &mut [f32]) -> f32 {
+    pub(crate) fn apply(self, values: &mut [f32]) -> f32 {
         if values.is_empty() {
             return 0.0;
         }
@@ -91,7 +91,7 @@ impl Default for OnsetStrengthConfig {
 }
 
 impl OnsetStrengthConfig {
-    pub(super) fn validate(&self) -> Result<(), FeatureError> {
+    pub(crate) fn validate(&self) -> Result<(), FeatureError> {
         for (name, value) in [
             ("lag", self.lag),
             ("max_size", self.max_size),
@@ -102,6 +102,30 @@ impl OnsetStrengthConfig {
             }
         }
         Ok(())
+    }
+
+    /// Frames by which `center` moves the envelope.
+    pub(crate) fn shift(&self) -> usize {
+        if self.center {
+            self.n_fft / (2 * self.hop_length)
+        } else {
+            0
+        }
+    }
+}
+
+/// The filter `(1 - z^-1) / (1 - 0.99 z^-1)` of an envelope.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Detrend {
+    before: f64,
+    state: f64,
+}
+
+impl Detrend {
+    pub(crate) fn next(&mut self, value: f32) -> f32 {
+        self.state = f64::from(value) - self.before + 0.99 * self.state;
+        self.before = f64::from(value);
+        self.state as f32
     }
 }
 
@@ -149,18 +173,14 @@ pub fn onset_strength_multi(
         ));
     }
     let OnsetStrengthConfig { lag, max_size, .. } = *config;
-    let shift = lag.saturating_add(if config.center {
-        config.n_fft / (2 * config.hop_length)
-    } else {
-        0
-    });
+    let shift = lag.saturating_add(config.shift());
     let mut envelopes = Array2::zeros((channels.len() - 1, n_frames));
     // The frames that later ones are compared with, filtered if asked for, oldest first.
     let mut earlier: VecDeque<Vec<f32>> = VecDeque::with_capacity(lag.min(n_frames));
     let mut rises = vec![0.0; n_bins];
     let mut bad = None;
     visit_frames(&decibels, &mut Vec::new(), |t, frame| {
-        dispatch(|| {
+        dispatch!({
             if !frame.iter().fold(true, |fine, x| fine & x.is_finite()) && bad.is_none() {
                 bad = frame
                     .iter()
@@ -199,11 +219,9 @@ pub fn onset_strength_multi(
     }
     if config.detrend {
         envelopes.rows_mut().into_iter().for_each(|mut envelope| {
-            let (mut before, mut state) = (0.0f64, 0.0f64);
+            let mut filter = Detrend::default();
             for x in &mut envelope {
-                state = f64::from(*x) - before + 0.99 * state;
-                before = f64::from(*x);
-                *x = state as f32;
+                *x = filter.next(*x);
             }
         });
     }
@@ -212,7 +230,7 @@ pub fn onset_strength_multi(
 
 /// The maximum over `size` values around each, of an even size one more before than after; edges are mirrored.
 #[inline(always)]
-fn maximum_filter(values: &[f32], size: usize, out: &mut Vec<f32>) {
+pub(crate) fn maximum_filter(values: &[f32], size: usize, out: &mut Vec<f32>) {
     // A window that reaches past an edge sees mirrored values, which it already holds or which a mirrored longer
     // window adds; beyond one length all are in it.
     let (before, after) = (size / 2, size - 1 - size / 2);

@@ -197,13 +197,13 @@ impl Tempo {
         let mut power = vec![0.0f32; n_bins];
         for piece in padded.windows(self.win_length).take(envelope.len()) {
             let spectrum = self.autocorrelation.spectrum(&mut scratch, |to| {
-                dispatch(|| {
+                dispatch!({
                     for ((to, x), w) in to.iter_mut().zip(piece).zip(&self.window) {
                         *to = x * w;
                     }
                 });
             });
-            dispatch(|| {
+            dispatch!({
                 power
                     .iter_mut()
                     .zip(spectrum)

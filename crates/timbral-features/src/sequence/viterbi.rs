@@ -267,30 +267,27 @@ impl Model {
             // A state outside all runs can still precede, at the price of `never`; the likeliest one is enough to know.
             let (likeliest, height) = first_maximum(&value);
             let mut row = pointers.row_mut(t);
-            dispatch(
-                #[inline(always)]
-                || {
-                    let states = self.predecessors.iter().zip(&observation);
-                    for ((runs, seen), (to, pointer)) in states.zip(next.iter_mut().zip(row.iter_mut())) {
-                        let (mut best, mut from) = (height + never, likeliest);
-                        for run in runs {
-                            let candidates = &value[run.first..run.first + run.log_weights.len()];
-                            let top = largest_sum(candidates, &run.log_weights);
-                            if top > best || (top == best && run.first < from) {
-                                let first = candidates
-                                    .iter()
-                                    .zip(&run.log_weights)
-                                    .position(|(v, w)| v + w == top)
-                                    .map_or(from, |i| run.first + i);
-                                from = if top > best { first } else { first.min(from) };
-                                best = top;
-                            }
+            dispatch!({
+                let states = self.predecessors.iter().zip(&observation);
+                for ((runs, seen), (to, pointer)) in states.zip(next.iter_mut().zip(row.iter_mut())) {
+                    let (mut best, mut from) = (height + never, likeliest);
+                    for run in runs {
+                        let candidates = &value[run.first..run.first + run.log_weights.len()];
+                        let top = largest_sum(candidates, &run.log_weights);
+                        if top > best || (top == best && run.first < from) {
+                            let first = candidates
+                                .iter()
+                                .zip(&run.log_weights)
+                                .position(|(v, w)| v + w == top)
+                                .map_or(from, |i| run.first + i);
+                            from = if top > best { first } else { first.min(from) };
+                            best = top;
                         }
-                        *to = seen + best;
-                        *pointer = from as u32;
                     }
-                },
-            );
+                    *to = seen + best;
+                    *pointer = from as u32;
+                }
+            });
             std::mem::swap(&mut value, &mut next);
         }
         let (mut state, logp) = first_maximum(&value);

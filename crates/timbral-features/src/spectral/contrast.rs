@@ -3,10 +3,11 @@
 use ndarray::{Array2, ArrayRef2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
+use super::extremes::sum_of_smallest;
 use super::plan::{check_magnitudes, hz_per_bin};
 use crate::error::{FeatureError, check_finite};
 use crate::shape::{check_output, fill_frames, frame_major, visit_frames};
-use crate::simd::{LANES, dispatch, ten_log10};
+use crate::simd::{LANES, dispatch};
 use crate::stft::{Power, Stft, StftConfig, StftScratch};
 
 /// The spectral contrast.
@@ -23,6 +24,10 @@ pub struct ContrastConfig {
     pub n_bands: usize,
     /// Share of the bins of a band that make its peak and its valley, between 0 and 1. Default: 0.02.
     pub quantile: f64,
+    /// Peaks, and valleys, more than this many dB below the largest of the whole signal are lifted to there. `None`, or
+    /// infinity in a configuration file, lifts nothing, so that frames do not depend on each other. Default: 80 dB, which
+    /// is librosa's and fixed there.
+    pub top_db: Option<f32>,
     /// The difference of peak and valley, else that of their decibels. Default: false.
     pub linear: bool,
 }
@@ -35,6 +40,7 @@ impl Default for ContrastConfig {
             fmin: 200.0,
             n_bands: 6,
             quantile: 0.02,
+            top_db: Some(80.0),
             linear: false,
         }
     }
@@ -48,15 +54,13 @@ struct Band {
     count: usize,
 }
 
-/// Decibels of peaks and valleys are lifted to this far below the largest of them all.
-const TOP_DB: f32 = 80.0;
 const AMIN: f32 = 1e-10;
 
 /// The distance between peaks and valleys of the spectrum in octave bands, in decibels.
 ///
 /// Jiang et al., "Music type classification by spectral contrast feature", ICME 2002. The answer has `n_bands + 1` rows,
-/// the lowest band first. Peaks, and valleys, are clipped 80 dB below the largest of the whole signal, so one loud frame
-/// lifts the valleys of all.
+/// the lowest band first. Peaks, and valleys, are clipped `top_db` below the largest of the whole signal, so one loud
+/// frame lifts the valleys of all.
 #[derive(Clone, Debug)]
 pub struct SpectralContrast {
     config: ContrastConfig,
@@ -79,7 +83,7 @@ impl SpectralContrast {
     /// # Errors
     ///
     /// [`FeatureError::Config`] for a sample rate of 0, `fmin` not above 0, no bands, a band that reaches beyond half the
-    /// sample rate or holds no bin, a quantile outside 0 to 1, or an invalid STFT configuration.
+    /// sample rate or holds no bin, a quantile outside 0 to 1, a negative `top_db`, or an invalid STFT configuration.
     pub fn new(config: ContrastConfig) -> Result<Self, FeatureError> {
         let bin = hz_per_bin(config.sample_rate, &config.stft)?;
         let ContrastConfig {
@@ -98,6 +102,14 @@ impl SpectralContrast {
             return Err(FeatureError::config(
                 "quantile",
                 format!("{quantile} given, must lie between 0 and 1"),
+            ));
+        }
+        if let Some(top_db) = config.top_db
+            && (top_db.is_nan() || top_db < 0.0)
+        {
+            return Err(FeatureError::config(
+                "top_db",
+                format!("{top_db} dB given, at least 0 allowed"),
             ));
         }
         if n_bands == 0 || n_bands > 64 {
@@ -184,12 +196,12 @@ impl SpectralContrast {
             valleys,
             sorted,
         } = scratch;
-        magnitudes.resize(self.stft.n_bins(), 0.0);
+        magnitudes.resize(self.stft.n_bins() + LANES, 0.0);
         valleys.resize(self.n_rows() * n_frames, 0.0);
         fill_frames(out, &mut Vec::new(), |index, peaks| {
             let bins = self.stft.spectrum(samples, index, stft);
             // Powers have the order of magnitudes, and roots are taken of the chosen few only.
-            dispatch(|| Power::Energy.apply(bins, magnitudes));
+            dispatch!(Power::Energy.apply(bins, magnitudes));
             let valleys = &mut valleys[index * peaks.len()..(index + 1) * peaks.len()];
             self.extremes(magnitudes, true, sorted, peaks, valleys);
         });
@@ -209,12 +221,14 @@ impl SpectralContrast {
         let mut out = frame_major(rows, magnitudes.ncols())?;
         let mut valleys = vec![0.0; rows * magnitudes.ncols()];
         let mut sorted = Vec::new();
+        let mut padded = vec![0.0; self.stft.n_bins() + LANES];
         let mut columns = out.columns_mut().into_iter().zip(valleys.chunks_mut(rows));
         visit_frames(&magnitudes, &mut Vec::new(), |_, frame| {
             if let Some((column, valleys)) = columns.next()
                 && let Some(peaks) = column.into_slice()
             {
-                self.extremes(frame, false, &mut sorted, peaks, valleys);
+                padded[..frame.len()].copy_from_slice(frame);
+                self.extremes(&padded, false, &mut sorted, peaks, valleys);
             }
         });
         drop(columns);
@@ -222,7 +236,7 @@ impl SpectralContrast {
         Ok(out)
     }
 
-    /// Peak and valley of every band of one frame. `squared` values are powers.
+    /// Peak and valley of every band of one frame, behind which lie [`LANES`] values more. `squared` values are powers.
     fn extremes(
         &self,
         values: &[f32],
@@ -231,27 +245,22 @@ impl SpectralContrast {
         peaks: &mut [f32],
         valleys: &mut [f32],
     ) {
-        let root = |v: f32| {
-            if squared {
-                f64::from(v).sqrt()
-            } else {
-                f64::from(v)
-            }
-        };
-        let mean =
-            |chosen: &[f32]| (chosen.iter().map(|v| root(v.abs())).sum::<f64>() / chosen.len() as f64) as f32;
-        for ((band, peak), valley) in self.bands.iter().zip(peaks).zip(valleys) {
-            let values = &values[band.start..band.end];
-            sorted.resize(values.len().max(sorted.len()), 0.0);
-            *valley = mean(dispatch(|| smallest(values, 1.0, band.count, sorted)));
-            *peak = mean(dispatch(|| smallest(values, -1.0, band.count, sorted)));
-        }
+        dispatch!(extremes_of_bands(
+            &self.bands,
+            values,
+            squared,
+            sorted,
+            peaks,
+            valleys
+        ));
     }
 
     /// Peaks and valleys to contrast.
     fn finish(&self, peaks: &mut ArrayRef2<f32>, valleys: &[f32]) {
-        let log = |v: f32| ten_log10(v.max(AMIN));
-        let largest = |v: f32| log(v) - TOP_DB;
+        // The difference of two logarithms is small beside them, so they are taken in double precision.
+        let log = |v: f32| 10.0 * f64::from(v.max(AMIN)).log10();
+        let top_db = self.config.top_db.map_or(f64::INFINITY, f64::from);
+        let largest = |v: f32| log(v) - top_db;
         let peak_floor = largest(peaks.iter().copied().fold(0.0, f32::max));
         let valley_floor = largest(valleys.iter().copied().fold(0.0, f32::max));
         let rows = self.n_rows();
@@ -261,48 +270,29 @@ impl SpectralContrast {
                 *peak = if self.config.linear {
                     *peak - valley
                 } else {
-                    log(*peak).max(peak_floor) - log(*valley).max(valley_floor)
+                    (log(*peak).max(peak_floor) - log(*valley).max(valley_floor)) as f32
                 };
             }
         });
     }
 }
 
-/// The `count` smallest of `sign * values`, in no order, in `buffer`, which is at least as long as `values`.
-///
-/// Sixteen interleaved minima bound the answer from above: as many of them as are asked for are values too. What lies
-/// within the bound is hardly more than the answer, and finding it needs no branch.
+/// Peaks and valleys of the bands of `values`, behind which lie [`LANES`] more.
 #[inline(always)]
-fn smallest<'a>(values: &[f32], sign: f32, count: usize, buffer: &'a mut [f32]) -> &'a [f32] {
-    let mut minima = [f32::INFINITY; LANES];
-    let (chunks, rest) = values.as_chunks::<LANES>();
-    for chunk in chunks {
-        for i in 0..LANES {
-            let value = sign * chunk[i];
-            minima[i] = if value < minima[i] { value } else { minima[i] };
-        }
+fn extremes_of_bands(
+    bands: &[Band],
+    values: &[f32],
+    squared: bool,
+    sorted: &mut Vec<f32>,
+    peaks: &mut [f32],
+    valleys: &mut [f32],
+) {
+    for ((band, peak), valley) in bands.iter().zip(peaks).zip(valleys) {
+        let (values, length) = (&values[band.start..], band.end - band.start);
+        let count = band.count as f64;
+        *valley = (sum_of_smallest(values, length, 1.0, band.count, squared, sorted) / count) as f32;
+        *peak = (sum_of_smallest(values, length, -1.0, band.count, squared, sorted) / count) as f32;
     }
-    for (minimum, value) in minima.iter_mut().zip(rest) {
-        *minimum = minimum.min(sign * value);
-    }
-    if count == 1 {
-        buffer[0] = minima.into_iter().fold(f32::INFINITY, f32::min);
-        return &buffer[..1];
-    }
-    let bound = if count <= LANES {
-        *minima.select_nth_unstable_by(count - 1, f32::total_cmp).1
-    } else {
-        f32::INFINITY
-    };
-    let mut found = 0;
-    for value in values {
-        buffer[found] = sign * value;
-        found += usize::from(sign * value <= bound);
-    }
-    if found > count {
-        buffer[..found].select_nth_unstable_by(count - 1, f32::total_cmp);
-    }
-    &buffer[..count.min(found)]
 }
 
 /// The bands: both ends of an octave belong to it, each but the first also takes the bin below, each but the last then

@@ -4,36 +4,49 @@ use ndarray::Array2;
 
 use crate::simd::{LANES, dispatch, ln, reduce, sum};
 
+/// Values that are summed in single precision before they are added in double precision.
+const SPAN: usize = 16 * LANES;
+
 /// Sum of the magnitudes, and of the magnitudes times their bin numbers.
 #[inline(always)]
-fn moments(magnitudes: &[f32]) -> (f32, f32) {
-    let mut plain = [0.0f32; LANES];
-    let mut weighted = [0.0f32; LANES];
-    let mut position = [0.0f32; LANES];
-    for (i, p) in position.iter_mut().enumerate() {
-        *p = i as f32;
-    }
-    let (chunks, rest) = magnitudes.as_chunks::<LANES>();
-    for chunk in chunks {
-        for i in 0..LANES {
-            plain[i] += chunk[i];
-            weighted[i] += chunk[i] * position[i];
-            position[i] += LANES as f32;
+fn moments(magnitudes: &[f32]) -> (f64, f64) {
+    let (mut total, mut first) = (0.0f64, 0.0f64);
+    for (index, span) in magnitudes.chunks(SPAN).enumerate() {
+        let mut plain = [0.0f32; LANES];
+        let mut weighted = [0.0f32; LANES];
+        let mut position = [0.0f32; LANES];
+        for (i, p) in position.iter_mut().enumerate() {
+            *p = i as f32;
         }
+        let (chunks, rest) = span.as_chunks::<LANES>();
+        for chunk in chunks {
+            for i in 0..LANES {
+                plain[i] += chunk[i];
+                weighted[i] += chunk[i] * position[i];
+                position[i] += LANES as f32;
+            }
+        }
+        for (i, m) in rest.iter().enumerate() {
+            plain[i] += m;
+            weighted[i] += m * position[i];
+        }
+        let plain = f64::from(reduce(plain));
+        total += plain;
+        first += f64::from(reduce(weighted)) + (index * SPAN) as f64 * plain;
     }
-    for (i, m) in rest.iter().enumerate() {
-        plain[i] += m;
-        weighted[i] += m * position[i];
-    }
-    (reduce(plain), reduce(weighted))
+    (total, first)
 }
 
 /// The centroid in bins, and the sum of the magnitudes. A sum that is no normal number counts as 1, so that silence has
 /// the centroid 0.
 #[inline(always)]
-fn centroid_bins(magnitudes: &[f32]) -> (f32, f32) {
+fn centroid_bins(magnitudes: &[f32]) -> (f64, f64) {
     let (total, weighted) = moments(magnitudes);
-    let total = if total < f32::MIN_POSITIVE { 1.0 } else { total };
+    let total = if total < f64::from(f32::MIN_POSITIVE) {
+        1.0
+    } else {
+        total
+    };
     (weighted / total, total)
 }
 
@@ -44,8 +57,8 @@ pub(crate) struct Centroid {
 
 impl Centroid {
     pub(crate) fn frame(&self, magnitudes: &[f32], out: &mut [f32]) {
-        let (centroid, _) = dispatch(|| centroid_bins(magnitudes));
-        out.fill((f64::from(centroid) * self.hz_per_bin) as f32);
+        let (centroid, _) = dispatch!(centroid_bins(magnitudes));
+        out.fill((centroid * self.hz_per_bin) as f32);
     }
 }
 
@@ -58,18 +71,7 @@ pub(crate) struct Bandwidth {
 
 impl Bandwidth {
     pub(crate) fn frame(&self, magnitudes: &[f32], out: &mut [f32]) {
-        let spread = dispatch(|| {
-            let (centroid, total) = centroid_bins(magnitudes);
-            let total = if self.norm { total } else { 1.0 };
-            let deviation = if self.p == 2.0 {
-                deviations(magnitudes, centroid, |d| d * d)
-            } else if self.p == 1.0 {
-                deviations(magnitudes, centroid, f32::abs)
-            } else {
-                deviations(magnitudes, centroid, |d| d.abs().powf(self.p))
-            };
-            f64::from(deviation) / f64::from(total)
-        });
+        let spread = dispatch!(spread(self, magnitudes));
         let root = if self.p == 2.0 {
             spread.sqrt()
         } else {
@@ -79,27 +81,48 @@ impl Bandwidth {
     }
 }
 
+/// The sum of magnitudes times powers of their distance to the centroid, in bins.
+#[inline(always)]
+fn spread(shape: &Bandwidth, magnitudes: &[f32]) -> f64 {
+    let (centroid, total) = centroid_bins(magnitudes);
+    let total = if shape.norm { total } else { 1.0 };
+    // The sum hardly depends on the last digits of the centroid.
+    let centroid = centroid as f32;
+    let deviation = if shape.p == 2.0 {
+        deviations(magnitudes, centroid, |d| d * d)
+    } else if shape.p == 1.0 {
+        deviations(magnitudes, centroid, f32::abs)
+    } else {
+        deviations(magnitudes, centroid, |d| d.abs().powf(shape.p))
+    };
+    deviation / total
+}
+
 /// Sum of magnitudes times a function of their distance to the centroid in bins.
 #[inline(always)]
-fn deviations(magnitudes: &[f32], centroid: f32, weight: impl Fn(f32) -> f32) -> f32 {
-    let mut lanes = [0.0f32; LANES];
-    let mut distance = [0.0f32; LANES];
-    let (chunks, rest) = magnitudes.as_chunks::<LANES>();
-    for (block, chunk) in chunks.iter().enumerate() {
-        // Whole bins are exact in f32, so the distance is rounded once.
-        let start = (block * LANES) as f32;
-        for (i, d) in distance.iter_mut().enumerate() {
-            *d = start + i as f32 - centroid;
+fn deviations(magnitudes: &[f32], centroid: f32, weight: impl Fn(f32) -> f32) -> f64 {
+    let mut total = 0.0f64;
+    for (index, span) in magnitudes.chunks(SPAN).enumerate() {
+        let mut lanes = [0.0f32; LANES];
+        let mut distance = [0.0f32; LANES];
+        let (chunks, rest) = span.as_chunks::<LANES>();
+        for (block, chunk) in chunks.iter().enumerate() {
+            // Whole bins are exact in f32, so the distance is rounded once.
+            let start = (index * SPAN + block * LANES) as f32;
+            for (i, d) in distance.iter_mut().enumerate() {
+                *d = start + i as f32 - centroid;
+            }
+            for i in 0..LANES {
+                lanes[i] += chunk[i] * weight(distance[i]);
+            }
         }
-        for i in 0..LANES {
-            lanes[i] += chunk[i] * weight(distance[i]);
+        let start = (index * SPAN + chunks.len() * LANES) as f32;
+        for (i, m) in rest.iter().enumerate() {
+            lanes[i] += m * weight(start + i as f32 - centroid);
         }
+        total += f64::from(reduce(lanes));
     }
-    let start = (chunks.len() * LANES) as f32;
-    for (i, m) in rest.iter().enumerate() {
-        lanes[i] += m * weight(start + i as f32 - centroid);
-    }
-    reduce(lanes)
+    total
 }
 
 #[derive(Clone, Debug)]
@@ -110,32 +133,39 @@ pub(crate) struct Rolloff {
 
 impl Rolloff {
     pub(crate) fn frame(&self, magnitudes: &[f32], out: &mut [f32]) {
-        const BLOCK: usize = 4 * LANES;
-        let block_sum = |block: &[f32]| f64::from(sum(block));
-        let bin = dispatch(|| {
-            let total: f64 = magnitudes.chunks(BLOCK).map(block_sum).sum();
-            let threshold = self.roll_percent * total;
-            // First the block in which the share is reached, then the bin.
-            let mut before = 0.0;
-            for (index, block) in magnitudes.chunks(BLOCK).enumerate() {
-                let after = before + block_sum(block);
-                if after >= threshold {
-                    let mut reached = before;
-                    for (i, m) in block.iter().enumerate() {
-                        reached += f64::from(*m);
-                        if reached >= threshold {
-                            return index * BLOCK + i;
-                        }
-                    }
-                    // The block's own sum rounded up.
-                    return index * BLOCK + block.len() - 1;
-                }
-                before = after;
-            }
-            magnitudes.len().saturating_sub(1)
-        });
+        let bin = dispatch!(rolloff_bin(magnitudes, self.roll_percent));
         out.fill((bin as f64 * self.hz_per_bin) as f32);
     }
+}
+
+const BLOCK: usize = 4 * LANES;
+
+/// The first bin at which the cumulated magnitude reaches the share.
+#[inline(always)]
+fn rolloff_bin(magnitudes: &[f32], share: f64) -> usize {
+    let mut total = 0.0;
+    for block in magnitudes.chunks(BLOCK) {
+        total += f64::from(sum(block));
+    }
+    let threshold = share * total;
+    // First the block in which the share is reached, then the bin.
+    let mut before = 0.0;
+    for (index, block) in magnitudes.chunks(BLOCK).enumerate() {
+        let after = before + f64::from(sum(block));
+        if after >= threshold {
+            let mut reached = before;
+            for (i, m) in block.iter().enumerate() {
+                reached += f64::from(*m);
+                if reached >= threshold {
+                    return index * BLOCK + i;
+                }
+            }
+            // The block's own sum was rounded up.
+            return index * BLOCK + block.len() - 1;
+        }
+        before = after;
+    }
+    magnitudes.len().saturating_sub(1)
 }
 
 #[derive(Clone, Debug)]
@@ -146,17 +176,20 @@ pub(crate) struct Flatness {
 
 impl Flatness {
     pub(crate) fn frame(&self, magnitudes: &[f32], out: &mut [f32]) {
-        let (logs, plain) = dispatch(|| {
-            if self.power == 2.0 {
-                log_and_sum(magnitudes, self.amin, |m| m * m)
-            } else if self.power == 1.0 {
-                log_and_sum(magnitudes, self.amin, |m| m)
-            } else {
-                log_and_sum(magnitudes, self.amin, |m| m.powf(self.power))
-            }
-        });
+        let (logs, plain) = dispatch!(log_sums(self, magnitudes));
         let n = magnitudes.len() as f64;
         out.fill(((logs / n).exp() / (plain / n)) as f32);
+    }
+}
+
+#[inline(always)]
+fn log_sums(shape: &Flatness, magnitudes: &[f32]) -> (f64, f64) {
+    if shape.power == 2.0 {
+        log_and_sum(magnitudes, shape.amin, |m| m * m)
+    } else if shape.power == 1.0 {
+        log_and_sum(magnitudes, shape.amin, |m| m)
+    } else {
+        log_and_sum(magnitudes, shape.amin, |m| m.powf(shape.power))
     }
 }
 

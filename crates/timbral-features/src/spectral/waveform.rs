@@ -113,7 +113,7 @@ impl Rms {
     /// The root mean square of one frame.
     pub(crate) fn frame(&self, frame: &[f32]) -> f32 {
         // Blocks are added in double precision, so that long frames lose nothing.
-        let energy: f64 = dispatch(|| frame.chunks(1024).map(|block| f64::from(dot(block, block))).sum());
+        let energy: f64 = dispatch!(frame.chunks(1024).map(|block| f64::from(dot(block, block))).sum());
         (energy / frame.len() as f64).sqrt() as f32
     }
 
@@ -138,7 +138,7 @@ impl Rms {
     /// The root mean square of the frame with these magnitudes. All bins stand for two but the ends.
     pub(crate) fn spectrum(&self, magnitudes: &[f32]) -> f32 {
         let square = |m: Option<&f32>| m.map_or(0.0, |m| f64::from(*m).powi(2));
-        let energy: f64 = dispatch(|| {
+        let energy: f64 = dispatch!({
             magnitudes
                 .chunks(256)
                 .map(|block| f64::from(dot(block, block)))
@@ -299,7 +299,7 @@ impl ZeroCrossingRate {
             zero_pos,
             ..
         } = self.config;
-        let crossings = dispatch(|| {
+        let crossings = dispatch!({
             // Two comparisons tell the three signs apart without a branch.
             let sign = |x: f32| {
                 let negative = u8::from(x < -threshold);

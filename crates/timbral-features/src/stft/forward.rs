@@ -1,17 +1,13 @@
 //! Samples to complex spectra.
 
-use std::fmt;
-use std::sync::Arc;
-
 use ndarray::{Array2, ArrayRef2};
 use realfft::num_complex::Complex32;
-use realfft::{RealFftPlanner, RealToComplex};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{FeatureError, check_finite};
+use crate::fft::{RealFft, RealFftScratch};
 use crate::framing::{Framing, PadMode};
 use crate::shape::{check_output, fill_frames, frame_major};
-use crate::simd::dispatch;
 use crate::window::{Window, padded_window};
 
 /// How a signal is cut and transformed.
@@ -69,27 +65,19 @@ impl StftConfig {
 /// assert_eq!(stft.compute(&samples)?.dim(), (257, 8));
 /// # Ok::<(), timbral_features::FeatureError>(())
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Stft {
     config: StftConfig,
     framing: Framing,
     window: Vec<f32>,
-    fft: Arc<dyn RealToComplex<f32>>,
-}
-
-impl fmt::Debug for Stft {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stft")
-            .field("config", &self.config)
-            .finish_non_exhaustive()
-    }
+    fft: RealFft,
 }
 
 /// Working memory of a [`Stft`]. One for each thread; made by [`Stft::scratch`].
 #[derive(Clone, Debug, Default)]
 pub struct StftScratch {
     frame: Vec<f32>,
-    fft: Vec<Complex32>,
+    fft: RealFftScratch,
     spectrum: Vec<Complex32>,
 }
 
@@ -102,7 +90,7 @@ impl Stft {
     pub fn new(config: StftConfig) -> Result<Self, FeatureError> {
         let framing = config.framing()?;
         let window = config.padded_window()?.into_iter().map(|w| w as f32).collect();
-        let fft = RealFftPlanner::new().plan_fft_forward(config.n_fft);
+        let fft = RealFft::new(config.n_fft);
         Ok(Self {
             config,
             framing,
@@ -166,8 +154,7 @@ impl Stft {
         self.prepare(scratch);
         let StftScratch { frame, fft, spectrum } = scratch;
         fill_frames(out, spectrum, |index, bins| {
-            self.windowed(samples, index, frame);
-            self.transform(frame, bins, fft);
+            self.transform(samples, index, frame, bins, fft);
         });
         Ok(())
     }
@@ -180,37 +167,35 @@ impl Stft {
         scratch: &'a mut StftScratch,
     ) -> &'a [Complex32] {
         self.prepare(scratch);
-        self.windowed(samples, index, &mut scratch.frame);
-        self.transform(&mut scratch.frame, &mut scratch.spectrum, &mut scratch.fft);
-        &scratch.spectrum
+        let StftScratch { frame, fft, spectrum } = scratch;
+        self.transform(samples, index, frame, spectrum, fft);
+        spectrum
     }
 
     /// Sizes the buffers; does nothing when they fit already.
     fn prepare(&self, scratch: &mut StftScratch) {
         scratch.frame.resize(self.config.n_fft, 0.0);
-        scratch
-            .fft
-            .resize(self.fft.get_scratch_len(), Complex32::default());
+        self.fft.prepare(&mut scratch.fft);
         scratch.spectrum.resize(self.n_bins(), Complex32::default());
     }
 
-    fn windowed(&self, samples: &[f32], index: usize, frame: &mut [f32]) {
-        if let Some(source) = self.framing.interior(samples, index) {
-            dispatch(|| {
-                for ((to, x), w) in frame.iter_mut().zip(source).zip(&self.window) {
-                    *to = x * w;
-                }
-            });
-        } else {
-            self.framing.fill(samples, index, frame);
-            frame.iter_mut().zip(&self.window).for_each(|(x, w)| *x *= w);
-        }
-    }
-
-    fn transform(&self, frame: &mut [f32], bins: &mut [Complex32], fft: &mut [Complex32]) {
-        // The lengths are right by construction, the only thing that the transform can object to.
-        let done = self.fft.process_with_scratch(frame, bins, fft);
-        debug_assert!(done.is_ok(), "buffers have the planned lengths");
+    /// Frames at the ends of the signal are put together with their padding in `frame`.
+    fn transform(
+        &self,
+        samples: &[f32],
+        index: usize,
+        frame: &mut [f32],
+        bins: &mut [Complex32],
+        fft: &mut RealFftScratch,
+    ) {
+        let source = match self.framing.interior(samples, index) {
+            Some(source) => source,
+            None => {
+                self.framing.fill(samples, index, frame);
+                frame
+            }
+        };
+        self.fft.windowed(source, &self.window, bins, fft);
     }
 }
 

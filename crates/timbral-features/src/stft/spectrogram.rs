@@ -164,7 +164,7 @@ impl Spectrogram {
     /// One frame of the spectrogram. The caller has checked samples and lengths.
     pub(crate) fn frame(&self, samples: &[f32], index: usize, out: &mut [f32], scratch: &mut StftScratch) {
         let bins = self.stft.spectrum(samples, index, scratch);
-        dispatch(|| self.power.apply(bins, out));
+        dispatch!(self.power.apply(bins, out));
     }
 }
 

@@ -111,7 +111,7 @@ impl Cepstrum {
         let mut frames = out.columns_mut().into_iter();
         visit_frames(&bands.view(), &mut Vec::new(), |_, bands| {
             let Some(mut cepstra) = frames.next() else { return };
-            dispatch(|| {
+            dispatch!({
                 for (to, row) in cepstra.iter_mut().zip(self.matrix.rows()) {
                     *to = row.to_slice().map_or(0.0, |row| dot(bands, row));
                 }

@@ -64,7 +64,7 @@ pub(super) struct Frames {
 
 impl Frames {
     pub(super) fn new(config: &TorchaudioSpectrogramConfig) -> Result<Self, FeatureError> {
-        const MOST_PAD: usize = 1 << 32;
+        const MOST_PAD: usize = 1 << 30;
         if config.pad > MOST_PAD {
             return Err(FeatureError::config(
                 "pad",
@@ -157,7 +157,7 @@ impl Bank {
     }
 
     pub(super) fn apply(&self, bins: &[f32], out: &mut [f32]) {
-        dispatch(|| {
+        dispatch!({
             for (value, (start, weights)) in out.iter_mut().zip(&self.rows) {
                 *value = dot(&bins[*start..*start + weights.len()], weights);
             }

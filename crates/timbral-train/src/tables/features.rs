@@ -9,7 +9,10 @@ use crate::{GroupTable, TrainError};
 
 /// A table of numbers, one row a track (or window), as the CSV files that circulate with GTZAN and FMA.
 ///
-/// Columns by name: `filename` (or `track_id`), `label` (or `genre`); `length` is left out; every other column is a feature.
+/// Also the tables of [`Extraction`](crate::Extraction), in CSV or (with the crate's feature `parquet`) Apache Parquet.
+///
+/// Columns by name: `filename` (or `track_id`), `label` (or `genre`), optionally `artist`; `length`, `path`, `start` and
+/// `duration` are left out; every other column is a feature.
 /// The track id is the file name without its extension; the third number of a window's name (`blues.00000.3.wav`) belongs
 /// to the window, so that windows of a track have one id.
 #[derive(Clone, Debug)]
@@ -28,13 +31,13 @@ impl FeatureTable {
     /// empty field, or a feature that is not a finite number.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, TrainError> {
         let path = path.as_ref();
-        let table = CsvTable::read(path)?;
+        let table = read_table(path)?;
         let id = table.require(&["filename", "track_id"])?;
         let label = table.require(&["label", "genre"])?;
         let columns: Vec<String> = table
             .header()
             .iter()
-            .filter(|h| ![id, label, "length"].contains(&h.as_str()))
+            .filter(|h| ![id, label].contains(&h.as_str()) && !NOT_FEATURES.contains(&h.as_str()))
             .cloned()
             .collect();
         let mut tracks = Vec::with_capacity(table.len());
@@ -46,7 +49,10 @@ impl FeatureTable {
             } else {
                 name
             };
-            tracks.push(TrackInfo::new(track_id, row.require(label)?));
+            tracks.push(TrackInfo {
+                artist: row.get("artist").map(str::to_owned),
+                ..TrackInfo::new(track_id, row.require(label)?)
+            });
             for column in &columns {
                 let value: f64 = row.number(column)?;
                 if !value.is_finite() {
@@ -138,6 +144,20 @@ impl FeatureTable {
     pub fn apply_groups(&mut self, table: &GroupTable) {
         self.tracks.iter_mut().for_each(|track| table.apply(track));
     }
+}
+
+/// Columns that tell of a row where it comes from.
+const NOT_FEATURES: [&str; 6] = ["length", "path", "track_id", "artist", "start", "duration"];
+
+fn read_table(path: &Path) -> Result<CsvTable, TrainError> {
+    #[cfg(feature = "parquet")]
+    if path
+        .extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("parquet"))
+    {
+        return crate::store::read_parquet(path);
+    }
+    CsvTable::read(path)
 }
 
 /// `blues.00000` of `blues.00000.wav` and of `blues.00000.3.wav`.

@@ -1,0 +1,149 @@
+//! What all plans have in common.
+
+use ndarray::{Array2, ArrayRef2};
+use realfft::num_complex::Complex32;
+
+use crate::chroma::{ChromaStft, ChromaStftScratch};
+use crate::error::FeatureError;
+use crate::kaldi::{KaldiFbank, KaldiMfcc, KaldiScratch};
+use crate::mel::{LogMelSpectrogram, MelScratch, MelSpectrogram};
+use crate::mfcc::{Mfcc, MfccScratch};
+use crate::shape::frame_major;
+use crate::spectral::{
+    ContrastScratch, PolyFeatures, Rms, ShapeScratch, SpectralBandwidth, SpectralCentroid, SpectralContrast,
+    SpectralFlatness, SpectralRolloff, ZeroCrossingRate,
+};
+use crate::stft::{Spectrogram, Stft, StftScratch};
+
+/// A plan that turns the samples of one channel into an array of shape `(n_rows, n_frames)`.
+///
+/// The plans have these methods of their own; the trait is for code that does not care which plan it runs, such as
+/// [`compute_channels`](crate::compute_channels), `compute_batch` (with the feature `rayon`) and [`FeatureStream`](crate::FeatureStream).
+///
+/// ```
+/// use timbral_features::{FeaturePlan, Rms, RmsConfig, SpectralCentroid};
+/// fn mean<P: FeaturePlan<Value = f32>>(plan: &P, samples: &[f32]) -> Option<f32> {
+///     plan.compute(samples).ok()?.mean()
+/// }
+/// assert_eq!(mean(&Rms::new(RmsConfig::default())?, &[0.0; 4096]), Some(0.0));
+/// assert_eq!(mean(&SpectralCentroid::new(Default::default())?, &[0.0; 4096]), Some(0.0));
+/// # Ok::<(), timbral_features::FeatureError>(())
+/// ```
+pub trait FeaturePlan: Send + Sync {
+    /// The type of one value of the feature.
+    type Value: Copy + Default + Send + Sync + 'static;
+    /// Working memory, one for each thread.
+    type Scratch: Send;
+
+    /// Number of values in a frame.
+    fn n_rows(&self) -> usize;
+
+    /// Number of frames of a signal of `samples` samples.
+    ///
+    /// # Errors
+    ///
+    /// [`FeatureError::TooShort`] if the plan needs a frame and not a single one fits.
+    fn n_frames(&self, samples: usize) -> Result<usize, FeatureError>;
+
+    /// Working memory for [`compute_into`](Self::compute_into).
+    fn scratch(&self) -> Self::Scratch;
+
+    /// The feature of a signal, written to `out` of shape `(n_rows, n_frames)`.
+    ///
+    /// # Errors
+    ///
+    /// [`FeatureError::TooShort`] if not a single frame fits, [`FeatureError::NonFinite`] for NaN or infinite samples,
+    /// [`FeatureError::Shape`] if `out` has another shape.
+    fn compute_into(
+        &self,
+        samples: &[f32],
+        out: &mut ArrayRef2<Self::Value>,
+        scratch: &mut Self::Scratch,
+    ) -> Result<(), FeatureError>;
+
+    /// The feature of a signal, of shape `(n_rows, n_frames)`.
+    ///
+    /// # Errors
+    ///
+    /// As [`compute_into`](Self::compute_into), and [`FeatureError::Limit`] if the answer does not fit in memory.
+    fn compute(&self, samples: &[f32]) -> Result<Array2<Self::Value>, FeatureError> {
+        self.compute_with(samples, &mut self.scratch())
+    }
+
+    /// As [`compute`](Self::compute), with scratch that lasts for many signals.
+    ///
+    /// # Errors
+    ///
+    /// As [`compute`](Self::compute).
+    fn compute_with(
+        &self,
+        samples: &[f32],
+        scratch: &mut Self::Scratch,
+    ) -> Result<Array2<Self::Value>, FeatureError> {
+        let mut out = frame_major(self.n_rows(), self.n_frames(samples.len())?)?;
+        self.compute_into(samples, &mut out, scratch)?;
+        Ok(out)
+    }
+}
+
+/// Hands the methods of the trait on to those of the plan.
+macro_rules! feature_plan {
+    ($plan:ident, $value:ty, $scratch:ty, $rows:expr, $frames:expr) => {
+        impl FeaturePlan for $plan {
+            type Value = $value;
+            type Scratch = $scratch;
+
+            fn n_rows(&self) -> usize {
+                let rows: fn(&Self) -> usize = $rows;
+                rows(self)
+            }
+
+            fn n_frames(&self, samples: usize) -> Result<usize, FeatureError> {
+                let frames: fn(&Self, usize) -> Result<usize, FeatureError> = $frames;
+                frames(self, samples)
+            }
+
+            fn scratch(&self) -> Self::Scratch {
+                Self::scratch(self)
+            }
+
+            fn compute_into(
+                &self,
+                samples: &[f32],
+                out: &mut ArrayRef2<Self::Value>,
+                scratch: &mut Self::Scratch,
+            ) -> Result<(), FeatureError> {
+                Self::compute_into(self, samples, out, scratch)
+            }
+        }
+    };
+    ($plan:ident, $value:ty, $scratch:ty, $rows:expr) => {
+        feature_plan!($plan, $value, $scratch, $rows, |plan, samples| plan
+            .n_frames(samples));
+    };
+}
+
+feature_plan!(Stft, Complex32, StftScratch, |plan| plan.n_bins());
+feature_plan!(Spectrogram, f32, StftScratch, |plan| plan.n_bins());
+feature_plan!(MelSpectrogram, f32, MelScratch, |plan| plan.n_mels());
+feature_plan!(LogMelSpectrogram, f32, MelScratch, |plan| plan.n_mels());
+feature_plan!(Mfcc, f32, MfccScratch, |plan| plan.n_mfcc());
+feature_plan!(SpectralCentroid, f32, ShapeScratch, |plan| plan.n_rows());
+feature_plan!(SpectralBandwidth, f32, ShapeScratch, |plan| plan.n_rows());
+feature_plan!(SpectralRolloff, f32, ShapeScratch, |plan| plan.n_rows());
+feature_plan!(SpectralFlatness, f32, ShapeScratch, |plan| plan.n_rows());
+feature_plan!(PolyFeatures, f32, ShapeScratch, |plan| plan.n_rows());
+feature_plan!(SpectralContrast, f32, ContrastScratch, |plan| plan.n_rows());
+feature_plan!(ChromaStft, f32, ChromaStftScratch, |plan| plan.config().n_chroma);
+feature_plan!(Rms, f32, Vec<f32>, |_| 1);
+feature_plan!(ZeroCrossingRate, f32, Vec<f32>, |_| 1);
+feature_plan!(KaldiFbank, f32, KaldiScratch, |plan| plan.n_rows(), |plan, n| Ok(
+    plan.n_frames(n)
+));
+feature_plan!(
+    KaldiMfcc,
+    f32,
+    KaldiScratch,
+    |plan| plan.config().num_ceps,
+    |plan, n| Ok(plan.n_frames(n))
+);
