@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ClassicError;
 use crate::eigen::symmetric_eigen;
-use crate::learner::{Checked, Parameters, Transformer, check_input, check_rows, column_means};
+use crate::learner::{Checked, Parameters, Transformer, check_input, check_rows, column_moments};
 use crate::parallel;
 
 /// How many components a [`Pca`] keeps.
@@ -67,11 +67,11 @@ impl Checked<PcaParameters> {
                 "variances need at least two",
             ));
         }
-        let mean = column_means(x);
+        let (mean, squares) = column_moments(x);
         let freedom = (n - 1) as f64;
         // The smaller of the two products has the same eigenvalues.
         let (variance, mut components) = if p <= n {
-            symmetric_eigen(&(scatter(x, &mean) / freedom))?
+            symmetric_eigen(&(scatter(x, &mean, &squares) / freedom))?
         } else {
             let centred = &x - &mean;
             let (values, vectors) = symmetric_eigen(&(centred.dot(&centred.t()) / freedom))?;
@@ -115,18 +115,28 @@ impl Checked<PcaParameters> {
     }
 }
 
-/// Sum of the products of the features' distances from their means, shape (features, features).
-fn scatter(x: ArrayView2<'_, f64>, mean: &Array1<f64>) -> Array2<f64> {
+/// Sum of the products of the features' distances from their means, shape (features, features); `squares` is its diagonal.
+fn scatter(x: ArrayView2<'_, f64>, mean: &Array1<f64>, squares: &Array1<f64>) -> Array2<f64> {
     /// Rows that are worked on together.
     const BLOCK: usize = 1024;
     let (n, features) = x.dim();
+    // Where means are not larger than the spread, they can be taken from the sums afterwards without loss of digits.
+    let is_near_zero = mean.iter().zip(squares).all(|(m, s)| n as f64 * m * m <= *s);
     let parts = parallel::map(n.div_ceil(BLOCK), |block| {
-        let rows = Slice::from(block * BLOCK..n.min((block + 1) * BLOCK));
-        let centred = &x.slice_axis(Axis(0), rows) - mean;
+        let rows = x.slice_axis(Axis(0), Slice::from(block * BLOCK..n.min((block + 1) * BLOCK)));
+        if is_near_zero {
+            return rows.t().dot(&rows);
+        }
+        let centred = &rows - mean;
         centred.t().dot(&centred)
     });
     let mut sum = Array2::zeros((features, features));
     parts.iter().for_each(|part| sum += part);
+    if is_near_zero {
+        for (mut row, m) in sum.rows_mut().into_iter().zip(mean) {
+            row.scaled_add(-(n as f64) * m, mean);
+        }
+    }
     sum
 }
 
