@@ -7,7 +7,7 @@ use crate::chroma::normalize_frame;
 use crate::convert::midi_to_hz;
 use crate::error::FeatureError;
 use crate::filters::{CqToChromaConfig, cq_to_chroma};
-use crate::shape::{frame_major, visit_frames};
+use crate::shape::{all_fine, frame_major, visit_frames};
 use crate::util::Norm;
 
 /// How the bins of a transform become pitch classes.
@@ -140,7 +140,9 @@ impl Fold {
 }
 
 fn check_magnitudes(magnitudes: ArrayView2<'_, f32>) -> Result<(), FeatureError> {
-    if let Some((index, &value)) = magnitudes.iter().enumerate().find(|(_, x)| !x.is_finite()) {
+    if !all_fine(&magnitudes, f32::is_finite)
+        && let Some((index, &value)) = magnitudes.iter().enumerate().find(|(_, x)| !x.is_finite())
+    {
         return Err(FeatureError::NonFinite {
             array: "transform",
             index,

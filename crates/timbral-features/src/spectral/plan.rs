@@ -7,7 +7,7 @@ use super::kernels::{Bandwidth, Centroid, Flatness, Poly, Rolloff};
 use crate::convert::fft_frequencies;
 use crate::error::{FeatureError, check_finite};
 use crate::least_squares::polynomial_fit;
-use crate::shape::{check_output, fill_frames, frame_major, visit_frames};
+use crate::shape::{all_fine, check_output, fill_frames, frame_major, visit_frames};
 use crate::simd::dispatch;
 use crate::stft::{Power, Stft, StftConfig, StftScratch};
 
@@ -136,7 +136,11 @@ pub(crate) fn check_magnitudes(magnitudes: ArrayView2<'_, f32>, n_bins: usize) -
         let expected = format!("({n_bins}, any number of frames)");
         return Err(FeatureError::shape("spectrogram", magnitudes.shape(), expected));
     }
-    match magnitudes.iter().find(|m| !(m.is_finite() && **m >= 0.0)) {
+    let fine = |m: f32| m.is_finite() & (m >= 0.0);
+    if all_fine(&magnitudes, fine) {
+        return Ok(());
+    }
+    match magnitudes.iter().find(|m| !fine(**m)) {
         Some(m) => Err(FeatureError::Input(format!(
             "magnitude {m} given, magnitudes are finite and at least 0"
         ))),
