@@ -5,6 +5,7 @@ use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
 use timbral_nn::{TrainingClock, softmax};
 
+use crate::classic::{ClassicConfig, ClassicNet};
 use crate::compact_cnn::{CompactCnn, CompactCnnConfig};
 use crate::statistics_net::{StatisticsNet, StatisticsNetConfig};
 use crate::{Ensemble, ModelError};
@@ -29,6 +30,8 @@ pub enum Architecture {
     CompactCnn(CompactCnnConfig),
     /// Dense layers over statistics of the spectrogram; see [`StatisticsNet`].
     StatisticsNet(StatisticsNetConfig),
+    /// A model of `timbral-classic` over features; see [`ClassicNet`].
+    Classic(ClassicConfig),
     /// Mean of the probabilities of several networks; see [`Ensemble`].
     Ensemble {
         /// The members, at least one, none an ensemble itself.
@@ -45,6 +48,7 @@ impl Architecture {
         match self {
             Self::CompactCnn(config) => config.validate(),
             Self::StatisticsNet(config) => config.validate(),
+            Self::Classic(config) => config.validate(),
             Self::Ensemble { members } => {
                 if members.is_empty() || members.len() > 64 {
                     let given = members.len();
@@ -70,12 +74,13 @@ impl Architecture {
         }
     }
 
-    /// Mel bands that the input must have.
+    /// Rows that the input must have: mel bands, or features of a classic model.
     #[must_use]
     pub fn bands(&self) -> usize {
         match self {
             Self::CompactCnn(config) => config.bands,
             Self::StatisticsNet(config) => config.statistics.bands,
+            Self::Classic(config) => config.columns,
             Self::Ensemble { members } => members.first().map_or(0, Self::bands),
         }
     }
@@ -112,6 +117,7 @@ impl Architecture {
                 CompactCnn::new(config, classes, clock, vb).map_err(|e| ModelError::Shape(e.to_string()))?,
             ),
             Self::StatisticsNet(config) => Box::new(StatisticsNet::new(config, classes, clock, vb)?),
+            Self::Classic(config) => Box::new(ClassicNet::new(config, classes, &vb)?),
             Self::Ensemble { members } => {
                 let networks = members
                     .iter()

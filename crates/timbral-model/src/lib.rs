@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod architecture;
+mod classic;
 mod compact_cnn;
 mod ensemble;
 mod error;
@@ -14,6 +15,7 @@ mod tensor_file;
 
 pub use aggregate::Aggregation;
 pub use architecture::{Architecture, Network, member_path};
+pub use classic::{ArrayKind, ClassicConfig, ClassicNet};
 pub use compact_cnn::{CompactCnn, CompactCnnConfig};
 pub use ensemble::Ensemble;
 pub use error::ModelError;
