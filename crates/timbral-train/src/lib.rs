@@ -2,6 +2,7 @@
 
 mod atomic;
 mod cache;
+mod classic;
 mod csv_table;
 mod error;
 mod groups;
@@ -17,6 +18,7 @@ mod track;
 mod training;
 
 pub use cache::{CacheKey, FeatureCache};
+pub use classic::{ClassicCrossValidation, cross_validate_classic, fit_classic};
 pub use error::{Leak, TrainError};
 pub use groups::GroupTable;
 pub use inventory::{ClassInventory, Duplicate, FileReport, Inventory};

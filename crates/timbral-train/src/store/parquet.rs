@@ -138,8 +138,8 @@ fn malformed(path: &Path) -> impl Fn(ParquetError) -> TrainError {
     move |error| TrainError::malformed(path, error.to_string())
 }
 
-/// All columns and rows of a file as text; a missing value is an empty field.
-pub(crate) fn read(path: &Path) -> Result<CsvTable, TrainError> {
+/// All columns and rows of a file as text, a missing value as an empty field; and what it says of its making.
+pub(crate) fn read(path: &Path) -> Result<(CsvTable, Option<String>), TrainError> {
     let file = File::open(path).map_err(TrainError::io(path))?;
     let reader = SerializedFileReader::new(file).map_err(malformed(path))?;
     let columns = reader
@@ -160,5 +160,8 @@ pub(crate) fn read(path: &Path) -> Result<CsvTable, TrainError> {
         };
         rows.push(row.get_column_iter().map(|(_, field)| value(field)).collect());
     }
-    CsvTable::of_records(path, names, rows)
+    let metadata = reader.metadata().file_metadata().key_value_metadata();
+    let ours = metadata.and_then(|pairs| pairs.iter().find(|pair| pair.key == METADATA_KEY));
+    let extraction = ours.and_then(|pair| pair.value.clone());
+    Ok((CsvTable::of_records(path, names, rows)?, extraction))
 }
