@@ -1,13 +1,13 @@
 use candle_core::{Device, Tensor};
-use ndarray::{Array2, Axis};
+use ndarray::{Array1, Array2, Axis};
 use serde::{Deserialize, Serialize};
 use timbral_features::{FeatureError, FeatureSet, FeatureSetConfig, LogMelConfig, LogMelSpectrogram};
 use timbral_segment::{Cut, LastWindow, SegmentConfig, Segmenter, Span};
 
 use crate::Error;
 
-/// Samples that a sound needs at least where a set does not say: one frame of the usual length.
-const SHORTEST_FOR_SETS: usize = 2048;
+/// Samples that a sound needs at least where the features do not say: one frame of the usual length.
+const SHORTEST: usize = 2048;
 
 /// What a model hears: sample rate, windows and features. It stands in the model file, and serving is built from it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,6 +29,16 @@ pub enum WindowFeatures {
     LogMel(LogMelConfig),
     /// One value for each column of a feature set, `(columns, 1)`: `feature_set` in files.
     FeatureSet(FeatureSetConfig),
+    /// The samples themselves, `(1, samples)`: `waveform` in files.
+    Waveform(WaveformConfig),
+}
+
+/// The samples of a window as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WaveformConfig {
+    /// Samples per second that audio is resampled to.
+    pub sample_rate: u32,
 }
 
 /// A [`FrontEnd`] as files spell it.
@@ -41,16 +51,19 @@ struct Fields {
     log_mel: Option<LogMelConfig>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     feature_set: Option<FeatureSetConfig>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    waveform: Option<WaveformConfig>,
 }
 
 impl TryFrom<Fields> for FrontEnd {
     type Error = &'static str;
 
     fn try_from(fields: Fields) -> Result<Self, Self::Error> {
-        let features = match (fields.log_mel, fields.feature_set) {
-            (Some(config), None) => WindowFeatures::LogMel(config),
-            (None, Some(config)) => WindowFeatures::FeatureSet(config),
-            _ => return Err("a front end has either log_mel or feature_set"),
+        let features = match (fields.log_mel, fields.feature_set, fields.waveform) {
+            (Some(config), None, None) => WindowFeatures::LogMel(config),
+            (None, Some(config), None) => WindowFeatures::FeatureSet(config),
+            (None, None, Some(config)) => WindowFeatures::Waveform(config),
+            _ => return Err("a front end has one of log_mel, feature_set and waveform"),
         };
         Ok(Self {
             window_seconds: fields.window_seconds,
@@ -62,16 +75,19 @@ impl TryFrom<Fields> for FrontEnd {
 
 impl From<FrontEnd> for Fields {
     fn from(front_end: FrontEnd) -> Self {
-        let (log_mel, feature_set) = match front_end.features {
-            WindowFeatures::LogMel(config) => (Some(config), None),
-            WindowFeatures::FeatureSet(config) => (None, Some(config)),
-        };
-        Self {
+        let mut fields = Self {
             window_seconds: front_end.window_seconds,
             hop_seconds: front_end.hop_seconds,
-            log_mel,
-            feature_set,
+            log_mel: None,
+            feature_set: None,
+            waveform: None,
+        };
+        match front_end.features {
+            WindowFeatures::LogMel(config) => fields.log_mel = Some(config),
+            WindowFeatures::FeatureSet(config) => fields.feature_set = Some(config),
+            WindowFeatures::Waveform(config) => fields.waveform = Some(config),
         }
+        fields
     }
 }
 
@@ -89,6 +105,7 @@ pub struct FrontEndPlan {
 enum Plan {
     LogMel(Box<LogMelSpectrogram>),
     FeatureSet(FeatureSet),
+    Waveform,
 }
 
 impl Plan {
@@ -96,6 +113,7 @@ impl Plan {
         match self {
             Self::LogMel(plan) => plan.compute(samples),
             Self::FeatureSet(set) => Ok(set.compute(samples)?.mapv(|v| v as f32).insert_axis(Axis(1))),
+            Self::Waveform => Ok(Array1::from(samples.to_vec()).insert_axis(Axis(0))),
         }
     }
 }
@@ -107,7 +125,7 @@ pub struct FeatureWindow {
     pub start: f64,
     /// End in seconds from the start of the samples.
     pub end: f64,
-    /// Log-mel spectrogram in dB, `(bands, frames)`, or the columns of a feature set, `(columns, 1)`.
+    /// Log-mel spectrogram in dB, `(bands, frames)`, columns of a feature set, `(columns, 1)`, or samples, `(1, samples)`.
     pub features: Array2<f32>,
 }
 
@@ -136,7 +154,8 @@ impl FrontEnd {
     pub fn plan(&self) -> Result<FrontEndPlan, Error> {
         let (sample_rate, min_samples) = match &self.features {
             WindowFeatures::LogMel(config) => (config.mel.sample_rate, config.mel.n_fft),
-            WindowFeatures::FeatureSet(config) => (config.sample_rate, SHORTEST_FOR_SETS),
+            WindowFeatures::FeatureSet(config) => (config.sample_rate, SHORTEST),
+            WindowFeatures::Waveform(config) => (config.sample_rate, SHORTEST),
         };
         let config = SegmentConfig {
             cut: Cut::Sliding {
@@ -156,6 +175,7 @@ impl FrontEnd {
         let features = match &self.features {
             WindowFeatures::LogMel(config) => Plan::LogMel(Box::new(LogMelSpectrogram::new(config.clone())?)),
             WindowFeatures::FeatureSet(config) => Plan::FeatureSet(FeatureSet::new(config.clone())?),
+            WindowFeatures::Waveform(_) => Plan::Waveform,
         };
         Ok(FrontEndPlan {
             segmenter,
@@ -168,12 +188,13 @@ impl FrontEnd {
 }
 
 impl FrontEndPlan {
-    /// Number of rows of each window's features: mel bands, or columns of a feature set.
+    /// Number of rows of each window's features: mel bands, columns of a feature set, or 1 for samples.
     #[must_use]
     pub fn n_rows(&self) -> usize {
         match &self.features {
             Plan::LogMel(plan) => plan.n_mels(),
             Plan::FeatureSet(set) => set.columns().len(),
+            Plan::Waveform => 1,
         }
     }
 
