@@ -192,3 +192,27 @@ fn an_inventory_finds_broken_files_duplicates_and_leaks() {
     assert!((classes["two"].seconds - 12.0).abs() < 1e-9);
     assert!(inventory.files[4].error.is_some());
 }
+
+#[test]
+fn paths_of_any_kind_become_one_manifest() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::create_dir_all(at("jazz")).unwrap();
+    for name in ["jazz/one.wav", "jazz/._one.wav", "jazz/notes.txt", "two.mp3"] {
+        std::fs::write(at(name), "").unwrap();
+    }
+    std::fs::write(at("more.csv"), "path,label\nx.wav,pop\n").unwrap();
+    let paths = [at("jazz"), at("two.mp3"), at("more.csv")];
+    let manifest = Manifest::of_paths(&paths, true).unwrap();
+    let rows: Vec<(String, String)> = manifest
+        .tracks()
+        .into_iter()
+        .map(|t| (t.track_id, t.label))
+        .collect();
+    assert_eq!(rows[0], ("one".to_owned(), "jazz".to_owned()));
+    assert_eq!(rows[1].0, "two");
+    assert_eq!(rows[2], ("x".to_owned(), "pop".to_owned()));
+    assert_eq!(rows.len(), 3);
+    assert_eq!(Manifest::of_paths(&paths, false).unwrap().tracks()[0].label, "");
+    assert!(Manifest::of_paths(&[at("none")], false).is_err());
+}

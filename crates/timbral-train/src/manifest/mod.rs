@@ -147,6 +147,39 @@ impl Manifest {
         fma::read(tracks.as_ref(), audio.as_ref(), subset)
     }
 
+    /// The audio files of some paths: files, folders with all below them, and manifests (`.csv`). The track id is the file
+    /// name without its extension; the label is empty, or with `label_from_folder` the name of the folder around the file.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Io`] if a path does not exist or a folder cannot be read; as for [`read_csv`](Self::read_csv).
+    pub fn of_paths<P: AsRef<Path>>(paths: &[P], label_from_folder: bool) -> Result<Self, TrainError> {
+        let mut manifest = Self::default();
+        for path in paths.iter().map(AsRef::as_ref) {
+            if path.extension().is_some_and(|extension| extension == "csv") {
+                let read = Self::read_csv(path)?;
+                manifest.entries.extend(read.entries);
+                manifest.notes.extend(read.notes);
+                continue;
+            }
+            std::fs::metadata(path).map_err(TrainError::io(path))?;
+            for file in timbral::audio_files(path)? {
+                let name =
+                    |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
+                let folder = file
+                    .parent()
+                    .and_then(Path::file_name)
+                    .filter(|_| label_from_folder);
+                manifest.entries.push(ManifestEntry {
+                    track: TrackInfo::new(name(file.file_stem()), name(folder)),
+                    path: file,
+                    duration_seconds: None,
+                });
+            }
+        }
+        Ok(manifest)
+    }
+
     /// Takes the official split from three lists, such as the fault-filtered ones of GTZAN (Kereliuk, Sturm and Larsen,
     /// 2015): one file a line, as `blues/blues.00029.wav`, where folder and extension do not matter. A track that is in no
     /// list becomes [`Part::Faulty`]; tracks of the lists without a file are told in [`Manifest::notes`].
