@@ -158,7 +158,15 @@ impl Architecture {
             Self::SpectrogramTransformer(config) => config.bands,
             Self::MfccCnn(config) => config.bands,
             Self::SampleCnn(_) => return Input::Waveform,
-            Self::Classic(ClassicConfig { columns, .. }) => return Input::Features { columns: *columns },
+            Self::Classic(ClassicConfig {
+                statistics: Some(statistics),
+                ..
+            }) => statistics.bands,
+            Self::Classic(config) => {
+                return Input::Features {
+                    columns: config.columns,
+                };
+            }
             Self::Transfer(config) => return config.trunk.input(),
             Self::Ensemble { members } => {
                 return members.first().map_or(Input::LogMel { bands: 0 }, Self::input);

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use timbral_classic::{Classifier as _, FittedModel, PartArray, PartValues, Parts};
 
 use crate::ModelError;
+use crate::statistics::{LogMelStatistics, StatisticsConfig};
 
 /// A model of `timbral-classic` as a model file describes it: everything but its arrays, which are tensors of the file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -15,6 +16,10 @@ use crate::ModelError;
 pub struct ClassicConfig {
     /// Number of features that the model takes.
     pub columns: usize,
+    /// The features are these statistics of a log-mel spectrogram, so that the model can stand beside networks in an
+    /// ensemble. None: they are the columns of a feature set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statistics: Option<StatisticsConfig>,
     /// What the model is made of, as `timbral-classic` tells it.
     pub description: serde_json::Value,
     /// The arrays by name, each a tensor of that name.
@@ -35,11 +40,15 @@ pub enum ArrayKind {
 const MAX_COLUMNS: usize = 1 << 20;
 
 impl ClassicConfig {
-    /// Takes a fitted model apart: the configuration for the header, and the tensors for the file.
+    /// Takes a fitted model apart: the configuration for the header, and the tensors for the file. `statistics` tell what
+    /// its features are, as in [`statistics`](Self::statistics).
     ///
     /// # Errors
     /// [`ModelError::Tensor`] when a tensor cannot be made.
-    pub fn store(model: &FittedModel) -> std::result::Result<(Self, BTreeMap<String, Tensor>), ModelError> {
+    pub fn store(
+        model: &FittedModel,
+        statistics: Option<StatisticsConfig>,
+    ) -> std::result::Result<(Self, BTreeMap<String, Tensor>), ModelError> {
         let Parts { description, arrays } = model.to_parts();
         let mut kinds = BTreeMap::new();
         let mut tensors = BTreeMap::new();
@@ -53,6 +62,7 @@ impl ClassicConfig {
         }
         let config = Self {
             columns: model.n_features(),
+            statistics,
             description,
             arrays: kinds,
         };
@@ -66,14 +76,25 @@ impl ClassicConfig {
                 "{given} columns, 1 to {MAX_COLUMNS} are allowed"
             )));
         }
+        if let Some(statistics) = &self.statistics {
+            statistics.validate()?;
+            if statistics.len() != self.columns {
+                let (given, columns) = (statistics.len(), self.columns);
+                return Err(ModelError::Config(format!(
+                    "{given} statistics for a model of {columns} columns"
+                )));
+            }
+        }
         Ok(())
     }
 }
 
-/// A model of `timbral-classic` behind the interface of a network: features `(batch, columns)` or `(batch, columns, 1)` to
-/// logits, which are the logarithms of its probabilities. It is fitted, not trained: gradients end here.
+/// A model of `timbral-classic` behind the interface of a network: features `(batch, columns)` or `(batch, columns, 1)`, or
+/// log-mel spectrograms `(batch, bands, frames)` of which it takes statistics, to logits, which are the logarithms of its
+/// probabilities. It is fitted, not trained: gradients end here.
 pub struct ClassicNet {
     model: FittedModel,
+    statistics: Option<LogMelStatistics>,
     columns: usize,
 }
 
@@ -125,6 +146,11 @@ impl ClassicNet {
         }
         Ok(Self {
             model,
+            statistics: config
+                .statistics
+                .as_ref()
+                .map(LogMelStatistics::new)
+                .transpose()?,
             columns: config.columns,
         })
     }
@@ -132,7 +158,10 @@ impl ClassicNet {
 
 impl ModuleT for ClassicNet {
     fn forward_t(&self, x: &Tensor, _train: bool) -> Result<Tensor> {
-        let rows = x.flatten_from(1)?;
+        let rows = match &self.statistics {
+            Some(statistics) => statistics.forward(x)?,
+            None => x.flatten_from(1)?,
+        };
         let (batch, columns) = rows.dims2()?;
         if columns != self.columns {
             candle_core::bail!("{columns} features were given, the model takes {}", self.columns);

@@ -115,7 +115,7 @@ pub fn fit_classic(
         .clone()
         .check()?
         .fit(table.values().view(), &y, labels.len())?;
-    let (config, tensors) = ClassicConfig::store(&FittedModel::from(model))?;
+    let (config, tensors) = ClassicConfig::store(&FittedModel::from(model), None)?;
     let header = Header {
         schema_version: SCHEMA_VERSION,
         kind: Kind::Classic,
