@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn labels_are_as_one_writes_them() {
         let labels = |ticks: Vec<Tick>| ticks.into_iter().map(|t| t.label).collect::<Vec<_>>();
-        assert_eq!(labels(linear(-0.5, 0.5, 4)), ["−0.4", "−0.2", "0", "0.2", "0.4"]);
+        assert_eq!(labels(linear(-0.5, 0.5, 5)), ["−0.4", "−0.2", "0", "0.2", "0.4"]);
         assert_eq!(
             labels(linear(0.0, 30.0, 6)),
             ["0", "5", "10", "15", "20", "25", "30"]
