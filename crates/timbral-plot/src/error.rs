@@ -1,0 +1,69 @@
+use std::io;
+use std::path::PathBuf;
+
+/// Why a picture could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlotError {
+    /// A file could not be written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file name asks for a format that is not drawn.
+    #[error("{}: the name must end in .svg or .png", path.display())]
+    Unsupported {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Two inputs do not fit together.
+    #[error("{what}: {given}; {rule}")]
+    Shape {
+        /// Which inputs.
+        what: &'static str,
+        /// What was given.
+        given: String,
+        /// What they must be.
+        rule: &'static str,
+    },
+    /// A picture is asked for that is too small to be seen or too large to be held.
+    #[error("{what} is {given}; it must be within {low} and {high}")]
+    Limit {
+        /// Which quantity.
+        what: &'static str,
+        /// What was given.
+        given: u64,
+        /// The smallest that is drawn.
+        low: u64,
+        /// The largest that is drawn.
+        high: u64,
+    },
+    /// The PNG encoder refused the picture.
+    #[error("the picture cannot be put into PNG: {reason}")]
+    Encode {
+        /// What the encoder said.
+        reason: String,
+    },
+}
+
+impl PlotError {
+    /// An error if `given` things are to be drawn with `wanted` labels or the like.
+    pub(crate) fn check_count(
+        what: &'static str,
+        given: usize,
+        wanted: usize,
+        rule: &'static str,
+    ) -> Result<(), Self> {
+        if given == wanted {
+            return Ok(());
+        }
+        Err(Self::Shape {
+            what,
+            given: format!("{given} for {wanted}"),
+            rule,
+        })
+    }
+}
