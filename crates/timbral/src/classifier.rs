@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use timbral_decode::{Audio, DecodeOptions, decode_bytes, decode_file};
-use timbral_model::{Model, ModelFile};
+use timbral_model::{Input, Model, ModelFile};
 
 use crate::Error;
 use crate::front_end::{FrontEnd, FrontEndPlan, batch};
@@ -44,11 +44,19 @@ impl Classifier {
     /// [`Error::Features`] when it is impossible.
     pub fn new(model: Model) -> Result<Self, Error> {
         let front_end = FrontEnd::from_json(&model.header().front_end)?;
-        let (given, needed) = (front_end.log_mel.mel.n_mels, model.header().architecture.bands());
-        if given != needed {
-            return Err(Error::FrontEnd(format!(
-                "{given} mel bands are computed, the network takes {needed}"
-            )));
+        let given = front_end.log_mel.mel.n_mels;
+        match model.header().architecture.input() {
+            Input::LogMel { bands } if bands == given => {}
+            Input::LogMel { bands } => {
+                return Err(Error::FrontEnd(format!(
+                    "{given} mel bands are computed, the network takes {bands}"
+                )));
+            }
+            _ => {
+                return Err(Error::FrontEnd(
+                    "mel bands are computed, the network takes the waveform".into(),
+                ));
+            }
         }
         Ok(Self {
             front_end: front_end.plan()?,
