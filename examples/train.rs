@@ -10,6 +10,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, bail};
 use clap::Parser;
@@ -56,6 +57,16 @@ struct Arguments {
     /// Networks trained at a time, one thread each; the result does not depend on it.
     #[arg(long, default_value_t = 2)]
     threads: usize,
+    /// Set a field of the configuration by its dotted name: `training.epochs=5`, `members.cnn.architecture.dropout=0.3`.
+    #[arg(long, value_name = "NAME=VALUE")]
+    set: Vec<String>,
+    /// Print the layers of each network before it is trained.
+    #[arg(long)]
+    summary: bool,
+    /// Write event files for TensorBoard into the folder `tensorboard` of the run.
+    #[cfg(feature = "tensorboard")]
+    #[arg(long)]
+    tensorboard: bool,
     /// Print the report of the cross-validation as JSON.
     #[arg(long)]
     json: bool,
@@ -67,10 +78,23 @@ fn main() -> std::process::ExitCode {
         if arguments.out.is_none() && arguments.folds == 0 {
             bail!("nothing to do: give --out, --folds or both");
         }
-        let config = RunConfig::read(&arguments.config)?;
+        let mut config = RunConfig::read(&arguments.config)?;
+        arguments
+            .set
+            .iter()
+            .try_for_each(|assignment| config.set(assignment))?;
         std::fs::create_dir_all(&arguments.run).with_context(|| arguments.run.display().to_string())?;
+        config.save(arguments.run.join("config.toml"))?;
         let (set, tracks) = load(&arguments, &config)?;
         eprintln!("{} tracks, {} classes", set.len(), set.labels().len());
+        if arguments.summary {
+            for member in &config.members {
+                let network = &member.architecture;
+                let summary = network.summary(set.labels().len(), network.default_frames())?;
+                eprintln!("\n{}\n{summary}", member.name);
+            }
+        }
+        stop_on_interrupt()?;
 
         let mut metrics = BTreeMap::new();
         if arguments.folds > 0 {
@@ -104,6 +128,21 @@ fn main() -> std::process::ExitCode {
         eprintln!("wrote {}", out.display());
         Ok(())
     })
+}
+
+/// Set by Ctrl-C: every network ends its pass, keeps its checkpoint and stops.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+fn stop_on_interrupt() -> anyhow::Result<()> {
+    Ok(ctrlc::set_handler(|| {
+        if INTERRUPTED.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        eprintln!(
+            "stopping when this pass is done and saved; give the same command again to go on from there \
+             (Ctrl-C a second time ends at once, and loses this pass)"
+        );
+    })?)
 }
 
 /// The spectrograms and what is known of their tracks, in the same order.
@@ -194,6 +233,8 @@ fn validate(
 struct Watch {
     progress: common::Progress,
     metrics: MetricsFolder,
+    #[cfg(feature = "tensorboard")]
+    events: Option<timbral_train::EventFolder>,
 }
 
 impl Watch {
@@ -203,12 +244,34 @@ impl Watch {
         Ok(Self {
             progress: common::progress((folds * passes) as u64, "training"),
             metrics,
+            #[cfg(feature = "tensorboard")]
+            events: arguments
+                .tensorboard
+                .then(|| timbral_train::EventFolder::new(arguments.run.join("tensorboard"))),
         })
     }
 
+    fn write(&self, name: &str, epoch: &EpochMetrics) -> Result<(), timbral_train::TrainError> {
+        #[cfg(feature = "tensorboard")]
+        if let Some(events) = &self.events {
+            events.push(name, epoch)?;
+        }
+        self.metrics.push(name, epoch)
+    }
+
     fn epoch(&self, name: &str, epoch: &EpochMetrics) -> ControlFlow<()> {
+        let (loss, rate) = (epoch.train_loss, epoch.learning_rate);
+        let valid = epoch
+            .valid_accuracy
+            .map_or(String::new(), |a| format!(", valid {a:.3}"));
+        self.progress
+            .message(format!("{name}: loss {loss:.3}, rate {rate:.1e}{valid}"));
         self.progress.inc(1);
-        match self.metrics.push(name, epoch) {
+        match self.write(name, epoch) {
+            // Not after the last pass: there is nothing left to stop.
+            Ok(()) if INTERRUPTED.load(Ordering::Relaxed) && epoch.epoch < epoch.epochs => {
+                ControlFlow::Break(())
+            }
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => {
                 self.progress.line(format!("error: {error}"));

@@ -115,6 +115,11 @@ impl Progress {
         }
     }
 
+    /// Shows another message beside the bar; nothing where there is none.
+    pub(crate) fn message(&self, text: impl Into<Cow<'static, str>>) {
+        self.bar.set_message(text);
+    }
+
     /// Prints a line on stderr without tearing the bar.
     pub(crate) fn line(&self, text: impl AsRef<str>) {
         self.bar.suspend(|| eprintln!("{}", text.as_ref()));

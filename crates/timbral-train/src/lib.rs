@@ -38,6 +38,8 @@ pub use training::{
     Augmentation, CrossValidation, EpochMetrics, Member, MetricsFile, MetricsFolder, RunConfig, ScheduleKind,
     SpectrogramSet, TrainConfig, Trained, Trainer, augment, cross_validate, fit_ensemble, predict,
 };
+#[cfg(feature = "tensorboard")]
+pub use training::{EventFile, EventFolder};
 
 /// The examples of the project's README, compiled with the doctests of the crate that stands above the others.
 #[cfg(doctest)]

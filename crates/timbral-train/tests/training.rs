@@ -84,6 +84,7 @@ fn members(training: &TrainConfig) -> Vec<Member> {
             name,
             architecture,
             training,
+            trunk: None,
             copies,
         }
     };

@@ -1,10 +1,10 @@
 use std::path::Path;
 
 use timbral_decode::{Audio, DecodeOptions, decode_bytes, decode_file};
-use timbral_model::{Model, ModelFile};
+use timbral_model::{Input, Model, ModelFile};
 
 use crate::Error;
-use crate::front_end::{FrontEnd, FrontEndPlan, batch};
+use crate::front_end::{FrontEnd, FrontEndPlan, WindowFeatures, batch};
 use crate::verdict::{Verdict, WindowVerdict, ranking};
 
 /// Windows given to the network at once: bounds memory on long files.
@@ -44,11 +44,21 @@ impl Classifier {
     /// [`Error::Features`] when it is impossible.
     pub fn new(model: Model) -> Result<Self, Error> {
         let front_end = FrontEnd::from_json(&model.header().front_end)?;
+        let kind = match (&front_end.features, model.header().architecture.input()) {
+            (WindowFeatures::LogMel(_), Input::LogMel { .. }) => "mel bands",
+            (WindowFeatures::FeatureSet(_), Input::Features { .. }) => "features",
+            (WindowFeatures::Waveform(_), Input::Waveform) => "channels",
+            (_, input) => {
+                return Err(Error::FrontEnd(format!(
+                    "it computes something else than {input:?}, which the model takes"
+                )));
+            }
+        };
         let front_end = front_end.plan()?;
         let (given, needed) = (front_end.n_rows(), model.header().architecture.bands());
         if given != needed {
             return Err(Error::FrontEnd(format!(
-                "{given} mel bands or features are computed, the model takes {needed}"
+                "{given} {kind} are computed, the network takes {needed}"
             )));
         }
         Ok(Self {

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
-use timbral_model::TensorFile;
+use timbral_model::{ModelError, TensorFile};
 
 use crate::TrainError;
 
@@ -55,7 +55,10 @@ impl Checkpoint {
         if !path.exists() {
             return Ok(None);
         }
-        let file = TensorFile::open(path)?;
+        let file = TensorFile::open(path).map_err(|e| match e {
+            ModelError::Io { .. } => TrainError::Model(e),
+            damaged => TrainError::malformed(path, format!("{damaged}; remove the file to start anew")),
+        })?;
         let progress: Progress = serde_json::from_str(&file.text)
             .map_err(|e| TrainError::malformed(path, format!("progress: {e}")))?;
         if progress.fingerprint != fingerprint {
@@ -78,6 +81,22 @@ impl Checkpoint {
             best: part("best"),
             progress,
         }))
+    }
+}
+
+/// Removes what writes of a killed run have left half done in its folder. That this fails is no reason to stop.
+pub(super) fn remove_leftovers(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return;
+    };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let name = path
+            .file_name()
+            .and_then(std::ffi::OsStr::to_str)
+            .unwrap_or_default();
+        if name.starts_with(".timbral-") && name.ends_with(".tmp") {
+            let _ = std::fs::remove_file(&path);
+        }
     }
 }
 

@@ -1,12 +1,12 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
-use timbral_model::{Architecture, Network, member_path};
+use timbral_model::{Architecture, ModelFile, Network, member_path};
 use timbral_nn::TrainingClock;
 
 use super::config::TrainConfig;
@@ -26,6 +26,9 @@ pub struct Member {
     /// Its training. Copy `i` is trained with the seed raised by `i`.
     #[serde(default)]
     pub training: TrainConfig,
+    /// Model file whose network is the trunk that a transfer network starts from. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trunk: Option<PathBuf>,
     /// How many are trained, each with another seed. Default: 1.
     #[serde(default = "one")]
     pub copies: usize,
@@ -234,6 +237,9 @@ fn train_one(
         ..member.training.clone()
     };
     let mut trainer = Trainer::new(&member.architecture, &config, data)?;
+    if let Some(path) = &member.trunk {
+        trainer = trainer.with_initial_weights(ModelFile::open(path)?.trunk_tensors()?);
+    }
     if let Some(folder) = folder {
         let folder = folder.join(name);
         std::fs::create_dir_all(&folder).map_err(TrainError::io(&folder))?;

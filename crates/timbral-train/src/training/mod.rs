@@ -6,8 +6,11 @@ mod config;
 mod cross_validation;
 mod data;
 mod history;
+mod overrides;
 mod run_config;
 mod sources;
+#[cfg(feature = "tensorboard")]
+mod tensorboard;
 mod trainer;
 
 pub use augment::{Augmentation, augment};
@@ -16,4 +19,6 @@ pub use cross_validation::{CrossValidation, Member, cross_validate, fit_ensemble
 pub use data::SpectrogramSet;
 pub use history::{EpochMetrics, MetricsFile, MetricsFolder};
 pub use run_config::RunConfig;
+#[cfg(feature = "tensorboard")]
+pub use tensorboard::{EventFile, EventFolder};
 pub use trainer::{Trained, Trainer, predict};

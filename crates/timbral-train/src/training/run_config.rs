@@ -5,9 +5,12 @@ use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 use timbral::FrontEnd;
 use timbral_model::{Aggregation, Architecture, Header, Kind, ModelFile, SCHEMA_VERSION};
+use toml::{Table, Value};
 
 use super::cross_validation::Member;
+use super::overrides;
 use crate::TrainError;
+use crate::atomic::write_atomically;
 
 /// Everything that a training run needs but the data, as it stands in a TOML file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,15 +34,66 @@ pub struct RunConfig {
 }
 
 impl RunConfig {
-    /// Reads a TOML file.
+    /// Reads a TOML file. A member with a `trunk` may leave out the architecture of its trunk: it stands in that file.
     ///
     /// # Errors
     /// [`TrainError::Io`] when it cannot be read, [`TrainError::Malformed`] with line and field when it is no run
-    /// configuration.
+    /// configuration; a field that is not known is told with the nearest one that is. [`TrainError::Model`] for a trunk
+    /// that is no model file.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, TrainError> {
         let path = path.as_ref();
         let text = std::fs::read_to_string(path).map_err(TrainError::io(path))?;
-        toml::from_str(&text).map_err(|e| TrainError::malformed(path, e.to_string()))
+        let malformed =
+            |e: toml::de::Error| TrainError::malformed(path, overrides::with_nearest(&e.to_string()));
+        let mut table: Table = toml::from_str(&text).map_err(malformed)?;
+        if add_trunks(&mut table)? {
+            table.try_into().map_err(malformed)
+        } else {
+            // From the text, errors tell line and column.
+            toml::from_str(&text).map_err(malformed)
+        }
+    }
+
+    /// Sets one field: `name=value`, with the dotted name of the field and a value in TOML (a word needs no quotes).
+    ///
+    /// `front_end.window_seconds=10` sets that field; `members.cnn.training.epochs=5` (or `members.0.…`) one of the
+    /// member `cnn`; `training.epochs=5`, `architecture.dropout=0.3`, `copies=2` and `trunk=FILE` those of every member.
+    /// A new `architecture.type` takes the defaults of that architecture.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] with the assignment and what is wrong with it; a name that is not known is told with the
+    /// nearest one that is. Nothing is changed then.
+    pub fn set(&mut self, assignment: &str) -> Result<(), TrainError> {
+        let refused = |rule: String| TrainError::config("override", assignment, rule);
+        let (name, value) = overrides::parse(assignment).map_err(refused)?;
+        self.set_value(name, &value)
+            .map_err(|rule| TrainError::config("override", assignment, rule))
+    }
+
+    fn set_value(&mut self, name: &str, value: &Value) -> Result<(), String> {
+        let mut table = Table::try_from(&*self).map_err(|e| e.to_string())?;
+        overrides::set(&mut table, name, value)?;
+        add_trunks(&mut table).map_err(|e| e.to_string())?;
+        *self = table
+            .try_into()
+            .map_err(|e: toml::de::Error| overrides::with_nearest(&e.to_string()))?;
+        Ok(())
+    }
+
+    /// The configuration with every default written out, as TOML.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] for a number that TOML cannot hold.
+    pub fn to_toml(&self) -> Result<String, TrainError> {
+        toml::to_string(self).map_err(|e| TrainError::config("configuration", &self.name, e.to_string()))
+    }
+
+    /// Writes [`to_toml`](Self::to_toml) as a file, atomically.
+    ///
+    /// # Errors
+    /// [`TrainError::Io`] when it cannot be written; as [`to_toml`](Self::to_toml).
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), TrainError> {
+        write_atomically(path.as_ref(), &[self.to_toml()?.as_bytes()])
     }
 
     /// The model file of trained weights. `metrics` are figures to carry along.
@@ -67,4 +121,32 @@ impl RunConfig {
         };
         Ok(ModelFile { header, tensors })
     }
+}
+
+/// Gives transfer networks that name a model file, and no architecture of their trunk, the one of the file. Tells whether
+/// there was one.
+fn add_trunks(config: &mut Table) -> Result<bool, TrainError> {
+    let Some(Value::Array(members)) = config.get_mut("members") else {
+        return Ok(false);
+    };
+    let mut added = false;
+    for member in members {
+        let Some(path) = member.get("trunk").and_then(Value::as_str).map(str::to_owned) else {
+            continue;
+        };
+        let Some(Value::Table(architecture)) = member.get_mut("architecture") else {
+            continue;
+        };
+        if architecture.get("type").and_then(Value::as_str) != Some("transfer")
+            || architecture.contains_key("trunk")
+        {
+            continue;
+        }
+        let file = ModelFile::open(&path)?;
+        let trunk = Value::try_from(&file.header.architecture)
+            .map_err(|e| TrainError::malformed(Path::new(&path), e.to_string()))?;
+        architecture.insert("trunk".into(), trunk);
+        added = true;
+    }
+    Ok(added)
 }

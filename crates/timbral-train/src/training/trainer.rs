@@ -10,14 +10,14 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
-use timbral_model::{Architecture, Network};
+use timbral_model::{Architecture, Input, Network};
 use timbral_nn::{
     AdamW, AdamWConfig, CrossEntropyConfig, SeededInit, Target, TrainingClock, clip_gradient_norm,
     cross_entropy, named_variables, parameters, softmax,
 };
 
 use super::augment::{augment, beta};
-use super::checkpoint::{Checkpoint, Progress, checkpoint_path};
+use super::checkpoint::{Checkpoint, Progress, checkpoint_path, remove_leftovers};
 use super::config::TrainConfig;
 use super::data::SpectrogramSet;
 use super::history::EpochMetrics;
@@ -30,6 +30,7 @@ pub struct Trainer<'a> {
     config: &'a TrainConfig,
     data: &'a SpectrogramSet,
     folder: Option<PathBuf>,
+    initial: BTreeMap<String, Tensor>,
 }
 
 /// What a run came to.
@@ -69,6 +70,7 @@ impl<'a> Trainer<'a> {
             config,
             data,
             folder: None,
+            initial: BTreeMap::new(),
         })
     }
 
@@ -79,8 +81,17 @@ impl<'a> Trainer<'a> {
         self
     }
 
+    /// Starts from these weights instead of fresh ones; those that are not named stay fresh. A transfer network takes what
+    /// [`ModelFile::trunk_tensors`](timbral_model::ModelFile::trunk_tensors) gives.
+    #[must_use]
+    pub fn with_initial_weights(mut self, weights: BTreeMap<String, Tensor>) -> Self {
+        self.initial = weights;
+        self
+    }
+
     /// Trains on the tracks `train`. `valid` is looked at after each pass, to choose the best one; it may be empty, and
-    /// must not hold tracks that the result is to be judged by. `observe` sees each pass and may stop the run.
+    /// must not hold tracks that the result is to be judged by. `observe` sees each pass, before its checkpoint is written,
+    /// and may stop the run after that.
     ///
     /// # Errors
     /// [`TrainError::Shape`] for unknown, missing or shared tracks; [`TrainError::Network`] when the loss or a gradient
@@ -93,7 +104,7 @@ impl<'a> Trainer<'a> {
     ) -> Result<Trained, TrainError> {
         self.check_tracks(train, valid)?;
         let mut state = State::new(self, train)?;
-        let fingerprint = self.fingerprint(train, valid);
+        let fingerprint = self.fingerprint(train, valid)?;
         let mut progress = Progress {
             fingerprint,
             epochs: 0,
@@ -102,6 +113,7 @@ impl<'a> Trainer<'a> {
         };
         let mut best = BTreeMap::new();
         let checkpoint = self.folder.as_deref().map(checkpoint_path);
+        self.folder.as_deref().into_iter().for_each(remove_leftovers);
         if let Some(path) = &checkpoint
             && let Some(saved) = Checkpoint::load(path, &progress.fingerprint)?
         {
@@ -121,10 +133,12 @@ impl<'a> Trainer<'a> {
                 }
             }
             metrics.seconds = started.elapsed().as_secs_f64();
+            // What the observer keeps of a pass is there before the checkpoint: a run that is killed between the two makes
+            // the pass again, and none is missing.
+            let flow = observe(&metrics);
             if let Some(path) = &checkpoint {
                 state.checkpoint(&progress, &best)?.save(path)?;
             }
-            let flow = observe(&metrics);
             history.push(metrics);
             if flow.is_break() {
                 break;
@@ -184,7 +198,7 @@ impl<'a> Trainer<'a> {
     }
 
     /// A hash over everything that the result depends on.
-    fn fingerprint(&self, train: &[usize], valid: &[usize]) -> String {
+    fn fingerprint(&self, train: &[usize], valid: &[usize]) -> Result<String, TrainError> {
         let mut hash = Sha256::new();
         hash.update(format!(
             "{:?}\n{:?}\n{:?}\n",
@@ -192,17 +206,23 @@ impl<'a> Trainer<'a> {
             self.config,
             self.data.labels()
         ));
+        for (name, tensor) in &self.initial {
+            hash.update(format!("{name} {:?}\n", tensor.dims()));
+            for value in tensor.flatten_all()?.to_vec1::<f32>()? {
+                hash.update(value.to_le_bytes());
+            }
+        }
         for (name, tracks) in [("train", train), ("valid", valid)] {
             hash.update(name);
             for &track in tracks {
                 self.data.hash_track(track, &mut hash);
             }
         }
-        hash.finalize().iter().fold(String::new(), |mut text, byte| {
+        Ok(hash.finalize().iter().fold(String::new(), |mut text, byte| {
             // Writing to a string cannot fail.
             let _ = write!(text, "{byte:02x}");
             text
-        })
+        }))
     }
 }
 
@@ -229,7 +249,12 @@ impl<'a> State<'a> {
             weight_decay: config.weight_decay,
             ..AdamWConfig::default()
         };
-        let optimizer = AdamW::new(parameters(&map), optimizer)?;
+        set_initial(&map, &trainer.initial)?;
+        let trained = parameters(&map)
+            .into_iter()
+            .filter(|parameter| !trainer.architecture.is_frozen(&parameter.name))
+            .collect();
+        let optimizer = AdamW::new(trained, optimizer)?;
         let class_weights = config.class_weights.then(|| {
             let mut counts = vec![0usize; classes];
             train.iter().for_each(|&track| counts[data.class(track)] += 1);
@@ -319,13 +344,11 @@ impl<'a> State<'a> {
         for (i, &track) in tracks.iter().enumerate() {
             let mut rng = generator(config.seed, Draw::Crop(i as u32), step);
             data.random_crop(track, frames, &mut rng, &mut values);
-            augment(
-                &mut values[i * size..],
-                bands,
-                frames,
-                &config.augmentation,
-                &mut rng,
-            );
+            // What is done to decibels makes no sense of samples.
+            if !matches!(self.trainer.architecture.input(), Input::Waveform) {
+                let crop = &mut values[i * size..];
+                augment(crop, bands, frames, &config.augmentation, &mut rng);
+            }
             targets[i * classes + data.class(track)] = 1.0;
         }
         if config.augmentation.mixup > 0.0 {
@@ -376,6 +399,21 @@ impl<'a> State<'a> {
         }
         Ok(self.optimizer.load(&saved.optimizer, saved.progress.steps)?)
     }
+}
+
+/// Sets the named variables; each must be there, in the same shape.
+fn set_initial(map: &VarMap, weights: &BTreeMap<String, Tensor>) -> Result<(), TrainError> {
+    let variables: BTreeMap<_, _> = named_variables(map).into_iter().collect();
+    for (name, tensor) in weights {
+        let var = variables.get(name).filter(|var| var.shape() == tensor.shape());
+        let Some(var) = var else {
+            let given = format!("{name} of shape {:?}", tensor.dims());
+            let rule = "the network has no such weight: is the trunk that of another model?";
+            return Err(TrainError::shape("initial weight", given, rule));
+        };
+        var.set(tensor)?;
+    }
+    Ok(())
 }
 
 /// Class probabilities of whole tracks, one row each, as a network gives them in use.
