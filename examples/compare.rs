@@ -17,9 +17,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use ndarray::{Array2, Axis};
 use timbral_classic::{
-    Classifier, GradientBoostingParameters, KNeighborsParameters, Learner, LearnerParameters,
-    LogisticRegressionParameters, MaxFeatures, NeighborWeight, Parameters, PipelineParameters,
-    PowerTransformerParameters, RandomForestParameters, SvcParameters, TransformerParameters,
+    Classifier, Learner, Parameters, PipelineParameters, PowerTransformerParameters, TransformerParameters,
 };
 use timbral_train::{FeatureTable, Folds, GroupTable, MelTable, Part, Predictions};
 
@@ -38,48 +36,6 @@ struct Arguments {
     /// Foldings made elsewhere.
     #[arg(long)]
     folds: Option<PathBuf>,
-}
-
-fn learners() -> Vec<(&'static str, LearnerParameters)> {
-    use LearnerParameters as L;
-    let distance = KNeighborsParameters {
-        n_neighbors: 7,
-        weight: NeighborWeight::Distance,
-        ..Default::default()
-    };
-    let forest = RandomForestParameters {
-        n_trees: 300,
-        max_features: MaxFeatures::Share(0.3),
-        ..Default::default()
-    };
-    let boosting = GradientBoostingParameters {
-        learning_rate: 0.1,
-        max_depth: 3,
-        ..Default::default()
-    };
-    let svc = SvcParameters {
-        c: 5.0,
-        ..Default::default()
-    };
-    let logistic = LogisticRegressionParameters {
-        c: 0.1,
-        ..Default::default()
-    };
-    vec![
-        ("logistic regression C=.1", L::LogisticRegression(logistic)),
-        ("SVC C=5", L::Svc(svc.clone())),
-        (
-            "SVC C=5, probabilities",
-            L::Svc(SvcParameters {
-                probability: true,
-                ..svc
-            }),
-        ),
-        ("7 neighbours", L::KNeighbors(distance)),
-        ("naive Bayes", L::GaussianNaiveBayes(Default::default())),
-        ("random forest 300", L::RandomForest(forest)),
-        ("boosted trees 100 x 3", L::GradientBoosting(boosting)),
-    ]
 }
 
 fn main() -> std::process::ExitCode {
@@ -128,7 +84,7 @@ fn compare(arguments: &Arguments) -> Result<()> {
         "{:<26} {:>8} {:>6} {:>8} {:>7} {:>7}  accuracy of each folding",
         "power transform +", "accuracy", "AUC", "log loss", "fit s", "test s"
     );
-    for (name, learner) in learners() {
+    for (name, learner) in common::learners() {
         let parameters = PipelineParameters {
             transformers: vec![TransformerParameters::Power(PowerTransformerParameters::default())],
             learner,

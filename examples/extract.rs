@@ -7,16 +7,13 @@
 
 mod common;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clap::{Parser, ValueEnum};
-use serde::Serialize;
 use timbral_features::FeatureSetConfig;
 use timbral_segment::{Cut, LastWindow, SegmentConfig, Span};
-use timbral_train::{
-    Extraction, ExtractionConfig, FileOutcome, Manifest, ManifestEntry, TableFormat, TrackInfo,
-};
+use timbral_train::{Extraction, ExtractionConfig, FileOutcome, Manifest, TableFormat};
 
 /// Compute features of audio files into a table, in parallel. A run that was stopped goes on where it was when it is started
 /// again; a file that cannot be used becomes a row of errors.csv beside the table.
@@ -68,17 +65,6 @@ enum Last {
     ShiftBack,
 }
 
-/// The answer of `--json`.
-#[derive(Serialize)]
-struct Summary<'a> {
-    output: &'a Path,
-    errors: Option<PathBuf>,
-    files: usize,
-    rows: usize,
-    columns: usize,
-    failed: usize,
-}
-
 fn main() -> std::process::ExitCode {
     common::run(|| extract(&Arguments::parse()))
 }
@@ -111,7 +97,9 @@ fn extract(arguments: &Arguments) -> Result<()> {
         .warnings()
         .iter()
         .for_each(|warning| eprintln!("warning: {warning}"));
-    let entries = entries(arguments)?;
+    let manifest = Manifest::of_paths(&arguments.paths, arguments.label_from_folder)?;
+    let entries = manifest.entries();
+    ensure!(!entries.is_empty(), "no audio files in these folders");
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(arguments.threads)
         .build()?;
@@ -120,7 +108,7 @@ fn extract(arguments: &Arguments) -> Result<()> {
     let mut journal = output.clone().into_os_string();
     journal.push(".journal");
     let journal = pool.install(|| {
-        extraction.run(&entries, journal.as_ref(), |entry, outcome| {
+        extraction.run(entries, journal.as_ref(), |entry, outcome| {
             if let FileOutcome::Failed(message) = outcome {
                 // Errors of decoding name the file themselves.
                 let path = entry.path.display().to_string();
@@ -135,16 +123,16 @@ fn extract(arguments: &Arguments) -> Result<()> {
     drop(progress);
     let errors = output.with_file_name("errors.csv");
     let columns = extraction.feature_set().columns();
-    let summary = journal.finish(&entries, columns, output, format, &errors)?;
+    let summary = journal.finish(entries, columns, output, format, &errors)?;
     if arguments.json {
-        common::json_line(&Summary {
-            output,
-            errors: (summary.failed > 0).then_some(errors),
-            files: summary.files,
-            rows: summary.rows,
-            columns: columns.len(),
-            failed: summary.failed,
-        })?;
+        common::json_line(&serde_json::json!({
+            "output": output,
+            "errors": (summary.failed > 0).then_some(errors),
+            "files": summary.files,
+            "rows": summary.rows,
+            "columns": columns.len(),
+            "failed": summary.failed,
+        }))?;
     } else {
         println!(
             "{}: {} rows of {} files, {} columns",
@@ -176,34 +164,4 @@ fn segments(arguments: &Arguments) -> Option<SegmentConfig> {
             Last::ShiftBack => LastWindow::ShiftBack,
         },
     })
-}
-
-fn entries(arguments: &Arguments) -> Result<Vec<ManifestEntry>> {
-    let mut entries = Vec::new();
-    for path in &arguments.paths {
-        if path.extension().is_some_and(|extension| extension == "csv") {
-            entries.extend_from_slice(Manifest::read(path)?.entries());
-            continue;
-        }
-        ensure!(path.exists(), "{}: no such file or folder", path.display());
-        for file in timbral::audio_files(path)? {
-            let name =
-                |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
-            let folder = file.parent().and_then(Path::file_name);
-            let label = if arguments.label_from_folder {
-                name(folder)
-            } else {
-                String::new()
-            };
-            entries.push(ManifestEntry {
-                track: TrackInfo::new(name(file.file_stem()), label),
-                path: file,
-                duration_seconds: None,
-            });
-        }
-    }
-    if entries.is_empty() {
-        bail!("no audio files in these folders");
-    }
-    Ok(entries)
 }

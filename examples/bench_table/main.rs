@@ -6,9 +6,10 @@
 mod common;
 mod workload;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::hint::black_box;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -24,6 +25,9 @@ struct Arguments {
     /// Only features whose name contains this.
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
+    /// Also show the times of other libraries, as benches/peers.py wrote them.
+    #[arg(long, value_name = "FILE")]
+    peers: Option<PathBuf>,
     /// Also write the table to this file.
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
@@ -45,6 +49,13 @@ fn measure(arguments: &Arguments) -> anyhow::Result<()> {
         arguments.rounds,
         machine(),
     );
+    let peers = arguments
+        .peers
+        .as_deref()
+        .map(read_peers)
+        .transpose()?
+        .unwrap_or_default();
+    let mut beside = String::new();
     for mut work in workload::all() {
         if arguments
             .only
@@ -61,22 +72,64 @@ fn measure(arguments: &Arguments) -> anyhow::Result<()> {
             floors.push(floor);
             ratios.push(feature / floor);
         }
+        let (feature, floor, ratio) = (median(&mut features), median(&mut floors), median(&mut ratios));
         let _ = writeln!(
             table,
-            "| `{}` | {:.2} | {:.2} | {:.2} | {} | {} |",
-            work.name,
-            median(&mut features),
-            median(&mut floors),
-            median(&mut ratios),
-            work.bar,
-            work.elsewhere,
+            "| `{}` | {feature:.2} | {floor:.2} | {ratio:.2} | {} | {} |",
+            work.name, work.bar, work.elsewhere,
         );
+        if peers.values().any(|times| times.contains_key(work.name)) {
+            let _ = write!(beside, "| `{}` | {ratio:.2} |", work.name);
+            for times in peers.values() {
+                let _ = match times.get(work.name) {
+                    Some(time) => write!(beside, " {:.1} |", time / floor),
+                    None => write!(beside, " – |"),
+                };
+            }
+            beside.push('\n');
+        }
+    }
+    if !beside.is_empty() {
+        let names = peers.keys().map(String::as_str).collect::<Vec<_>>().join(" | ");
+        let _ = write!(
+            table,
+            "\n## Beside other libraries\n\nRatios to the same floor on the same machine, one thread; theirs were timed by \
+             `python3 benches/peers.py peers.json`\nand given to the command as `--peers peers.json`.\n\n\
+             | feature | timbral | {names} |\n|---|---:|{}\n{beside}",
+            "---:|".repeat(peers.len()),
+        );
+    }
+    if arguments.only.is_none() {
+        table.push_str(
+            "\n## Cost over length\n\nDecibels of 128 mel bands, milliseconds for each second of sound.\n\n\
+             | length | ms / s |\n|---:|---:|\n",
+        );
+        for (seconds, mut work) in workload::lengths() {
+            let mut times: Vec<f64> = (0..9).map(|_| milliseconds(&mut work)).collect();
+            let _ = writeln!(
+                table,
+                "| {seconds} s | {:.4} |",
+                median(&mut times) / seconds as f64
+            );
+        }
     }
     println!("{table}");
     if let Some(path) = &arguments.write {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        }
         std::fs::write(path, table).with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(())
+}
+
+/// Milliseconds of each feature, for each library.
+type Peers = BTreeMap<String, BTreeMap<String, f64>>;
+
+fn read_peers(path: &Path) -> anyhow::Result<Peers> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_str(&text)
+        .with_context(|| format!("{} is no output of benches/peers.py", path.display()))
 }
 
 /// The name of the processor, where the system tells it.

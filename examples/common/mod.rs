@@ -138,3 +138,43 @@ pub(crate) fn feature_set(name: &str) -> anyhow::Result<timbral_features::Featur
         .with_context(|| format!("{name} is no preset ({known}) and no file that can be read"))?;
     toml::from_str(&text).with_context(|| name.to_owned())
 }
+
+/// Learners with settings that suit some fifty features of some hundred songs, by name.
+pub(crate) fn learners() -> Vec<(&'static str, timbral_classic::LearnerParameters)> {
+    use timbral_classic::{
+        GradientBoostingParameters, KNeighborsParameters, LearnerParameters as L,
+        LogisticRegressionParameters, MaxFeatures, NeighborWeight, RandomForestParameters, SvcParameters,
+    };
+    let logistic = LogisticRegressionParameters {
+        c: 0.1,
+        ..Default::default()
+    };
+    let svc = SvcParameters {
+        c: 5.0,
+        probability: true,
+        ..Default::default()
+    };
+    let neighbours = KNeighborsParameters {
+        n_neighbors: 7,
+        weight: NeighborWeight::Distance,
+        ..Default::default()
+    };
+    let forest = RandomForestParameters {
+        n_trees: 300,
+        max_features: MaxFeatures::Share(0.3),
+        ..Default::default()
+    };
+    let boosting = GradientBoostingParameters {
+        learning_rate: 0.1,
+        max_depth: 3,
+        ..Default::default()
+    };
+    vec![
+        ("logistic", L::LogisticRegression(logistic)),
+        ("svc", L::Svc(svc)),
+        ("neighbours", L::KNeighbors(neighbours)),
+        ("bayes", L::GaussianNaiveBayes(Default::default())),
+        ("forest", L::RandomForest(forest)),
+        ("boosting", L::GradientBoosting(boosting)),
+    ]
+}

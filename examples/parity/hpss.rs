@@ -83,6 +83,7 @@ fn effect(case: &Case<'_>) -> Result<Answers> {
     let plan = Separation::new(SeparationConfig {
         hpss: config(case)?,
         stft: case.stft_config()?,
+        ..SeparationConfig::default()
     })?;
     let samples = case.samples()?;
     Ok(match case.function() {

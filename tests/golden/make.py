@@ -1,4 +1,4 @@
-"""Makes the compact golden set beside this file: what librosa and SciPy answer on two synthesised signals.
+"""Makes the compact golden set beside this file: what librosa and SciPy answer on three synthesised signals.
 
     python -m venv venv && venv/bin/pip install librosa==0.11.0 && venv/bin/python tests/golden/make.py
 
@@ -33,6 +33,10 @@ class SinglePrecision:
         return scipy.fft.rfft(np.asarray(x, dtype=np.float32), **options)
 
     @staticmethod
+    def fft(x, **options):
+        return scipy.fft.fft(np.asarray(x, dtype=np.complex64), **options)
+
+    @staticmethod
     def irfft(x, **options):
         return scipy.fft.irfft(np.asarray(x, dtype=np.complex64), **options)
 
@@ -43,10 +47,18 @@ chord = sum(np.sin(2 * np.pi * f * t) for f in (220.0, 277.18, 329.63)) * np.exp
 music = (0.2 * chord + 0.02 * rng.standard_normal(t.size)).astype(np.float32)
 chirp = (0.5 * scipy.signal.chirp(np.arange(5001) / RATE, 60.0, 5001 / RATE, 9000.0, "logarithmic")).astype(np.float32)
 
-arrays = {"signal/music": music, "signal/chirp": chirp}
+u = np.arange(30011) / RATE
+beat = np.exp(-12 * (u % 0.3))
+notes = np.where(u < 0.7, 1.0, 2 ** (5 / 12))
+song = sum(np.sin(2 * np.pi * f * np.cumsum(notes) / RATE) for f in (196.0, 246.94, 293.66)) * beat
+song = (0.2 * song + 0.1 * np.exp(-300 * (u % 0.3)) * rng.standard_normal(u.size)).astype(np.float32)
+
+arrays = {"signal/music": music, "signal/chirp": chirp, "signal/song": song}
 signals = {
     name: {"file": "golden.npz", "key": f"signal/{name}", "sample_rate": RATE, "samples": int(arrays[f"signal/{name}"].size), "what": what}
-    for name, what in (("music", "decaying chord in noise"), ("chirp", "logarithmic chirp of odd length"))
+    for name, what in (
+        ("music", "decaying chord in noise"), ("chirp", "logarithmic chirp of odd length"), ("song", "two chords and a beat")
+    )
 }
 cases = []
 
@@ -146,6 +158,61 @@ for name, function, params in (
 add("filters", "mel", "librosa.filters.mel",
     {"n_mels": 40, "fmin": 0.0, "fmax": 11025.0, "htk": False, "norm": "slaney", "n_fft": 512, "sr": RATE},
     lambda: librosa.filters.mel(sr=RATE, n_fft=512, n_mels=40, fmax=11025.0), "value")
+
+long = {"sr": RATE, "n_fft": 2048, "hop_length": 512, "win_length": 2048, "window": "hann", "center": True, "pad_mode": "constant"}
+add("chroma", "chroma_stft-song", "librosa.feature.chroma_stft",
+    {"n_chroma": 12, "tuning": None, "ctroct": 5.0, "octwidth": 2, "norm": "inf", "base_c": True, **long},
+    lambda y: librosa.feature.chroma_stft(y=y, **long), "chroma", "song")
+cqt = {
+    "sr": RATE, "hop_length": 1024, "fmin": 65.0, "n_bins": 48, "bins_per_octave": 12, "tuning": 0.0, "filter_scale": 1, "norm": 1,
+    "sparsity": 0.01, "window": "hann", "scale": True, "pad_mode": "constant", "res_type": "polyphase",
+}
+add("cqt", "cqt-song", "librosa.cqt", cqt, lambda y: librosa.cqt(y, **cqt), "C", "song")
+bands = {"n_mels": 128, "fmin": 0.0, "fmax": 11025.0, "htk": False, "norm": "slaney", **long}
+add("onset", "strength-song", "librosa.onset.onset_strength",
+    bands | {"lag": 1, "max_size": 1, "detrend": False, "aggregate": None},
+    lambda y: librosa.onset.onset_strength(y=y, sr=RATE), "envelope", "song")
+tempo = {"sr": RATE, "hop_length": 512, "start_bpm": 120, "std_bpm": 1.0, "ac_size": 8.0, "max_tempo": 320.0}
+add("rhythm", "tempo-song", "librosa.feature.tempo", tempo | {"aggregate": "mean"},
+    lambda onset_envelope: librosa.feature.tempo(onset_envelope=onset_envelope, **tempo), "bpm",
+    inputs={"onset_envelope": "strength-song/envelope"}, compare="elementwise")
+add("hpss", "harmonic-song", "librosa.effects.harmonic",
+    {"kernel_size": 31, "power": 2.0, "mask": False, "margin": 1.0} | {k: v for k, v in long.items() if k != "sr"},
+    lambda y: librosa.effects.harmonic(y), "y", "song")
+pcen = {"sr": RATE, "hop_length": 256, "gain": 0.98, "bias": 2.0, "power": 0.5, "time_constant": 0.4, "eps": 1e-6, "b": None, "max_size": 1}
+add("pcen", "pcen-music", "librosa.pcen", pcen | {"zi": None}, lambda S: librosa.pcen(S, **pcen), "P", inputs={"S": "slaney-music/S"})
+yin = {"sr": RATE, "frame_length": 2048, "hop_length": 512, "trough_threshold": 0.1, "center": True, "pad_mode": "constant", "fmin": 100.0, "fmax": 900.0}
+add("pitch", "yin-song", "librosa.yin", yin, lambda y: librosa.yin(y, **yin), "f0", "song", compare="agreement", agreement=0.97)
+
+
+def gtzan57(y):
+    """The columns of GTZAN's table, population variances in float64."""
+    options = {"sr": RATE}
+    envelope = librosa.onset.onset_strength(y=y, sr=RATE, aggregate=np.median)
+    features = [
+        librosa.feature.chroma_stft(y=y, **options), librosa.feature.rms(y=y), librosa.feature.spectral_centroid(y=y, **options),
+        librosa.feature.spectral_bandwidth(y=y, **options), librosa.feature.spectral_rolloff(y=y, **options),
+        librosa.feature.zero_crossing_rate(y), *librosa.effects.hpss(y), *librosa.feature.mfcc(y=y, **options),
+    ]
+    values = [f(feature.astype(np.float64)) for feature in features for f in (np.mean, np.var)]
+    return np.array(values[:16] + [librosa.feature.tempo(onset_envelope=envelope, sr=RATE)[0]] + values[16:])
+
+
+names = ["chroma_stft", "rms", "spectral_centroid", "spectral_bandwidth", "rolloff", "zero_crossing_rate", "harmony", "perceptr"]
+names = [f"{name}_{s}" for name in names for s in ("mean", "var")] + ["tempo"]
+names += [f"mfcc{i}_{s}" for i in range(1, 21) for s in ("mean", "var")]
+add("gtzan57", "gtzan57-song", "57 columns of GTZAN features_3_sec.csv",
+    {"sr": RATE, "n_fft": 2048, "hop_length": 512, "n_mfcc": 20, "n_mels": 128, "tuning": None, "roll_percent": 0.85, "columns": names},
+    gtzan57, "values", "song")
+value, double = arrays["gtzan57-song/values"], gtzan57(song.astype(np.float64))
+librosa.set_fftlib(SinglePrecision)
+drift = np.maximum(np.abs(value - double), np.abs(value - gtzan57(song)))
+librosa.set_fftlib()
+arrays["gtzan57-song/tolerance"] = np.maximum(1e-6 * np.abs(value) + 1e-8, 8 * drift).astype(np.float32)
+cases[-1] |= {"rtol": 0.0, "atol": 0.0, "compare": "elementwise", "tolerance_output": "tolerance"}
+cases[-1]["outputs"].append(
+    {"name": "tolerance", "file": "golden.npz", "key": "gtzan57-song/tolerance", "shape": [57], "dtype": "float32"}
+)
 
 np.savez_compressed(HERE / "golden.npz", **arrays)
 references = {"librosa": librosa.__version__, "numpy": np.__version__, "scipy": scipy.__version__}

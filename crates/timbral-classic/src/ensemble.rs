@@ -49,10 +49,10 @@ impl Parameters for VotingParameters {
 }
 
 /// Soft vote: the weighted mean of the members' probabilities.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Voting {
-    members: Vec<Pipeline>,
-    weights: Vec<f64>,
+    pub(crate) members: Vec<Pipeline>,
+    pub(crate) weights: Vec<f64>,
 }
 
 impl Learner for Checked<VotingParameters> {
@@ -123,10 +123,10 @@ impl Parameters for StackingParameters {
 /// Stacked generalisation (Wolpert 1992): a logistic regression on the logarithms of the members' probabilities.
 ///
 /// It learns from answers to rows that the members were not fitted on; the members themselves are then fitted on all rows.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Stacking {
-    members: Vec<Pipeline>,
-    combiner: LogisticRegression,
+    pub(crate) members: Vec<Pipeline>,
+    pub(crate) combiner: LogisticRegression,
 }
 
 impl Checked<StackingParameters> {

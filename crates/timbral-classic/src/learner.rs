@@ -1,6 +1,7 @@
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 
 use crate::ClassicError;
+use crate::simd::all_finite;
 
 /// Parameters that passed their checks: the only form that can be fitted.
 ///
@@ -120,6 +121,9 @@ pub(crate) fn check_rows(x: ArrayView2<'_, f64>) -> Result<(), ClassicError> {
             "at least one of each is needed",
         ));
     }
+    if x.as_slice().is_some_and(all_finite) {
+        return Ok(());
+    }
     match x.indexed_iter().find(|(_, value)| !value.is_finite()) {
         None => Ok(()),
         Some(((row, column), value)) => Err(ClassicError::data(
@@ -181,11 +185,26 @@ pub(crate) fn check_training(
     Ok(counts)
 }
 
-/// Column means, by pairwise sums of rows in order.
+/// Column means: a second pass takes back what the first lost to rounding.
 pub(crate) fn column_means(x: ArrayView2<'_, f64>) -> Array1<f64> {
+    column_moments(x).0
+}
+
+/// Column means, and the sums of squared distances from them.
+pub(crate) fn column_moments(x: ArrayView2<'_, f64>) -> (Array1<f64>, Array1<f64>) {
     let n = x.nrows().max(1) as f64;
     let first = x.sum_axis(ndarray::Axis(0)) / n;
-    // A second pass takes back what the first lost to rounding.
-    let rest = (&x - &first).sum_axis(ndarray::Axis(0)) / n;
-    first + rest
+    let (mut rest, mut squares) = (Array1::zeros(x.ncols()), Array1::zeros(x.ncols()));
+    for row in x.rows() {
+        ndarray::Zip::from(&mut rest)
+            .and(&mut squares)
+            .and(&row)
+            .and(&first)
+            .for_each(|rest: &mut f64, square: &mut f64, &v, &first| {
+                let distance = v - first;
+                *rest += distance;
+                *square += distance * distance;
+            });
+    }
+    (first + rest / n, squares)
 }

@@ -1,4 +1,6 @@
-use ndarray::{Array1, Array2, ArrayView2, Axis};
+use std::ops::Range;
+
+use ndarray::{Array1, Array2, ArrayView2, Axis, Slice};
 use serde::{Deserialize, Serialize};
 
 use crate::ClassicError;
@@ -6,6 +8,8 @@ use crate::lbfgs::{Search, minimise};
 use crate::learner::{
     ABSENT, Checked, Classifier, Learner, Parameters, check_input, check_training, softmax_rows,
 };
+use crate::parallel;
+use crate::simd::softmax_by_class;
 
 /// What keeps the weights of a [`LogisticRegression`] small.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,11 +79,11 @@ impl Parameters for LogisticRegressionParameters {
 ///
 /// Fitting minimises c x (sum of cross entropies) + penalty of the weights; intercepts are not penalised, and are shifted to
 /// mean zero, which changes no probability. Two classes get a weight vector each, as more do. Scale the features first.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LogisticRegression {
     /// Shape (classes, features).
-    weights: Array2<f64>,
-    intercepts: Array1<f64>,
+    pub(crate) weights: Array2<f64>,
+    pub(crate) intercepts: Array1<f64>,
 }
 
 impl LogisticRegression {
@@ -159,34 +163,34 @@ impl Learner for Checked<LogisticRegressionParameters> {
             Penalty::L1 => (strength, 0.0),
         };
         let n_weights = k * features;
+        let x = x.as_standard_layout();
+        let data = Rows {
+            x: x.view(),
+            targets: &targets,
+            weights: &row_weights,
+        };
         let objective = |theta: &[f64], gradient: &mut [f64]| -> f64 {
             let (w, b) = theta.split_at(n_weights);
             // Shapes are right by construction.
             let Ok(w) = ArrayView2::from_shape((k, features), w) else {
                 return f64::NAN;
             };
-            let mut residual = x.dot(&w.t());
+            let blocks = parallel::map(n.div_ceil(BLOCK), |block| {
+                data.loss(block * BLOCK..n.min((block + 1) * BLOCK), w, b)
+            });
             let mut loss = 0.0;
-            for ((mut row, &target), &weight) in
-                residual.rows_mut().into_iter().zip(&targets).zip(&row_weights)
-            {
-                row.iter_mut().zip(b).for_each(|(s, b)| *s += b);
-                let top = row.fold(f64::NEG_INFINITY, |a, b| a.max(*b));
-                let at_target = row[target];
-                row.mapv_inplace(|s| (s - top).exp());
-                let sum = row.sum();
-                loss += weight * (sum.ln() + top - at_target);
-                row.mapv_inplace(|e| weight * e / sum);
-                row[target] -= weight;
-            }
-            let by_weight = residual.t().dot(&x);
             let (gw, gb) = gradient.split_at_mut(n_weights);
-            for ((g, d), w) in gw.iter_mut().zip(by_weight.iter()).zip(w.iter()) {
-                *g = d / total + l2 * w;
+            gw.fill(0.0);
+            gb.fill(0.0);
+            for (part, by_weight, by_intercept) in blocks {
+                loss += part;
+                gw.iter_mut().zip(&by_weight).for_each(|(g, d)| *g += d);
+                gb.iter_mut().zip(&by_intercept).for_each(|(g, d)| *g += d);
             }
-            for (g, d) in gb.iter_mut().zip(residual.sum_axis(Axis(0))) {
-                *g = d / total;
-            }
+            gw.iter_mut()
+                .zip(w.iter())
+                .for_each(|(g, w)| *g = *g / total + l2 * w);
+            gb.iter_mut().for_each(|g| *g /= total);
             loss / total + 0.5 * l2 * w.iter().map(|w| w * w).sum::<f64>()
         };
         let search = Search {
@@ -207,5 +211,47 @@ impl Learner for Checked<LogisticRegressionParameters> {
             intercepts[class] = theta[n_weights + i] - mean;
         }
         Ok(LogisticRegression { weights, intercepts })
+    }
+}
+
+/// Rows that are worked on together: their scores stay in the cache.
+const BLOCK: usize = 512;
+
+/// Training rows.
+struct Rows<'a> {
+    x: ArrayView2<'a, f64>,
+    targets: &'a [usize],
+    weights: &'a [f64],
+}
+
+impl Rows<'_> {
+    /// The sum of weighted cross entropies of some rows, and its slopes by weight, shape (classes, features), and by
+    /// intercept.
+    fn loss(&self, rows: Range<usize>, w: ArrayView2<'_, f64>, b: &[f64]) -> (f64, Array2<f64>, Vec<f64>) {
+        let n = rows.len();
+        let x = self.x.slice_axis(Axis(0), Slice::from(rows.clone()));
+        let (targets, weights) = (&self.targets[rows.clone()], &self.weights[rows]);
+        // Rows lie side by side, so that the exponentials of many are computed at once.
+        let mut residual = w.dot(&x.t());
+        for (mut scores, b) in residual.rows_mut().into_iter().zip(b) {
+            scores += *b;
+        }
+        if !residual.is_standard_layout() {
+            residual = residual.as_standard_layout().into_owned();
+        }
+        let at_target = |(i, &target): (usize, &usize)| residual[(target, i)];
+        let at_targets: Vec<f64> = targets.iter().enumerate().map(at_target).collect();
+        let mut log_sums = Vec::with_capacity(n);
+        softmax_by_class(residual.as_slice_mut().unwrap_or_default(), n, &mut log_sums);
+        let mut loss = 0.0;
+        for (i, (&target, weight)) in targets.iter().zip(weights).enumerate() {
+            loss += weight * (log_sums[i] - at_targets[i]);
+            residual[(target, i)] -= 1.0;
+        }
+        for mut row in residual.rows_mut() {
+            row.iter_mut().zip(weights).for_each(|(r, weight)| *r *= weight);
+        }
+        let by_intercept = residual.rows().into_iter().map(|row| row.sum()).collect();
+        (loss, residual.dot(&x), by_intercept)
     }
 }

@@ -34,11 +34,11 @@ impl Parameters for GaussianNaiveBayesParameters {
 }
 
 /// Gaussian naive Bayes: within a class each feature is taken to be normal and independent of the others.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct GaussianNaiveBayes {
-    means: Array2<f64>,
-    variances: Array2<f64>,
-    log_priors: Array1<f64>,
+    pub(crate) means: Array2<f64>,
+    pub(crate) variances: Array2<f64>,
+    pub(crate) log_priors: Array1<f64>,
 }
 
 impl Learner for Checked<GaussianNaiveBayesParameters> {

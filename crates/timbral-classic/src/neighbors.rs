@@ -1,9 +1,9 @@
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::ClassicError;
 use crate::learner::{Checked, Classifier, Learner, Parameters, check_input, check_training};
+use crate::parallel;
 
 /// How far two rows are from each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,12 +67,12 @@ impl Parameters for KNeighborsParameters {
 /// k nearest neighbours: a row is of the class that is most frequent among the training rows nearest to it.
 ///
 /// Of rows at equal distance those that come first in the training data count as nearer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct KNeighbors {
-    parameters: KNeighborsParameters,
-    x: Array2<f64>,
-    y: Vec<usize>,
-    n_classes: usize,
+    pub(crate) parameters: KNeighborsParameters,
+    pub(crate) x: Array2<f64>,
+    pub(crate) y: Vec<usize>,
+    pub(crate) n_classes: usize,
 }
 
 impl Learner for Checked<KNeighborsParameters> {
@@ -97,8 +97,7 @@ impl KNeighbors {
     /// As [`Classifier::predict_proba`].
     pub fn neighbors(&self, x: ArrayView2<'_, f64>) -> Result<Vec<Vec<(usize, f64)>>, ClassicError> {
         check_input(x, self.x.ncols())?;
-        let rows: Vec<ArrayView1<'_, f64>> = x.rows().into_iter().collect();
-        Ok(rows.into_par_iter().map(|row| self.nearest(row)).collect())
+        Ok(parallel::map(x.nrows(), |i| self.nearest(x.row(i))))
     }
 
     fn nearest(&self, row: ArrayView1<'_, f64>) -> Vec<(usize, f64)> {

@@ -1,9 +1,10 @@
-use ndarray::{Array1, Array2, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView2, Axis, Slice};
 use serde::{Deserialize, Serialize};
 
 use crate::ClassicError;
 use crate::eigen::symmetric_eigen;
-use crate::learner::{Checked, Parameters, Transformer, check_input, check_rows, column_means};
+use crate::learner::{Checked, Parameters, Transformer, check_input, check_rows, column_moments};
+use crate::parallel;
 
 /// How many components a [`Pca`] keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -66,13 +67,13 @@ impl Checked<PcaParameters> {
                 "variances need at least two",
             ));
         }
-        let mean = column_means(x);
-        let centred = &x - &mean;
+        let (mean, squares) = column_moments(x);
         let freedom = (n - 1) as f64;
         // The smaller of the two products has the same eigenvalues.
         let (variance, mut components) = if p <= n {
-            symmetric_eigen(&(centred.t().dot(&centred) / freedom))?
+            symmetric_eigen(&(scatter(x, &mean, &squares) / freedom))?
         } else {
+            let centred = &x - &mean;
             let (values, vectors) = symmetric_eigen(&(centred.dot(&centred.t()) / freedom))?;
             (values, vectors.dot(&centred))
         };
@@ -114,17 +115,42 @@ impl Checked<PcaParameters> {
     }
 }
 
+/// Sum of the products of the features' distances from their means, shape (features, features); `squares` is its diagonal.
+fn scatter(x: ArrayView2<'_, f64>, mean: &Array1<f64>, squares: &Array1<f64>) -> Array2<f64> {
+    /// Rows that are worked on together.
+    const BLOCK: usize = 1024;
+    let (n, features) = x.dim();
+    // Where means are not larger than the spread, they can be taken from the sums afterwards without loss of digits.
+    let is_near_zero = mean.iter().zip(squares).all(|(m, s)| n as f64 * m * m <= *s);
+    let parts = parallel::map(n.div_ceil(BLOCK), |block| {
+        let rows = x.slice_axis(Axis(0), Slice::from(block * BLOCK..n.min((block + 1) * BLOCK)));
+        if is_near_zero {
+            return rows.t().dot(&rows);
+        }
+        let centred = &rows - mean;
+        centred.t().dot(&centred)
+    });
+    let mut sum = Array2::zeros((features, features));
+    parts.iter().for_each(|part| sum += part);
+    if is_near_zero {
+        for (mut row, m) in sum.rows_mut().into_iter().zip(mean) {
+            row.scaled_add(-(n as f64) * m, mean);
+        }
+    }
+    sum
+}
+
 /// Principal component analysis: rotates the features to the directions of largest variance and keeps the first.
 ///
 /// The entry of largest magnitude of each component is positive, so that signs do not depend on the machine. Features are
 /// centred, not scaled: put a [`StandardScaler`](crate::StandardScaler) before it where their units differ.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Pca {
-    mean: Array1<f64>,
-    components: Array2<f64>,
-    explained_variance: Array1<f64>,
-    explained_variance_ratio: Array1<f64>,
-    whiten: bool,
+    pub(crate) mean: Array1<f64>,
+    pub(crate) components: Array2<f64>,
+    pub(crate) explained_variance: Array1<f64>,
+    pub(crate) explained_variance_ratio: Array1<f64>,
+    pub(crate) whiten: bool,
 }
 
 impl Pca {

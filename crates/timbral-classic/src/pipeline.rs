@@ -11,6 +11,7 @@ use crate::scale::{
     MinMaxScaler, MinMaxScalerParameters, PowerTransformer, PowerTransformerParameters, StandardScaler,
     StandardScalerParameters,
 };
+use crate::select::{SelectKBest, SelectKBestParameters};
 use crate::svc::{Svc, SvcParameters};
 use crate::tree::{GradientBoosting, GradientBoostingParameters, RandomForest, RandomForestParameters};
 
@@ -27,6 +28,8 @@ pub enum TransformerParameters {
     Power(PowerTransformerParameters),
     /// Principal components.
     Pca(PcaParameters),
+    /// The features that tell most about the classes.
+    SelectKBest(SelectKBestParameters),
 }
 
 /// Parameters of any learner.
@@ -55,6 +58,7 @@ impl Parameters for TransformerParameters {
             Self::MinMax(p) => p.validate(),
             Self::Power(p) => p.validate(),
             Self::Pca(p) => p.validate(),
+            Self::SelectKBest(p) => p.validate(),
         }
     }
 }
@@ -91,8 +95,7 @@ impl Parameters for PipelineParameters {
 }
 
 /// Any fitted transformer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum FittedTransformer {
     /// Mean 0, standard deviation 1.
@@ -103,6 +106,8 @@ pub enum FittedTransformer {
     Power(PowerTransformer),
     /// Principal components.
     Pca(Pca),
+    /// The features that tell most about the classes.
+    SelectKBest(SelectKBest),
 }
 
 impl Transformer for FittedTransformer {
@@ -112,13 +117,13 @@ impl Transformer for FittedTransformer {
             Self::MinMax(t) => t.transform(x),
             Self::Power(t) => t.transform(x),
             Self::Pca(t) => t.transform(x),
+            Self::SelectKBest(t) => t.transform(x),
         }
     }
 }
 
 /// Any fitted learner.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum FittedLearner {
     /// Support vector classifier.
@@ -188,28 +193,34 @@ impl Learner for Checked<LearnerParameters> {
 }
 
 impl Checked<TransformerParameters> {
-    /// Learns from the rows of `x`.
+    /// Learns from the rows of `x`; a selection looks at their classes too, the others do not.
     ///
     /// # Errors
     ///
     /// [`ClassicError::Data`] and [`ClassicError::NotConverged`] as the transformer's own.
-    pub fn fit(&self, x: ArrayView2<'_, f64>) -> Result<FittedTransformer, ClassicError> {
+    pub fn fit(
+        &self,
+        x: ArrayView2<'_, f64>,
+        y: &[usize],
+        n_classes: usize,
+    ) -> Result<FittedTransformer, ClassicError> {
         use {FittedTransformer as Fitted, TransformerParameters as P};
         Ok(match &self.0 {
             P::Standard(p) => Fitted::Standard(Checked(*p).fit(x)?),
             P::MinMax(p) => Fitted::MinMax(Checked(*p).fit(x)?),
             P::Power(p) => Fitted::Power(Checked(*p).fit(x)?),
             P::Pca(p) => Fitted::Pca(Checked(*p).fit(x)?),
+            P::SelectKBest(p) => Fitted::SelectKBest(Checked(*p).fit(x, y, n_classes)?),
         })
     }
 }
 
 /// Transformers and a learner, fitted together on the same rows, so that nothing of the test data leaks into a scaler.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Pipeline {
-    transformers: Vec<FittedTransformer>,
-    learner: FittedLearner,
-    n_features: usize,
+    pub(crate) transformers: Vec<FittedTransformer>,
+    pub(crate) learner: FittedLearner,
+    pub(crate) n_features: usize,
 }
 
 impl Pipeline {
@@ -240,7 +251,7 @@ impl Learner for Checked<PipelineParameters> {
         let mut changed = x.to_owned();
         let mut transformers = Vec::with_capacity(self.0.transformers.len());
         for parameters in &self.0.transformers {
-            let fitted = Checked(parameters.clone()).fit(changed.view())?;
+            let fitted = Checked(parameters.clone()).fit(changed.view(), y, n_classes)?;
             changed = fitted.transform(changed.view())?;
             transformers.push(fitted);
         }

@@ -1,5 +1,4 @@
 use ndarray::{Array2, ArrayView2};
-use serde::{Deserialize, Serialize};
 
 use crate::ClassicError;
 use crate::learner::{check_training, softmax_rows};
@@ -7,9 +6,9 @@ use crate::learner::{check_training, softmax_rows};
 /// Temperature scaling (Guo et al. 2017): scores are divided by one number, so that probabilities are as sure as they are right.
 ///
 /// The order of the classes does not change. Fit it on rows that the model was not fitted on.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Temperature {
-    temperature: f64,
+    pub(crate) temperature: f64,
 }
 
 /// Smallest probability whose logarithm counts as a score.

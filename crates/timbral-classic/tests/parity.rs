@@ -7,6 +7,7 @@ use timbral_classic::{
     ClassWeight, Classifier, Components, Distance, Gamma, GaussianNaiveBayesParameters, KNeighborsParameters,
     Kernel, Learner, LogisticRegressionParameters, MinMaxScalerParameters, NeighborWeight, Parameters,
     PcaParameters, Penalty, PowerTransformerParameters, StandardScalerParameters, SvcParameters, Transformer,
+    f_classif, mutual_info_classif,
 };
 
 struct Golden(Value);
@@ -327,6 +328,27 @@ fn neighbours() {
             );
         }
     }
+}
+
+#[test]
+fn feature_scores() {
+    let golden = Golden::read();
+    let train = golden.matrix("train");
+    let y = golden.classes("train_y");
+    let x = train.slice_axis(Axis(1), Slice::from(0..5));
+    let (f, p) = f_classif(x, &y, 3).unwrap();
+    let row = |v: &Array1<f64>| v.clone().insert_axis(Axis(0));
+    close("F", row(&f).view(), &row(&golden.vector("f_statistics")), 1e-10);
+    for (ours, theirs) in p.iter().zip(&golden.vector("f_probabilities")) {
+        assert!((ours - theirs).abs() <= 1e-9 * theirs, "{ours} is not {theirs}");
+    }
+    for (n_neighbors, name) in [(3, "mutual_information"), (7, "mutual_information_7")] {
+        let ours = mutual_info_classif(x, &y, 3, n_neighbors, 5).unwrap();
+        close(name, row(&ours).view(), &row(&golden.vector(name)), 1e-9);
+    }
+    // The constant column says nothing.
+    let (f, p) = f_classif(train.view(), &y, 3).unwrap();
+    assert_eq!((f[5], p[5]), (0.0, 1.0));
 }
 
 #[test]

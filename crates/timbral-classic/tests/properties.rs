@@ -1,6 +1,9 @@
 //! What holds for every learner: determinism, probabilities, errors, and definitions checked the slow way.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what must hold")]
 
+mod common;
+
+use common::{Noise, all_learners, clouds, pipeline};
 use ndarray::{Array2, Axis, array};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -9,79 +12,8 @@ use timbral_classic::{
     KNeighborsParameters, Kernel, Learner, LearnerParameters, LogisticRegressionParameters, MaxFeatures,
     Parameters, PcaParameters, Penalty, Pipeline, PipelineParameters, PowerTransformerParameters,
     RandomForestParameters, Stacking, StackingParameters, StandardScalerParameters, SvcParameters,
-    Temperature, Transformer, TransformerParameters, Voting, VotingParameters,
+    Temperature, Transformer, Voting, VotingParameters,
 };
-
-/// A small generator, so that the data do not depend on a library.
-struct Noise(u64);
-
-impl Noise {
-    /// About normal: the sum of twelve uniform numbers less six.
-    fn next(&mut self) -> f64 {
-        (0..12).map(|_| self.uniform()).sum::<f64>() - 6.0
-    }
-
-    fn uniform(&mut self) -> f64 {
-        // Steele, Lea and Flood's SplitMix64.
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
-    }
-}
-
-/// Classes as clouds around corners, the further apart the larger `distance`.
-fn clouds(
-    rows: usize,
-    features: usize,
-    classes: usize,
-    distance: f64,
-    seed: u64,
-) -> (Array2<f64>, Vec<usize>) {
-    let mut noise = Noise(seed);
-    let centres = Array2::from_shape_fn((classes, features), |_| distance * noise.next());
-    let y: Vec<usize> = (0..rows).map(|i| i % classes).collect();
-    let x = Array2::from_shape_fn((rows, features), |(i, j)| centres[(y[i], j)] + noise.next());
-    (x, y)
-}
-
-fn all_learners() -> Vec<(&'static str, LearnerParameters)> {
-    use LearnerParameters as L;
-    vec![
-        (
-            "svc",
-            L::Svc(SvcParameters {
-                probability: true,
-                ..Default::default()
-            }),
-        ),
-        ("logistic", L::LogisticRegression(Default::default())),
-        ("neighbours", L::KNeighbors(Default::default())),
-        ("bayes", L::GaussianNaiveBayes(Default::default())),
-        (
-            "forest",
-            L::RandomForest(RandomForestParameters {
-                n_trees: 30,
-                ..Default::default()
-            }),
-        ),
-        (
-            "boosting",
-            L::GradientBoosting(GradientBoostingParameters {
-                n_rounds: 15,
-                ..Default::default()
-            }),
-        ),
-    ]
-}
-
-fn pipeline(learner: LearnerParameters) -> PipelineParameters {
-    PipelineParameters {
-        transformers: vec![TransformerParameters::Standard(Default::default())],
-        learner,
-    }
-}
 
 #[test]
 fn every_learner_learns_predicts_and_survives_serde() {
@@ -146,6 +78,33 @@ fn threads_change_nothing() {
         };
         assert_eq!(fit(1), fit(4), "{name}");
     }
+}
+
+#[test]
+fn threads_change_nothing_where_rows_are_worked_on_in_blocks() {
+    let (x, y) = clouds(9000, 16, 3, 0.3, 12);
+    let boosting = GradientBoostingParameters {
+        n_rounds: 2,
+        ..Default::default()
+    };
+    let fit = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        pool.install(|| {
+            let logistic = LogisticRegressionParameters {
+                tolerance: 1e-3,
+                ..Default::default()
+            };
+            (
+                boosting.check().unwrap().fit(x.view(), &y, 3).unwrap(),
+                logistic.check().unwrap().fit(x.view(), &y, 3).unwrap(),
+                PcaParameters::default().check().unwrap().fit(x.view()).unwrap(),
+            )
+        })
+    };
+    assert_eq!(fit(1), fit(3));
 }
 
 #[test]

@@ -75,6 +75,13 @@ pub(crate) fn fill_frames<T: Copy + Default>(
     }
 }
 
+/// Whether all elements of a spectrogram are fine. Goes through memory in its order, frame by frame, without a branch.
+pub(crate) fn all_fine<T: Copy>(array: &ArrayView2<'_, T>, fine: impl Fn(T) -> bool) -> bool {
+    array
+        .axis_iter(Axis(1))
+        .all(|frame| frame.fold(true, |ok, x| ok & fine(*x)))
+}
+
 /// Gives each frame of a spectrogram to `visit` as a slice. Frames that are not contiguous go through `row`.
 pub(crate) fn visit_frames<T: Copy>(
     array: &ArrayView2<'_, T>,

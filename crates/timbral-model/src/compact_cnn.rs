@@ -2,12 +2,13 @@ use candle_core::{D, Module, ModuleT, Result, Tensor};
 use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
 use timbral_nn::{
-    BatchNorm, BatchNormConfig, Conv2d, Conv2dConfig, Dropout, Linear, LinearConfig, Padding, TrainingClock,
-    batch_norm_1d, batch_norm_2d, conv2d, dropout, linear, max_over, mean_over, softmax,
+    BatchNorm, Conv2d, Conv2dConfig, Dropout, Padding, TrainingClock, batch_norm_1d, batch_norm_2d, conv2d,
+    dropout, max_over, mean_over,
 };
 
-use crate::ModelError;
-use crate::architecture::log_probabilities;
+use crate::summary::Walker;
+use crate::trunk::{at_least, check_bands, check_channels, check_crop, check_share, group_bands, norm, rule};
+use crate::{ModelError, Trunk};
 
 /// Sizes of a [`CompactCnn`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,7 +18,7 @@ pub struct CompactCnnConfig {
     pub bands: usize,
     /// Neighbouring bands averaged into one before the first convolution. Default: 2.
     pub bands_per_group: usize,
-    /// Output channels of each block. Default: 24, 48, 96, 128 (163 000 weights with ten classes).
+    /// Output channels of each block. Default: 24, 48, 96, 128 (166 000 weights with ten classes).
     pub channels: Vec<usize>,
     /// Share of the pooled values set to zero in training, in `[0, 1)`. Default: 0.4.
     pub dropout: f64,
@@ -45,51 +46,36 @@ impl CompactCnnConfig {
     /// # Errors
     /// [`ModelError::Config`] with the rule that is broken.
     pub fn validate(&self) -> std::result::Result<(), ModelError> {
-        let rule = |holds: bool, text: String| {
-            if holds {
-                Ok(())
-            } else {
-                Err(ModelError::Config(text))
-            }
-        };
-        rule(
-            (1..=1024).contains(&self.bands),
-            format!("{} bands, 1 to 1024 are allowed", self.bands),
-        )?;
-        rule(
-            self.bands_per_group > 0 && self.bands.is_multiple_of(self.bands_per_group),
-            format!(
-                "{} bands do not divide into groups of {}",
-                self.bands, self.bands_per_group
-            ),
-        )?;
-        rule(
-            (1..=10).contains(&self.channels.len()),
-            format!("{} blocks, 1 to 10 are allowed", self.channels.len()),
-        )?;
-        rule(
-            self.channels.iter().all(|c| (1..=4096).contains(c)),
-            format!("channels {:?}, each must be 1 to 4096", self.channels),
-        )?;
+        check_bands(self.bands, self.bands_per_group)?;
+        check_channels(&self.channels)?;
         rule(
             (self.bands / self.bands_per_group) >> self.channels.len() > 0,
-            format!(
-                "{} groups of bands cannot be halved {} times",
-                self.bands / self.bands_per_group,
-                self.channels.len()
-            ),
+            || {
+                format!(
+                    "{} groups of bands cannot be halved {} times",
+                    self.bands / self.bands_per_group,
+                    self.channels.len()
+                )
+            },
         )?;
-        rule(
-            self.crop_frames == 0 || (16..=65_536).contains(&self.crop_frames),
-            format!(
-                "crops of {} frames, 0 or 16 to 65536 are allowed",
-                self.crop_frames
-            ),
-        )?;
-        rule(
-            (0.0..1.0).contains(&self.dropout),
-            format!("dropout {}, it must be in [0, 1)", self.dropout),
-        )
+        check_crop(self.crop_frames)?;
+        check_share("dropout", self.dropout)
+    }
+
+    pub(crate) fn walk(&self, walker: &mut Walker) {
+        let frames = walker.width().max(self.min_frames());
+        let groups = self.bands / self.bands_per_group;
+        walker.reshape("bands", "mean of bands", &[groups, frames]);
+        walker.batch_norm("input", false);
+        walker.branch_from(&[1, groups, frames]);
+        for (i, &channels) in self.channels.iter().enumerate() {
+            walker.conv2d(&format!("block{i}.conv"), channels, (3, 3), (1, 1));
+            walker.batch_norm(&format!("block{i}.norm"), true);
+            walker.max_pool(&format!("block{i}.pool"), (2, 2));
+        }
+        let channels = self.channels.last().copied().unwrap_or(0);
+        walker.reshape("pool", "mean and max over time", &[2 * channels]);
+        walker.reshape("dropout", "dropout", &[2 * channels]);
     }
 
     /// Frames below which the input is repeated: every block halves them once.
@@ -102,7 +88,7 @@ impl CompactCnnConfig {
 ///
 /// Bands are averaged in groups and normalised each by itself (batch normalisation, which learns their level); blocks
 /// of 3x3 convolution, batch normalisation, ReLU and 2x2 max pooling follow; then the mean over frequency, and mean and
-/// maximum over time side by side; dropout; one linear layer. After the networks that Choi et al. ("Automatic tagging
+/// maximum over time side by side; dropout; one linear layer makes the logits. After the networks that Choi et al. ("Automatic tagging
 /// using deep convolutional neural networks", ISMIR 2016) made common, with the time axis left open.
 #[derive(Debug)]
 pub struct CompactCnn {
@@ -110,24 +96,14 @@ pub struct CompactCnn {
     input: BatchNorm,
     blocks: Vec<(Conv2d, BatchNorm)>,
     dropout: Dropout,
-    output: Linear,
 }
 
 impl CompactCnn {
-    /// Builds the network for `classes` outputs with the weights of `vb`.
+    /// Builds the network, up to its last layer, with the weights of `vb`.
     ///
     /// # Errors
     /// When `vb` lacks a weight or holds it in another shape.
-    pub fn new(
-        config: &CompactCnnConfig,
-        classes: usize,
-        clock: &TrainingClock,
-        vb: VarBuilder<'_>,
-    ) -> Result<Self> {
-        let norm = |channels| BatchNormConfig {
-            channels,
-            ..BatchNormConfig::default()
-        };
+    pub fn new(config: &CompactCnnConfig, clock: &TrainingClock, vb: VarBuilder<'_>) -> Result<Self> {
         let input = batch_norm_1d(norm(config.bands / config.bands_per_group), vb.pp("input"))?;
         let mut blocks = Vec::with_capacity(config.channels.len());
         let mut in_channels = 1;
@@ -146,81 +122,33 @@ impl CompactCnn {
             ));
             in_channels = out_channels;
         }
-        let shape = LinearConfig {
-            in_features: 2 * in_channels,
-            out_features: classes,
-            bias: true,
-        };
         Ok(Self {
             config: config.clone(),
             input,
             blocks,
             dropout: dropout(config.dropout, clock, &vb.pp("dropout"))?,
-            output: linear(shape, vb.pp("output"))?,
         })
-    }
-
-    /// `(batch, bands, frames)` to `(batch, 1, groups, frames)`, at least as long as the pooling needs.
-    fn prepare(&self, x: &Tensor, train: bool) -> Result<Tensor> {
-        let (batch, bands, frames) = x.dims3()?;
-        if bands != self.config.bands || frames == 0 {
-            candle_core::bail!(
-                "a spectrogram of {bands} bands and {frames} frames was given, {} bands and at least 1 frame are needed",
-                self.config.bands
-            );
-        }
-        let groups = bands / self.config.bands_per_group;
-        let x = x
-            .reshape((batch, groups, self.config.bands_per_group, frames))?
-            .mean(2)?;
-        let x = self.input.forward_t(&x, train)?;
-        let least = self.config.min_frames();
-        let x = if frames < least {
-            x.repeat((1, 1, least.div_ceil(frames)))?
-        } else {
-            x
-        };
-        x.unsqueeze(1)
     }
 }
 
-impl CompactCnn {
-    /// Logits of spectrograms as they are, without crops.
-    fn logits(&self, x: &Tensor, train: bool) -> Result<Tensor> {
-        let mut x = self.prepare(x, train)?;
+impl Trunk for CompactCnn {
+    fn features(&self, x: &Tensor, train: bool) -> Result<Tensor> {
+        let x = at_least(x, self.config.bands, 1)?;
+        let x = self
+            .input
+            .forward_t(&group_bands(&x, self.config.bands_per_group)?, train)?;
+        // Repeated after the normalisation, whose batch statistics a repeated frame would shift.
+        let groups = self.config.bands / self.config.bands_per_group;
+        let mut x = at_least(&x, groups, self.config.min_frames())?.unsqueeze(1)?;
         for (conv, norm) in &self.blocks {
             x = norm.forward_relu_max_pool_t(&conv.forward(&x)?, train, (2, 2))?;
         }
         let x = mean_over(&x, 2)?;
         let pooled = Tensor::cat(&[mean_over(&x, D::Minus1)?, max_over(&x, D::Minus1)?], 1)?;
-        self.output.forward(&self.dropout.forward_t(&pooled, train)?)
+        self.dropout.forward_t(&pooled, train)
     }
-}
 
-impl ModuleT for CompactCnn {
-    fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
-        let (frames, crop) = (x.dim(D::Minus1)?, self.config.crop_frames);
-        if train || crop == 0 || frames <= crop {
-            return self.logits(x, train);
-        }
-        let starts = crop_starts(frames, crop);
-        let crops = starts
-            .iter()
-            .map(|&start| x.narrow(2, start, crop))
-            .collect::<Result<Vec<_>>>()?;
-        let rows = softmax(&self.logits(&Tensor::cat(&crops, 0)?, false)?, D::Minus1)?;
-        let (rows_all, classes) = rows.dims2()?;
-        log_probabilities(
-            &rows
-                .reshape((starts.len(), rows_all / starts.len(), classes))?
-                .mean(0)?,
-        )
+    fn crop_frames(&self) -> usize {
+        self.config.crop_frames
     }
-}
-
-/// Starts of crops that overlap by about half, from the first frame to the last and evenly spaced.
-fn crop_starts(frames: usize, crop: usize) -> Vec<usize> {
-    let room = frames - crop;
-    let steps = room.div_ceil((crop / 2).max(1)).max(1);
-    (0..=steps).map(|i| i * room / steps).collect()
 }

@@ -1,7 +1,8 @@
 use candle_core::{ModuleT, Result, Tensor};
 
-use crate::Network;
 use crate::architecture::{log_probabilities, probabilities};
+use crate::trunk::cropped_features;
+use crate::{Network, Trunk};
 
 /// Mean of the class probabilities of several networks over the same input.
 ///
@@ -28,5 +29,25 @@ impl ModuleT for Ensemble {
             .map(|m| probabilities(m.as_ref(), x))
             .collect::<Result<Vec<_>>>()?;
         log_probabilities(&Tensor::stack(&rows, 0)?.mean(0)?)
+    }
+}
+
+/// Features of several networks side by side.
+#[derive(Debug)]
+pub(crate) struct JoinedTrunks(pub(crate) Vec<Box<dyn Trunk>>);
+
+impl Trunk for JoinedTrunks {
+    fn features(&self, x: &Tensor, train: bool) -> Result<Tensor> {
+        let parts = self
+            .0
+            .iter()
+            .map(|trunk| cropped_features(trunk.as_ref(), x, train))
+            .collect::<Result<Vec<_>>>()?;
+        Tensor::cat(&parts, 1)
+    }
+
+    /// Members cut by themselves, each as it was trained.
+    fn crop_frames(&self) -> usize {
+        0
     }
 }

@@ -49,6 +49,8 @@ pub struct Header {
 pub enum Kind {
     /// A neural network run by candle.
     Network,
+    /// A model of `timbral-classic`.
+    Classic,
 }
 
 impl Header {
@@ -108,6 +110,13 @@ impl Header {
             if !seen.insert(label) {
                 return Err(ModelError::Malformed(format!("label {label:?} stands twice")));
             }
+        }
+        let classic = matches!(self.architecture, Architecture::Classic(_));
+        if classic != (self.kind == Kind::Classic) {
+            let kind = self.kind;
+            return Err(ModelError::Malformed(format!(
+                "the architecture is none of kind {kind:?}"
+            )));
         }
         self.architecture.validate()
     }

@@ -8,6 +8,7 @@ use candle_nn::{Init, VarBuilder};
 use timbral_nn::TrainingClock;
 
 use crate::architecture::probabilities;
+use crate::transfer::TRUNK;
 use crate::{Header, ModelError, ModelFile, Network};
 
 /// A model ready to answer: network, labels and everything else that its file says.
@@ -93,6 +94,29 @@ impl Model {
     /// [`ModelError::Shape`] when there is no window.
     pub fn aggregate(&self, windows: &[Vec<f32>]) -> std::result::Result<Vec<f32>, ModelError> {
         self.header.aggregation.aggregate(windows)
+    }
+}
+
+impl ModelFile {
+    /// The tensors below the last layer, named as a [`Transfer`](crate::Transfer) over this network names them: the
+    /// initial weights of its trunk.
+    ///
+    /// # Errors
+    /// As [`Model::from_file`].
+    pub fn trunk_tensors(&self) -> std::result::Result<BTreeMap<String, Tensor>, ModelError> {
+        self.header.validate()?;
+        let taken = Arc::new(Mutex::new(BTreeSet::new()));
+        let backend = FileWeights {
+            tensors: &self.tensors,
+            taken: taken.clone(),
+        };
+        let vb = VarBuilder::from_backend(Box::new(backend), DType::F32, Device::Cpu);
+        self.header.architecture.build_trunk(&TrainingClock::new(0), vb)?;
+        let taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(taken
+            .iter()
+            .filter_map(|name| Some((format!("{TRUNK}.{name}"), self.tensors.get(name)?.clone())))
+            .collect())
     }
 }
 

@@ -157,14 +157,7 @@ impl LogMelStatistics {
         let edges = config.bin_edges();
         let bins = edges.len() - 1;
 
-        let cosines = matrix(bands, config.coefficients, |band, k| {
-            let scale = if k == 0 {
-                (1.0 / bands as f64).sqrt()
-            } else {
-                (2.0 / bands as f64).sqrt()
-            };
-            scale * (std::f64::consts::PI * k as f64 * (band as f64 + 0.5) / bands as f64).cos()
-        })?;
+        let cosines = cosines(bands, config.coefficients)?;
         let grouping = matrix(bands, groups, |band, group| {
             if band / config.bands_per_group == group {
                 1.0 / config.bands_per_group as f64
@@ -279,6 +272,18 @@ impl LogMelStatistics {
         let pooled = (power / starts.len() as f64)?.broadcast_matmul(&self.pooling)?;
         (pooled + ENERGY_FLOOR)?.log()?.flatten_from(1)
     }
+}
+
+/// The orthonormal DCT-II of log-mel bands, `(bands, coefficients)`: its product with a frame is the cepstrum.
+pub(crate) fn cosines(bands: usize, coefficients: usize) -> Result<Tensor> {
+    matrix(bands, coefficients, |band, k| {
+        let scale = if k == 0 {
+            (1.0 / bands as f64).sqrt()
+        } else {
+            (2.0 / bands as f64).sqrt()
+        };
+        scale * (std::f64::consts::PI * k as f64 * (band as f64 + 0.5) / bands as f64).cos()
+    })
 }
 
 fn matrix(rows: usize, columns: usize, value: impl Fn(usize, usize) -> f64) -> Result<Tensor> {

@@ -1,13 +1,12 @@
 use candle_core::{Module, ModuleT, Result, Tensor};
 use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
-use timbral_nn::{
-    BatchNorm, BatchNormConfig, Dropout, Linear, LinearConfig, TrainingClock, batch_norm_1d, dropout, linear,
-    relu,
-};
+use timbral_nn::{BatchNorm, Dropout, Linear, TrainingClock, batch_norm_1d, dropout, linear, relu};
 
-use crate::ModelError;
 use crate::statistics::{LogMelStatistics, StatisticsConfig};
+use crate::summary::Walker;
+use crate::trunk::{dense, norm};
+use crate::{ModelError, Trunk};
 
 /// Sizes of a [`StatisticsNet`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,6 +55,17 @@ impl StatisticsNetConfig {
         }
         Ok(())
     }
+
+    pub(crate) fn walk(&self, walker: &mut Walker) {
+        let width = self.statistics.len();
+        walker.reshape("statistics", "statistics over time", &[width]);
+        walker.batch_norm("scaler", false);
+        walker.reshape("input_dropout", "dropout", &[width]);
+        for (i, &units) in self.hidden.iter().enumerate() {
+            walker.linear(&format!("hidden{i}"), units, "dense, ReLU");
+            walker.reshape("dropout", "dropout", &[units]);
+        }
+    }
 }
 
 /// A dense network over [`LogMelStatistics`]: batch normalisation as a scaler, then dense layers with ReLU and dropout.
@@ -66,73 +76,57 @@ pub struct StatisticsNet {
     input_dropout: Dropout,
     hidden: Vec<Linear>,
     dropout: Dropout,
-    output: Linear,
 }
 
 impl StatisticsNet {
-    /// Builds the network for `classes` outputs with the weights of `vb`.
+    /// Builds the network, up to its last layer, with the weights of `vb`.
     ///
     /// # Errors
-    /// [`ModelError::Config`] for sizes that break a rule, [`ModelError::Shape`] when `vb` lacks a weight or holds it in
-    /// another shape.
+    /// [`ModelError::Config`] for a configuration that breaks its rules, [`ModelError::Shape`] when `vb` lacks a weight
+    /// or holds it in another shape.
     pub fn new(
         config: &StatisticsNetConfig,
-        classes: usize,
         clock: &TrainingClock,
         vb: VarBuilder<'_>,
     ) -> std::result::Result<Self, ModelError> {
         let statistics = LogMelStatistics::new(&config.statistics)?;
-        Self::with_statistics(config, statistics, classes, clock, vb)
-            .map_err(|e| ModelError::Shape(e.to_string()))
+        Self::layers(config, statistics, clock, &vb).map_err(|e| ModelError::Shape(e.to_string()))
     }
 
-    fn with_statistics(
+    fn layers(
         config: &StatisticsNetConfig,
         statistics: LogMelStatistics,
-        classes: usize,
         clock: &TrainingClock,
-        vb: VarBuilder<'_>,
+        vb: &VarBuilder<'_>,
     ) -> Result<Self> {
         let mut width = config.statistics.len();
-        let scaler = BatchNormConfig {
-            channels: width,
-            ..BatchNormConfig::default()
-        };
-        let scaler = batch_norm_1d(scaler, vb.pp("scaler"))?;
-        let mut dense = |units: usize, vb: VarBuilder<'_>| {
-            let layer = linear(
-                LinearConfig {
-                    in_features: width,
-                    out_features: units,
-                    bias: true,
-                },
-                vb,
-            );
-            width = units;
-            layer
-        };
+        let scaler = batch_norm_1d(norm(width), vb.pp("scaler"))?;
         let mut hidden = Vec::with_capacity(config.hidden.len());
         for (i, &units) in config.hidden.iter().enumerate() {
-            hidden.push(dense(units, vb.pp(format!("hidden{i}")))?);
+            hidden.push(linear(dense(width, units), vb.pp(format!("hidden{i}")))?);
+            width = units;
         }
         Ok(Self {
             statistics,
             scaler,
             input_dropout: dropout(config.input_dropout, clock, &vb.pp("input_dropout"))?,
-            output: dense(classes, vb.pp("output"))?,
             hidden,
             dropout: dropout(config.dropout, clock, &vb.pp("dropout"))?,
         })
     }
 }
 
-impl ModuleT for StatisticsNet {
-    fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
+impl Trunk for StatisticsNet {
+    fn features(&self, x: &Tensor, train: bool) -> Result<Tensor> {
         let x = self.scaler.forward_t(&self.statistics.forward(x)?, train)?;
         let mut x = self.input_dropout.forward_t(&x, train)?;
         for layer in &self.hidden {
             x = self.dropout.forward_t(&relu(&layer.forward(&x)?)?, train)?;
         }
-        self.output.forward(&x)
+        Ok(x)
+    }
+
+    fn crop_frames(&self) -> usize {
+        0
     }
 }

@@ -82,16 +82,35 @@ impl TensorFile {
     pub fn to_bytes(&self) -> Result<Vec<u8>, ModelError> {
         let mut data = Vec::with_capacity(self.tensors.len());
         for (name, tensor) in &self.tensors {
-            let values = tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
-            let raw: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-            data.push((name.as_str(), tensor.dims().to_vec(), raw));
+            let flat = tensor.flatten_all()?;
+            let (dtype, raw): (Dtype, Vec<u8>) = match tensor.dtype() {
+                DType::F64 => (
+                    Dtype::F64,
+                    flat.to_vec1::<f64>()?
+                        .iter()
+                        .flat_map(|v| v.to_le_bytes())
+                        .collect(),
+                ),
+                DType::U32 => (
+                    Dtype::U32,
+                    flat.to_vec1::<u32>()?
+                        .iter()
+                        .flat_map(|v| v.to_le_bytes())
+                        .collect(),
+                ),
+                _ => {
+                    let values = flat.to_dtype(DType::F32)?.to_vec1::<f32>()?;
+                    (Dtype::F32, values.iter().flat_map(|v| v.to_le_bytes()).collect())
+                }
+            };
+            data.push((name.as_str(), dtype, tensor.dims().to_vec(), raw));
         }
         let malformed = |e| ModelError::Malformed(format!("safetensors: {e}"));
         let mut views = Vec::with_capacity(data.len());
-        for (name, dims, raw) in &data {
+        for (name, dtype, dims, raw) in &data {
             views.push((
                 *name,
-                TensorView::new(Dtype::F32, dims.clone(), raw).map_err(malformed)?,
+                TensorView::new(*dtype, dims.clone(), raw).map_err(malformed)?,
             ));
         }
         let metadata = HashMap::from([(TEXT_KEY.to_owned(), self.text.clone())]);
@@ -112,21 +131,36 @@ impl TensorFile {
 }
 
 fn read_tensor(name: &str, view: &TensorView<'_>) -> Result<Tensor, ModelError> {
-    if view.dtype() != Dtype::F32 {
-        return Err(ModelError::Unsupported(format!(
-            "tensor {name} is {:?}, F32 is read",
-            view.dtype()
-        )));
+    let finite =
+        |values: &mut dyn Iterator<Item = f64>| match values.enumerate().find(|(_, v)| !v.is_finite()) {
+            None => Ok(()),
+            Some((position, value)) => Err(ModelError::Malformed(format!(
+                "tensor {name} holds {value} at {position}"
+            ))),
+        };
+    let (shape, device) = (view.shape(), &Device::Cpu);
+    match view.dtype() {
+        Dtype::F32 => {
+            let chunks = view.data().as_chunks::<4>().0;
+            let values: Vec<f32> = chunks.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+            finite(&mut values.iter().map(|v| f64::from(*v)))?;
+            Ok(Tensor::from_vec(values, shape, device)?)
+        }
+        Dtype::F64 => {
+            let chunks = view.data().as_chunks::<8>().0;
+            let values: Vec<f64> = chunks.iter().map(|&bytes| f64::from_le_bytes(bytes)).collect();
+            finite(&mut values.iter().copied())?;
+            Ok(Tensor::from_vec(values, shape, device)?)
+        }
+        Dtype::U32 => {
+            let chunks = view.data().as_chunks::<4>().0;
+            let values: Vec<u32> = chunks.iter().map(|&bytes| u32::from_le_bytes(bytes)).collect();
+            Ok(Tensor::from_vec(values, shape, device)?)
+        }
+        other => Err(ModelError::Unsupported(format!(
+            "tensor {name} is {other:?}, F32, F64 and U32 are read"
+        ))),
     }
-    let (chunks, _) = view.data().as_chunks::<4>();
-    let values: Vec<f32> = chunks.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
-    if let Some(position) = values.iter().position(|v| !v.is_finite()) {
-        return Err(ModelError::Malformed(format!(
-            "tensor {name} holds {} at {position}",
-            values[position]
-        )));
-    }
-    Ok(Tensor::from_vec(values, view.shape(), &Device::Cpu)?)
 }
 
 /// Writes a file so that a reader sees the old content or the new one, never a part, whatever interrupts.

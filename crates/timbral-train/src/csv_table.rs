@@ -72,16 +72,14 @@ impl CsvTable {
         Self::new(path, header, records, comments)
     }
 
-    /// A table of another format; missing values are empty fields.
+    /// A table that was read from another format.
     #[cfg(feature = "parquet")]
-    pub(crate) fn of_rows(
+    pub(crate) fn of_records(
         path: &Path,
         header: Vec<String>,
-        rows: Vec<Vec<Option<String>>>,
+        records: Vec<StringRecord>,
     ) -> Result<Self, TrainError> {
-        let record = |row: Vec<Option<String>>| row.into_iter().map(Option::unwrap_or_default).collect();
-        let records = (1..).zip(rows.into_iter().map(record)).collect();
-        Self::new(path, header, records, Vec::new())
+        Self::new(path, header, (1..).zip(records).collect(), Vec::new())
     }
 
     fn new(

@@ -64,6 +64,9 @@ pub enum TrainError {
     /// A network could not be trained: the loss or a gradient is not finite, or a layer refused its input.
     #[error(transparent)]
     Network(#[from] timbral_nn::Error),
+    /// A classic learner could not be fitted or applied.
+    #[error(transparent)]
+    Classic(#[from] timbral_classic::ClassicError),
     /// A set of features could not be planned or computed.
     #[error(transparent)]
     Features(#[from] timbral_features::FeatureError),

@@ -2,9 +2,11 @@
 
 mod atomic;
 mod cache;
+mod classic;
 mod csv_table;
 mod error;
 mod groups;
+mod inventory;
 mod manifest;
 mod metrics;
 mod report;
@@ -16,9 +18,11 @@ mod track;
 mod training;
 
 pub use cache::{CacheKey, FeatureCache};
+pub use classic::{ClassicCrossValidation, cross_validate_classic, fit_classic};
 pub use error::{Leak, TrainError};
 pub use groups::GroupTable;
-pub use manifest::{Manifest, ManifestEntry};
+pub use inventory::{ClassInventory, Duplicate, FileReport, Inventory};
+pub use manifest::{FMA_ARCHIVES, FmaSubset, LabelMap, Manifest, ManifestEntry, verify_archive};
 pub use metrics::{
     BootstrapConfig, ClassScores, ConfusionMatrix, Interval, McNemar, Predictions, TrackPredictions,
     bootstrap, mcnemar,

@@ -44,14 +44,15 @@ impl Classifier {
     /// [`Error::Features`] when it is impossible.
     pub fn new(model: Model) -> Result<Self, Error> {
         let front_end = FrontEnd::from_json(&model.header().front_end)?;
-        let (given, needed) = (front_end.log_mel.mel.n_mels, model.header().architecture.bands());
+        let front_end = front_end.plan()?;
+        let (given, needed) = (front_end.n_rows(), model.header().architecture.bands());
         if given != needed {
             return Err(Error::FrontEnd(format!(
-                "{given} mel bands are computed, the network takes {needed}"
+                "{given} mel bands or features are computed, the model takes {needed}"
             )));
         }
         Ok(Self {
-            front_end: front_end.plan()?,
+            front_end,
             model,
             middle: None,
         })

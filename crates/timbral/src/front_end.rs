@@ -1,21 +1,94 @@
 use candle_core::{Device, Tensor};
-use ndarray::Array2;
+use ndarray::{Array1, Array2, Axis};
 use serde::{Deserialize, Serialize};
-use timbral_features::{LogMelConfig, LogMelSpectrogram};
+use timbral_features::{FeatureError, FeatureSet, FeatureSetConfig, LogMelConfig, LogMelSpectrogram};
 use timbral_segment::{Cut, LastWindow, SegmentConfig, Segmenter, Span};
 
 use crate::Error;
 
+/// Samples that a sound needs at least where the features do not say: one frame of the usual length.
+const SHORTEST: usize = 2048;
+
 /// What a model hears: sample rate, windows and features. It stands in the model file, and serving is built from it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Fields", into = "Fields")]
 pub struct FrontEnd {
     /// Length of a window in seconds. A shorter sound is one window, as long as it is.
     pub window_seconds: f64,
     /// Distance between the starts of windows in seconds. What is left after the last whole window is not used.
     pub hop_seconds: f64,
-    /// Log-mel spectrogram of each window; its sample rate is the rate that audio is resampled to.
-    pub log_mel: LogMelConfig,
+    /// What is computed of each window; its sample rate is the rate that audio is resampled to.
+    pub features: WindowFeatures,
+}
+
+/// What is computed of each window.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum WindowFeatures {
+    /// A log-mel spectrogram, `(bands, frames)`: `log_mel` in files.
+    LogMel(LogMelConfig),
+    /// One value for each column of a feature set, `(columns, 1)`: `feature_set` in files.
+    FeatureSet(FeatureSetConfig),
+    /// The samples themselves, `(1, samples)`: `waveform` in files.
+    Waveform(WaveformConfig),
+}
+
+/// The samples of a window as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WaveformConfig {
+    /// Samples per second that audio is resampled to.
+    pub sample_rate: u32,
+}
+
+/// A [`FrontEnd`] as files spell it.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fields {
+    window_seconds: f64,
+    hop_seconds: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    log_mel: Option<LogMelConfig>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    feature_set: Option<FeatureSetConfig>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    waveform: Option<WaveformConfig>,
+}
+
+impl TryFrom<Fields> for FrontEnd {
+    type Error = &'static str;
+
+    fn try_from(fields: Fields) -> Result<Self, Self::Error> {
+        let features = match (fields.log_mel, fields.feature_set, fields.waveform) {
+            (Some(config), None, None) => WindowFeatures::LogMel(config),
+            (None, Some(config), None) => WindowFeatures::FeatureSet(config),
+            (None, None, Some(config)) => WindowFeatures::Waveform(config),
+            _ => return Err("a front end has one of log_mel, feature_set and waveform"),
+        };
+        Ok(Self {
+            window_seconds: fields.window_seconds,
+            hop_seconds: fields.hop_seconds,
+            features,
+        })
+    }
+}
+
+impl From<FrontEnd> for Fields {
+    fn from(front_end: FrontEnd) -> Self {
+        let mut fields = Self {
+            window_seconds: front_end.window_seconds,
+            hop_seconds: front_end.hop_seconds,
+            log_mel: None,
+            feature_set: None,
+            waveform: None,
+        };
+        match front_end.features {
+            WindowFeatures::LogMel(config) => fields.log_mel = Some(config),
+            WindowFeatures::FeatureSet(config) => fields.feature_set = Some(config),
+            WindowFeatures::Waveform(config) => fields.waveform = Some(config),
+        }
+        fields
+    }
 }
 
 /// A [`FrontEnd`] made ready: immutable, to be shared between threads.
@@ -25,7 +98,24 @@ pub struct FrontEndPlan {
     window_samples: usize,
     min_samples: usize,
     sample_rate: u32,
-    log_mel: LogMelSpectrogram,
+    features: Plan,
+}
+
+#[derive(Debug)]
+enum Plan {
+    LogMel(Box<LogMelSpectrogram>),
+    FeatureSet(FeatureSet),
+    Waveform,
+}
+
+impl Plan {
+    fn compute(&self, samples: &[f32]) -> Result<Array2<f32>, FeatureError> {
+        match self {
+            Self::LogMel(plan) => plan.compute(samples),
+            Self::FeatureSet(set) => Ok(set.compute(samples)?.mapv(|v| v as f32).insert_axis(Axis(1))),
+            Self::Waveform => Ok(Array1::from(samples.to_vec()).insert_axis(Axis(0))),
+        }
+    }
 }
 
 /// A window of a track as the model sees it.
@@ -35,8 +125,8 @@ pub struct FeatureWindow {
     pub start: f64,
     /// End in seconds from the start of the samples.
     pub end: f64,
-    /// Log-mel spectrogram in dB, `(bands, frames)`, each frame contiguous in memory.
-    pub log_mel: Array2<f32>,
+    /// Log-mel spectrogram in dB, `(bands, frames)`, columns of a feature set, `(columns, 1)`, or samples, `(1, samples)`.
+    pub features: Array2<f32>,
 }
 
 impl FrontEnd {
@@ -62,7 +152,11 @@ impl FrontEnd {
     /// [`Error::Segment`] or [`Error::Features`] with the rule that is broken, [`Error::FrontEnd`] for a window shorter
     /// than one analysis frame.
     pub fn plan(&self) -> Result<FrontEndPlan, Error> {
-        let sample_rate = self.log_mel.mel.sample_rate;
+        let (sample_rate, min_samples) = match &self.features {
+            WindowFeatures::LogMel(config) => (config.mel.sample_rate, config.mel.n_fft),
+            WindowFeatures::FeatureSet(config) => (config.sample_rate, SHORTEST),
+            WindowFeatures::Waveform(config) => (config.sample_rate, SHORTEST),
+        };
         let config = SegmentConfig {
             cut: Cut::Sliding {
                 length: Span::Seconds(self.window_seconds),
@@ -73,24 +167,37 @@ impl FrontEnd {
         };
         let segmenter = Segmenter::new(config, sample_rate)?;
         let window_samples = segmenter.window_length().unwrap_or_default();
-        let min_samples = self.log_mel.mel.n_fft;
         if window_samples < min_samples {
             return Err(Error::FrontEnd(format!(
                 "a window of {window_samples} samples is shorter than an analysis frame of {min_samples}"
             )));
         }
-        let log_mel = LogMelSpectrogram::new(self.log_mel.clone())?;
+        let features = match &self.features {
+            WindowFeatures::LogMel(config) => Plan::LogMel(Box::new(LogMelSpectrogram::new(config.clone())?)),
+            WindowFeatures::FeatureSet(config) => Plan::FeatureSet(FeatureSet::new(config.clone())?),
+            WindowFeatures::Waveform(_) => Plan::Waveform,
+        };
         Ok(FrontEndPlan {
             segmenter,
             window_samples,
             min_samples,
             sample_rate,
-            log_mel,
+            features,
         })
     }
 }
 
 impl FrontEndPlan {
+    /// Number of rows of each window's features: mel bands, columns of a feature set, or 1 for samples.
+    #[must_use]
+    pub fn n_rows(&self) -> usize {
+        match &self.features {
+            Plan::LogMel(plan) => plan.n_mels(),
+            Plan::FeatureSet(set) => set.columns().len(),
+            Plan::Waveform => 1,
+        }
+    }
+
     /// The sample rate that [`windows`](Self::windows) takes, in hertz.
     #[must_use]
     pub fn sample_rate(&self) -> u32 {
@@ -104,7 +211,7 @@ impl FrontEndPlan {
     /// As [`windows`](Self::windows).
     pub fn spectrogram(&self, samples: &[f32], what: &str) -> Result<Array2<f32>, Error> {
         self.check(samples, what)?;
-        Ok(self.log_mel.compute(samples)?)
+        Ok(self.features.compute(samples)?)
     }
 
     /// Cuts mono samples at [`sample_rate`](Self::sample_rate) into windows and computes the features of each.
@@ -120,7 +227,7 @@ impl FrontEndPlan {
             Ok(FeatureWindow {
                 start: self.seconds(start),
                 end: self.seconds(start + window.len()),
-                log_mel: self.log_mel.compute(window)?,
+                features: self.features.compute(window)?,
             })
         };
         if samples.len() <= self.window_samples {
@@ -161,17 +268,17 @@ pub fn batch(windows: &[FeatureWindow]) -> Result<Tensor, Error> {
     let Some(first) = windows.first() else {
         return Err(Error::FrontEnd("a batch of no windows".into()));
     };
-    let (bands, frames) = first.log_mel.dim();
+    let (bands, frames) = first.features.dim();
     let mut values: Vec<f32> = Vec::with_capacity(windows.len() * bands * frames);
     for window in windows {
-        if window.log_mel.dim() != (bands, frames) {
-            let other = window.log_mel.dim();
+        if window.features.dim() != (bands, frames) {
+            let other = window.features.dim();
             return Err(Error::FrontEnd(format!(
                 "windows of shape {:?} and {other:?}",
                 (bands, frames)
             )));
         }
-        values.extend(&window.log_mel);
+        values.extend(&window.features);
     }
     Tensor::from_vec(values, (windows.len(), bands, frames), &Device::Cpu)
         .map_err(|e| Error::FrontEnd(e.to_string()))

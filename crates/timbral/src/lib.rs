@@ -9,5 +9,5 @@ mod verdict;
 pub use batch::audio_files;
 pub use classifier::Classifier;
 pub use error::Error;
-pub use front_end::{FeatureWindow, FrontEnd, FrontEndPlan, batch};
+pub use front_end::{FeatureWindow, FrontEnd, FrontEndPlan, WaveformConfig, WindowFeatures, batch};
 pub use verdict::{Score, Verdict, WindowVerdict};

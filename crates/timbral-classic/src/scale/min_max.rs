@@ -62,11 +62,11 @@ impl Checked<MinMaxScalerParameters> {
 }
 
 /// Brings each feature into a range, by default 0 to 1. New data may lie outside; a constant feature goes to the low end.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct MinMaxScaler {
-    minimum: Array1<f64>,
-    scale: Array1<f64>,
-    low: f64,
+    pub(crate) minimum: Array1<f64>,
+    pub(crate) scale: Array1<f64>,
+    pub(crate) low: f64,
 }
 
 impl Transformer for MinMaxScaler {

@@ -47,10 +47,10 @@ impl Checked<PowerTransformerParameters> {
 }
 
 /// The power transform of Yeo and Johnson (2000), which brings skewed features, negative ones too, near to a normal shape.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PowerTransformer {
-    lambdas: Array1<f64>,
-    scaler: Option<StandardScaler>,
+    pub(crate) lambdas: Array1<f64>,
+    pub(crate) scaler: Option<StandardScaler>,
 }
 
 impl PowerTransformer {

@@ -61,10 +61,10 @@ impl Checked<StandardScalerParameters> {
 /// Brings each feature to mean 0 and standard deviation 1: z = (x - mean) / scale.
 ///
 /// The variance is that of the population (over n); a constant feature is divided by 1.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct StandardScaler {
-    mean: Array1<f64>,
-    scale: Array1<f64>,
+    pub(crate) mean: Array1<f64>,
+    pub(crate) scale: Array1<f64>,
 }
 
 impl StandardScaler {

@@ -1,19 +1,26 @@
 use std::ops::Range;
 
-use ndarray::{Array2, ArrayView2, Axis, Slice};
-use rayon::prelude::*;
+use ndarray::{Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
 use super::Gamma;
-use super::kernel::{Kernel, squares};
-use super::model::Svc;
+use super::kernel::{Cell, Kernel, squares};
+use super::model::{Parts, Svc};
 use super::platt::{Sigmoid, fit_sigmoid};
-use super::solver::{Problem, RowCache, Solution, solve};
+use super::rows::{RowCache, Rows, Source, Store};
+use super::solver::{Problem, Solution, solve};
 use crate::ClassicError;
 use crate::learner::{Checked, Learner, Parameters, check_training};
+use crate::parallel;
+use crate::simd::{LANES, dispatch, dot};
 
 /// Folds of the held-out values that probabilities are fitted on.
 const PLATT_FOLDS: usize = 5;
+
+/// Below this tolerance kernel values are kept in double precision, as they are where they may be larger than
+/// [`LARGEST_SINGLE`].
+const SINGLE_TOLERANCE: f64 = 1e-5;
+const LARGEST_SINGLE: f64 = 1e30;
 
 /// How much the rows of a class weigh.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -99,9 +106,6 @@ struct Sorted<'a> {
     ranges: Vec<Range<usize>>,
     kernel: Kernel,
     squares: Vec<f64>,
-    diagonal: Vec<f64>,
-    /// All kernel values, where they fit into the memory allowed.
-    gram: Option<Array2<f64>>,
     /// Bound of the rows of each class.
     bounds: Vec<f64>,
     parameters: &'a SvcParameters,
@@ -109,7 +113,7 @@ struct Sorted<'a> {
 
 /// What was learnt of two classes.
 struct PairSolution {
-    /// y_i a_i of the rows of the first class, then of the second.
+    /// Of the rows of the first class, then of the second; positive for the first.
     coefficients: Vec<f64>,
     intercept: f64,
     sigmoid: Option<Sigmoid>,
@@ -120,6 +124,12 @@ impl Learner for Checked<SvcParameters> {
 
     fn fit(&self, x: ArrayView2<'_, f64>, y: &[usize], n_classes: usize) -> Result<Svc, ClassicError> {
         let counts = check_training(x, y, n_classes)?;
+        if u32::try_from(x.nrows()).is_err() {
+            return Err(ClassicError::data(
+                format!("there are {} rows", x.nrows()),
+                "a support vector classifier takes at most 2^32 - 1",
+            ));
+        }
         let sorted = self.sort(x, y, &counts)?;
         let present: Vec<usize> = (0..n_classes).filter(|&c| counts[c] > 0).collect();
         let pairs: Vec<(usize, usize)> = present
@@ -127,10 +137,23 @@ impl Learner for Checked<SvcParameters> {
             .enumerate()
             .flat_map(|(i, &a)| present[i + 1..].iter().map(move |&b| (a, b)))
             .collect();
-        let solutions = pairs
-            .par_iter()
-            .map(|&(a, b)| sorted.fit_pair(a, b))
-            .collect::<Result<Vec<PairSolution>, _>>()?;
+        let bound = sorted.kernel.bound(&sorted.squares);
+        if bound.is_nan() || bound >= 1e150 {
+            return Err(ClassicError::data(
+                format!("kernel values may be as large as {bound:.1e}"),
+                "they must stay below 1e150: scale the features",
+            ));
+        }
+        let single = self.0.tolerance >= SINGLE_TOLERANCE && bound < LARGEST_SINGLE;
+        let solutions = parallel::map(pairs.len(), |i| {
+            let (a, b) = pairs[i];
+            if single {
+                sorted.fit_pair::<f32>(a, b)
+            } else {
+                sorted.fit_pair::<f64>(a, b)
+            }
+        });
+        let solutions = solutions.into_iter().collect::<Result<Vec<PairSolution>, _>>()?;
 
         let mut coefficients = Array2::<f64>::zeros((pairs.len(), x.nrows()));
         for ((&(a, b), solution), mut row) in pairs.iter().zip(&solutions).zip(coefficients.rows_mut()) {
@@ -140,16 +163,17 @@ impl Learner for Checked<SvcParameters> {
         let support: Vec<usize> = (0..x.nrows())
             .filter(|&i| coefficients.column(i).iter().any(|c| *c != 0.0))
             .collect();
-        Ok(Svc::new(
-            sorted.kernel,
-            n_classes,
+        let in_range = |range: &Range<usize>| support.iter().filter(|i| range.contains(i)).count();
+        Ok(Svc::new(Parts {
+            kernel: sorted.kernel,
             pairs,
-            sorted.x.select(Axis(0), &support),
-            support.iter().map(|&i| sorted.original[i]).collect(),
-            coefficients.select(Axis(1), &support),
-            solutions.iter().map(|s| s.intercept).collect(),
-            solutions.into_iter().map(|s| s.sigmoid).collect(),
-        ))
+            n_support: sorted.ranges.iter().map(in_range).collect(),
+            support_vectors: sorted.x.select(Axis(0), &support),
+            support: support.iter().map(|&i| sorted.original[i]).collect(),
+            coefficients: coefficients.select(Axis(1), &support),
+            intercepts: solutions.iter().map(|s| s.intercept).collect(),
+            sigmoids: solutions.into_iter().map(|s| s.sigmoid).collect(),
+        }))
     }
 }
 
@@ -189,29 +213,13 @@ impl Checked<SvcParameters> {
                 ));
             }
         };
-        let x = x.select(Axis(0), &original);
-        let kernel = p.kernel.resolve(x.view());
-        let squares = squares(x.view()).to_vec();
-        let fits = n.saturating_mul(n).saturating_mul(8) <= p.cache_mib.saturating_mul(1 << 20);
-        let gram = fits.then(|| kernel.gram(x.view()));
-        let diagonal = x
-            .rows()
-            .into_iter()
-            .zip(&squares)
-            .map(|(row, &square)| {
-                let mut value = [0.0];
-                kernel.row(row, square, row.insert_axis(Axis(0)), &[square], &mut value);
-                value[0]
-            })
-            .collect();
+        let x = x.select(Axis(0), &original).as_standard_layout().into_owned();
         Ok(Sorted {
+            kernel: p.kernel.resolve(x.view()),
+            squares: squares(x.view()),
             x,
             original,
             ranges,
-            kernel,
-            squares,
-            diagonal,
-            gram,
             bounds,
             parameters: p,
         })
@@ -219,166 +227,135 @@ impl Checked<SvcParameters> {
 }
 
 impl Sorted<'_> {
-    fn fit_pair(&self, a: usize, b: usize) -> Result<PairSolution, ClassicError> {
-        let (rows_a, rows_b) = (self.ranges[a].clone(), self.ranges[b].clone());
-        let all: Vec<usize> = rows_a.clone().chain(rows_b).collect();
-        let solution = self.solve(a, &all)?;
-        let sign = |i: usize| if rows_a.contains(&all[i]) { 1.0 } else { -1.0 };
-        let coefficients: Vec<f64> = solution
-            .alpha
+    fn rows<'r>(&'r self, rows: &'r [u32]) -> Rows<'r> {
+        Rows {
+            kernel: self.kernel,
+            x: self.x.view(),
+            squares: &self.squares,
+            rows,
+        }
+    }
+
+    /// Kernel values that one thread may hold.
+    fn budget<T>(&self) -> usize {
+        let bytes = self.parameters.cache_mib.saturating_mul(1 << 20);
+        bytes / parallel::threads() / size_of::<T>()
+    }
+
+    fn fit_pair<T: Cell>(&self, a: usize, b: usize) -> Result<PairSolution, ClassicError> {
+        let rows: Vec<u32> = [a, b]
             .iter()
-            .enumerate()
-            .map(|(i, alpha)| sign(i) * alpha)
+            .flat_map(|&c| self.ranges[c].start as u32..self.ranges[c].end as u32)
             .collect();
+        let n = rows.len();
+        // Folds share kernel values where there is room for them twice.
+        let shares =
+            self.parameters.probability && n.saturating_mul(n).saturating_mul(2) <= self.budget::<T>();
+        let mut store = shares.then(|| Store::<T>::new(self.rows(&rows)));
+        let all: Vec<u32> = (0..n as u32).collect();
+        let solution = self.solve((a, b), &rows, &all, store.as_mut())?;
         let sigmoid = if self.parameters.probability {
-            Some(self.held_out_sigmoid(a, &all)?)
+            Some(self.held_out_sigmoid((a, b), &rows, store.as_mut())?)
         } else {
             None
         };
         Ok(PairSolution {
-            coefficients,
+            coefficients: solution.coefficients,
             intercept: solution.intercept,
             sigmoid,
         })
     }
 
-    /// Separates class `a`, whose rows come first, from the other class among `rows`.
-    fn solve(&self, a: usize, rows: &[usize]) -> Result<Solution, ClassicError> {
-        let is_a = |row: usize| self.ranges[a].contains(&row);
-        let signs: Vec<f64> = rows.iter().map(|&r| if is_a(r) { 1.0 } else { -1.0 }).collect();
-        let class = |row: usize| {
-            self.ranges
-                .iter()
-                .position(|range| range.contains(&row))
-                .unwrap_or(a)
-        };
-        let other = rows.iter().find(|&&r| !is_a(r)).map_or(a, |&r| class(r));
-        let bounds: Vec<f64> = rows
-            .iter()
-            .map(|&r| {
-                if is_a(r) {
-                    self.bounds[a]
-                } else {
-                    self.bounds[other]
-                }
-            })
-            .collect();
-        let diagonal: Vec<f64> = rows.iter().map(|&r| self.diagonal[r]).collect();
-        let n = rows.len();
+    /// Separates the classes of a pair, whose rows are given, by those at `places`.
+    fn solve<'r, T: Cell>(
+        &'r self,
+        (a, b): (usize, usize),
+        rows: &'r [u32],
+        places: &[u32],
+        store: Option<&mut Store<'r, T>>,
+    ) -> Result<Solution, ClassicError> {
+        let chosen: Vec<u32> = places.iter().map(|&place| rows[place as usize]).collect();
+        let is_a = |row: &u32| self.ranges[a].contains(&(*row as usize));
+        let signs: Vec<f64> = chosen.iter().map(|r| if is_a(r) { 1.0 } else { -1.0 }).collect();
+        let bound = |r: &u32| self.bounds[if is_a(r) { a } else { b }];
+        let bounds: Vec<f64> = chosen.iter().map(bound).collect();
+        let itself = |r: &u32| self.kernel.with_itself(self.squares[*r as usize]);
+        let diagonal: Vec<f64> = chosen.iter().map(itself).collect();
+        let n = chosen.len();
         let problem = Problem {
             signs: &signs,
             bounds: &bounds,
+            diagonal: &diagonal,
             tolerance: self.parameters.tolerance,
             max_iterations: n.saturating_mul(1000).max(10_000_000),
             shrinking: self.parameters.shrinking,
         };
-        // All pairs that are worked on at once share the memory allowed.
-        let budget = (self.parameters.cache_mib << 17) / rayon::current_num_threads().max(1);
-        let capacity = budget / n.max(1);
-        match &self.gram {
-            Some(gram) => {
-                let runs = runs(rows);
-                let compute = |i: usize, out: &mut [f64]| {
-                    let row = gram.row(rows[i]);
-                    let Some(row) = row.as_slice() else { return };
-                    let mut at = 0;
-                    for run in &runs {
-                        out[at..at + run.len()].copy_from_slice(&row[run.clone()]);
-                        at += run.len();
-                    }
-                };
-                solve(&problem, &diagonal, &mut RowCache::new(n, capacity, compute))
-            }
-            None => {
-                let x = self.x.select(Axis(0), rows);
-                let squares: Vec<f64> = rows.iter().map(|&r| self.squares[r]).collect();
-                let compute = |i: usize, out: &mut [f64]| {
-                    self.kernel.row(x.row(i), squares[i], x.view(), &squares, out);
-                };
-                solve(&problem, &diagonal, &mut RowCache::new(n, capacity, compute))
-            }
-        }
+        let source = match store {
+            Some(store) => Source::Stored(store, places.to_vec()),
+            None => Source::Direct(self.rows(&chosen)),
+        };
+        let capacity = self.budget::<T>() / n.max(1);
+        solve(&problem, &mut RowCache::new(n, capacity, source))
     }
 
     /// Fits the sigmoid on values of rows that the machine giving them was not fitted on.
     ///
     /// The rows of both classes, numbered in the order of the caller's data, go to the fold of their number modulo five.
-    fn held_out_sigmoid(&self, a: usize, all: &[usize]) -> Result<Sigmoid, ClassicError> {
-        let is_a = |row: usize| self.ranges[a].contains(&row);
-        let mut by_order = all.to_vec();
-        by_order.sort_by_key(|&row| self.original[row]);
-        let mut values = Vec::with_capacity(all.len());
-        let mut positive = Vec::with_capacity(all.len());
+    fn held_out_sigmoid<'r, T: Cell>(
+        &'r self,
+        (a, b): (usize, usize),
+        rows: &'r [u32],
+        mut store: Option<&mut Store<'r, T>>,
+    ) -> Result<Sigmoid, ClassicError> {
+        let is_a = |place: u32| self.ranges[a].contains(&(rows[place as usize] as usize));
+        let mut by_order: Vec<u32> = (0..rows.len() as u32).collect();
+        by_order.sort_by_key(|&place| self.original[rows[place as usize] as usize]);
+        let mut values = Vec::with_capacity(rows.len());
+        let mut positive = Vec::with_capacity(rows.len());
         for fold in 0..PLATT_FOLDS {
-            let in_fold = |number: usize| number % PLATT_FOLDS == fold;
-            let mut fitted: Vec<usize> = by_order
-                .iter()
-                .enumerate()
-                .filter(|(i, _)| !in_fold(*i))
-                .map(|(_, &r)| r)
-                .collect();
+            let of_fold = |held: bool| {
+                let numbered = by_order.iter().enumerate();
+                let wanted = numbered.filter(move |(i, _)| (i % PLATT_FOLDS == fold) == held);
+                wanted.map(|(_, &place)| place).collect::<Vec<u32>>()
+            };
+            let (held, mut fitted) = (of_fold(true), of_fold(false));
             fitted.sort_unstable();
-            let held: Vec<usize> = by_order
-                .iter()
-                .enumerate()
-                .filter(|(i, _)| in_fold(*i))
-                .map(|(_, &r)| r)
-                .collect();
-            positive.extend(held.iter().map(|&r| is_a(r)));
-            let n_a = fitted.iter().filter(|&&r| is_a(r)).count();
+            positive.extend(held.iter().map(|&place| is_a(place)));
+            let n_a = fitted.iter().filter(|&&place| is_a(place)).count();
             if n_a == 0 || n_a == fitted.len() {
                 // Only one class is left: the answer is that class, or none if nothing is left.
-                let value = if fitted.is_empty() {
-                    0.0
-                } else if n_a > 0 {
-                    1.0
-                } else {
-                    -1.0
+                let value = match (fitted.is_empty(), n_a > 0) {
+                    (true, _) => 0.0,
+                    (false, true) => 1.0,
+                    (false, false) => -1.0,
                 };
                 values.extend(held.iter().map(|_| value));
                 continue;
             }
-            let solution = self.solve(a, &fitted)?;
-            for &row in &held {
-                let mut kernel = vec![0.0; fitted.len()];
-                self.kernel_row(row, &fitted, &mut kernel);
-                let sum: f64 = fitted
-                    .iter()
-                    .zip(&kernel)
-                    .zip(&solution.alpha)
-                    .map(|((&r, k), alpha)| if is_a(r) { alpha * k } else { -alpha * k })
-                    .sum();
-                values.push(sum + solution.intercept);
-            }
+            let solution = self.solve((a, b), rows, &fitted, store.as_deref_mut())?;
+            values.extend(self.values(rows, &fitted, &solution, &held));
         }
         Ok(fit_sigmoid(&values, &positive))
     }
 
-    fn kernel_row(&self, row: usize, others: &[usize], out: &mut [f64]) {
-        if let Some(gram) = &self.gram {
-            let values = gram.row(row);
-            out.iter_mut().zip(others).for_each(|(o, &r)| *o = values[r]);
-            return;
-        }
-        let mut at = 0;
-        for run in runs(others) {
-            let n = run.len();
-            let block = self.x.slice_axis(Axis(0), Slice::from(run.clone()));
-            self.kernel.row(
-                self.x.row(row),
-                self.squares[row],
-                block,
-                &self.squares[run],
-                &mut out[at..at + n],
-            );
-            at += n;
-        }
+    /// What a solution says of the rows at the places `held`.
+    fn values(&self, rows: &[u32], fitted: &[u32], solution: &Solution, held: &[u32]) -> Vec<f64> {
+        let row = |place: &u32| rows[*place as usize];
+        let with_weight = fitted
+            .iter()
+            .zip(&solution.coefficients)
+            .filter(|(_, b)| **b != 0.0);
+        let (support, weights): (Vec<u32>, Vec<f64>) = with_weight.map(|(place, b)| (row(place), *b)).unzip();
+        let at: Vec<u32> = (0..support.len() as u32).collect();
+        let support = self.rows(&support);
+        let panels = support.panels(&at);
+        let mut kernel = vec![0.0; at.len().next_multiple_of(LANES)];
+        held.iter()
+            .map(|place| {
+                support.compute(row(place), &panels, &mut kernel);
+                let sum = dispatch(|| dot(&kernel[..weights.len()], &weights));
+                sum + solution.intercept
+            })
+            .collect()
     }
-}
-
-/// Sorted indices as stretches of neighbours.
-fn runs(rows: &[usize]) -> Vec<Range<usize>> {
-    rows.chunk_by(|a, b| a + 1 == *b)
-        .filter_map(|run| Some(*run.first()?..run.last()? + 1))
-        .collect()
 }

@@ -1,7 +1,8 @@
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
 use crate::ClassicError;
+use crate::simd::{LANES, dispatch, dot, exp_negative, lanes};
 
 /// Width of a kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,7 +59,7 @@ pub enum Kernel {
 }
 
 impl Kernel {
-    pub(super) fn validate(&self) -> Result<(), ClassicError> {
+    pub(crate) fn validate(&self) -> Result<(), ClassicError> {
         let gamma = match self {
             Self::Linear => return Ok(()),
             Self::Rbf { gamma } => gamma,
@@ -98,77 +99,172 @@ impl Kernel {
         }
     }
 
-    /// The kernel from a scalar product and the squared lengths of both rows. The width must be resolved.
-    #[inline]
-    fn of_product(self, product: f64, square_x: f64, square_y: f64) -> f64 {
+    /// Turns scalar products of one row with others into kernel values, given the squared lengths. The width must be
+    /// resolved.
+    #[inline(always)]
+    fn of_products<const N: usize>(self, products: &mut [f64; N], square_x: f64, squares_y: &[f64; N]) {
         match self {
             Self::Rbf {
                 gamma: Gamma::Value(gamma),
-            } => (-gamma * (square_x + square_y - 2.0 * product).max(0.0)).exp(),
+            } => {
+                for (value, square_y) in products.iter_mut().zip(squares_y) {
+                    let distance = square_x + square_y - 2.0 * *value;
+                    // What is no number comes of rows whose lengths overflow: far from all others.
+                    let distance = if distance < 0.0 { 0.0 } else { distance };
+                    *value = exp_negative(-gamma * distance);
+                }
+            }
             Self::Polynomial {
                 gamma: Gamma::Value(gamma),
                 coef0,
                 degree,
-            } => (gamma * product + coef0).powi(degree as i32),
-            _ => product,
+            } => {
+                for value in products.iter_mut() {
+                    let mut base = gamma * *value + coef0;
+                    let (mut power, mut left) = (1.0, degree);
+                    while left > 0 {
+                        if left % 2 == 1 {
+                            power *= base;
+                        }
+                        base *= base;
+                        left /= 2;
+                    }
+                    *value = power;
+                }
+            }
+            _ => (),
+        }
+    }
+
+    /// A bound on the magnitude of every kernel value of rows with these squared lengths.
+    pub(super) fn bound(self, squares: &[f64]) -> f64 {
+        let longest = squares.iter().copied().fold(0.0, f64::max);
+        match self {
+            Self::Rbf { .. } if longest < f64::INFINITY => 1.0,
+            Self::Polynomial {
+                gamma: Gamma::Value(gamma),
+                coef0,
+                degree,
+            } => (gamma * longest + coef0.abs()).powi(degree as i32),
+            _ => longest,
         }
     }
 
     /// The kernel of every row of `x` with every row of `y`, shape (rows of x, rows of y).
-    pub(super) fn matrix(self, x: ArrayView2<'_, f64>, y: ArrayView2<'_, f64>) -> Array2<f64> {
-        let (squares_x, squares_y) = (squares(x), squares(y));
-        let mut out = x.dot(&y.t());
-        for (mut row, &square_x) in out.axis_iter_mut(Axis(0)).zip(&squares_x) {
-            for (value, &square_y) in row.iter_mut().zip(&squares_y) {
-                *value = self.of_product(*value, square_x, square_y);
-            }
-        }
-        out
-    }
-
-    /// The kernel of one row with every row of `y`, written to `out`.
-    pub(super) fn row(
+    pub(super) fn matrix(
         self,
-        x: ArrayView1<'_, f64>,
-        square_x: f64,
+        x: ArrayView2<'_, f64>,
         y: ArrayView2<'_, f64>,
         squares_y: &[f64],
-        out: &mut [f64],
-    ) {
-        let products = y.dot(&x);
-        for ((value, &product), &square_y) in out.iter_mut().zip(&products).zip(squares_y) {
-            *value = self.of_product(product, square_x, square_y);
+    ) -> Array2<f64> {
+        let squares_x = squares(x);
+        let mut out = x.dot(&y.t());
+        let (chunks_y, rest_y) = lanes(squares_y);
+        dispatch(
+            #[inline(always)]
+            || {
+                for (mut row, &square_x) in out.axis_iter_mut(Axis(0)).zip(&squares_x) {
+                    let Some(row) = row.as_slice_mut() else { continue };
+                    let (chunks, rest) = row.as_chunks_mut::<LANES>();
+                    for (values, squares) in chunks.iter_mut().zip(chunks_y) {
+                        self.of_products(values, square_x, squares);
+                    }
+                    for (value, &square_y) in rest.iter_mut().zip(rest_y) {
+                        self.of_products(std::array::from_mut(value), square_x, &[square_y]);
+                    }
+                }
+            },
+        );
+        out
+    }
+
+    /// The kernel of one row with itself.
+    pub(super) fn with_itself(self, square: f64) -> f64 {
+        let mut value = [square];
+        self.of_products(&mut value, square, &[square]);
+        value[0]
+    }
+}
+
+/// A number that kernel values are kept as.
+pub(super) trait Cell: Copy + Default + Send + Sync + Into<f64> {
+    fn of(value: f64) -> Self;
+}
+
+impl Cell for f32 {
+    #[inline(always)]
+    fn of(value: f64) -> Self {
+        value as f32
+    }
+}
+
+impl Cell for f64 {
+    #[inline(always)]
+    fn of(value: f64) -> Self {
+        value
+    }
+}
+
+/// Rows laid out so that a product with one row runs over [`LANES`] of them at once.
+pub(super) struct Panels {
+    /// For each group of rows one chunk for each feature.
+    values: Vec<[f64; LANES]>,
+    squares: Vec<[f64; LANES]>,
+    n_features: usize,
+}
+
+impl Panels {
+    /// Takes rows of `x`, whose squared lengths are `squares`.
+    pub(super) fn new(x: ArrayView2<'_, f64>, squares: &[f64], rows: &[u32]) -> Self {
+        let n_features = x.ncols();
+        let groups = rows.len().div_ceil(LANES);
+        let mut values = vec![[0.0; LANES]; groups * n_features];
+        let mut own_squares = vec![[0.0; LANES]; groups];
+        for (group, rows) in rows.chunks(LANES).enumerate() {
+            let panel = &mut values[group * n_features..(group + 1) * n_features];
+            for (lane, &row) in rows.iter().enumerate() {
+                for (chunk, value) in panel.iter_mut().zip(x.row(row as usize)) {
+                    chunk[lane] = *value;
+                }
+                own_squares[group][lane] = squares[row as usize];
+            }
+        }
+        Self {
+            values,
+            squares: own_squares,
+            n_features,
         }
     }
 
-    /// The kernel of the rows of `x` with themselves; half the work of [`Kernel::matrix`].
-    pub(super) fn gram(self, x: ArrayView2<'_, f64>) -> Array2<f64> {
-        let squares = squares(x);
-        let mut out = x.dot(&x.t());
-        let n = x.nrows();
-        let values = out.as_slice_mut().unwrap_or_default();
-        for i in 0..n {
-            for j in 0..=i {
-                let value = self.of_product(values[i * n + j], squares[i], squares[j]);
-                values[i * n + j] = value;
-            }
-        }
-        // Tiles keep the transposed reads in the cache.
-        const TILE: usize = 32;
-        for ti in (0..n).step_by(TILE) {
-            for tj in (0..=ti).step_by(TILE) {
-                for i in ti..(ti + TILE).min(n) {
-                    for j in tj..(tj + TILE).min(i) {
-                        values[j * n + i] = values[i * n + j];
+    /// The kernel of one row with all, written to `out`, which is as long as all groups together.
+    pub(super) fn kernel<T: Cell>(&self, kernel: Kernel, x: &[f64], square: f64, out: &mut [T]) {
+        dispatch(
+            #[inline(always)]
+            || {
+                let panels = self.values.chunks_exact(self.n_features);
+                let (targets, _) = out.as_chunks_mut::<LANES>();
+                for ((panel, squares), target) in panels.zip(&self.squares).zip(targets) {
+                    let mut sums = [0.0; LANES];
+                    for (chunk, &x) in panel.iter().zip(x) {
+                        for (sum, value) in sums.iter_mut().zip(chunk) {
+                            *sum += value * x;
+                        }
+                    }
+                    kernel.of_products(&mut sums, square, squares);
+                    for (target, sum) in target.iter_mut().zip(sums) {
+                        *target = T::of(sum);
                     }
                 }
-            }
-        }
-        out
+            },
+        );
     }
 }
 
 /// Squared length of each row.
-pub(super) fn squares(x: ArrayView2<'_, f64>) -> Array1<f64> {
-    x.rows().into_iter().map(|row| row.dot(&row)).collect()
+pub(super) fn squares(x: ArrayView2<'_, f64>) -> Vec<f64> {
+    let square = |row: ndarray::ArrayView1<'_, f64>| match row.as_slice() {
+        Some(row) => dispatch(|| dot(row, row)),
+        None => row.iter().map(|v| v * v).sum(),
+    };
+    x.rows().into_iter().map(square).collect()
 }

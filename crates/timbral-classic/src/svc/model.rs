@@ -1,11 +1,12 @@
-use ndarray::{Array1, Array2, ArrayView2, Axis, Slice};
-use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
-use super::kernel::Kernel;
+use ndarray::{Array1, Array2, ArrayView2, Axis, Slice};
+
+use super::kernel::{Kernel, squares};
 use super::platt::{Sigmoid, couple};
 use crate::ClassicError;
 use crate::learner::{Classifier, argmax, check_input};
+use crate::parallel;
 
 /// Rows that are worked on at once: their kernel values stay in the cache.
 const BLOCK: usize = 128;
@@ -15,43 +16,69 @@ const BLOCK: usize = 128;
 /// A pair's value is positive for its first class. The class with the most won pairs is chosen, the first of equal ones.
 /// Where probabilities were fitted, each pair has a sigmoid, and the class probabilities are those that agree best with
 /// all of them; the most probable class may differ from the chosen one, near the borders.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Svc {
-    kernel: Kernel,
-    n_classes: usize,
-    pairs: Vec<(usize, usize)>,
-    support_vectors: Array2<f64>,
-    support: Vec<usize>,
-    coefficients: Array2<f64>,
-    intercepts: Array1<f64>,
-    sigmoids: Option<Vec<Sigmoid>>,
+    pub(crate) kernel: Kernel,
+    pub(crate) pairs: Vec<(usize, usize)>,
+    /// Number of support vectors of each class.
+    pub(crate) n_support: Vec<usize>,
+    pub(crate) support_vectors: Array2<f64>,
+    pub(crate) support: Vec<usize>,
+    pub(crate) coefficients: Array2<f64>,
+    pub(crate) intercepts: Array1<f64>,
+    pub(crate) sigmoids: Option<Vec<Sigmoid>>,
+}
+
+/// What the support vectors of a class add to the pairs of that class.
+struct ClassBlock {
+    vectors: Range<usize>,
+    pairs: Vec<usize>,
+    /// Shape (vectors, pairs).
+    weights: Array2<f64>,
+}
+
+/// The parts of a fitted model, named as its fields.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) kernel: Kernel,
+    pub(crate) pairs: Vec<(usize, usize)>,
+    pub(crate) n_support: Vec<usize>,
+    pub(crate) support_vectors: Array2<f64>,
+    pub(crate) support: Vec<usize>,
+    pub(crate) coefficients: Array2<f64>,
+    pub(crate) intercepts: Array1<f64>,
+    pub(crate) sigmoids: Option<Vec<Sigmoid>>,
 }
 
 impl Svc {
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "the parts of a fitted model, named by its fields"
-    )]
-    pub(super) fn new(
-        kernel: Kernel,
-        n_classes: usize,
-        pairs: Vec<(usize, usize)>,
-        support_vectors: Array2<f64>,
-        support: Vec<usize>,
-        coefficients: Array2<f64>,
-        intercepts: Array1<f64>,
-        sigmoids: Option<Vec<Sigmoid>>,
-    ) -> Self {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts {
+            kernel,
+            pairs,
+            n_support,
+            support_vectors,
+            support,
+            coefficients,
+            intercepts,
+            sigmoids,
+        } = parts;
         Self {
             kernel,
-            n_classes,
             pairs,
+            n_support,
             support_vectors,
             support,
             coefficients,
             intercepts,
             sigmoids,
         }
+    }
+
+    /// With the slope and offset of each pair's sigmoid.
+    pub(crate) fn with_sigmoids(mut self, sigmoids: Option<Vec<(f64, f64)>>) -> Self {
+        let sigmoid = |(slope, offset)| Sigmoid { slope, offset };
+        self.sigmoids = sigmoids.map(|s| s.into_iter().map(sigmoid).collect());
+        self
     }
 
     /// The kernel, its width as a number.
@@ -70,6 +97,12 @@ impl Svc {
     #[must_use]
     pub fn support(&self) -> &[usize] {
         &self.support
+    }
+
+    /// Number of support vectors of each class.
+    #[must_use]
+    pub fn n_support(&self) -> &[usize] {
+        &self.n_support
     }
 
     /// Signed dual coefficients, shape (pairs, support vectors): positive for the first class of the pair.
@@ -103,18 +136,53 @@ impl Svc {
     /// As [`Classifier::predict_proba`].
     pub fn decision_function(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, ClassicError> {
         check_input(x, self.n_features())?;
+        let x = x.as_standard_layout();
         let mut out = Array2::zeros((x.nrows(), self.pairs.len()));
+        let squares = squares(self.support_vectors.view());
+        let classes = self.class_blocks();
         let blocks: Vec<_> = out.axis_chunks_iter_mut(Axis(0), BLOCK).collect();
-        blocks
-            .into_par_iter()
-            .enumerate()
-            .for_each(|(block, mut values)| {
-                let start = block * BLOCK;
-                let rows = x.slice_axis(Axis(0), Slice::from(start..start + values.nrows()));
-                let kernel = self.kernel.matrix(rows, self.support_vectors.view());
-                values.assign(&(kernel.dot(&self.coefficients.t()) + &self.intercepts));
-            });
+        parallel::for_each(blocks, |block, mut values| {
+            let start = block * BLOCK;
+            let rows = x.slice_axis(Axis(0), Slice::from(start..start + values.nrows()));
+            values += &self.intercepts;
+            for class in &classes {
+                let vectors = self
+                    .support_vectors
+                    .slice_axis(Axis(0), Slice::from(class.vectors.clone()));
+                let kernel = self.kernel.matrix(rows, vectors, &squares[class.vectors.clone()]);
+                let parts = kernel.dot(&class.weights);
+                for (&pair, part) in class.pairs.iter().zip(parts.columns()) {
+                    let mut column = values.column_mut(pair);
+                    column += &part;
+                }
+            }
+        });
         Ok(out)
+    }
+
+    /// The support vectors of each class take part in the pairs of that class alone.
+    fn class_blocks(&self) -> Vec<ClassBlock> {
+        let mut start = 0;
+        let with_range = self.n_support.iter().enumerate().map(|(class, &count)| {
+            start += count;
+            (class, start - count..start)
+        });
+        with_range
+            .filter(|(_, vectors)| !vectors.is_empty())
+            .map(|(class, vectors)| {
+                let pairs: Vec<usize> = (0..self.pairs.len())
+                    .filter(|&p| self.pairs[p].0 == class || self.pairs[p].1 == class)
+                    .collect();
+                let coefficients = self
+                    .coefficients
+                    .slice_axis(Axis(1), Slice::from(vectors.clone()));
+                ClassBlock {
+                    weights: coefficients.select(Axis(0), &pairs).reversed_axes(),
+                    vectors,
+                    pairs,
+                }
+            })
+            .collect()
     }
 
     /// One score for each class, shape (rows, classes): won pairs, plus the sum of the pair values brought into -1/3..1/3.
@@ -137,7 +205,7 @@ impl Svc {
     }
 
     fn votes(&self, values: &Array2<f64>) -> Array2<f64> {
-        let mut votes = Array2::zeros((values.nrows(), self.n_classes));
+        let mut votes = Array2::zeros((values.nrows(), self.n_classes()));
         for (row, mut vote) in values.rows().into_iter().zip(votes.rows_mut()) {
             for (&(a, b), &value) in self.pairs.iter().zip(row) {
                 vote[if value > 0.0 { a } else { b }] += 1.0;
@@ -149,7 +217,7 @@ impl Svc {
 
 impl Classifier for Svc {
     fn n_classes(&self) -> usize {
-        self.n_classes
+        self.n_support.len()
     }
 
     fn n_features(&self) -> usize {
@@ -170,7 +238,7 @@ impl Classifier for Svc {
                 .zip(sigmoids)
                 .for_each(|(v, s)| *v = s.probability(*v));
         }
-        let mut out = Array2::zeros((x.nrows(), self.n_classes));
+        let mut out = Array2::zeros((x.nrows(), self.n_classes()));
         for (row, target) in pairwise.rows().into_iter().zip(out.rows_mut()) {
             couple(&self.pairs, row, target);
         }

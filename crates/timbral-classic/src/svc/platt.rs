@@ -1,12 +1,11 @@
 use ndarray::{ArrayView1, ArrayViewMut1};
-use serde::{Deserialize, Serialize};
 
 /// Probabilities of a pair are kept this far from 0 and 1.
 const MARGIN: f64 = 1e-7;
 
 /// 1 / (1 + exp(slope f + offset)): the probability of the first class of a pair.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Sigmoid {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Sigmoid {
     pub(super) slope: f64,
     pub(super) offset: f64,
 }

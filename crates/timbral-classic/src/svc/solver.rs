@@ -1,271 +1,331 @@
-use std::rc::Rc;
-
+use super::kernel::Cell;
+use super::rows::RowCache;
 use crate::ClassicError;
+use crate::simd::{LANES, dispatch};
 
 /// Curvature that stands in where two rows are alike.
 const LEAST_CURVATURE: f64 = 1e-12;
 
-/// A two-class problem: minimise 1/2 a'Qa - sum a with Q = y_i y_j K_ij, 0 <= a_i <= c_i, y . a = 0.
+/// Chunks between two looks at the best value so far.
+const BLOCK: usize = 16;
+
+/// A two-class problem: minimise 1/2 b'Kb - y.b where y_i b_i lies between 0 and c_i and the sum of b is 0.
+///
+/// b_i is y_i a_i in the usual terms.
 pub(super) struct Problem<'a> {
     /// +1 or -1 for each row.
     pub(super) signs: &'a [f64],
     /// Upper bound for each row.
     pub(super) bounds: &'a [f64],
+    /// Kernel of each row with itself.
+    pub(super) diagonal: &'a [f64],
     /// Largest violation of the optimality conditions that is let stand.
     pub(super) tolerance: f64,
     pub(super) max_iterations: usize,
     pub(super) shrinking: bool,
 }
 
-/// What solves it: sum_j y_j a_j K(j, x) + intercept is positive on the side of +1.
+/// What solves it: sum_j b_j K(j, x) + intercept is positive on the side of +1.
 #[derive(Debug)]
 pub(super) struct Solution {
-    pub(super) alpha: Vec<f64>,
+    pub(super) coefficients: Vec<f64>,
     pub(super) intercept: f64,
 }
 
-/// Rows of the kernel matrix, computed when needed and kept while there is room.
-pub(super) struct RowCache<F> {
-    compute: F,
-    rows: Vec<Option<Rc<[f64]>>>,
-    last_use: Vec<u64>,
-    clock: u64,
-    held: usize,
-    capacity: usize,
-}
-
-impl<F: FnMut(usize, &mut [f64])> RowCache<F> {
-    /// `n` rows of `n` values, of which at most `capacity` (but two) are held.
-    pub(super) fn new(n: usize, capacity: usize, compute: F) -> Self {
-        Self {
-            compute,
-            rows: vec![None; n],
-            last_use: vec![0; n],
-            clock: 0,
-            held: 0,
-            capacity: capacity.max(2),
-        }
-    }
-
-    fn row(&mut self, i: usize) -> Rc<[f64]> {
-        self.clock += 1;
-        self.last_use[i] = self.clock;
-        if let Some(row) = &self.rows[i] {
-            return Rc::clone(row);
-        }
-        if self.held >= self.capacity {
-            let oldest = (0..self.rows.len())
-                .filter(|&j| self.rows[j].is_some())
-                .min_by_key(|&j| self.last_use[j]);
-            if let Some(j) = oldest {
-                self.rows[j] = None;
-                self.held -= 1;
-            }
-        }
-        let mut values = vec![0.0; self.rows.len()];
-        (self.compute)(i, &mut values);
-        let row: Rc<[f64]> = values.into();
-        self.rows[i] = Some(Rc::clone(&row));
-        self.held += 1;
-        row
-    }
-}
-
+/// The search. The lists after `coefficients` are over the rows looked at, padded to a multiple of [`LANES`].
 struct State<'a> {
     problem: &'a Problem<'a>,
-    alpha: Vec<f64>,
-    gradient: Vec<f64>,
-    /// Rows that the search still looks at.
-    active: Vec<usize>,
+    coefficients: Vec<f64>,
+    /// y_i - sum_j b_j K_ij: none that can rise must exceed any that can fall.
+    scores: Vec<f64>,
+    /// 0 where b_i can rise, negative infinity elsewhere.
+    rise: Vec<f64>,
+    /// 0 where b_i can fall, infinity elsewhere.
+    fall: Vec<f64>,
+    diagonal: Vec<f64>,
+}
+
+/// The largest score of those that can rise, with its place, and the smallest of those that can fall.
+#[derive(Clone, Copy)]
+struct Extremes {
+    place: usize,
+    highest: f64,
+    lowest: f64,
 }
 
 impl State<'_> {
-    /// Whether y_i a_i can grow.
-    fn can_rise(&self, i: usize) -> bool {
-        if self.problem.signs[i] > 0.0 {
-            self.alpha[i] < self.problem.bounds[i]
+    /// Lowest and highest value of b_i.
+    fn range(&self, row: usize) -> (f64, f64) {
+        if self.problem.signs[row] > 0.0 {
+            (0.0, self.problem.bounds[row])
         } else {
-            self.alpha[i] > 0.0
+            (-self.problem.bounds[row], 0.0)
         }
     }
 
-    /// Whether y_i a_i can fall.
-    fn can_fall(&self, i: usize) -> bool {
-        if self.problem.signs[i] > 0.0 {
-            self.alpha[i] > 0.0
-        } else {
-            self.alpha[i] < self.problem.bounds[i]
+    fn mark(&mut self, place: usize, row: usize) {
+        let (low, high) = self.range(row);
+        let b = self.coefficients[row];
+        self.rise[place] = if b < high { 0.0 } else { f64::NEG_INFINITY };
+        self.fall[place] = if b > low { 0.0 } else { f64::INFINITY };
+    }
+
+    /// Lays the lists out for the rows looked at, whose scores are given.
+    fn lay_out(&mut self, active: &[u32], scores: Vec<f64>) {
+        let padded = active.len().next_multiple_of(LANES);
+        self.scores = scores;
+        self.scores.resize(padded, 0.0);
+        self.diagonal = active
+            .iter()
+            .map(|&row| self.problem.diagonal[row as usize])
+            .collect();
+        self.diagonal.resize(padded, 1.0);
+        self.rise = vec![f64::NEG_INFINITY; padded];
+        self.fall = vec![f64::INFINITY; padded];
+        for (place, &row) in active.iter().enumerate() {
+            self.mark(place, row as usize);
         }
-    }
-
-    /// -y_i times the gradient: all that can rise must not exceed any that can fall.
-    fn score(&self, i: usize) -> f64 {
-        -self.problem.signs[i] * self.gradient[i]
-    }
-
-    /// The largest score of those that can rise, and the smallest of those that can fall.
-    fn extremes(&self) -> (f64, f64) {
-        let (mut highest, mut lowest) = (f64::NEG_INFINITY, f64::INFINITY);
-        for &i in &self.active {
-            if self.can_rise(i) {
-                highest = highest.max(self.score(i));
-            }
-            if self.can_fall(i) {
-                lowest = lowest.min(self.score(i));
-            }
-        }
-        (highest, lowest)
-    }
-
-    /// Leaves out rows at a bound that will most likely stay there.
-    fn shrink(&mut self) {
-        let (highest, lowest) = self.extremes();
-        let mut active = std::mem::take(&mut self.active);
-        active.retain(|&i| {
-            let score = self.score(i);
-            match (self.can_rise(i), self.can_fall(i)) {
-                (true, false) => score >= lowest,
-                (false, true) => score <= highest,
-                _ => true,
-            }
-        });
-        self.active = active;
     }
 }
 
 /// Sequential minimal optimisation with working sets chosen by second-order information (Fan, Chen and Lin 2005).
-pub(super) fn solve<F: FnMut(usize, &mut [f64])>(
+pub(super) fn solve<T: Cell>(
     problem: &Problem<'_>,
-    diagonal: &[f64],
-    cache: &mut RowCache<F>,
+    cache: &mut RowCache<'_, '_, T>,
 ) -> Result<Solution, ClassicError> {
     let n = problem.signs.len();
     let mut state = State {
         problem,
-        alpha: vec![0.0; n],
-        gradient: vec![-1.0; n],
-        active: (0..n).collect(),
+        coefficients: vec![0.0; n],
+        scores: Vec::new(),
+        rise: Vec::new(),
+        fall: Vec::new(),
+        diagonal: Vec::new(),
     };
-    let y = problem.signs;
+    state.lay_out(cache.active(), problem.signs.to_vec());
+    let mut extremes = look::<T>(&mut state);
     let period = n.clamp(1, 1000);
-    for iteration in 0..problem.max_iterations {
-        if problem.shrinking && iteration > 0 && iteration % period == 0 {
-            state.shrink();
+    for iteration in 1..=problem.max_iterations {
+        if problem.shrinking && iteration % period == 0 {
+            extremes = shrink(&mut state, cache, extremes);
         }
-        // The row that can rise with the largest score ...
-        let mut first: Option<(usize, f64)> = None;
-        let mut lowest = f64::INFINITY;
-        for &t in &state.active {
-            let score = state.score(t);
-            if state.can_rise(t) && first.is_none_or(|(_, best)| score > best) {
-                first = Some((t, score));
-            }
-            if state.can_fall(t) {
-                lowest = lowest.min(score);
-            }
-        }
-        let gap = first.map_or(f64::NEG_INFINITY, |(_, highest)| highest - lowest);
-        if gap < problem.tolerance {
-            if state.active.len() == n {
+        let Extremes {
+            place: i,
+            highest,
+            lowest,
+        } = extremes;
+        if highest - lowest < problem.tolerance {
+            if cache.active().len() == n {
                 return Ok(Solution {
-                    intercept: intercept(&state),
-                    alpha: state.alpha,
+                    intercept: intercept(&state, extremes),
+                    coefficients: state.coefficients,
                 });
             }
             // Converged on what was left: look at all again.
-            restore(&mut state, cache);
+            extremes = restore(&mut state, cache);
             continue;
         }
-        let Some((i, highest)) = first else { continue };
-        let row_i = cache.row(i);
-        // ... and the one whose joint step promises the largest gain.
-        let mut second: Option<(usize, f64)> = None;
-        for &t in &state.active {
-            let difference = highest - state.score(t);
-            if state.can_fall(t) && difference > 0.0 {
-                let curvature = (diagonal[i] + diagonal[t] - 2.0 * row_i[t]).max(LEAST_CURVATURE);
-                let gain = difference * difference / curvature;
-                if second.is_none_or(|(_, best)| gain > best) {
-                    second = Some((t, gain));
-                }
-            }
+        let row_i = cache.active()[i] as usize;
+        let kernel_i = cache.row(row_i);
+        let Some(j) = partner(&state, &kernel_i, i, highest) else {
+            return Err(unfinished(problem, iteration));
+        };
+        let row_j = cache.active()[j] as usize;
+        let kernel_j = cache.row(row_j);
+        let product: f64 = kernel_i[j].into();
+        let curvature = (state.diagonal[i] + state.diagonal[j] - 2.0 * product).max(LEAST_CURVATURE);
+        // One grows and the other falls by one step, as far as both bounds allow.
+        let ((_, top), (bottom, _)) = (state.range(row_i), state.range(row_j));
+        let (b_i, b_j) = (state.coefficients[row_i], state.coefficients[row_j]);
+        let (room_i, room_j) = (top - b_i, b_j - bottom);
+        let length = ((highest - state.scores[j]) / curvature).min(room_i).min(room_j);
+        if !length.is_finite() {
+            return Err(unfinished(problem, iteration));
         }
-        let Some((j, _)) = second else { continue };
-        let row_j = cache.row(j);
-        let curvature = (diagonal[i] + diagonal[j] - 2.0 * row_i[j]).max(LEAST_CURVATURE);
-        // y_i a_i grows and y_j a_j falls by one step, as far as both bounds allow.
-        let room_i = if y[i] > 0.0 {
-            problem.bounds[i] - state.alpha[i]
-        } else {
-            state.alpha[i]
-        };
-        let room_j = if y[j] > 0.0 {
-            state.alpha[j]
-        } else {
-            problem.bounds[j] - state.alpha[j]
-        };
-        let wanted = (highest - state.score(j)) / curvature;
-        let step = wanted.min(room_i).min(room_j);
-        let (before_i, before_j) = (state.alpha[i], state.alpha[j]);
         // A row that reaches its bound lies on it exactly.
-        state.alpha[i] = match (step == room_i, y[i] > 0.0) {
-            (true, true) => problem.bounds[i],
-            (true, false) => 0.0,
-            (false, _) => before_i + y[i] * step,
-        };
-        state.alpha[j] = match (step == room_j, y[j] > 0.0) {
-            (true, true) => 0.0,
-            (true, false) => problem.bounds[j],
-            (false, _) => before_j - y[j] * step,
-        };
-        let change_i = y[i] * (state.alpha[i] - before_i);
-        let change_j = y[j] * (state.alpha[j] - before_j);
-        if state.active.len() == n {
-            for (((g, y), k_i), k_j) in state.gradient.iter_mut().zip(y).zip(&*row_i).zip(&*row_j) {
-                *g += y * (change_i * k_i + change_j * k_j);
-            }
-        } else {
-            for &t in &state.active {
-                state.gradient[t] += y[t] * (change_i * row_i[t] + change_j * row_j[t]);
-            }
-        }
+        let new_i = if length == room_i { top } else { b_i + length };
+        let new_j = if length == room_j { bottom } else { b_j - length };
+        state.coefficients[row_i] = new_i;
+        state.coefficients[row_j] = new_j;
+        state.mark(i, row_i);
+        state.mark(j, row_j);
+        extremes = step(&mut state, &kernel_i, &kernel_j, new_i - b_i, new_j - b_j);
     }
-    Err(ClassicError::NotConverged {
-        learner: "the support vector classifier",
-        iterations: problem.max_iterations,
-        detail: format!("the tolerance is {:.1e}", problem.tolerance),
-    })
+    Err(unfinished(problem, problem.max_iterations))
 }
 
-/// Brings the gradient of rows that were left out up to date and looks at all of them again.
-fn restore<F: FnMut(usize, &mut [f64])>(state: &mut State<'_>, cache: &mut RowCache<F>) {
-    let n = state.alpha.len();
-    let mut is_active = vec![false; n];
-    state.active.iter().for_each(|&i| is_active[i] = true);
-    let idle: Vec<usize> = (0..n).filter(|&i| !is_active[i]).collect();
-    idle.iter().for_each(|&t| state.gradient[t] = -1.0);
-    let y = state.problem.signs;
-    for i in (0..n).filter(|&i| state.alpha[i] > 0.0) {
-        let row = cache.row(i);
-        let weight = y[i] * state.alpha[i];
+fn unfinished(problem: &Problem<'_>, iterations: usize) -> ClassicError {
+    ClassicError::NotConverged {
+        learner: "the support vector classifier",
+        iterations,
+        detail: format!(
+            "the tolerance is {:.1e}; scaled features may help",
+            problem.tolerance
+        ),
+    }
+}
+
+/// Looks for the next row when no coefficient changed.
+fn look<T: Cell>(state: &mut State<'_>) -> Extremes {
+    let nothing = vec![T::default(); state.scores.len()];
+    step(state, &nothing, &nothing, 0.0, 0.0)
+}
+
+/// Brings the scores up to date after two coefficients changed, and looks for the next row.
+fn step<T: Cell>(
+    state: &mut State<'_>,
+    kernel_i: &[T],
+    kernel_j: &[T],
+    change_i: f64,
+    change_j: f64,
+) -> Extremes {
+    dispatch(
+        #[inline(always)]
+        || {
+            let (scores, _) = state.scores.as_chunks_mut::<LANES>();
+            let (rise, _) = state.rise.as_chunks::<LANES>();
+            let (fall, _) = state.fall.as_chunks::<LANES>();
+            let (kernel_i, _) = kernel_i.as_chunks::<LANES>();
+            let (kernel_j, _) = kernel_j.as_chunks::<LANES>();
+            let (mut best, mut highest) = (0, f64::NEG_INFINITY);
+            let mut lowest = [f64::INFINITY; LANES];
+            for (block, scores) in scores.chunks_mut(BLOCK).enumerate() {
+                let from = block * BLOCK;
+                let mut high = [f64::NEG_INFINITY; LANES];
+                let lists = rise[from..].iter().zip(&fall[from..]);
+                let kernels = kernel_i[from..].iter().zip(&kernel_j[from..]);
+                for ((scores, (rise, fall)), (k_i, k_j)) in scores.iter_mut().zip(lists).zip(kernels) {
+                    for l in 0..LANES {
+                        let (k_i, k_j): (f64, f64) = (k_i[l].into(), k_j[l].into());
+                        let score = scores[l] - (change_i * k_i + change_j * k_j);
+                        scores[l] = score;
+                        let up = score + rise[l];
+                        high[l] = if up > high[l] { up } else { high[l] };
+                        let down = score + fall[l];
+                        lowest[l] = if down < lowest[l] { down } else { lowest[l] };
+                    }
+                }
+                let high = high.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                if high > highest {
+                    (best, highest) = (from, high);
+                }
+            }
+            let from = best * LANES;
+            let place = (from..state.scores.len())
+                .find(|&t| state.scores[t] + state.rise[t] == highest)
+                .unwrap_or(from);
+            Extremes {
+                place,
+                highest,
+                lowest: lowest.iter().copied().fold(f64::INFINITY, f64::min),
+            }
+        },
+    )
+}
+
+/// The row whose joint step with row `i` promises the largest gain.
+fn partner<T: Cell>(state: &State<'_>, kernel: &[T], i: usize, highest: f64) -> Option<usize> {
+    let own = state.diagonal[i];
+    // Written once for both looks at it: they must agree to the bit.
+    #[inline(always)]
+    fn gain(own: f64, highest: f64, score: f64, fall: f64, diagonal: f64, kernel: f64) -> f64 {
+        let difference = highest - (score + fall);
+        let difference = if difference > 0.0 { difference } else { 0.0 };
+        let curvature = own + diagonal - 2.0 * kernel;
+        let curvature = if curvature > LEAST_CURVATURE {
+            curvature
+        } else {
+            LEAST_CURVATURE
+        };
+        difference * difference / curvature
+    }
+    dispatch(
+        #[inline(always)]
+        || {
+            let (scores, _) = state.scores.as_chunks::<LANES>();
+            let (fall, _) = state.fall.as_chunks::<LANES>();
+            let (diagonal, _) = state.diagonal.as_chunks::<LANES>();
+            let (kernels, _) = kernel.as_chunks::<LANES>();
+            let (mut best, mut most) = (None, 0.0);
+            for (block, scores) in scores.chunks(BLOCK).enumerate() {
+                let from = block * BLOCK;
+                let mut top = [0.0; LANES];
+                let lists = fall[from..].iter().zip(&diagonal[from..]).zip(&kernels[from..]);
+                for (scores, ((fall, diagonal), kernel)) in scores.iter().zip(lists) {
+                    for l in 0..LANES {
+                        let gain = gain(own, highest, scores[l], fall[l], diagonal[l], kernel[l].into());
+                        top[l] = if gain > top[l] { gain } else { top[l] };
+                    }
+                }
+                let top = top.iter().copied().fold(0.0, f64::max);
+                if top > most {
+                    (best, most) = (Some(from * LANES), top);
+                }
+            }
+            let from = best?;
+            (from..state.scores.len()).find(|&t| {
+                let (score, fall) = (state.scores[t], state.fall[t]);
+                gain(own, highest, score, fall, state.diagonal[t], kernel[t].into()) == most
+            })
+        },
+    )
+}
+
+/// Leaves out rows at a bound that will most likely stay there.
+fn shrink<T: Cell>(state: &mut State<'_>, cache: &mut RowCache<'_, '_, T>, extremes: Extremes) -> Extremes {
+    let stays = |place: usize| {
+        let score = state.scores[place];
+        match (state.rise[place] == 0.0, state.fall[place] == 0.0) {
+            (true, false) => score >= extremes.lowest,
+            (false, true) => score <= extremes.highest,
+            _ => true,
+        }
+    };
+    let active = cache.active();
+    let kept: Vec<usize> = (0..active.len()).filter(|&place| stays(place)).collect();
+    // Every kept row is copied: a small gain is not worth it.
+    if kept.len() * 10 > active.len() * 9 {
+        return extremes;
+    }
+    let rows: Vec<u32> = kept.iter().map(|&place| active[place]).collect();
+    let scores = kept.iter().map(|&place| state.scores[place]).collect();
+    cache.shrink(rows);
+    state.lay_out(cache.active(), scores);
+    look::<T>(state)
+}
+
+/// Looks at all rows again, with the scores of those that were left out computed afresh.
+fn restore<T: Cell>(state: &mut State<'_>, cache: &mut RowCache<'_, '_, T>) -> Extremes {
+    let n = state.coefficients.len();
+    let mut scores = vec![f64::NAN; n];
+    for (&row, score) in cache.active().iter().zip(&state.scores) {
+        scores[row as usize] = *score;
+    }
+    let idle: Vec<usize> = (0..n).filter(|&row| scores[row].is_nan()).collect();
+    idle.iter()
+        .for_each(|&row| scores[row] = state.problem.signs[row]);
+    cache.look_at_all();
+    for row in (0..n).filter(|&row| state.coefficients[row] != 0.0) {
+        let (kernel, b) = (cache.row(row), state.coefficients[row]);
         for &t in &idle {
-            state.gradient[t] += y[t] * weight * row[t];
+            let value: f64 = kernel[t].into();
+            scores[t] -= b * value;
         }
     }
-    state.active = (0..n).collect();
+    state.lay_out(cache.active(), scores);
+    look::<T>(state)
 }
 
 /// The mean score of rows between their bounds, on the margin; the middle of the allowed range where there are none.
-fn intercept(state: &State<'_>) -> f64 {
+fn intercept(state: &State<'_>, extremes: Extremes) -> f64 {
     let mut free = (0.0, 0_usize);
-    for i in 0..state.alpha.len() {
-        if state.can_rise(i) && state.can_fall(i) {
-            free = (free.0 + state.score(i), free.1 + 1);
+    for ((score, rise), fall) in state.scores.iter().zip(&state.rise).zip(&state.fall) {
+        if *rise == 0.0 && *fall == 0.0 {
+            free = (free.0 + score, free.1 + 1);
         }
     }
     if free.1 > 0 {
         return free.0 / free.1 as f64;
     }
-    let (highest, lowest) = state.extremes();
-    (highest + lowest) / 2.0
+    (extremes.highest + extremes.lowest) / 2.0
 }

@@ -1,46 +1,57 @@
-use ndarray::{Array2, ArrayView2};
+use ndarray::ArrayView2;
+
+use crate::parallel;
+
+/// Features whose bins lie side by side: their histograms together fit into the first-level cache.
+pub(super) const BLOCK: usize = 8;
 
 /// Features as small whole numbers: the bin of each value.
 pub(super) struct Bins {
-    /// Bins, shape (rows, features).
-    pub(super) codes: Array2<u8>,
+    /// The bins of a row in a block of [`BLOCK`] features; block by block, row by row. Features beyond the last are 0.
+    codes: Vec<[u8; BLOCK]>,
     /// Upper edges of the bins of each feature but the last: a value is in bin b if it is at most edge b.
     pub(super) edges: Vec<Vec<f64>>,
-    /// Where the bins of each feature begin in a histogram, and the number of all.
-    pub(super) offsets: Vec<usize>,
+    n_rows: usize,
 }
 
 impl Bins {
     /// At most `max_bins` (2 to 256) bins of about as many rows each.
     pub(super) fn new(x: ArrayView2<'_, f64>, max_bins: usize) -> Self {
-        let edges: Vec<Vec<f64>> = x
-            .columns()
-            .into_iter()
-            .map(|c| edges(c.to_vec(), max_bins))
-            .collect();
-        let mut codes = Array2::zeros(x.dim());
-        for ((column, edges), mut target) in x.columns().into_iter().zip(&edges).zip(codes.columns_mut()) {
-            for (value, code) in column.iter().zip(target.iter_mut()) {
-                *code = edges.partition_point(|edge| edge < value) as u8;
+        let (n_rows, n_features) = x.dim();
+        let blocks = parallel::map(n_features.div_ceil(BLOCK), |block| {
+            let features = block * BLOCK..n_features.min((block + 1) * BLOCK);
+            let edges: Vec<Vec<f64>> = features
+                .clone()
+                .map(|feature| edges(x.column(feature).to_vec(), max_bins))
+                .collect();
+            let mut codes = vec![[0; BLOCK]; n_rows];
+            for (lane, (feature, edges)) in features.zip(&edges).enumerate() {
+                for (value, codes) in x.column(feature).iter().zip(&mut codes) {
+                    codes[lane] = edges.partition_point(|edge| edge < value) as u8;
+                }
             }
+            (edges, codes)
+        });
+        let mut bins = Self {
+            codes: Vec::with_capacity(n_rows * blocks.len()),
+            edges: Vec::with_capacity(n_features),
+            n_rows,
+        };
+        for (edges, codes) in blocks {
+            bins.edges.extend(edges);
+            bins.codes.extend(codes);
         }
-        let mut offsets = Vec::with_capacity(edges.len() + 1);
-        let mut total = 0;
-        for feature in &edges {
-            offsets.push(total);
-            total += feature.len() + 1;
-        }
-        offsets.push(total);
-        Self {
-            codes,
-            edges,
-            offsets,
-        }
+        bins
+    }
+
+    /// The bins of all rows in a block of features.
+    pub(super) fn block(&self, block: usize) -> &[[u8; BLOCK]] {
+        &self.codes[block * self.n_rows..(block + 1) * self.n_rows]
     }
 }
 
 fn edges(mut values: Vec<f64>, max_bins: usize) -> Vec<f64> {
-    values.sort_by(f64::total_cmp);
+    values.sort_unstable_by(f64::total_cmp);
     let between = |a: f64, b: f64| {
         let middle = a + (b - a) / 2.0;
         if middle < b { middle } else { a }

@@ -1,14 +1,19 @@
-use ndarray::{Array1, Array2, ArrayView2, Axis};
-use rayon::prelude::*;
+use ndarray::{Array1, Array2, ArrayView2, Axis, Slice};
 use serde::{Deserialize, Serialize};
 
 use super::bins::Bins;
 use super::grow::{Grower, Grown, Limits, RegressionTree};
+use super::split::{Features, Rules, Sums};
 use crate::ClassicError;
 use crate::learner::{
     ABSENT, Checked, Classifier, Learner, Parameters, check_input, check_training, softmax_rows,
 };
+use crate::parallel;
 use crate::rng::{choose, seeded};
+use crate::simd::softmax_by_class;
+
+/// Rows that the trees are applied to together: a tree stays in the cache.
+const ROWS: usize = 256;
 
 /// Parameters of [`GradientBoosting`]; names in the field's other libraries in brackets.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -124,26 +129,15 @@ impl Parameters for GradientBoostingParameters {
 ///
 /// Each round fits a tree for each class to the slopes of the softmax loss, on features cut into bins. A seed fixes the model,
 /// on any number of threads.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct GradientBoosting {
     /// Trees, round by round, one for each class.
-    rounds: Vec<Vec<RegressionTree>>,
-    base: Array1<f64>,
-    importance: Array1<f64>,
-    n_features: usize,
-    training_loss: Vec<f64>,
-    validation_loss: Vec<f64>,
-}
-
-/// Mean negative logarithm of the probability of the true class.
-fn log_loss(probabilities: &Array2<f64>, y: &[usize]) -> f64 {
-    let sum: f64 = probabilities
-        .rows()
-        .into_iter()
-        .zip(y)
-        .map(|(p, &c)| -p[c].max(f64::MIN_POSITIVE).ln())
-        .sum();
-    sum / y.len() as f64
+    pub(crate) rounds: Vec<Vec<RegressionTree>>,
+    pub(crate) base: Array1<f64>,
+    pub(crate) importance: Array1<f64>,
+    pub(crate) n_features: usize,
+    pub(crate) training_loss: Vec<f64>,
+    pub(crate) validation_loss: Vec<f64>,
 }
 
 impl Learner for Checked<GradientBoostingParameters> {
@@ -205,67 +199,73 @@ impl Checked<GradientBoostingParameters> {
         let counts = check_training(x, y, n_classes)?;
         let p = &self.0;
         let (n, features) = x.dim();
-        if u32::try_from(n).is_err() {
+        if u32::try_from(n).is_err() || u32::try_from(features).is_err() {
             return Err(ClassicError::data(
-                format!("there are {n} rows"),
-                "at most 2^32 - 1 can be boosted",
+                format!("there are {n} rows of {features} features"),
+                "at most 2^32 - 1 of each can be boosted",
             ));
         }
         let bins = Bins::new(x, p.max_bins);
+        let present: Vec<usize> = (0..n_classes).filter(|&c| counts[c] > 0).collect();
         // A class without rows is never chosen.
         let base: Array1<f64> = counts.iter().map(|&c| if c > 0 { 0.0 } else { ABSENT }).collect();
-        let mut scores = Array2::<f64>::zeros((n, n_classes)) + &base;
+        let mut fitted = Fitted::new(n, &base, y);
+        let mut held_out = validation.map(|(x, y)| (x, Fitted::new(x.nrows(), &base, y)));
         let mut model = GradientBoosting {
             rounds: Vec::with_capacity(p.n_rounds.min(10_000)),
-            base: base.clone(),
+            base,
             importance: Array1::zeros(features),
             n_features: features,
             training_loss: Vec::new(),
             validation_loss: Vec::new(),
         };
-        let mut validation_scores =
-            validation.map(|(x, _)| Array2::<f64>::zeros((x.nrows(), n_classes)) + &base);
         let mut gains: Vec<Vec<(usize, f64)>> = Vec::new();
         let mut best = (f64::INFINITY, 0);
         for round in 0..p.n_rounds {
-            let mut probabilities = scores.clone();
-            softmax_rows(&mut probabilities);
             let rows = self.sample_rows(n, round);
-            let grown: Vec<Grown> = (0..n_classes)
-                .into_par_iter()
-                .map(|class| self.grow(&bins, &probabilities, y, class, rows.clone(), round))
-                .collect();
-            for (class, grown) in grown.iter().enumerate() {
-                let mut column = scores.column_mut(class);
-                if rows.len() == n {
-                    for (leaf, value) in &grown.leaves {
-                        leaf.iter().for_each(|&row| column[row as usize] += value);
-                    }
-                } else {
-                    column
-                        .iter_mut()
-                        .zip(x.rows())
-                        .for_each(|(s, row)| *s += grown.tree.predict(row));
-                }
+            // Of two classes each is the mirror of the other.
+            let grown_for = if present.len() == 2 {
+                &present[..1]
+            } else {
+                &present[..]
+            };
+            let grown: Vec<Grown> = parallel::map(grown_for.len(), |i| {
+                self.grow(&bins, &fitted.probabilities, y, grown_for[i], rows.clone(), round)
+            });
+            let mut trees = vec![RegressionTree::constant(0.0); n_classes];
+            for (&class, grown) in grown_for.iter().zip(&grown) {
+                trees[class] = grown.tree.clone();
             }
-            gains.push(grown.iter().flat_map(|g| g.gains.iter().copied()).collect());
-            model.rounds.push(grown.into_iter().map(|g| g.tree).collect());
-            let mut fitted = scores.clone();
-            softmax_rows(&mut fitted);
-            model.training_loss.push(log_loss(&fitted, y));
-            if let (Some((vx, vy)), Some(vs)) = (validation, &mut validation_scores) {
-                if let Some(trees) = model.rounds.last() {
-                    add_trees(vs, vx, trees);
+            if let (&[_, mirrored], [grown]) = (&present[..], &grown[..]) {
+                trees[mirrored] = grown.tree.negative();
+            }
+            if rows.len() == n {
+                for (&class, grown) in grown_for.iter().zip(&grown) {
+                    let mut scores = fitted.scores.row_mut(class);
+                    for (leaf, value) in &grown.leaves {
+                        leaf.iter().for_each(|&row| scores[row as usize] += value);
+                    }
                 }
-                let mut fitted = vs.clone();
-                softmax_rows(&mut fitted);
-                let loss = log_loss(&fitted, vy);
+                if let &[first, mirrored] = &present[..] {
+                    let negative = fitted.scores.row(first).mapv(|s| -s);
+                    fitted.scores.row_mut(mirrored).assign(&negative);
+                }
+            } else {
+                fitted.add(x, &trees);
+            }
+            model.training_loss.push(fitted.update());
+            gains.push(grown.iter().flat_map(|g| g.gains.iter().copied()).collect());
+            if let Some((x, held_out)) = &mut held_out {
+                held_out.add(*x, &trees);
+                let loss = held_out.update();
                 model.validation_loss.push(loss);
                 if loss < best.0 {
                     best = (loss, round + 1);
-                } else if round + 1 - best.1 >= p.patience {
-                    break;
                 }
+            }
+            model.rounds.push(trees);
+            if held_out.is_some() && round + 1 - best.1 >= p.patience {
+                break;
             }
         }
         if validation.is_some() {
@@ -314,40 +314,83 @@ impl Checked<GradientBoostingParameters> {
             features.truncate(count);
             features.sort_unstable();
         }
-        let column = probabilities.column(class);
-        let gradients: Vec<f64> = column
+        let q = probabilities.row(class);
+        let sums = rows
             .iter()
-            .zip(y)
-            .map(|(q, &c)| if c == class { q - 1.0 } else { *q })
+            .map(|&row| {
+                let (q, is_class) = (q[row as usize], y[row as usize] == class);
+                Sums {
+                    gradient: if is_class { q - 1.0 } else { q },
+                    // Twice the diagonal of the softmax's Hessian bounds the whole of it.
+                    curvature: (2.0 * q * (1.0 - q)).max(1e-16),
+                }
+            })
             .collect();
-        // Twice the diagonal of the softmax's Hessian bounds the whole of it.
-        let curvatures: Vec<f64> = column.iter().map(|q| (2.0 * q * (1.0 - q)).max(1e-16)).collect();
         let limits = Limits {
             max_depth: p.max_depth,
-            max_leaves: p.max_leaves.unwrap_or(usize::MAX),
-            min_child_weight: p.min_child_weight,
-            l2: p.l2,
-            min_gain: p.min_gain,
+            max_leaves: p.max_leaves,
+            rules: Rules {
+                min_child_weight: p.min_child_weight,
+                l2: p.l2,
+                min_gain: p.min_gain,
+            },
         };
-        let grower = Grower {
-            bins,
-            gradients: &gradients,
-            curvatures: &curvatures,
-            features: &features,
+        Grower::new(
+            Features::new(bins, &features),
             limits,
-            rate: p.learning_rate,
-        };
-        grower.grow(rows)
+            p.learning_rate,
+            rows,
+            sums,
+        )
+        .grow()
     }
 }
 
-fn add_trees(scores: &mut Array2<f64>, x: ArrayView2<'_, f64>, trees: &[RegressionTree]) {
-    let rows: Vec<_> = scores.axis_iter_mut(Axis(0)).collect();
-    rows.into_par_iter().enumerate().for_each(|(i, mut row)| {
-        row.iter_mut()
-            .zip(trees)
-            .for_each(|(score, tree)| *score += tree.predict(x.row(i)));
-    });
+/// Scores and probabilities of rows, shape (classes, rows), while rounds are added.
+struct Fitted<'a> {
+    scores: Array2<f64>,
+    probabilities: Array2<f64>,
+    y: &'a [usize],
+}
+
+impl<'a> Fitted<'a> {
+    fn new(rows: usize, base: &Array1<f64>, y: &'a [usize]) -> Self {
+        let scores = Array2::zeros((base.len(), rows)) + base.view().insert_axis(Axis(1));
+        let mut fitted = Self {
+            probabilities: scores.clone(),
+            scores,
+            y,
+        };
+        fitted.update();
+        fitted
+    }
+
+    fn add(&mut self, x: ArrayView2<'_, f64>, trees: &[RegressionTree]) {
+        let x = x.as_standard_layout();
+        let classes: Vec<_> = self.scores.rows_mut().into_iter().collect();
+        parallel::for_each(classes, |class, mut scores| {
+            let (Some(rows), Some(scores)) = (x.as_slice(), scores.as_slice_mut()) else {
+                return;
+            };
+            trees[class].add_to(rows, x.ncols(), scores);
+        });
+    }
+
+    /// Computes the probabilities, and gives the mean negative logarithm of those of the true classes.
+    fn update(&mut self) -> f64 {
+        let n = self.y.len();
+        self.probabilities.assign(&self.scores);
+        let mut log_sums = Vec::with_capacity(n);
+        softmax_by_class(
+            self.probabilities.as_slice_mut().unwrap_or_default(),
+            n,
+            &mut log_sums,
+        );
+        let truths = self.y.iter().zip(&log_sums).enumerate();
+        // Rounding must not make a loss negative.
+        let losses = truths.map(|(row, (&class, log_sum))| (log_sum - self.scores[(class, row)]).max(0.0));
+        losses.sum::<f64>() / n as f64
+    }
 }
 
 impl GradientBoosting {
@@ -383,9 +426,26 @@ impl GradientBoosting {
     pub fn decision_function(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, ClassicError> {
         check_input(x, self.n_features)?;
         let mut scores = Array2::<f64>::zeros((x.nrows(), self.base.len())) + &self.base;
-        for trees in &self.rounds {
-            add_trees(&mut scores, x, trees);
-        }
+        let x = x.as_standard_layout();
+        let blocks: Vec<_> = scores.axis_chunks_iter_mut(Axis(0), ROWS).collect();
+        parallel::for_each(blocks, |block, mut scores| {
+            let rows = x.slice_axis(Axis(0), Slice::from(block * ROWS..block * ROWS + scores.nrows()));
+            let rows = rows.as_slice().unwrap_or_default();
+            let mut sums = vec![0.0; scores.nrows()];
+            for class in 0..self.base.len() {
+                sums.iter_mut()
+                    .zip(scores.column(class))
+                    .for_each(|(sum, score)| *sum = *score);
+                for trees in &self.rounds {
+                    trees[class].add_to(rows, self.n_features, &mut sums);
+                }
+                scores
+                    .column_mut(class)
+                    .iter_mut()
+                    .zip(&sums)
+                    .for_each(|(score, sum)| *score = *sum);
+            }
+        });
         Ok(scores)
     }
 }

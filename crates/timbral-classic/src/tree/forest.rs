@@ -1,10 +1,10 @@
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 use rand_chacha::ChaCha8Rng;
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::ClassicError;
 use crate::learner::{Checked, Classifier, Learner, Parameters, check_input, check_training};
+use crate::parallel;
 use crate::rng::{below, seeded};
 
 /// How many features are looked at for a split.
@@ -74,22 +74,22 @@ impl Parameters for RandomForestParameters {
 /// Random forest (Breiman 2001): the mean of trees that each saw other rows and looked at other features.
 ///
 /// A seed fixes it, on any number of threads.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RandomForest {
-    trees: Vec<Tree>,
-    n_classes: usize,
-    n_features: usize,
+    pub(crate) trees: Vec<Tree>,
+    pub(crate) n_classes: usize,
+    pub(crate) n_features: usize,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Tree {
-    nodes: Vec<Node>,
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Tree {
+    pub(crate) nodes: Vec<Node>,
     /// Class shares of the leaves, one after the other.
-    shares: Vec<f64>,
+    pub(crate) shares: Vec<f64>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-enum Node {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Node {
     /// Rows whose feature is at most the threshold go to the next node, others to `right`.
     Split {
         feature: usize,
@@ -112,24 +112,21 @@ impl Learner for Checked<RandomForestParameters> {
         check_training(x, y, n_classes)?;
         // Features are read one at a time.
         let columns = x.t().as_standard_layout().into_owned();
-        let trees = (0..self.0.n_trees)
-            .into_par_iter()
-            .map(|tree| {
-                let grower = Grower {
-                    parameters: &self.0,
-                    columns: &columns,
-                    y,
-                    n_classes,
-                    rng: seeded(self.0.seed, tree as u64),
-                    pairs: Vec::with_capacity(y.len()),
-                    tree: Tree {
-                        nodes: Vec::new(),
-                        shares: Vec::new(),
-                    },
-                };
-                grower.grow()
-            })
-            .collect();
+        let trees = parallel::map(self.0.n_trees, |tree| {
+            let grower = Grower {
+                parameters: &self.0,
+                columns: &columns,
+                y,
+                n_classes,
+                rng: seeded(self.0.seed, tree as u64),
+                pairs: Vec::with_capacity(y.len()),
+                tree: Tree {
+                    nodes: Vec::new(),
+                    shares: Vec::new(),
+                },
+            };
+            grower.grow()
+        });
         Ok(RandomForest {
             trees,
             n_classes,
@@ -301,7 +298,7 @@ impl Classifier for RandomForest {
         check_input(x, self.n_features)?;
         let mut out = Array2::zeros((x.nrows(), self.n_classes));
         let rows: Vec<_> = out.axis_iter_mut(Axis(0)).collect();
-        rows.into_par_iter().enumerate().for_each(|(i, mut mean)| {
+        parallel::for_each(rows, |i, mut mean| {
             for tree in &self.trees {
                 for (sum, share) in mean.iter_mut().zip(tree.shares(x.row(i), self.n_classes)) {
                     *sum += share;

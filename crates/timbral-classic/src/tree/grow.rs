@@ -1,98 +1,126 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-use ndarray::ArrayView1;
-use serde::{Deserialize, Serialize};
-
-use super::bins::Bins;
-use super::forest::partition;
+use super::split::{Features, Histogram, Rules, SMALL, Split, Sums, subtract};
 
 /// What limits the growth of a tree of a boosted ensemble.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     pub(super) max_depth: usize,
-    pub(super) max_leaves: usize,
-    pub(super) min_child_weight: f64,
-    pub(super) l2: f64,
-    pub(super) min_gain: f64,
+    pub(super) max_leaves: Option<usize>,
+    pub(super) rules: Rules,
 }
 
 /// A tree that gives a number.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct RegressionTree {
-    nodes: Vec<Node>,
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct RegressionTree {
+    pub(crate) nodes: Vec<Node>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-enum Node {
-    /// Rows whose feature is at most the threshold go to `left`, which `right` follows.
-    Split {
-        feature: usize,
-        threshold: f64,
-        left: usize,
-    },
-    Leaf {
-        value: f64,
-    },
+/// A node of a [`RegressionTree`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Node {
+    /// The threshold of a split, the value of a leaf.
+    pub(crate) number: f64,
+    pub(crate) feature: u32,
+    /// Where rows go whose feature is at most the threshold; the others go to the node behind it. 0 for a leaf.
+    pub(crate) left: u32,
+}
+
+impl Node {
+    fn leaf(value: f64) -> Self {
+        Self {
+            number: value,
+            feature: 0,
+            left: 0,
+        }
+    }
 }
 
 impl RegressionTree {
-    pub(super) fn predict(&self, row: ArrayView1<'_, f64>) -> f64 {
-        let mut at = 0;
-        loop {
-            match self.nodes.get(at) {
-                Some(&Node::Split {
-                    feature,
-                    threshold,
-                    left,
-                }) => {
-                    at = left + usize::from(row[feature] > threshold);
+    /// A tree of one leaf.
+    pub(super) fn constant(value: f64) -> Self {
+        Self {
+            nodes: vec![Node::leaf(value)],
+        }
+    }
+
+    /// The tree that gives the negative numbers.
+    pub(super) fn negative(&self) -> Self {
+        let negative = |node: &Node| match node.left {
+            0 => Node::leaf(-node.number),
+            _ => *node,
+        };
+        Self {
+            nodes: self.nodes.iter().map(negative).collect(),
+        }
+    }
+
+    /// Adds the tree's number for each row to `sums`; rows of `width` features lie one behind the other.
+    pub(super) fn add_to(&self, rows: &[f64], width: usize, sums: &mut [f64]) {
+        // Several rows go down at once, so that the waits for memory overlap.
+        const AT_ONCE: usize = 8;
+        let (groups, rest) = sums.as_chunks_mut::<AT_ONCE>();
+        let n_grouped = groups.len() * AT_ONCE;
+        if !groups.is_empty() {
+            let (nodes, depth) = self.endless();
+            for (group, rows) in groups.iter_mut().zip(rows.chunks_exact(AT_ONCE * width)) {
+                let mut at = [0; AT_ONCE];
+                for _ in 0..depth {
+                    for (at, row) in at.iter_mut().zip(rows.chunks_exact(width)) {
+                        let node = nodes[*at];
+                        *at = node.left as usize + usize::from(row[node.feature as usize] > node.number);
+                    }
                 }
-                Some(&Node::Leaf { value }) => return value,
-                None => return 0.0,
+                group
+                    .iter_mut()
+                    .zip(at)
+                    .for_each(|(sum, at)| *sum += self.nodes[at].number);
             }
         }
-    }
-}
-
-/// Sums of gradients and curvatures.
-#[derive(Clone, Copy, Debug, Default)]
-struct Sums {
-    gradient: f64,
-    curvature: f64,
-}
-
-impl Sums {
-    fn minus(self, other: Self) -> Self {
-        Self {
-            gradient: self.gradient - other.gradient,
-            curvature: self.curvature - other.curvature,
+        for (sum, row) in rest.iter_mut().zip(rows.chunks_exact(width).skip(n_grouped)) {
+            let mut node = self.nodes[0];
+            while node.left != 0 {
+                let right = usize::from(row[node.feature as usize] > node.number);
+                node = self.nodes[node.left as usize + right];
+            }
+            *sum += node.number;
         }
     }
 
-    /// Twice the fall of the loss by the best value of a leaf.
-    fn score(self, l2: f64) -> f64 {
-        self.gradient * self.gradient / (self.curvature + l2)
+    /// The tree with leaves that lead to themselves, and the number of steps after which every row is at its leaf.
+    fn endless(&self) -> (Vec<Node>, usize) {
+        let mut nodes = self.nodes.clone();
+        let mut depths = vec![0; nodes.len()];
+        for (at, node) in nodes.iter_mut().enumerate() {
+            if node.left == 0 {
+                node.left = at as u32;
+                node.number = f64::INFINITY;
+            } else {
+                // Children come after their parents.
+                depths[node.left as usize] = depths[at] + 1;
+                depths[node.left as usize + 1] = depths[at] + 1;
+            }
+        }
+        (nodes, depths.into_iter().max().unwrap_or(0))
     }
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Split {
-    gain: f64,
-    feature: usize,
-    bin: u8,
-    left: Sums,
 }
 
 /// A leaf that can be split.
 struct Candidate {
     split: Split,
+    part: Part,
+    histogram: Option<Histogram>,
+}
+
+/// Rows of a node.
+#[derive(Clone, Copy)]
+struct Part {
     node: usize,
     start: usize,
     end: usize,
     depth: usize,
     sums: Sums,
-    histogram: Vec<Sums>,
 }
 
 impl PartialEq for Candidate {
@@ -112,10 +140,31 @@ impl PartialOrd for Candidate {
 impl Ord for Candidate {
     /// The largest gain first, then the oldest node.
     fn cmp(&self, other: &Self) -> Ordering {
-        self.split
-            .gain
-            .total_cmp(&other.split.gain)
-            .then(other.node.cmp(&self.node))
+        let gains = self.split.gain.total_cmp(&other.split.gain);
+        gains.then(other.part.node.cmp(&self.part.node))
+    }
+}
+
+/// Leaves that wait: the largest gain comes first where leaves are limited; else the newest, so that few histograms are
+/// alive at once.
+enum Waiting {
+    Best(BinaryHeap<Candidate>),
+    Newest(Vec<Candidate>),
+}
+
+impl Waiting {
+    fn push(&mut self, candidate: Candidate) {
+        match self {
+            Self::Best(heap) => heap.push(candidate),
+            Self::Newest(stack) => stack.push(candidate),
+        }
+    }
+
+    fn pop(&mut self) -> Option<Candidate> {
+        match self {
+            Self::Best(heap) => heap.pop(),
+            Self::Newest(stack) => stack.pop(),
+        }
     }
 }
 
@@ -129,227 +178,206 @@ pub(super) struct Grown {
 }
 
 pub(super) struct Grower<'a> {
-    pub(super) bins: &'a Bins,
-    pub(super) gradients: &'a [f64],
-    pub(super) curvatures: &'a [f64],
-    /// Features that splits may use, sorted.
-    pub(super) features: &'a [usize],
+    pub(super) features: Features<'a>,
     pub(super) limits: Limits,
     pub(super) rate: f64,
+    /// Rows, those of a node side by side in rising order, and their gradients and curvatures.
+    rows: Vec<u32>,
+    sums: Vec<Sums>,
+    nodes: Vec<Node>,
+    /// Where the rows of a node lie.
+    spans: Vec<(usize, usize)>,
+    waiting: Waiting,
+    spare: Vec<Histogram>,
+    /// Rows that go to the right, on their way.
+    aside: Vec<(u32, Sums)>,
 }
 
-impl Grower<'_> {
-    /// Grows a tree on some rows, the leaf of largest gain first.
-    pub(super) fn grow(&self, mut rows: Vec<u32>) -> Grown {
-        let histogram = self.histogram(&rows);
-        let mut sums = Sums::default();
-        for &row in &rows {
-            sums.gradient += self.gradients[row as usize];
-            sums.curvature += self.curvatures[row as usize];
-        }
-        let mut nodes = vec![Node::Leaf {
-            value: self.value(sums),
-        }];
-        let mut spans = vec![(0, rows.len())];
-        let mut gains = Vec::new();
-        let mut open = BinaryHeap::new();
-        let end = rows.len();
-        self.offer(
-            &mut open,
-            Offer {
-                node: 0,
-                start: 0,
-                end,
-                depth: 0,
-                sums,
-                histogram,
+impl<'a> Grower<'a> {
+    pub(super) fn new(
+        features: Features<'a>,
+        limits: Limits,
+        rate: f64,
+        rows: Vec<u32>,
+        sums: Vec<Sums>,
+    ) -> Self {
+        Self {
+            features,
+            limits,
+            rate,
+            rows,
+            sums,
+            nodes: Vec::new(),
+            spans: Vec::new(),
+            waiting: match limits.max_leaves {
+                Some(_) => Waiting::Best(BinaryHeap::new()),
+                None => Waiting::Newest(Vec::new()),
             },
-        );
-        let mut n_leaves = 1;
-        while n_leaves < self.limits.max_leaves {
-            let Some(best) = open.pop() else { break };
+            spare: Vec::new(),
+            aside: Vec::new(),
+        }
+    }
+
+    /// Grows a tree on the rows.
+    pub(super) fn grow(mut self) -> Grown {
+        let mut sums = Sums::default();
+        self.sums.iter().for_each(|s| sums.add(*s));
+        let root = self.add(0, self.rows.len(), 0, sums);
+        let histogram = (self.rows.len() > SMALL).then(|| self.histogram(root));
+        self.offer(root, histogram);
+        let mut gains = Vec::new();
+        let most = self.limits.max_leaves.unwrap_or(usize::MAX);
+        while gains.len() + 1 < most {
+            let Some(best) = self.waiting.pop() else { break };
             let Split {
                 gain,
                 feature,
                 bin,
                 left,
             } = best.split;
-            let column = self.bins.codes.column(feature);
-            let middle =
-                best.start + partition(&mut rows[best.start..best.end], |row| column[row as usize] <= bin);
-            let threshold = self.bins.edges[feature][usize::from(bin)];
-            let at = nodes.len();
-            nodes[best.node] = Node::Split {
-                feature,
-                threshold,
-                left: at,
-            };
-            gains.push((feature, gain));
-            n_leaves += 1;
-            let right = best.sums.minus(left);
-            nodes.push(Node::Leaf {
-                value: self.value(left),
-            });
-            nodes.push(Node::Leaf {
-                value: self.value(right),
-            });
-            spans.push((best.start, middle));
-            spans.push((middle, best.end));
-            let depth = best.depth + 1;
-            if depth >= self.limits.max_depth || n_leaves >= self.limits.max_leaves {
-                continue;
-            }
-            // Only the smaller child is counted; the other is what remains of the parent.
-            let left_is_smaller = middle - best.start <= best.end - middle;
-            let small = if left_is_smaller {
-                &rows[best.start..middle]
-            } else {
-                &rows[middle..best.end]
-            };
-            let small = self.histogram(small);
-            let mut large = best.histogram;
-            large.iter_mut().zip(&small).for_each(|(l, s)| *l = l.minus(*s));
-            let (of_left, of_right) = if left_is_smaller {
-                (small, large)
-            } else {
-                (large, small)
-            };
-            let (start, end) = (best.start, best.end);
-            self.offer(
-                &mut open,
-                Offer {
-                    node: at,
-                    start,
-                    end: middle,
-                    depth,
-                    sums: left,
-                    histogram: of_left,
-                },
-            );
-            self.offer(
-                &mut open,
-                Offer {
-                    node: at + 1,
-                    start: middle,
-                    end,
-                    depth,
-                    sums: right,
-                    histogram: of_right,
-                },
-            );
-        }
-        let leaves = nodes
-            .iter()
-            .zip(&spans)
-            .filter_map(|(node, &(start, end))| match node {
-                Node::Leaf { value } => Some((rows[start..end].to_vec(), *value)),
-                Node::Split { .. } => None,
-            })
-            .collect();
-        Grown {
-            tree: RegressionTree { nodes },
-            gains,
-            leaves,
-        }
-    }
-
-    fn value(&self, sums: Sums) -> f64 {
-        -self.rate * sums.gradient / (sums.curvature + self.limits.l2)
-    }
-
-    fn offer(&self, open: &mut BinaryHeap<Candidate>, offer: Offer) {
-        let Offer {
-            node,
-            start,
-            end,
-            depth,
-            sums,
-            histogram,
-        } = offer;
-        if end - start >= 2
-            && depth < self.limits.max_depth
-            && let Some(split) = self.best_split(sums, &histogram)
-        {
-            open.push(Candidate {
-                split,
+            let Part {
                 node,
                 start,
                 end,
                 depth,
                 sums,
-                histogram,
-            });
-        }
-    }
-
-    fn histogram(&self, rows: &[u32]) -> Vec<Sums> {
-        let bins = self.bins;
-        let mut out = vec![Sums::default(); bins.offsets.last().copied().unwrap_or(0)];
-        let all = self.features.len() == bins.edges.len();
-        for &row in rows {
-            let row = row as usize;
-            let (g, h) = (self.gradients[row], self.curvatures[row]);
-            let codes = bins.codes.row(row);
-            let mut add = |feature: usize| {
-                let sums = &mut out[bins.offsets[feature] + usize::from(codes[feature])];
-                sums.gradient += g;
-                sums.curvature += h;
+            } = best.part;
+            let middle = start + self.part(feature, bin, start, end);
+            if middle == start || middle == end {
+                // Rounding errors of a bin that is empty looked like a row.
+                self.spare.extend(best.histogram);
+                continue;
+            }
+            let at = self.nodes.len();
+            self.nodes[node] = Node {
+                number: self.features.bins.edges[feature][usize::from(bin)],
+                feature: feature as u32,
+                left: at as u32,
             };
-            if all {
-                (0..bins.edges.len()).for_each(&mut add);
+            gains.push((feature, gain));
+            let left = self.add(start, middle, depth + 1, left);
+            let right = self.add(middle, end, depth + 1, sums.minus(left.sums));
+            if depth + 1 >= self.limits.max_depth || gains.len() + 1 >= most {
+                self.spare.extend(best.histogram);
+                continue;
+            }
+            self.offer_children(left, right, best.histogram);
+        }
+        let leaves = self
+            .nodes
+            .iter()
+            .zip(&self.spans)
+            .filter(|(node, _)| node.left == 0)
+            .map(|(node, &(start, end))| (self.rows[start..end].to_vec(), node.number))
+            .collect();
+        Grown {
+            tree: RegressionTree { nodes: self.nodes },
+            gains,
+            leaves,
+        }
+    }
+
+    /// Adds a leaf.
+    fn add(&mut self, start: usize, end: usize, depth: usize, sums: Sums) -> Part {
+        let node = self.nodes.len();
+        let value = -self.rate * sums.gradient / (sums.curvature + self.limits.rules.l2);
+        self.nodes.push(Node::leaf(value));
+        self.spans.push((start, end));
+        Part {
+            node,
+            start,
+            end,
+            depth,
+            sums,
+        }
+    }
+
+    /// Offers the children of a node that had a histogram, or was too small for one.
+    fn offer_children(&mut self, left: Part, right: Part, histogram: Option<Histogram>) {
+        let left_is_smaller = left.end - left.start <= right.end - right.start;
+        let (small, large) = if left_is_smaller {
+            (left, right)
+        } else {
+            (right, left)
+        };
+        let is_large = |part: Part| part.end - part.start > SMALL;
+        let (mut of_small, mut of_large) = (None, None);
+        if let Some(mut whole) = histogram {
+            if is_large(large) {
+                // Only the smaller child is counted; the other is what remains of the parent.
+                let counted = self.histogram(small);
+                subtract(&mut whole, &counted);
+                of_large = Some(whole);
+                if is_large(small) {
+                    of_small = Some(counted);
+                } else {
+                    self.spare.push(counted);
+                }
             } else {
-                self.features.iter().copied().for_each(&mut add);
+                self.spare.push(whole);
             }
         }
-        out
+        let (of_left, of_right) = if left_is_smaller {
+            (of_small, of_large)
+        } else {
+            (of_large, of_small)
+        };
+        self.offer(right, of_right);
+        self.offer(left, of_left);
     }
 
-    fn best_split(&self, sums: Sums, histogram: &[Sums]) -> Option<Split> {
-        let Limits {
-            l2,
-            min_child_weight,
-            min_gain,
-            ..
-        } = self.limits;
-        let whole = sums.score(l2);
-        let mut best: Option<Split> = None;
-        for &feature in self.features {
-            let from = self.bins.offsets[feature];
-            let mut left = Sums::default();
-            for bin in 0..self.bins.edges[feature].len() {
-                let here = histogram[from + bin];
-                if here.curvature == 0.0 {
-                    continue;
-                }
-                left.gradient += here.gradient;
-                left.curvature += here.curvature;
-                let right = sums.minus(left);
-                if left.curvature < min_child_weight {
-                    continue;
-                }
-                if right.curvature < min_child_weight || right.curvature <= 0.0 {
-                    break;
-                }
-                let gain = 0.5 * (left.score(l2) + right.score(l2) - whole);
-                if gain > min_gain && gain > 1e-12 && best.is_none_or(|b| gain > b.gain) {
-                    best = Some(Split {
-                        gain,
-                        feature,
-                        bin: bin as u8,
-                        left,
-                    });
-                }
+    fn offer(&mut self, part: Part, histogram: Option<Histogram>) {
+        let rules = self.limits.rules;
+        let rows = part.start..part.end;
+        let split = match &histogram {
+            _ if rows.len() < 2 || part.depth >= self.limits.max_depth => None,
+            // Both children need their weight.
+            _ if part.sums.curvature < 2.0 * rules.min_child_weight => None,
+            Some(histogram) => self.features.search(part.sums, rules, histogram),
+            None => {
+                let (rows, sums) = (&self.rows[rows.clone()], &self.sums[rows]);
+                self.features.search_rows(part.sums, rules, rows, sums)
+            }
+        };
+        match split {
+            Some(split) => self.waiting.push(Candidate {
+                split,
+                part,
+                histogram,
+            }),
+            None => self.spare.extend(histogram),
+        }
+    }
+
+    fn histogram(&mut self, part: Part) -> Histogram {
+        let mut histogram = self.spare.pop().unwrap_or_else(|| self.features.empty());
+        let rows = part.start..part.end;
+        let (rows, sums) = (&self.rows[rows.clone()], &self.sums[rows]);
+        self.features.fill(rows, sums, &mut histogram);
+        histogram
+    }
+
+    /// Brings the rows of a node that go left to its front, all in their order, and says how many they are.
+    fn part(&mut self, feature: usize, bin: u8, start: usize, end: usize) -> usize {
+        use super::bins::BLOCK;
+        let codes = self.features.bins.block(feature / BLOCK);
+        let lane = feature % BLOCK;
+        self.aside.clear();
+        let mut front = start;
+        for i in start..end {
+            let (row, sums) = (self.rows[i], self.sums[i]);
+            if codes[row as usize][lane] <= bin {
+                self.rows[front] = row;
+                self.sums[front] = sums;
+                front += 1;
+            } else {
+                self.aside.push((row, sums));
             }
         }
-        best
+        for (i, &(row, sums)) in self.aside.iter().enumerate() {
+            self.rows[front + i] = row;
+            self.sums[front + i] = sums;
+        }
+        front - start
     }
-}
-
-struct Offer {
-    node: usize,
-    start: usize,
-    end: usize,
-    depth: usize,
-    sums: Sums,
-    histogram: Vec<Sums>,
 }

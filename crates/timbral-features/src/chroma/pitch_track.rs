@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::FeatureError;
 use crate::onset::median;
-use crate::shape::{frame_major, visit_frames};
+use crate::shape::{all_fine, frame_major, visit_frames};
 use crate::simd::{dispatch, sum_of};
 
 /// What the magnitudes of a frame are compared with.
@@ -92,6 +92,9 @@ pub fn piptrack(magnitudes: ArrayView2<'_, f32>, config: &PiptrackConfig) -> Res
 }
 
 pub(super) fn check_spectrogram(magnitudes: &ArrayView2<'_, f32>) -> Result<(), FeatureError> {
+    if all_fine(magnitudes, f32::is_finite) {
+        return Ok(());
+    }
     match magnitudes.iter().enumerate().find(|(_, x)| !x.is_finite()) {
         Some((index, &value)) => Err(FeatureError::NonFinite {
             array: "spectrogram",

@@ -39,18 +39,17 @@ pub(super) struct Decimator {
 
 #[derive(Debug, Clone)]
 enum Last {
-    /// The filter of `resample_poly`, for the whole factor.
-    Polyphase(Box<Resampler>),
+    /// A filter for the whole factor.
+    Whole(Box<Resampler>),
     /// The steep filter, for a factor of two.
-    Band(SpectralStage),
+    Steep(SpectralStage<f32>),
 }
 
 /// Working memory of a [`Decimator`].
 #[derive(Debug, Clone, Default)]
 pub(super) struct DecimatorScratch {
     resample: ResampleScratch,
-    spectral: SpectralScratch,
-    wide: Vec<f64>,
+    spectral: SpectralScratch<f32>,
     odd: Vec<f32>,
     stage: Vec<f32>,
     next: Vec<f32>,
@@ -60,25 +59,25 @@ impl Decimator {
     /// For a factor of two or a higher power of two.
     pub(super) fn new(factor: usize, res_type: ResampleType) -> Result<Self, FeatureError> {
         let stages = match res_type {
-            // This one is defined by a single filter for every factor.
-            ResampleType::Polyphase => 0,
-            _ => factor.trailing_zeros().saturating_sub(1),
+            ResampleType::SoxrHq => factor.trailing_zeros().saturating_sub(1),
+            // The others are a single filter for every factor.
+            _ => 0,
         };
         let last = match res_type {
-            ResampleType::Polyphase => Last::Polyphase(Box::new(Resampler::new(ResampleConfig {
-                orig_sr: factor as f64,
-                target_sr: 1.0,
-                res_type,
-                fix: true,
-                scale: false,
-            })?)),
-            _ => Last::Band(SpectralStage::designed(
+            ResampleType::SoxrHq => Last::Steep(SpectralStage::designed(
                 1,
                 2,
                 0.5 * STEEP_CUTOFF,
                 STEEP_HALF_LENGTH,
                 Kaiser::new(STEEP_BETA),
             )),
+            _ => Last::Whole(Box::new(Resampler::new(ResampleConfig {
+                orig_sr: factor as f64,
+                target_sr: 1.0,
+                res_type,
+                fix: true,
+                scale: false,
+            })?)),
         };
         let window = Kaiser::new(SHORT_BETA);
         let taps: Vec<f64> = (1..=SIDE)
@@ -111,31 +110,29 @@ impl Decimator {
         let DecimatorScratch {
             resample,
             spectral,
-            wide,
             odd,
             stage,
             next,
         } = scratch;
-        let gain = (self.factor as f64).sqrt();
+        let gain = (self.factor as f32).sqrt();
         let length = self.output_len(samples.len());
         match &self.last {
-            Last::Polyphase(filter) => {
+            Last::Whole(filter) => {
                 out.resize(length, 0.0);
                 filter.compute_into(samples, out, resample)?;
-                out.iter_mut().for_each(|x| *x *= gain as f32);
+                out.iter_mut().for_each(|x| *x *= gain);
             }
-            Last::Band(filter) => {
+            Last::Steep(filter) => {
                 for i in 0..self.stages {
                     let source: &[f32] = if i == 0 { samples } else { stage };
                     dispatch!(self.halve(source, odd, next));
                     std::mem::swap(stage, next);
                 }
                 let source: &[f32] = if self.stages == 0 { samples } else { stage };
-                wide.clear();
-                wide.resize((samples.len() + self.factor / 2) / self.factor, 0.0);
-                filter.process(source, wide, spectral);
                 out.clear();
-                out.extend(wide.iter().map(|x| (x * gain) as f32));
+                out.resize((samples.len() + self.factor / 2) / self.factor, 0.0);
+                filter.process(source, out, spectral);
+                out.iter_mut().for_each(|x| *x *= gain);
                 out.resize(length, 0.0);
             }
         }

@@ -7,7 +7,7 @@ use crate::chroma::normalize_frame;
 use crate::convert::midi_to_hz;
 use crate::error::FeatureError;
 use crate::filters::{CqToChromaConfig, cq_to_chroma};
-use crate::shape::{frame_major, visit_frames};
+use crate::shape::{all_fine, frame_major, visit_frames};
 use crate::util::Norm;
 
 /// How the bins of a transform become pitch classes.
@@ -45,6 +45,7 @@ impl Default for FoldConfig {
 #[derive(Debug, Clone)]
 pub(super) struct Fold {
     n_chroma: usize,
+    bins_per_octave: usize,
     /// Classes and weights of every bin, one bin after the other.
     terms: Vec<(usize, f32)>,
     /// Where the terms of each bin begin; one more for the end.
@@ -81,6 +82,7 @@ impl Fold {
         }
         Ok(Self {
             n_chroma: matrix.nrows(),
+            bins_per_octave: config.bins_per_octave,
             terms,
             starts,
             threshold: config.threshold,
@@ -123,8 +125,13 @@ impl Fold {
         let mut out = frame_major(self.n_chroma, magnitudes.ncols())?;
         let mut frames = out.columns_mut().into_iter();
         visit_frames(&magnitudes, &mut Vec::new(), |_, frame| {
+            let mut first_bin = frame.len();
             if let Some(classes) = frames.next().and_then(|c| c.into_slice()) {
-                self.add(0, frame, classes);
+                // The highest octave first, as transforms come.
+                for octave in frame.rchunks(self.bins_per_octave) {
+                    first_bin -= octave.len();
+                    self.add(first_bin, octave, classes);
+                }
                 self.finish(classes);
             }
         });
@@ -133,7 +140,9 @@ impl Fold {
 }
 
 fn check_magnitudes(magnitudes: ArrayView2<'_, f32>) -> Result<(), FeatureError> {
-    if let Some((index, &value)) = magnitudes.iter().enumerate().find(|(_, x)| !x.is_finite()) {
+    if !all_fine(&magnitudes, f32::is_finite)
+        && let Some((index, &value)) = magnitudes.iter().enumerate().find(|(_, x)| !x.is_finite())
+    {
         return Err(FeatureError::NonFinite {
             array: "transform",
             index,

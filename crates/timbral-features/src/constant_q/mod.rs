@@ -7,6 +7,7 @@ mod config;
 mod decimate;
 mod fold;
 mod intervals;
+mod octaves;
 mod pseudo;
 mod tonnetz;
 mod vqt;
@@ -16,6 +17,7 @@ pub use chroma::{ChromaCqt, ChromaCqtConfig, ChromaVqt, ChromaVqtConfig, CqtMode
 pub use config::{CqtConfig, VqtConfig};
 pub use fold::FoldConfig;
 pub use intervals::{Intervals, interval_frequencies};
+pub use octaves::CqtScratch;
 pub use pseudo::{HybridCqt, PseudoCqt};
 pub use tonnetz::tonnetz;
-pub use vqt::{Cqt, CqtScratch, Vqt};
+pub use vqt::{Cqt, Vqt};

@@ -72,10 +72,10 @@ impl Default for ResampleConfig {
 enum Method {
     Copy,
     Polyphase(Polyphase),
-    Rational(SpectralStage),
+    Rational(SpectralStage<f64>),
     /// A filter that leaves the signal oversampled by two, `factor` times the input rate, then interpolation.
     Real {
-        stage: SpectralStage,
+        stage: SpectralStage<f64>,
         factor: usize,
         interpolator: Interpolator,
     },
@@ -104,7 +104,7 @@ pub struct Resampler {
 /// Work buffers of a [`Resampler`], one for each thread; see [`Resampler::scratch`].
 #[derive(Debug, Clone, Default)]
 pub struct ResampleScratch {
-    spectral: SpectralScratch,
+    spectral: SpectralScratch<f64>,
     wide: Vec<f64>,
 }
 

@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use realfft::num_complex::Complex;
-use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
+use realfft::{ComplexToReal, FftNum, RealFftPlanner, RealToComplex};
 
 use super::kaiser::{Kaiser, kaiser_half_length, sinc};
 
@@ -18,19 +18,19 @@ pub(crate) const PASS_BAND: f64 = 0.913_76;
 
 /// The plan for one ratio `up / down`.
 #[derive(Clone)]
-pub(crate) struct SpectralStage {
+pub(crate) struct SpectralStage<T> {
     up: usize,
     down: usize,
     /// Blocks hold `down * units` input and `up * units` output samples.
     units: usize,
     /// Units at each end of a block that the filter's circular tail spoils.
     overlap: usize,
-    forward: Arc<dyn RealToComplex<f64>>,
-    inverse: Arc<dyn ComplexToReal<f64>>,
-    response: Vec<f64>,
+    forward: Arc<dyn RealToComplex<T>>,
+    inverse: Arc<dyn ComplexToReal<T>>,
+    response: Vec<T>,
 }
 
-impl fmt::Debug for SpectralStage {
+impl<T> fmt::Debug for SpectralStage<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SpectralStage")
             .field("up", &self.up)
@@ -43,15 +43,15 @@ impl fmt::Debug for SpectralStage {
 
 /// Buffers of one [`SpectralStage`].
 #[derive(Debug, Clone, Default)]
-pub(crate) struct SpectralScratch {
-    input: Vec<f64>,
-    spectrum: Vec<Complex<f64>>,
-    narrow: Vec<Complex<f64>>,
-    output: Vec<f64>,
-    work: Vec<Complex<f64>>,
+pub(crate) struct SpectralScratch<T> {
+    input: Vec<T>,
+    spectrum: Vec<Complex<T>>,
+    narrow: Vec<Complex<T>>,
+    output: Vec<T>,
+    work: Vec<Complex<T>>,
 }
 
-impl SpectralStage {
+impl<T: FftNum + Default> SpectralStage<T> {
     /// `band` is the width of what is kept, as a share of the input's Nyquist frequency; at most
     /// `min(1, up / down)`. `attenuation` is that of the stop band in dB.
     pub(crate) fn new(up: usize, down: usize, band: f64, attenuation: f64) -> Self {
@@ -78,7 +78,8 @@ impl SpectralStage {
             units *= 2;
         }
         let (n_in, n_out) = (down * units, up * units);
-        let mut planner = RealFftPlanner::<f64>::new();
+        let design = RealFftPlanner::<f64>::new().plan_fft_forward(n_in);
+        let mut planner = RealFftPlanner::<T>::new();
         let forward = planner.plan_fft_forward(n_in);
         let inverse = planner.plan_fft_inverse(n_out);
 
@@ -91,11 +92,11 @@ impl SpectralStage {
             taps[n_in - n] = value;
         }
         let gain = 1.0 / (taps.iter().sum::<f64>() * n_in as f64);
-        let mut spectrum = forward.make_output_vec();
+        let mut spectrum = design.make_output_vec();
         // The lengths are the plan's own, so the transform cannot refuse them.
-        let _ = forward.process(&mut taps, &mut spectrum);
+        let _ = design.process(&mut taps, &mut spectrum);
         let kept = n_in.min(n_out) / 2;
-        let response = spectrum[..kept].iter().map(|c| c.re * gain).collect();
+        let response = spectrum[..kept].iter().map(|c| convert(c.re * gain)).collect();
         Self {
             up,
             down,
@@ -107,28 +108,28 @@ impl SpectralStage {
         }
     }
 
-    pub(crate) fn scratch(&self) -> SpectralScratch {
+    pub(crate) fn scratch(&self) -> SpectralScratch<T> {
         let mut scratch = SpectralScratch::default();
         self.prepare(&mut scratch);
         scratch
     }
 
     /// Sizes the buffers, which may have served another plan; does nothing when they fit already.
-    fn prepare(&self, scratch: &mut SpectralScratch) {
+    fn prepare(&self, scratch: &mut SpectralScratch<T>) {
         let work = self.forward.get_scratch_len().max(self.inverse.get_scratch_len());
-        scratch.input.resize(self.forward.len(), 0.0);
+        scratch.input.resize(self.forward.len(), T::zero());
         scratch
             .spectrum
             .resize(self.forward.len() / 2 + 1, Complex::default());
         scratch
             .narrow
             .resize(self.inverse.len() / 2 + 1, Complex::default());
-        scratch.output.resize(self.inverse.len(), 0.0);
+        scratch.output.resize(self.inverse.len(), T::zero());
         scratch.work.resize(work, Complex::default());
     }
 
     /// Writes the signal at the new rate. Outside of `samples` it is zero.
-    pub(crate) fn process(&self, samples: &[f32], out: &mut [f64], scratch: &mut SpectralScratch) {
+    pub(crate) fn process(&self, samples: &[f32], out: &mut [T], scratch: &mut SpectralScratch<T>) {
         self.prepare(scratch);
         let fresh = self.units - 2 * self.overlap;
         for (block, chunk) in out.chunks_mut(fresh * self.up).enumerate() {
@@ -159,17 +160,22 @@ impl SpectralStage {
     }
 }
 
+/// A number in the precision of the transform.
+fn convert<T: FftNum>(x: f64) -> T {
+    T::from_f64(x).unwrap_or_else(T::zero)
+}
+
 /// Copies `samples[start..]` into `block`, zeros where there are none.
-fn fill(block: &mut [f64], samples: &[f32], start: i64) {
+fn fill<T: FftNum>(block: &mut [T], samples: &[f32], start: i64) {
     let length = block.len() as i64;
     let first = (-start).clamp(0, length) as usize;
     let last = (samples.len() as i64 - start).clamp(first as i64, length) as usize;
-    block[..first].fill(0.0);
-    block[last..].fill(0.0);
+    block[..first].fill(T::zero());
+    block[last..].fill(T::zero());
     if first < last {
         let from = (start + first as i64) as usize;
         for (value, &sample) in block[first..last].iter_mut().zip(&samples[from..]) {
-            *value = f64::from(sample);
+            *value = convert(sample.into());
         }
     }
 }

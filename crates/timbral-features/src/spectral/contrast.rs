@@ -3,10 +3,11 @@
 use ndarray::{Array2, ArrayRef2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
+use super::extremes::sum_of_smallest;
 use super::plan::{check_magnitudes, hz_per_bin};
 use crate::error::{FeatureError, check_finite};
 use crate::shape::{check_output, fill_frames, frame_major, visit_frames};
-use crate::simd::{LANES, dispatch, settle};
+use crate::simd::{LANES, dispatch};
 use crate::stft::{Power, Stft, StftConfig, StftScratch};
 
 /// The spectral contrast.
@@ -195,7 +196,7 @@ impl SpectralContrast {
             valleys,
             sorted,
         } = scratch;
-        magnitudes.resize(self.stft.n_bins(), 0.0);
+        magnitudes.resize(self.stft.n_bins() + LANES, 0.0);
         valleys.resize(self.n_rows() * n_frames, 0.0);
         fill_frames(out, &mut Vec::new(), |index, peaks| {
             let bins = self.stft.spectrum(samples, index, stft);
@@ -220,12 +221,14 @@ impl SpectralContrast {
         let mut out = frame_major(rows, magnitudes.ncols())?;
         let mut valleys = vec![0.0; rows * magnitudes.ncols()];
         let mut sorted = Vec::new();
+        let mut padded = vec![0.0; self.stft.n_bins() + LANES];
         let mut columns = out.columns_mut().into_iter().zip(valleys.chunks_mut(rows));
         visit_frames(&magnitudes, &mut Vec::new(), |_, frame| {
             if let Some((column, valleys)) = columns.next()
                 && let Some(peaks) = column.into_slice()
             {
-                self.extremes(frame, false, &mut sorted, peaks, valleys);
+                padded[..frame.len()].copy_from_slice(frame);
+                self.extremes(&padded, false, &mut sorted, peaks, valleys);
             }
         });
         drop(columns);
@@ -233,7 +236,7 @@ impl SpectralContrast {
         Ok(out)
     }
 
-    /// Peak and valley of every band of one frame. `squared` values are powers.
+    /// Peak and valley of every band of one frame, behind which lie [`LANES`] values more. `squared` values are powers.
     fn extremes(
         &self,
         values: &[f32],
@@ -274,6 +277,7 @@ impl SpectralContrast {
     }
 }
 
+/// Peaks and valleys of the bands of `values`, behind which lie [`LANES`] more.
 #[inline(always)]
 fn extremes_of_bands(
     bands: &[Band],
@@ -284,137 +288,11 @@ fn extremes_of_bands(
     valleys: &mut [f32],
 ) {
     for ((band, peak), valley) in bands.iter().zip(peaks).zip(valleys) {
-        let values = &values[band.start..band.end];
+        let (values, length) = (&values[band.start..], band.end - band.start);
         let count = band.count as f64;
-        *valley = (sum_of_smallest(values, 1.0, band.count, squared, sorted) / count) as f32;
-        *peak = (sum_of_smallest(values, -1.0, band.count, squared, sorted) / count) as f32;
+        *valley = (sum_of_smallest(values, length, 1.0, band.count, squared, sorted) / count) as f32;
+        *peak = (sum_of_smallest(values, length, -1.0, band.count, squared, sorted) / count) as f32;
     }
-}
-
-/// How many of its smallest values a lane keeps.
-const DEPTH: usize = 4;
-
-/// The sum of the magnitudes of the `count` smallest of `sign * values`; of their roots if `squared`.
-///
-/// Sixteen interleaved lanes keep their four smallest values each, in order. The smallest heads of the lanes are then
-/// taken off one after the other. Only if a lane runs out, which may have seen more, is the whole band searched.
-#[inline(always)]
-fn sum_of_smallest(values: &[f32], sign: f32, count: usize, squared: bool, work: &mut Vec<f32>) -> f64 {
-    let magnitude = |v: f32| {
-        let v = f64::from(v.abs());
-        if squared { v.sqrt() } else { v }
-    };
-    let mut lanes = smallest_of_lanes(values, sign);
-    if count == 1 {
-        return magnitude(minimum(&lanes[0]));
-    }
-    let complete = values.len() <= DEPTH * LANES;
-    let (mut sum, mut taken) = (0.0, 0);
-    loop {
-        let least = minimum(&lanes[0]);
-        let equal = take(&mut lanes, least).min(count - taken);
-        taken += equal;
-        sum += equal as f64 * magnitude(least);
-        if taken == count {
-            return sum;
-        }
-        if !complete
-            && lanes[0]
-                .iter()
-                .fold(false, |empty, v| empty | (*v == f32::INFINITY))
-        {
-            return search(values, sign, count, &lanes[0], magnitude, work);
-        }
-    }
-}
-
-/// The smallest of `sign * values` in each lane, then the second smallest and so on; infinite where there are no more.
-#[inline(always)]
-fn smallest_of_lanes(values: &[f32], sign: f32) -> [[f32; LANES]; DEPTH] {
-    let [mut a, mut b, mut c, mut d] = [[f32::INFINITY; LANES]; DEPTH];
-    let (chunks, rest) = values.as_chunks::<LANES>();
-    let mut last = [sign * f32::INFINITY; LANES];
-    last[..rest.len()].copy_from_slice(rest);
-    for chunk in chunks.iter().chain([&last]) {
-        for i in 0..LANES {
-            let value = sign * chunk[i];
-            let over_a = larger(a[i], value);
-            a[i] = smaller(a[i], value);
-            let over_b = larger(b[i], over_a);
-            b[i] = smaller(b[i], over_a);
-            let over_c = larger(c[i], over_b);
-            c[i] = smaller(c[i], over_b);
-            d[i] = smaller(d[i], over_c);
-        }
-    }
-    settle([a, b, c, d])
-}
-
-/// Takes the heads that equal `least` off their lanes and counts them.
-#[inline(always)]
-fn take(lanes: &mut [[f32; LANES]; DEPTH], least: f32) -> usize {
-    let [a, b, c, d] = lanes;
-    let mut equal = [0u32; LANES];
-    for i in 0..LANES {
-        let is_least = a[i] == least;
-        equal[i] = u32::from(is_least);
-        a[i] = if is_least { b[i] } else { a[i] };
-        b[i] = if is_least { c[i] } else { b[i] };
-        c[i] = if is_least { d[i] } else { c[i] };
-        d[i] = if is_least { f32::INFINITY } else { d[i] };
-    }
-    equal.iter().sum::<u32>() as usize
-}
-
-#[inline(always)]
-fn smaller(a: f32, b: f32) -> f32 {
-    if b < a { b } else { a }
-}
-
-#[inline(always)]
-fn larger(a: f32, b: f32) -> f32 {
-    if b < a { a } else { b }
-}
-
-#[inline(always)]
-fn minimum(values: &[f32; LANES]) -> f32 {
-    let mut eight = [0.0f32; 8];
-    for i in 0..8 {
-        eight[i] = smaller(values[i], values[i + 8]);
-    }
-    let mut four = [0.0f32; 4];
-    for i in 0..4 {
-        four[i] = smaller(eight[i], eight[i + 4]);
-    }
-    smaller(smaller(four[0], four[2]), smaller(four[1], four[3]))
-}
-
-/// The way that is right for any values. `heads` are what is left of lanes that `count` values were to be taken from.
-#[cold]
-fn search(
-    values: &[f32],
-    sign: f32,
-    count: usize,
-    heads: &[f32; LANES],
-    magnitude: impl Fn(f32) -> f64,
-    work: &mut Vec<f32>,
-) -> f64 {
-    // As many values as there are heads are at most the largest of them.
-    let finite = heads.iter().copied().filter(|head| *head < f32::INFINITY);
-    let bound = if finite.clone().count() < count {
-        f32::INFINITY
-    } else {
-        finite.fold(f32::NEG_INFINITY, f32::max)
-    };
-    work.clear();
-    work.extend(values.iter().map(|v| sign * v).filter(|v| *v <= bound));
-    if work.len() < count {
-        // Overflow left values that have no order.
-        return f64::NAN;
-    }
-    let (smaller, last, _) = work.select_nth_unstable_by(count - 1, f32::total_cmp);
-    smaller.sort_unstable_by(f32::total_cmp);
-    smaller.iter().map(|v| magnitude(*v)).sum::<f64>() + magnitude(*last)
 }
 
 /// The bands: both ends of an octave belong to it, each but the first also takes the bin below, each but the last then
@@ -505,31 +383,6 @@ mod tests {
                 let mean = |v: &[f32]| v.iter().sum::<f32>() / v.len() as f32;
                 let expected = mean(&sorted[n - band.count..]) - mean(&sorted[..band.count]);
                 assert!((fast[[row, t]] - expected).abs() < 1e-6);
-            }
-        }
-    }
-
-    #[test]
-    fn extremes_may_crowd_in_one_lane() {
-        for n in [17, 64, 65, 300] {
-            for stride in [1, 2, 16] {
-                let height = |i: usize| {
-                    if i % stride == 0 {
-                        i as f32
-                    } else {
-                        1000.0 + (i * 7 % 31) as f32
-                    }
-                };
-                let values: Vec<f32> = (0..n).map(height).collect();
-                for count in 1..=n.min(40) {
-                    for sign in [1.0, -1.0] {
-                        let mut sorted = values.clone();
-                        sorted.sort_by(|a, b| (sign * a).total_cmp(&(sign * b)));
-                        let slow: f64 = sorted[..count].iter().map(|v| f64::from(*v)).sum();
-                        let fast = sum_of_smallest(&values, sign, count, false, &mut Vec::new());
-                        assert_eq!(fast, slow, "{n} {stride} {count} {sign}");
-                    }
-                }
             }
         }
     }

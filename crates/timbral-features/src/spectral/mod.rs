@@ -1,6 +1,7 @@
 //! The shape of spectra and frames, in a few numbers.
 
 mod contrast;
+mod extremes;
 mod kernels;
 mod plan;
 mod waveform;

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::StftConfig;
 use crate::error::FeatureError;
 use crate::framing::Framing;
+use crate::shape::all_fine;
+use crate::simd::dispatch;
 
 /// How a transform is inverted.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -95,7 +97,9 @@ impl Istft {
                 format!("({n_bins}, any number of frames)"),
             ));
         }
-        if let Some((index, c)) = stft.iter().enumerate().find(|(_, c)| !c.is_finite()) {
+        if !all_fine(&stft, Complex32::is_finite)
+            && let Some((index, c)) = stft.iter().enumerate().find(|(_, c)| !c.is_finite())
+        {
             let value = if c.re.is_finite() { c.im } else { c.re };
             return Err(FeatureError::NonFinite {
                 array: "STFT",
@@ -167,13 +171,15 @@ impl Istft {
             debug_assert!(done.is_ok(), "buffers have the planned lengths");
             let start = index * self.config.stft.hop_length;
             let range = start..start + n_fft;
-            for ((s, x), w) in sum[range.clone()].iter_mut().zip(&frame).zip(&self.window) {
-                *s += x * w;
-            }
-            weight[range]
-                .iter_mut()
-                .zip(&self.window)
-                .for_each(|(s, w)| *s += w * w);
+            let (sum, weight) = (&mut sum[range.clone()], &mut weight[range]);
+            dispatch!({
+                for ((s, x), w) in sum.iter_mut().zip(&frame).zip(&self.window) {
+                    *s += x * w;
+                }
+                for (s, w) in weight.iter_mut().zip(&self.window) {
+                    *s += w * w;
+                }
+            });
         }
     }
 }

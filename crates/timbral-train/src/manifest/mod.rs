@@ -1,4 +1,8 @@
+mod archive;
+mod fma;
 mod folder;
+mod labels;
+mod lists;
 
 use std::path::{Path, PathBuf};
 
@@ -6,6 +10,10 @@ use crate::atomic::write_atomically;
 use crate::csv_table::CsvTable;
 use crate::track::{Part, TrackInfo, distinct_tracks, sorted_labels};
 use crate::{GroupTable, TrainError};
+
+pub use archive::{FMA_ARCHIVES, verify_archive};
+pub use fma::FmaSubset;
+pub use labels::LabelMap;
 
 /// One audio file of a data set.
 #[derive(Clone, Debug, PartialEq)]
@@ -121,6 +129,94 @@ impl Manifest {
     /// the root, or if two folders hold a track of one name.
     pub fn read_folders(root: impl AsRef<Path>) -> Result<Self, TrainError> {
         folder::read(root.as_ref())
+    }
+
+    /// Reads a subset of the Free Music Archive data set: `fma_metadata/tracks.csv`, and clips at `audio/000/000002.mp3`.
+    ///
+    /// Labels are top-level genres, groups are artists, the split is the official one. Clips that are known to be empty or
+    /// cut are left out, and told in [`Manifest::notes`]. Whether the files exist is not looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Io`] if the table cannot be read; [`TrainError::Malformed`], with the line, if it is not FMA's.
+    pub fn read_fma(
+        tracks: impl AsRef<Path>,
+        audio: impl AsRef<Path>,
+        subset: FmaSubset,
+    ) -> Result<Self, TrainError> {
+        fma::read(tracks.as_ref(), audio.as_ref(), subset)
+    }
+
+    /// The audio files of some paths: files, folders with all below them, and manifests (`.csv`). The track id is the file
+    /// name without its extension; the label is empty, or with `label_from_folder` the name of the folder around the file.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Io`] if a path does not exist or a folder cannot be read; as for [`read_csv`](Self::read_csv).
+    pub fn of_paths<P: AsRef<Path>>(paths: &[P], label_from_folder: bool) -> Result<Self, TrainError> {
+        let mut manifest = Self::default();
+        for path in paths.iter().map(AsRef::as_ref) {
+            if path.extension().is_some_and(|extension| extension == "csv") {
+                let read = Self::read_csv(path)?;
+                manifest.entries.extend(read.entries);
+                manifest.notes.extend(read.notes);
+                continue;
+            }
+            std::fs::metadata(path).map_err(TrainError::io(path))?;
+            for file in timbral::audio_files(path)? {
+                let name =
+                    |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
+                let folder = file
+                    .parent()
+                    .and_then(Path::file_name)
+                    .filter(|_| label_from_folder);
+                manifest.entries.push(ManifestEntry {
+                    track: TrackInfo::new(name(file.file_stem()), name(folder)),
+                    path: file,
+                    duration_seconds: None,
+                });
+            }
+        }
+        Ok(manifest)
+    }
+
+    /// Takes the official split from three lists, such as the fault-filtered ones of GTZAN (Kereliuk, Sturm and Larsen,
+    /// 2015): one file a line, as `blues/blues.00029.wav`, where folder and extension do not matter. A track that is in no
+    /// list becomes [`Part::Faulty`]; tracks of the lists without a file are told in [`Manifest::notes`].
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Io`] if a list cannot be read; [`TrainError::Malformed`] if two hold the same track.
+    pub fn apply_lists(
+        &mut self,
+        train: impl AsRef<Path>,
+        validation: impl AsRef<Path>,
+        test: impl AsRef<Path>,
+    ) -> Result<(), TrainError> {
+        let lists = [
+            (train.as_ref(), Part::Train),
+            (validation.as_ref(), Part::Validation),
+            (test.as_ref(), Part::Test),
+        ];
+        lists::apply(self, lists)
+    }
+
+    /// The files under other labels, without those that the map leaves out.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Config`] if the map names a label that is not there.
+    pub fn relabelled(mut self, map: &LabelMap) -> Result<Self, TrainError> {
+        map.check(&self.labels())?;
+        self.entries
+            .retain_mut(|entry| match map.apply(&entry.track.label) {
+                Some(label) => {
+                    entry.track.label = label;
+                    true
+                }
+                None => false,
+            });
+        Ok(self)
     }
 
     /// The files, in the order of the source.

@@ -16,6 +16,7 @@ use parquet::schema::types::Type;
 
 use super::extraction::FeatureRow;
 use super::table::LEADING;
+use crate::csv_table::CsvTable;
 use crate::{ManifestEntry, TrainError};
 
 /// Under this key the metadata of a file tell how its columns were computed.
@@ -137,8 +138,8 @@ fn malformed(path: &Path) -> impl Fn(ParquetError) -> TrainError {
     move |error| TrainError::malformed(path, error.to_string())
 }
 
-/// The names of all columns of a file, and its rows as text, where a value is there.
-pub(crate) fn read(path: &Path) -> Result<(Vec<String>, Vec<Vec<Option<String>>>), TrainError> {
+/// All columns and rows of a file as text, a missing value as an empty field; and what it says of its making.
+pub(crate) fn read(path: &Path) -> Result<(CsvTable, Option<String>), TrainError> {
     let file = File::open(path).map_err(TrainError::io(path))?;
     let reader = SerializedFileReader::new(file).map_err(malformed(path))?;
     let columns = reader
@@ -152,12 +153,15 @@ pub(crate) fn read(path: &Path) -> Result<(Vec<String>, Vec<Vec<Option<String>>>
     for row in reader.get_row_iter(None).map_err(malformed(path))? {
         let row = row.map_err(malformed(path))?;
         let value = |field: &Field| match field {
-            Field::Null => None,
-            Field::Str(text) => Some(text.clone()),
-            Field::Double(value) => Some(value.to_string()),
-            other => Some(other.to_string()),
+            Field::Null => String::new(),
+            Field::Str(text) => text.clone(),
+            Field::Double(value) => value.to_string(),
+            other => other.to_string(),
         };
         rows.push(row.get_column_iter().map(|(_, field)| value(field)).collect());
     }
-    Ok((names, rows))
+    let metadata = reader.metadata().file_metadata().key_value_metadata();
+    let ours = metadata.and_then(|pairs| pairs.iter().find(|pair| pair.key == METADATA_KEY));
+    let extraction = ours.and_then(|pair| pair.value.clone());
+    Ok((CsvTable::of_records(path, names, rows)?, extraction))
 }

@@ -2,10 +2,11 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use ndarray::{Array2, Axis};
+use serde::Deserialize;
 
 use crate::csv_table::CsvTable;
 use crate::track::{TrackInfo, sorted_labels};
-use crate::{GroupTable, TrainError};
+use crate::{ExtractionConfig, GroupTable, TrainError};
 
 /// A table of numbers, one row a track (or window), as the CSV files that circulate with GTZAN and FMA.
 ///
@@ -20,6 +21,8 @@ pub struct FeatureTable {
     columns: Vec<String>,
     tracks: Vec<TrackInfo>,
     values: Array2<f64>,
+    durations: Vec<f64>,
+    extraction: Option<ExtractionConfig>,
 }
 
 impl FeatureTable {
@@ -31,7 +34,7 @@ impl FeatureTable {
     /// empty field, or a feature that is not a finite number.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, TrainError> {
         let path = path.as_ref();
-        let table = read_table(path)?;
+        let (table, extraction) = read_table(path)?;
         let id = table.require(&["filename", "track_id"])?;
         let label = table.require(&["label", "genre"])?;
         let columns: Vec<String> = table
@@ -42,6 +45,7 @@ impl FeatureTable {
             .collect();
         let mut tracks = Vec::with_capacity(table.len());
         let mut values = Vec::with_capacity(table.len() * columns.len());
+        let mut durations = Vec::with_capacity(table.len());
         for row in table.rows() {
             let name = row.require(id)?;
             let track_id = if id == "filename" {
@@ -52,6 +56,10 @@ impl FeatureTable {
             tracks.push(TrackInfo {
                 artist: row.get("artist").map(str::to_owned),
                 ..TrackInfo::new(track_id, row.require(label)?)
+            });
+            durations.push(match row.get("duration") {
+                Some(_) => row.number("duration")?,
+                None => 0.0,
             });
             for column in &columns {
                 let value: f64 = row.number(column)?;
@@ -67,7 +75,22 @@ impl FeatureTable {
             columns,
             tracks,
             values,
+            durations,
+            extraction,
         })
+    }
+
+    /// How the table was made, if it says so: a Parquet table of [`Extraction`](crate::Extraction) in its metadata, a CSV
+    /// table in the file `NAME.csv.json` beside it.
+    #[must_use]
+    pub fn extraction(&self) -> Option<&ExtractionConfig> {
+        self.extraction.as_ref()
+    }
+
+    /// Length in seconds of what each row was computed from; 0 where the table does not say.
+    #[must_use]
+    pub fn durations(&self) -> &[f64] {
+        &self.durations
     }
 
     /// Names of the features, in the order of the columns of [`FeatureTable::values`].
@@ -122,6 +145,7 @@ impl FeatureTable {
             .filter(|&i| keep(&self.tracks[i]))
             .collect();
         self.values = self.values.select(Axis(0), &kept);
+        self.durations = kept.iter().map(|&i| self.durations[i]).collect();
         self.tracks = kept.iter().map(|&i| self.tracks[i].clone()).collect();
         self
     }
@@ -149,16 +173,27 @@ impl FeatureTable {
 /// Columns that tell of a row where it comes from.
 const NOT_FEATURES: [&str; 6] = ["length", "path", "track_id", "artist", "start", "duration"];
 
-fn read_table(path: &Path) -> Result<CsvTable, TrainError> {
+/// What a table's metadata say, beside what is of no use here.
+#[derive(Deserialize)]
+struct Metadata {
+    extraction: ExtractionConfig,
+}
+
+fn read_table(path: &Path) -> Result<(CsvTable, Option<ExtractionConfig>), TrainError> {
+    let parse = |text: &[u8]| serde_json::from_slice(text).ok().map(|m: Metadata| m.extraction);
     #[cfg(feature = "parquet")]
     if path
         .extension()
         .is_some_and(|extension| extension.eq_ignore_ascii_case("parquet"))
     {
-        let (columns, rows) = crate::store::read_parquet(path)?;
-        return CsvTable::of_rows(path, columns, rows);
+        let (table, metadata) = crate::store::read_parquet(path)?;
+        return Ok((table, metadata.and_then(|text| parse(text.as_bytes()))));
     }
-    CsvTable::read(path)
+    let mut beside = path.to_owned().into_os_string();
+    beside.push(".json");
+    // The file beside is no condition: tables from elsewhere have none.
+    let extraction = std::fs::read(beside).ok().and_then(|text| parse(&text));
+    Ok((CsvTable::read(path)?, extraction))
 }
 
 /// `blues.00000` of `blues.00000.wav` and of `blues.00000.3.wav`.

@@ -1,0 +1,180 @@
+use std::collections::BTreeMap;
+use std::fmt;
+
+use candle_core::{DType, Device, ModuleT, Result, Tensor};
+use candle_nn::VarBuilder;
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+use timbral_classic::{Classifier as _, FittedModel, PartArray, PartValues, Parts};
+
+use crate::ModelError;
+use crate::statistics::{LogMelStatistics, StatisticsConfig};
+
+/// A model of `timbral-classic` as a model file describes it: everything but its arrays, which are tensors of the file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClassicConfig {
+    /// Number of features that the model takes.
+    pub columns: usize,
+    /// The features are these statistics of a log-mel spectrogram, so that the model can stand beside networks in an
+    /// ensemble. None: they are the columns of a feature set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statistics: Option<StatisticsConfig>,
+    /// What the model is made of, as `timbral-classic` tells it.
+    pub description: serde_json::Value,
+    /// The arrays by name, each a tensor of that name.
+    pub arrays: BTreeMap<String, ArrayKind>,
+}
+
+/// What an array holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ArrayKind {
+    /// Numbers in double precision.
+    F64,
+    /// Indices.
+    U32,
+}
+
+/// Most features that a classic model may take.
+const MAX_COLUMNS: usize = 1 << 20;
+
+impl ClassicConfig {
+    /// Takes a fitted model apart: the configuration for the header, and the tensors for the file. `statistics` tell what
+    /// its features are, as in [`statistics`](Self::statistics).
+    ///
+    /// # Errors
+    /// [`ModelError::Tensor`] when a tensor cannot be made.
+    pub fn store(
+        model: &FittedModel,
+        statistics: Option<StatisticsConfig>,
+    ) -> std::result::Result<(Self, BTreeMap<String, Tensor>), ModelError> {
+        let Parts { description, arrays } = model.to_parts();
+        let mut kinds = BTreeMap::new();
+        let mut tensors = BTreeMap::new();
+        for (name, PartArray { shape, values }) in arrays {
+            let (kind, tensor) = match values {
+                PartValues::F64(values) => (ArrayKind::F64, Tensor::from_vec(values, shape, &Device::Cpu)?),
+                PartValues::U32(values) => (ArrayKind::U32, Tensor::from_vec(values, shape, &Device::Cpu)?),
+            };
+            kinds.insert(name.clone(), kind);
+            tensors.insert(name, tensor);
+        }
+        let config = Self {
+            columns: model.n_features(),
+            statistics,
+            description,
+            arrays: kinds,
+        };
+        Ok((config, tensors))
+    }
+
+    pub(crate) fn validate(&self) -> std::result::Result<(), ModelError> {
+        if !(1..=MAX_COLUMNS).contains(&self.columns) {
+            let given = self.columns;
+            return Err(ModelError::Config(format!(
+                "{given} columns, 1 to {MAX_COLUMNS} are allowed"
+            )));
+        }
+        if let Some(statistics) = &self.statistics {
+            statistics.validate()?;
+            if statistics.len() != self.columns {
+                let (given, columns) = (statistics.len(), self.columns);
+                return Err(ModelError::Config(format!(
+                    "{given} statistics for a model of {columns} columns"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A model of `timbral-classic` behind the interface of a network: features `(batch, columns)` or `(batch, columns, 1)`, or
+/// log-mel spectrograms `(batch, bands, frames)` of which it takes statistics, to logits, which are the logarithms of its
+/// probabilities. It is fitted, not trained: gradients end here.
+pub struct ClassicNet {
+    model: FittedModel,
+    statistics: Option<LogMelStatistics>,
+    columns: usize,
+}
+
+impl fmt::Debug for ClassicNet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClassicNet")
+            .field("columns", &self.columns)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ClassicNet {
+    /// Puts the model together from the tensors that `vb` gives.
+    ///
+    /// # Errors
+    /// [`ModelError::Shape`] when `vb` lacks a tensor, or when the tensors are no such model or one of other classes.
+    pub fn new(
+        config: &ClassicConfig,
+        classes: usize,
+        vb: &VarBuilder<'_>,
+    ) -> std::result::Result<Self, ModelError> {
+        let wrong = |e: candle_core::Error| ModelError::Shape(e.to_string());
+        let mut arrays = BTreeMap::new();
+        for (name, kind) in &config.arrays {
+            let dtype = match kind {
+                ArrayKind::F64 => DType::F64,
+                ArrayKind::U32 => DType::U32,
+            };
+            let tensor = vb.get_unchecked_dtype(name, dtype).map_err(wrong)?;
+            let flat = tensor.flatten_all().map_err(wrong)?;
+            let values = match kind {
+                ArrayKind::F64 => PartValues::F64(flat.to_vec1().map_err(wrong)?),
+                ArrayKind::U32 => PartValues::U32(flat.to_vec1().map_err(wrong)?),
+            };
+            let shape = tensor.dims().to_vec();
+            arrays.insert(name.clone(), PartArray { shape, values });
+        }
+        let parts = Parts {
+            description: config.description.clone(),
+            arrays,
+        };
+        let model = FittedModel::from_parts(&parts).map_err(|e| ModelError::Shape(e.to_string()))?;
+        let given = (model.n_features(), model.n_classes());
+        if given != (config.columns, classes) {
+            return Err(ModelError::Shape(format!(
+                "the stored model takes {} features to {} classes, the header says {} and {classes}",
+                given.0, given.1, config.columns
+            )));
+        }
+        Ok(Self {
+            model,
+            statistics: config
+                .statistics
+                .as_ref()
+                .map(LogMelStatistics::new)
+                .transpose()?,
+            columns: config.columns,
+        })
+    }
+}
+
+impl ModuleT for ClassicNet {
+    fn forward_t(&self, x: &Tensor, _train: bool) -> Result<Tensor> {
+        let rows = match &self.statistics {
+            Some(statistics) => statistics.forward(x)?,
+            None => x.flatten_from(1)?,
+        };
+        let (batch, columns) = rows.dims2()?;
+        if columns != self.columns {
+            candle_core::bail!("{columns} features were given, the model takes {}", self.columns);
+        }
+        let values = rows.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>()?;
+        let rows = Array2::from_shape_vec((batch, columns), values).map_err(candle_core::Error::wrap)?;
+        let probabilities = self
+            .model
+            .predict_proba(rows.view())
+            .map_err(candle_core::Error::wrap)?;
+        let classes = probabilities.ncols();
+        let flat: Vec<f32> = probabilities.iter().map(|p| *p as f32).collect();
+        let probabilities = Tensor::from_vec(flat, (batch, classes), x.device())?;
+        crate::architecture::log_probabilities(&probabilities)
+    }
+}

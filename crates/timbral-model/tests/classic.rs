@@ -1,0 +1,166 @@
+//! Classic models in model files, alone and beside networks.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use std::collections::BTreeMap;
+
+use candle_core::{DType, Device, Tensor};
+use candle_nn::VarMap;
+use ndarray::Array2;
+use timbral_classic::{
+    Classifier as _, FittedModel, GradientBoostingParameters, Learner as _, LearnerParameters,
+    Parameters as _, PipelineParameters, SvcParameters, TransformerParameters,
+};
+use timbral_model::{
+    Aggregation, Architecture, ClassicConfig, Header, Kind, LogMelStatistics, Model, ModelFile,
+    SCHEMA_VERSION, StatisticsConfig, StatisticsNetConfig, member_path,
+};
+use timbral_nn::{SeededInit, TrainingClock, named_variables};
+
+fn file(kind: Kind, architecture: Architecture, tensors: BTreeMap<String, Tensor>) -> ModelFile {
+    ModelFile {
+        header: Header {
+            schema_version: SCHEMA_VERSION,
+            kind,
+            name: "test".into(),
+            architecture,
+            front_end: serde_json::Value::Null,
+            labels: vec!["a".into(), "b".into()],
+            aggregation: Aggregation::Mean,
+            metrics: BTreeMap::new(),
+            licence: String::new(),
+            training_data: String::new(),
+        },
+        tensors,
+    }
+}
+
+fn fit(learner: LearnerParameters, x: &Array2<f64>) -> FittedModel {
+    let y: Vec<usize> = (0..x.nrows()).map(|i| i % 2).collect();
+    let parameters = PipelineParameters {
+        transformers: vec![TransformerParameters::Standard(Default::default())],
+        learner,
+    };
+    parameters.check().unwrap().fit(x.view(), &y, 2).unwrap().into()
+}
+
+fn svc() -> LearnerParameters {
+    LearnerParameters::Svc(SvcParameters {
+        probability: true,
+        ..Default::default()
+    })
+}
+
+/// Rows of which every second lies elsewhere.
+fn rows(n: usize, width: usize) -> Array2<f64> {
+    Array2::from_shape_fn((n, width), |(i, j)| {
+        ((i * 7 + j * 3) as f64).sin() + 2.0 * (i % 2) as f64
+    })
+}
+
+#[test]
+fn answers_survive_the_file() {
+    let x = rows(24, 5);
+    let boosting = LearnerParameters::GradientBoosting(GradientBoostingParameters::default());
+    for learner in [svc(), boosting] {
+        let fitted = fit(learner, &x);
+        let (config, tensors) = ClassicConfig::store(&fitted, None).unwrap();
+        let bytes = file(Kind::Classic, Architecture::Classic(config), tensors)
+            .to_bytes()
+            .unwrap();
+        let read = ModelFile::from_bytes(&bytes).unwrap();
+        assert_eq!(read.to_bytes().unwrap(), bytes);
+        let model = Model::from_file(&read).unwrap();
+        // Halves are exact in single precision, through which inputs pass.
+        let x = x.mapv(|v| (v * 4.0).round() / 4.0);
+        let batch = Tensor::from_iter(x.iter().map(|v| *v as f32), &Device::Cpu).unwrap();
+        let given = model.probabilities(&batch.reshape((24, 5, 1)).unwrap()).unwrap();
+        let expected = fitted.predict_proba(x.view()).unwrap();
+        for (given, expected) in given.iter().flatten().zip(&expected) {
+            assert!((f64::from(*given) - expected).abs() < 1e-6);
+        }
+        let summary = model.header().architecture.summary(2, 1).unwrap();
+        assert!(summary.to_string().contains("classic model"));
+    }
+}
+
+#[test]
+fn a_classic_model_stands_beside_a_network() {
+    let statistics = StatisticsConfig {
+        bands: 16,
+        coefficients: 4,
+        correlated: 2,
+        bands_per_group: 8,
+        modulation_frames: 8,
+        modulation_bins: 2,
+    };
+    let songs: Vec<Tensor> = (0..12)
+        .map(|song| {
+            let value = |i: usize| (i as f32 * 0.37 * (1.0 + (song % 2) as f32)).sin() - song as f32 % 3.0;
+            Tensor::from_iter((0..16 * 20).map(value), &Device::Cpu)
+                .unwrap()
+                .reshape((1, 16, 20))
+                .unwrap()
+        })
+        .collect();
+    let plan = LogMelStatistics::new(&statistics).unwrap();
+    let mut x = Array2::zeros((12, statistics.len()));
+    for (song, mut row) in songs.iter().zip(x.rows_mut()) {
+        let values = plan
+            .forward(song)
+            .unwrap()
+            .squeeze(0)
+            .unwrap()
+            .to_vec1::<f32>()
+            .unwrap();
+        row.iter_mut().zip(values).for_each(|(to, v)| *to = f64::from(v));
+    }
+    let fitted = fit(svc(), &x);
+    let (config, classic) = ClassicConfig::store(&fitted, Some(statistics.clone())).unwrap();
+
+    let net = Architecture::StatisticsNet(StatisticsNetConfig {
+        statistics,
+        ..StatisticsNetConfig::default()
+    });
+    let map = VarMap::new();
+    let vb = SeededInit::new(&map, 3).var_builder(DType::F32, &Device::Cpu);
+    net.build(2, &TrainingClock::new(3), vb).unwrap();
+    let mut tensors = BTreeMap::new();
+    for (name, variable) in named_variables(&map) {
+        tensors.insert(format!("{}.{name}", member_path(0)), variable.as_tensor().clone());
+    }
+    for (name, tensor) in classic {
+        tensors.insert(format!("{}.{name}", member_path(1)), tensor);
+    }
+    let members = vec![net, Architecture::Classic(config.clone())];
+    let bytes = file(Kind::Network, Architecture::Ensemble { members }, tensors)
+        .to_bytes()
+        .unwrap();
+    let model = Model::from_file(&ModelFile::from_bytes(&bytes).unwrap()).unwrap();
+    let expected = fitted.predict_proba(x.view()).unwrap();
+    for (song, expected) in songs.iter().zip(expected.rows()) {
+        let both = model.probabilities(song).unwrap().remove(0);
+        // The mean with the network's, which lies within 0 and 1.
+        for (both, classic) in both.iter().zip(expected) {
+            let network = 2.0 * f64::from(*both) - classic;
+            assert!((-1e-5..=1.0 + 1e-5).contains(&network), "{both} {classic}");
+        }
+        assert!((both.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+    }
+
+    let wrong = ClassicConfig { columns: 3, ..config };
+    assert!(Architecture::Classic(wrong).validate().is_err());
+}
+
+#[test]
+fn kind_and_architecture_agree() {
+    let (config, tensors) = ClassicConfig::store(&fit(svc(), &rows(10, 3)), None).unwrap();
+    let mut wrong = file(Kind::Network, Architecture::Classic(config), tensors);
+    assert!(Model::from_file(&wrong).is_err());
+    wrong.header.kind = Kind::Classic;
+    assert!(Model::from_file(&wrong).is_ok());
+    let name = wrong.tensors.keys().next().unwrap().clone();
+    wrong
+        .tensors
+        .insert(name, Tensor::zeros(1, DType::F64, &Device::Cpu).unwrap());
+    assert!(Model::from_file(&wrong).is_err());
+}

@@ -1,0 +1,106 @@
+//! Fits a classic learner on a feature table, measures it by cross-validation, and writes a model that `classify` serves.
+#![allow(clippy::print_stdout, reason = "a program speaks on stdout")]
+
+mod common;
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, ensure};
+use clap::Parser;
+use timbral_classic::{PipelineParameters, PowerTransformerParameters, TransformerParameters};
+use timbral_train::{FeatureTable, Folds, cross_validate_classic, fit_classic};
+
+/// Fit a classic learner on a table of `extract`, measured with no artist on both sides.
+#[derive(Parser)]
+#[command(
+    after_help = "Example:\n  extract gtzan.csv --features gtzan57 -o gtzan.parquet\n  \
+    fit gtzan.parquet --learner svc --out svc.safetensors\n  classify song.mp3 --model svc.safetensors"
+)]
+struct Arguments {
+    /// The table: .parquet, or .csv with its .csv.json beside it.
+    table: PathBuf,
+    /// logistic, svc, neighbours, bayes, forest or boosting, each after a power transform.
+    #[arg(long, default_value = "svc")]
+    learner: String,
+    /// TOML file with a pipeline of one's own, in place of --learner.
+    #[arg(long, value_name = "FILE")]
+    pipeline: Option<PathBuf>,
+    /// Number of folds; 0 measures nothing.
+    #[arg(long, default_value_t = 5)]
+    folds: usize,
+    /// Seed of the folds.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Write the model, fitted on all rows, here.
+    #[arg(long, short)]
+    out: Option<PathBuf>,
+    /// Write the report of the cross-validation here.
+    #[arg(long, value_name = "JSON")]
+    report: Option<PathBuf>,
+    /// Print the report as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+fn main() -> std::process::ExitCode {
+    common::run(|| fit(&Arguments::parse()))
+}
+
+fn fit(arguments: &Arguments) -> Result<()> {
+    ensure!(
+        arguments.folds > 0 || arguments.out.is_some(),
+        "nothing to do: no folds and no --out"
+    );
+    let table = FeatureTable::read(&arguments.table)?;
+    let parameters = pipeline(arguments)?;
+    let mut accuracy = None;
+    if arguments.folds > 0 {
+        let folds = Folds::stratified_group(table.tracks(), arguments.folds, arguments.seed)?;
+        let measured = cross_validate_classic(&arguments.learner, &table, &parameters, &folds)?;
+        accuracy = Some(measured.report.accuracy);
+        if let Some(path) = &arguments.report {
+            measured.report.save(path)?;
+        }
+        if arguments.json {
+            common::json_line(&measured.report)?;
+        } else {
+            print!("{}", measured.report);
+            println!(
+                "fits {:.2} s, predictions {:.2} s",
+                measured.fit_time.as_secs_f64(),
+                measured.predict_time.as_secs_f64()
+            );
+        }
+    }
+    if let Some(path) = &arguments.out {
+        let mut model = fit_classic(&arguments.learner, &table, &parameters)?;
+        if let Some(accuracy) = accuracy {
+            model.header.metrics.insert("cv_accuracy".to_owned(), accuracy);
+        }
+        model.save(path)?;
+        if !arguments.json {
+            println!("{}: fitted on {} rows", path.display(), table.tracks().len());
+        }
+    }
+    Ok(())
+}
+
+fn pipeline(arguments: &Arguments) -> Result<PipelineParameters> {
+    if let Some(path) = &arguments.pipeline {
+        let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+        return toml::from_str(&text).with_context(|| path.display().to_string());
+    }
+    let learners = common::learners();
+    let known = learners
+        .iter()
+        .map(|(name, _)| *name)
+        .collect::<Vec<_>>()
+        .join(", ");
+    let found = learners.into_iter().find(|(name, _)| *name == arguments.learner);
+    let (_, learner) =
+        found.with_context(|| format!("learner {:?}: known are {known}", arguments.learner))?;
+    Ok(PipelineParameters {
+        transformers: vec![TransformerParameters::Power(PowerTransformerParameters::default())],
+        learner,
+    })
+}
