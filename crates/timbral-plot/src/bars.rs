@@ -161,10 +161,10 @@ impl Bars {
             };
             let area = plot.rectangle(from, to);
             plot.scene.rectangle(area, color);
-            let text = if self.whole {
-                format!("{value:.0}")
-            } else {
-                ticks::short(value)
+            let text = match self.reach {
+                _ if self.whole => format!("{value:.0}"),
+                Some(_) => format!("{value:.1}"),
+                None => ticks::short(value),
             };
             let text = if value.is_finite() { text } else { "–".to_owned() };
             let label = if self.lying {

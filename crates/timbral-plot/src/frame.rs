@@ -19,9 +19,9 @@ const KEY_LINE: f64 = 18.0;
 const SWATCH: f64 = 22.0;
 const BAR: f64 = 14.0;
 /// Pixels that one tick of a scale should have at least.
-const TICK_ROOM: (f64, f64) = (70.0, 36.0);
+const TICK_ROOM: (f64, f64) = (70.0, 27.0);
 /// Longest label of a category that is slanted under the axis.
-const SLANTED: f64 = 110.0;
+const SLANTED: f64 = 150.0;
 
 /// What stands along an axis.
 #[derive(Clone, Debug)]
@@ -177,7 +177,7 @@ impl<'a> Frame<'a> {
         let bar_ticks = self
             .bar
             .as_ref()
-            .map(|bar| ticks::linear(bar.low, bar.high, (height / 60.0) as usize));
+            .map(|bar| ticks::linear(bar.low, bar.high, (height / 40.0) as usize));
         let bar_width = bar_ticks.as_ref().map_or(0.0, |ticks| {
             BAR + TICK_LENGTH + GAP + widest(ticks) + 2.0 * GAP + LINE
         });
@@ -200,8 +200,14 @@ impl<'a> Frame<'a> {
         let mut left = MARGIN + y_label + y_marks;
         let right_most = width - MARGIN.max(beside + MARGIN);
         let x_ticks = self.x.ticks(right_most - left, TICK_ROOM.0);
-        let slot = (right_most - left) / (self.x.high - self.x.low).abs().max(1.0);
-        let slanted = self.x.named() && widest(&x_ticks) > slot - GAP;
+        // Cells that are square are no wider than they are high.
+        let across = if self.square {
+            (right_most - left).min(height - top - 60.0)
+        } else {
+            right_most - left
+        };
+        let slot = across / (self.x.high - self.x.low).abs().max(1.0);
+        let slanted = self.x.named() && widest(&x_ticks) > slot - 2.0 * GAP;
         let x_marks = if x_ticks.is_empty() {
             0.0
         } else if slanted {
@@ -278,11 +284,7 @@ fn widest(ticks: &[Tick]) -> f64 {
 }
 
 /// The ticks of which none covers an earlier one; each takes `room` around its place.
-fn uncovered<'t>(
-    ticks: &'t [Tick],
-    place: impl Fn(&Tick) -> f64,
-    room: impl Fn(&Tick) -> f64,
-) -> Vec<&'t Tick> {
+fn uncovered(ticks: &[Tick], place: impl Fn(&Tick) -> f64, room: impl Fn(&Tick) -> f64) -> Vec<&Tick> {
     let mut taken: Vec<(f64, f64)> = Vec::new();
     let mut kept = Vec::new();
     for tick in ticks {

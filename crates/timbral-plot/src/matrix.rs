@@ -69,12 +69,12 @@ impl Matrix {
         check_square("correlation matrix", values.dim(), names)?;
         let text = |at| {
             if values[at].is_finite() {
-                vec![format!("{:.2}", values[at]).replace('-', "−")]
+                vec![signed(values[at], 2)]
             } else {
                 Vec::new()
             }
         };
-        let cell = if names.len() <= 15 { 34.0 } else { 13.0 };
+        let cell = if names.len() <= 15 { 34.0 } else { 18.0 };
         Ok(Self {
             row_names: names.to_vec(),
             column_names: names.to_vec(),
@@ -119,7 +119,7 @@ impl Matrix {
             .max(0.1);
         let text = |at| {
             if scores[at].is_finite() {
-                vec![format!("{:.1}", scores[at]).replace('-', "−")]
+                vec![signed(scores[at], 1)]
             } else {
                 Vec::new()
             }
@@ -179,6 +179,13 @@ impl Matrix {
         }
         plot.finish()
     }
+}
+
+/// A number with so many decimals, without the sign of what is rounded to zero.
+fn signed(value: f64, decimals: i32) -> String {
+    let unit = 10_f64.powi(decimals);
+    let rounded = (value * unit).round() / unit + 0.0;
+    format!("{rounded:.0$}", decimals.unsigned_abs() as usize).replace('-', "−")
 }
 
 fn check_square(

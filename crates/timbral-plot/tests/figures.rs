@@ -17,7 +17,7 @@ fn names(n: usize) -> Vec<String> {
 fn all(values: &[f64], n_classes: usize) -> Vec<Figure> {
     let samples: Vec<f32> = values.iter().map(|v| *v as f32).collect();
     let n = values.len();
-    let rows = if n % 3 == 0 { 3 } else { 1 };
+    let rows = if n.is_multiple_of(3) { 3 } else { 1 };
     let frames = Array2::from_shape_fn((rows, n / rows), |(r, c)| samples[r * (n / rows) + c]);
     let labels = names(n_classes);
     let at = |i: usize| if n == 0 { f64::NAN } else { values[i % n] };

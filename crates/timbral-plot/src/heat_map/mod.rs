@@ -249,7 +249,7 @@ impl HeatMap {
         self
     }
 
-    /// Draws signed values in two colours around zero. The ends are the largest magnitude that 98 % of the values stay
+    /// Draws signed values in two colours around zero. The ends are the largest magnitude that 90 % of the values stay
     /// within, so that a few cannot drown the rest.
     #[must_use]
     pub fn around_zero(mut self) -> Self {
@@ -261,7 +261,7 @@ impl HeatMap {
             .collect();
         sizes.sort_by(f32::total_cmp);
         let end = sizes
-            .get((sizes.len() * 98 / 100).min(sizes.len().saturating_sub(1)))
+            .get((sizes.len() / 10 * 9).min(sizes.len().saturating_sub(1)))
             .copied()
             .unwrap_or(1.0);
         let end = if end > 0.0 { f64::from(end) } else { 1.0 };
