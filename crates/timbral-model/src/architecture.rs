@@ -1,4 +1,4 @@
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 
 use candle_core::{ModuleT, Result, Tensor};
 use candle_nn::VarBuilder;
@@ -50,6 +50,16 @@ pub enum Input {
         /// Number of columns.
         columns: usize,
     },
+}
+
+impl fmt::Display for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LogMel { bands } => write!(f, "spectrograms of {bands} mel bands"),
+            Self::Waveform => f.write_str("the waveform"),
+            Self::Features { columns } => write!(f, "{columns} columns of a feature set"),
+        }
+    }
 }
 
 /// A network by name and sizes, as it stands in a model file and in a training configuration.
@@ -138,7 +148,7 @@ impl Architecture {
                         (Input::LogMel { bands }, Input::LogMel { bands: other }) => {
                             format!("members take {bands} and {other} mel bands")
                         }
-                        _ => "members take different kinds of input, or of different width".into(),
+                        _ => format!("members take {input} and {other}"),
                     })?;
                     member.validate()?;
                 }

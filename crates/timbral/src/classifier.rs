@@ -50,7 +50,7 @@ impl Classifier {
             (WindowFeatures::Waveform(_), Input::Waveform) => "channels",
             (_, input) => {
                 return Err(Error::FrontEnd(format!(
-                    "it computes something else than {input:?}, which the model takes"
+                    "it computes something else than {input}, which the model takes"
                 )));
             }
         };
