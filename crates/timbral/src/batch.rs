@@ -5,9 +5,9 @@ use rayon::prelude::*;
 use crate::{Classifier, Error, Verdict};
 
 /// Extensions of files that a folder is searched for.
-const AUDIO_EXTENSIONS: [&str; 22] = [
-    "aac", "aif", "aifc", "aiff", "alac", "au", "caf", "flac", "m4a", "m4b", "mka", "mkv", "mp2", "mp3",
-    "mp4", "oga", "ogg", "opus", "snd", "wav", "wave", "webm",
+const AUDIO_EXTENSIONS: [&str; 23] = [
+    "aac", "aif", "aifc", "aiff", "alac", "au", "caf", "flac", "m4a", "m4b", "mka", "mkv", "mp1", "mp2",
+    "mp3", "mp4", "oga", "ogg", "opus", "snd", "wav", "wave", "webm",
 ];
 
 impl Classifier {
@@ -64,7 +64,7 @@ pub fn audio_files(path: &Path) -> Result<Vec<PathBuf>, Error> {
             // A link to a folder is not followed, so that a loop of links ends.
             if kind.is_dir() {
                 folders.push(path);
-            } else if is_audio(&path) && path.is_file() {
+            } else if is_audio_file(&path) && path.is_file() {
                 files.push(path);
             }
         }
@@ -73,7 +73,9 @@ pub fn audio_files(path: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(files)
 }
 
-fn is_audio(path: &Path) -> bool {
+/// Whether a file has the extension of an audio format, in any case. Its content is not looked at.
+#[must_use]
+pub fn is_audio_file(path: &Path) -> bool {
     path.extension()
         .and_then(|extension| extension.to_str())
         .is_some_and(|extension| {

@@ -4,12 +4,6 @@ use std::path::{Path, PathBuf};
 
 use crate::{Manifest, ManifestEntry, TrackInfo, TrainError};
 
-/// File name extensions of audio formats, in lower case.
-const EXTENSIONS: [&str; 20] = [
-    "aac", "ac3", "aif", "aifc", "aiff", "au", "caf", "flac", "m4a", "mka", "mp1", "mp2", "mp3", "mp4",
-    "oga", "ogg", "opus", "snd", "wav", "webm",
-];
-
 /// The file name without its last extension.
 pub(super) fn track_id(path: &Path) -> Option<String> {
     path.file_stem().map(|stem| stem.to_string_lossy().into_owned())
@@ -19,8 +13,7 @@ fn is_audio(path: &Path) -> bool {
     let hidden = path
         .file_name()
         .is_none_or(|name| name.to_string_lossy().starts_with('.'));
-    let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
-    !hidden && extension.is_some_and(|e| EXTENSIONS.contains(&e.as_str()))
+    !hidden && timbral::is_audio_file(path)
 }
 
 fn sorted_children(folder: &Path) -> Result<Vec<PathBuf>, TrainError> {
