@@ -239,7 +239,7 @@ struct Watch {
 
 impl Watch {
     fn new(arguments: &Arguments, config: &RunConfig, folds: usize) -> anyhow::Result<Self> {
-        let passes: usize = config.members.iter().map(|m| m.copies * m.training.epochs).sum();
+        let passes: usize = config.members.iter().map(|m| m.passes()).sum();
         let metrics = MetricsFolder::create(arguments.run.join("metrics"))?;
         Ok(Self {
             progress: common::progress((folds * passes) as u64, "training"),

@@ -5,9 +5,17 @@ use crate::ClassicError;
 /// Eigenvalues, largest first, and eigenvectors (rows) of a symmetric matrix.
 ///
 /// Householder reflections bring the matrix to tridiagonal form, implicit QL steps with Wilkinson's shift to diagonal form
-/// (Golub and Van Loan, Matrix Computations, chapter 8).
-pub(crate) fn symmetric_eigen(matrix: &Array2<f64>) -> Result<(Array1<f64>, Array2<f64>), ClassicError> {
+/// (Golub and Van Loan, Matrix Computations, chapter 8). `matrix` is taken to be symmetric.
+///
+/// # Errors
+///
+/// [`ClassicError::Data`] for a matrix that is not square, [`ClassicError::NotConverged`] if the eigenvalues cannot be found, which finite values do not cause.
+pub fn symmetric_eigen(matrix: &Array2<f64>) -> Result<(Array1<f64>, Array2<f64>), ClassicError> {
     let n = matrix.nrows();
+    if matrix.ncols() != n {
+        let given = format!("a matrix of {n} x {}", matrix.ncols());
+        return Err(ClassicError::data(given, "eigenvalues are those of a square one"));
+    }
     let (mut diagonal, mut off, mut vectors) = tridiagonalise(matrix.clone());
     implicit_ql(&mut diagonal, &mut off, &mut vectors)?;
     let mut order: Vec<usize> = (0..n).collect();

@@ -22,6 +22,7 @@ mod svc;
 mod temperature;
 mod tree;
 
+pub use eigen::symmetric_eigen;
 pub use ensemble::{Stacking, StackingParameters, Voting, VotingParameters};
 pub use error::ClassicError;
 pub use learner::{Checked, Classifier, Learner, Parameters, Transformer};

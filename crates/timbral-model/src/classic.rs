@@ -5,24 +5,38 @@ use candle_core::{DType, Device, ModuleT, Result, Tensor};
 use candle_nn::VarBuilder;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
-use timbral_classic::{Classifier as _, FittedModel, PartArray, PartValues, Parts};
+use timbral_classic::{
+    Classifier as _, FittedModel, Parameters as _, PartArray, PartValues, Parts, PipelineParameters,
+};
 
 use crate::ModelError;
 use crate::statistics::{LogMelStatistics, StatisticsConfig};
 
 /// A model of `timbral-classic` as a model file describes it: everything but its arrays, which are tensors of the file.
+///
+/// In a training configuration the model is not fitted yet: [`statistics`](Self::statistics) and
+/// [`pipeline`](Self::pipeline) say all.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClassicConfig {
-    /// Number of features that the model takes.
+    /// Number of features that the model takes; 0 before it is fitted.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub columns: usize,
     /// The features are these statistics of a log-mel spectrogram, so that the model can stand beside networks in an
     /// ensemble. None: they are the columns of a feature set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub statistics: Option<StatisticsConfig>,
-    /// What the model is made of, as `timbral-classic` tells it.
+    /// Scalers and learner with their settings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pipeline: Option<PipelineParameters>,
+    /// Whether large arrays, as support vectors, are kept in single precision, which halves the file. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub single_precision: bool,
+    /// What the model is made of, as `timbral-classic` tells it; null before it is fitted.
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     pub description: serde_json::Value,
     /// The arrays by name, each a tensor of that name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub arrays: BTreeMap<String, ArrayKind>,
 }
 
@@ -32,28 +46,56 @@ pub struct ClassicConfig {
 pub enum ArrayKind {
     /// Numbers in double precision.
     F64,
+    /// Numbers in single precision.
+    F32,
     /// Indices.
     U32,
 }
+
+fn is_zero(n: &usize) -> bool {
+    *n == 0
+}
+
+/// Smallest array that is kept in single precision where that is asked for: smaller ones weigh little and decide much.
+const LARGE: usize = 1 << 16;
 
 /// Most features that a classic model may take.
 const MAX_COLUMNS: usize = 1 << 20;
 
 impl ClassicConfig {
-    /// Takes a fitted model apart: the configuration for the header, and the tensors for the file. `statistics` tell what
-    /// its features are, as in [`statistics`](Self::statistics).
+    /// A model of a feature set's columns, taken apart: the configuration for the header, and the tensors for the file.
     ///
     /// # Errors
     /// [`ModelError::Tensor`] when a tensor cannot be made.
-    pub fn store(
+    pub fn store(model: &FittedModel) -> std::result::Result<(Self, BTreeMap<String, Tensor>), ModelError> {
+        let unfitted = Self {
+            columns: 0,
+            statistics: None,
+            pipeline: None,
+            single_precision: false,
+            description: serde_json::Value::Null,
+            arrays: BTreeMap::new(),
+        };
+        unfitted.fitted(model)
+    }
+
+    /// The same model after it was fitted, and the tensors for the file.
+    ///
+    /// # Errors
+    /// [`ModelError::Tensor`] when a tensor cannot be made.
+    pub fn fitted(
+        &self,
         model: &FittedModel,
-        statistics: Option<StatisticsConfig>,
     ) -> std::result::Result<(Self, BTreeMap<String, Tensor>), ModelError> {
         let Parts { description, arrays } = model.to_parts();
         let mut kinds = BTreeMap::new();
         let mut tensors = BTreeMap::new();
         for (name, PartArray { shape, values }) in arrays {
             let (kind, tensor) = match values {
+                PartValues::F64(values) if self.single_precision && values.len() >= LARGE => {
+                    let values: Vec<f32> = values.iter().map(|v| *v as f32).collect();
+                    (ArrayKind::F32, Tensor::from_vec(values, shape, &Device::Cpu)?)
+                }
                 PartValues::F64(values) => (ArrayKind::F64, Tensor::from_vec(values, shape, &Device::Cpu)?),
                 PartValues::U32(values) => (ArrayKind::U32, Tensor::from_vec(values, shape, &Device::Cpu)?),
             };
@@ -62,14 +104,17 @@ impl ClassicConfig {
         }
         let config = Self {
             columns: model.n_features(),
-            statistics,
             description,
             arrays: kinds,
+            ..self.clone()
         };
         Ok((config, tensors))
     }
 
     pub(crate) fn validate(&self) -> std::result::Result<(), ModelError> {
+        if self.description.is_null() {
+            return self.validate_unfitted();
+        }
         if !(1..=MAX_COLUMNS).contains(&self.columns) {
             let given = self.columns;
             return Err(ModelError::Config(format!(
@@ -86,6 +131,16 @@ impl ClassicConfig {
             }
         }
         Ok(())
+    }
+
+    fn validate_unfitted(&self) -> std::result::Result<(), ModelError> {
+        let (Some(statistics), Some(pipeline)) = (&self.statistics, &self.pipeline) else {
+            return Err(ModelError::Config(
+                "a classic model that is not fitted, it needs statistics and a pipeline".into(),
+            ));
+        };
+        statistics.validate()?;
+        pipeline.validate().map_err(|e| ModelError::Config(e.to_string()))
     }
 }
 
@@ -116,17 +171,21 @@ impl ClassicNet {
         classes: usize,
         vb: &VarBuilder<'_>,
     ) -> std::result::Result<Self, ModelError> {
+        if config.description.is_null() {
+            return Err(ModelError::Config("a classic model that is not fitted".into()));
+        }
         let wrong = |e: candle_core::Error| ModelError::Shape(e.to_string());
         let mut arrays = BTreeMap::new();
         for (name, kind) in &config.arrays {
             let dtype = match kind {
-                ArrayKind::F64 => DType::F64,
+                // Single precision fits into double precision exactly.
+                ArrayKind::F64 | ArrayKind::F32 => DType::F64,
                 ArrayKind::U32 => DType::U32,
             };
             let tensor = vb.get_unchecked_dtype(name, dtype).map_err(wrong)?;
             let flat = tensor.flatten_all().map_err(wrong)?;
             let values = match kind {
-                ArrayKind::F64 => PartValues::F64(flat.to_vec1().map_err(wrong)?),
+                ArrayKind::F64 | ArrayKind::F32 => PartValues::F64(flat.to_vec1().map_err(wrong)?),
                 ArrayKind::U32 => PartValues::U32(flat.to_vec1().map_err(wrong)?),
             };
             let shape = tensor.dims().to_vec();

@@ -33,6 +33,7 @@ fn small() -> Vec<Architecture> {
             bands_per_group: 4,
             modulation_frames: 16,
             modulation_bins: 4,
+            ..StatisticsConfig::default()
         },
         hidden: vec![5, 4],
         ..StatisticsNetConfig::default()

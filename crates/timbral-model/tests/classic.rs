@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor};
-use candle_nn::VarMap;
+use candle_nn::{VarBuilder, VarMap};
 use ndarray::Array2;
 use timbral_classic::{
     Classifier as _, FittedModel, GradientBoostingParameters, Learner as _, LearnerParameters,
     Parameters as _, PipelineParameters, SvcParameters, TransformerParameters,
 };
 use timbral_model::{
-    Aggregation, Architecture, ClassicConfig, Header, Kind, LogMelStatistics, Model, ModelFile,
+    Aggregation, Architecture, ArrayKind, ClassicConfig, Header, Kind, LogMelStatistics, Model, ModelFile,
     SCHEMA_VERSION, StatisticsConfig, StatisticsNetConfig, member_path,
 };
 use timbral_nn::{SeededInit, TrainingClock, named_variables};
@@ -63,7 +63,7 @@ fn answers_survive_the_file() {
     let boosting = LearnerParameters::GradientBoosting(GradientBoostingParameters::default());
     for learner in [svc(), boosting] {
         let fitted = fit(learner, &x);
-        let (config, tensors) = ClassicConfig::store(&fitted, None).unwrap();
+        let (config, tensors) = ClassicConfig::store(&fitted).unwrap();
         let bytes = file(Kind::Classic, Architecture::Classic(config), tensors)
             .to_bytes()
             .unwrap();
@@ -83,6 +83,91 @@ fn answers_survive_the_file() {
     }
 }
 
+/// As it stands in a training configuration.
+fn unfitted(statistics: &StatisticsConfig) -> ClassicConfig {
+    serde_json::from_value(serde_json::json!({
+        "statistics": statistics,
+        "pipeline": { "learner": { "svc": { "c": 10.0, "probability": true } } },
+    }))
+    .unwrap()
+}
+
+#[test]
+fn what_is_not_fitted_is_checked_but_not_built() {
+    let config = unfitted(&StatisticsConfig::default());
+    let build = |config: &ClassicConfig| {
+        let vb = VarBuilder::zeros(DType::F32, &Device::Cpu);
+        Architecture::Classic(config.clone()).build(2, &TrainingClock::new(0), vb)
+    };
+    Architecture::Classic(config.clone()).validate().unwrap();
+    assert!(build(&config).unwrap_err().to_string().contains("not fitted"));
+    let bare = ClassicConfig {
+        pipeline: None,
+        ..config.clone()
+    };
+    assert!(
+        build(&bare)
+            .unwrap_err()
+            .to_string()
+            .contains("statistics and a pipeline")
+    );
+    let mut wrong = config;
+    let Some(LearnerParameters::Svc(svc)) = wrong.pipeline.as_mut().map(|p| &mut p.learner) else {
+        panic!("an SVC was asked for")
+    };
+    svc.c = -1.0;
+    assert!(build(&wrong).unwrap_err().to_string().contains("-1"));
+}
+
+#[test]
+fn large_arrays_may_be_kept_in_single_precision() {
+    let x = rows(400, 3).mapv(|v| v + 1e-9);
+    let wide = ndarray::concatenate(ndarray::Axis(1), &vec![x.view(); 60]).unwrap();
+    // So small a weight makes nearly every row a support vector.
+    let soft = SvcParameters {
+        c: 0.01,
+        probability: true,
+        ..SvcParameters::default()
+    };
+    let fitted = fit(LearnerParameters::Svc(soft), &wide);
+    let (double, exact) = ClassicConfig::store(&fitted).unwrap();
+    let single = ClassicConfig {
+        single_precision: true,
+        ..double.clone()
+    };
+    let (single, rounded) = single.fitted(&fitted).unwrap();
+    let halved = single
+        .arrays
+        .values()
+        .filter(|kind| **kind == ArrayKind::F32)
+        .count();
+    assert!(halved > 0 && double.arrays.values().all(|kind| *kind != ArrayKind::F32));
+    let answers = |config: ClassicConfig, tensors: &BTreeMap<String, Tensor>| {
+        let tensors = tensors
+            .iter()
+            .map(|(name, t)| (name.clone(), t.clone()))
+            .collect();
+        let vb = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
+        let network = Architecture::Classic(config)
+            .build(2, &TrainingClock::new(0), vb)
+            .unwrap();
+        let values = wide.iter().map(|v| *v as f32);
+        let batch = Tensor::from_iter(values, &Device::Cpu)
+            .unwrap()
+            .reshape(wide.dim())
+            .unwrap();
+        network
+            .forward_t(&batch, false)
+            .unwrap()
+            .to_vec2::<f32>()
+            .unwrap()
+    };
+    let (a, b) = (answers(double, &exact), answers(single, &rounded));
+    for (a, b) in a.iter().flatten().zip(b.iter().flatten()) {
+        assert!((a - b).abs() < 1e-4, "{a} {b}");
+    }
+}
+
 #[test]
 fn a_classic_model_stands_beside_a_network() {
     let statistics = StatisticsConfig {
@@ -92,6 +177,7 @@ fn a_classic_model_stands_beside_a_network() {
         bands_per_group: 8,
         modulation_frames: 8,
         modulation_bins: 2,
+        ..StatisticsConfig::default()
     };
     let songs: Vec<Tensor> = (0..12)
         .map(|song| {
@@ -115,7 +201,7 @@ fn a_classic_model_stands_beside_a_network() {
         row.iter_mut().zip(values).for_each(|(to, v)| *to = f64::from(v));
     }
     let fitted = fit(svc(), &x);
-    let (config, classic) = ClassicConfig::store(&fitted, Some(statistics.clone())).unwrap();
+    let (config, classic) = unfitted(&statistics).fitted(&fitted).unwrap();
 
     let net = Architecture::StatisticsNet(StatisticsNetConfig {
         statistics,
@@ -153,7 +239,7 @@ fn a_classic_model_stands_beside_a_network() {
 
 #[test]
 fn kind_and_architecture_agree() {
-    let (config, tensors) = ClassicConfig::store(&fit(svc(), &rows(10, 3)), None).unwrap();
+    let (config, tensors) = ClassicConfig::store(&fit(svc(), &rows(10, 3))).unwrap();
     let mut wrong = file(Kind::Network, Architecture::Classic(config), tensors);
     assert!(Model::from_file(&wrong).is_err());
     wrong.header.kind = Kind::Classic;

@@ -30,6 +30,7 @@ fn small_statistics() -> Architecture {
         bands_per_group: 4,
         modulation_frames: 16,
         modulation_bins: 4,
+        ..StatisticsConfig::default()
     };
     Architecture::StatisticsNet(StatisticsNetConfig {
         statistics,

@@ -8,6 +8,7 @@
 use std::f64::consts::{PI, TAU};
 
 use candle_core::{Device, Tensor};
+use ndarray::Array2;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use timbral_model::{LogMelStatistics, StatisticsConfig};
@@ -19,6 +20,11 @@ const CONFIG: StatisticsConfig = StatisticsConfig {
     bands_per_group: 3,
     modulation_frames: 16,
     modulation_bins: 5,
+    modulated: 2,
+    texture: true,
+    skewness: true,
+    contrast: true,
+    covariance: true,
 };
 
 /// Rows over time to (mean, population standard deviation).
@@ -79,36 +85,140 @@ fn by_definition(x: &[Vec<f64>]) -> Vec<f64> {
     correlations(&cepstrum[..c.correlated], &mut out);
     correlations(&steps[..c.correlated], &mut out);
 
-    let window = c.modulation_frames;
+    let groups: Vec<Vec<f64>> = x
+        .chunks(c.bands_per_group)
+        .map(|group| {
+            (0..frames)
+                .map(|t| group.iter().map(|b| b[t]).sum::<f64>() / group.len() as f64)
+                .collect()
+        })
+        .collect();
+    groups.iter().for_each(|row| modulation(row, &mut out));
+    cepstrum[..c.modulated]
+        .iter()
+        .for_each(|row| modulation(row, &mut out));
+
+    let rise = |b: usize| -> Vec<f64> { (0..frames).map(|t| x[b + 1][t] - x[b][t]).collect() };
+    (0..c.bands - 1).for_each(|b| out.push(moments(&rise(b)).1));
+    let size = |row: &[f64]| row.iter().map(|v| v.abs()).sum::<f64>() / row.len() as f64 + 0.1;
+    (0..c.bands - 1).for_each(|b| out.push((size(&difference(&x[b + 1])) / size(&rise(b))).ln()));
+    let skewness = |row: &[f64]| {
+        let (mean, spread) = moments(row);
+        row.iter()
+            .map(|v| ((v - mean) / (spread + 0.1)).powi(3))
+            .sum::<f64>()
+            / row.len() as f64
+    };
+    x.iter().for_each(|row| out.push(skewness(row)));
+    x.iter().for_each(|row| out.push(skewness(&difference(row))));
+    let contrasts: Vec<Vec<f64>> = x
+        .chunks(c.bands_per_group)
+        .map(|group| {
+            let of = |t: usize| {
+                let column = || group.iter().map(|row| row[t]);
+                column().fold(f64::MIN, f64::max) - column().fold(f64::MAX, f64::min)
+            };
+            (0..frames).map(of).collect()
+        })
+        .collect();
+    contrasts.iter().for_each(|row| out.push(moments(row).0));
+    contrasts.iter().for_each(|row| out.push(moments(row).1));
+    contrasts.iter().for_each(|row| modulation(row, &mut out));
+    log_covariance(&groups, &mut out);
+    out
+}
+
+/// The logarithm by repeated square roots: log A = 2^k log A^(1/2^k), and log(I + E) = E - E^2 / 2 + E^3 / 3 - ... where E
+/// is small. Square roots by Denman and Beavers' iteration.
+fn log_covariance(groups: &[Vec<f64>], out: &mut Vec<f64>) {
+    let frames = groups[0].len() - 1;
+    let mut rows: Vec<Vec<f64>> = groups.iter().map(|row| row[..frames].to_vec()).collect();
+    rows.extend(groups.iter().map(|row| difference(row)));
+    let n = rows.len();
+    let covariance = |i: usize, j: usize| {
+        let (a, b) = (&rows[i], &rows[j]);
+        let (ma, mb) = (moments(a).0, moments(b).0);
+        a.iter().zip(b).map(|(x, y)| (x - ma) * (y - mb)).sum::<f64>() / frames as f64
+    };
+    let ridge = 0.01 * (0..n).map(|i| covariance(i, i)).sum::<f64>() / n as f64;
+    let mut root = Array2::from_shape_fn((n, n), |(i, j)| {
+        covariance(i, j) + if i == j { ridge } else { 0.0 }
+    });
+    let halvings = 20;
+    for _ in 0..halvings {
+        let (mut y, mut z) = (root.clone(), Array2::eye(n));
+        for _ in 0..60 {
+            let next = (&y + &inverse(&z)) / 2.0;
+            z = (&z + &inverse(&y)) / 2.0;
+            y = next;
+        }
+        root = y;
+    }
+    let e = root - Array2::<f64>::eye(n);
+    let e2 = e.dot(&e);
+    let logarithm = (&e - &(&e2 / 2.0) + e2.dot(&e) / 3.0) * f64::from(1 << halvings);
+    for i in 0..n {
+        for j in i..n {
+            out.push(logarithm[[i, j]] * if i == j { 1.0 } else { 2f64.sqrt() });
+        }
+    }
+}
+
+/// Gauss and Jordan's elimination, with the largest pivot.
+fn inverse(matrix: &Array2<f64>) -> Array2<f64> {
+    let n = matrix.nrows();
+    let (mut a, mut b) = (matrix.clone(), Array2::<f64>::eye(n));
+    for k in 0..n {
+        let pivot = (k..n)
+            .max_by(|&i, &j| a[[i, k]].abs().total_cmp(&a[[j, k]].abs()))
+            .unwrap();
+        for column in 0..n {
+            a.swap([k, column], [pivot, column]);
+            b.swap([k, column], [pivot, column]);
+        }
+        let scale = a[[k, k]];
+        for column in 0..n {
+            a[[k, column]] /= scale;
+            b[[k, column]] /= scale;
+        }
+        for i in (0..n).filter(|&i| i != k) {
+            let factor = a[[i, k]];
+            for column in 0..n {
+                a[[i, column]] -= factor * a[[k, column]];
+                b[[i, column]] -= factor * b[[k, column]];
+            }
+        }
+    }
+    b
+}
+
+/// Appends the modulation bins of one row.
+fn modulation(row: &[f64], out: &mut Vec<f64>) {
+    let frames = row.len();
+    let window = CONFIG.modulation_frames;
     // 9^(i/5) rounded: 1, 2 (1.55), 2 (2.41), 4 (3.74), 6 (5.80), 9; one bin is empty and dropped.
     let edges = [1, 2, 4, 6, 9];
-    for group in x.chunks(c.bands_per_group) {
-        let row: Vec<f64> = (0..frames)
-            .map(|t| group.iter().map(|b| b[t]).sum::<f64>() / group.len() as f64)
-            .collect();
-        let starts: Vec<usize> = (0..=frames - window).step_by(window / 2).collect();
-        let power = |frequency: usize| {
-            let of_window = |&start: &usize| {
-                let cut = &row[start..start + window];
-                let mean = moments(cut).0;
-                let (mut re, mut im) = (0.0, 0.0);
-                for (t, value) in cut.iter().enumerate() {
-                    let hann = 0.5 - 0.5 * (TAU * t as f64 / window as f64).cos();
-                    let angle = TAU * (t * frequency) as f64 / window as f64;
-                    re += hann * (value - mean) * angle.cos();
-                    im += hann * (value - mean) * angle.sin();
-                }
-                re * re + im * im
-            };
-            starts.iter().map(of_window).sum::<f64>() / starts.len() as f64
+    let starts: Vec<usize> = (0..=frames - window).step_by(window / 2).collect();
+    let power = |frequency: usize| {
+        let of_window = |&start: &usize| {
+            let cut = &row[start..start + window];
+            let mean = moments(cut).0;
+            let (mut re, mut im) = (0.0, 0.0);
+            for (t, value) in cut.iter().enumerate() {
+                let hann = 0.5 - 0.5 * (TAU * t as f64 / window as f64).cos();
+                let angle = TAU * (t * frequency) as f64 / window as f64;
+                re += hann * (value - mean) * angle.cos();
+                im += hann * (value - mean) * angle.sin();
+            }
+            re * re + im * im
         };
-        out.extend(
-            edges
-                .windows(2)
-                .map(|e| ((e[0]..e[1]).map(power).sum::<f64>() + 1e-3).ln()),
-        );
-    }
-    out
+        starts.iter().map(of_window).sum::<f64>() / starts.len() as f64
+    };
+    out.extend(
+        edges
+            .windows(2)
+            .map(|e| ((e[0]..e[1]).map(power).sum::<f64>() + 1e-3).ln()),
+    );
 }
 
 fn compute(x: &[Vec<f64>]) -> Vec<f32> {
@@ -168,4 +278,8 @@ fn impossible_sizes_are_refused() {
     assert!(bad(|c| c.modulation_frames = usize::MAX).contains("modulation frames"));
     assert!(bad(|c| c.coefficients = 129).contains("129 coefficients"));
     assert!(bad(|c| c.modulation_bins = 0).contains("0 modulation bins"));
+    assert!(bad(|c| c.modulated = 31).contains("31 modulated"));
+    assert!(
+        bad(|c| (c.bands, c.bands_per_group, c.covariance) = (256, 1, true)).contains("256 groups of bands")
+    );
 }

@@ -1,16 +1,20 @@
 //! Classic learners on feature tables: measured without leaks, and made into model files.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use candle_core::Tensor;
 use ndarray::{Array2, Axis};
 use timbral::{FrontEnd, WindowFeatures};
 use timbral_classic::{Classifier as _, FittedModel, Learner as _, Parameters as _, PipelineParameters};
-use timbral_model::{Aggregation, Architecture, ClassicConfig, Header, Kind, ModelFile, SCHEMA_VERSION};
+use timbral_model::{
+    Aggregation, Architecture, ClassicConfig, Header, Kind, LogMelStatistics, ModelFile, SCHEMA_VERSION,
+};
 use timbral_segment::{Cut, Span};
 
 use crate::{
-    BootstrapConfig, FeatureTable, Folds, Part, Predictions, Report, ReportSource, Split, TrackInfo,
-    TrackPredictions, TrainError,
+    BootstrapConfig, FeatureTable, Folds, Part, Predictions, Report, ReportSource, SpectrogramSet, Split,
+    TrackInfo, TrackPredictions, TrainError,
 };
 
 /// What cross-validation of a classic learner measured.
@@ -115,7 +119,7 @@ pub fn fit_classic(
         .clone()
         .check()?
         .fit(table.values().view(), &y, labels.len())?;
-    let (config, tensors) = ClassicConfig::store(&FittedModel::from(model), None)?;
+    let (config, tensors) = ClassicConfig::store(&FittedModel::from(model))?;
     let header = Header {
         schema_version: SCHEMA_VERSION,
         kind: Kind::Classic,
@@ -129,6 +133,33 @@ pub fn fit_classic(
         training_data: String::new(),
     };
     Ok(ModelFile { header, tensors })
+}
+
+/// Fits a classic model of log-mel statistics, as it stands in a training configuration, on whole tracks.
+///
+/// # Errors
+///
+/// [`TrainError::Config`] for a model without statistics or pipeline; [`TrainError::Classic`] for rows that cannot be fitted.
+pub(crate) fn fit_on_statistics(
+    config: &ClassicConfig,
+    data: &SpectrogramSet,
+    tracks: &[usize],
+) -> Result<(ClassicConfig, BTreeMap<String, Tensor>), TrainError> {
+    let (Some(statistics), Some(pipeline)) = (&config.statistics, &config.pipeline) else {
+        let rule = "it needs statistics and a pipeline to be fitted";
+        return Err(TrainError::config("architecture", "a classic model", rule));
+    };
+    let plan = LogMelStatistics::new(statistics)?;
+    let mut values = Vec::with_capacity(tracks.len() * statistics.len());
+    for &track in tracks {
+        let row: Vec<f32> = plan.forward(&data.whole(track)?)?.flatten_all()?.to_vec1()?;
+        values.extend(row.into_iter().map(f64::from));
+    }
+    let x = Array2::from_shape_vec((tracks.len(), statistics.len()), values)
+        .map_err(|e| TrainError::shape("statistics", e.to_string(), "all tracks have the same"))?;
+    let y: Vec<usize> = tracks.iter().map(|&track| data.class(track)).collect();
+    let model = pipeline.clone().check()?.fit(x.view(), &y, data.labels().len())?;
+    Ok(config.fitted(&FittedModel::from(model))?)
 }
 
 /// The front end that computes the rows of a table.

@@ -50,6 +50,7 @@ fn statistics() -> Architecture {
         bands_per_group: 4,
         modulation_frames: 16,
         modulation_bins: 4,
+        ..StatisticsConfig::default()
     };
     Architecture::StatisticsNet(StatisticsNetConfig {
         statistics,

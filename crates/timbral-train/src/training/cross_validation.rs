@@ -12,10 +12,11 @@ use timbral_nn::TrainingClock;
 use super::config::TrainConfig;
 use super::data::SpectrogramSet;
 use super::history::EpochMetrics;
-use super::trainer::{Trained, Trainer, predict};
+use super::trainer::{Trainer, predict};
+use crate::classic::fit_on_statistics;
 use crate::{BootstrapConfig, Folds, Predictions, Report, ReportSource, Split, TrackInfo, TrainError};
 
-/// A network of an ensemble and how it is trained.
+/// A network of an ensemble and how it is trained, or a classic model of log-mel statistics, which is fitted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Member {
@@ -32,6 +33,17 @@ pub struct Member {
     /// How many are trained, each with another seed. Default: 1.
     #[serde(default = "one")]
     pub copies: usize,
+}
+
+impl Member {
+    /// Passes that training makes over the tracks, all copies together; a classic model is fitted without.
+    #[must_use]
+    pub fn passes(&self) -> usize {
+        match self.architecture {
+            Architecture::Classic(_) => 0,
+            _ => self.copies * self.training.epochs,
+        }
+    }
 }
 
 fn one() -> usize {
@@ -125,8 +137,8 @@ pub fn cross_validate(
         let member = &members[job.member];
         let (train, test) = &folds[job.fold];
         let name = format!("{}-{}-fold{}", member.name, job.copy, job.fold);
-        let trained = train_one(member, job.copy, data, train, &name, folder, observe)?;
-        let network = rebuild(&member.architecture, data.labels().len(), &trained)?;
+        let (architecture, tensors) = train_one(member, job.copy, data, train, &name, folder, observe)?;
+        let network = rebuild(&architecture, data.labels().len(), tensors)?;
         predict(network.as_ref(), data, test)
     })?;
 
@@ -166,19 +178,17 @@ pub fn fit_ensemble(
         let name = format!("{}-{}", member.name, job.copy);
         train_one(member, job.copy, data, tracks, &name, folder, observe)
     })?;
-    let mut architectures: Vec<_> = jobs
-        .iter()
-        .map(|job| members[job.member].architecture.clone())
-        .collect();
-    if let ([_], [trained]) = (architectures.as_slice(), done.as_slice()) {
-        return Ok((architectures.remove(0), trained.tensors.clone()));
+    let mut done = done;
+    if done.len() == 1 {
+        return Ok(done.remove(0));
     }
+    let mut architectures = Vec::with_capacity(done.len());
     let mut tensors = BTreeMap::new();
-    for (i, trained) in done.into_iter().enumerate() {
+    for (i, (architecture, of_member)) in done.into_iter().enumerate() {
         let path = member_path(i);
+        architectures.push(architecture);
         tensors.extend(
-            trained
-                .tensors
+            of_member
                 .into_iter()
                 .map(|(name, tensor)| (format!("{path}.{name}"), tensor)),
         );
@@ -203,14 +213,16 @@ fn check(members: &[Member]) -> Result<(), TrainError> {
     if members.is_empty() {
         return Err(TrainError::config("members", "none", "at least one is needed"));
     }
-    match members.iter().find(|m| !(1..=64).contains(&m.copies)) {
-        Some(member) => Err(TrainError::config(
-            "copies",
-            member.copies,
-            "it must lie within 1 and 64",
-        )),
-        None => Ok(()),
+    for member in members {
+        let (most, rule) = match member.architecture {
+            Architecture::Classic(_) => (1, "a classic model is the same each time, so it must be 1"),
+            _ => (64, "it must lie within 1 and 64"),
+        };
+        if !(1..=most).contains(&member.copies) {
+            return Err(TrainError::config("copies", member.copies, rule));
+        }
     }
+    Ok(())
 }
 
 fn jobs(members: &[Member], folds: usize) -> Vec<Job> {
@@ -231,7 +243,11 @@ fn train_one(
     name: &str,
     folder: Option<&Path>,
     observe: &(impl Fn(&str, &EpochMetrics) -> ControlFlow<()> + Sync),
-) -> Result<Trained, TrainError> {
+) -> Result<(Architecture, BTreeMap<String, Tensor>), TrainError> {
+    if let Architecture::Classic(config) = &member.architecture {
+        let (config, tensors) = fit_on_statistics(config, data, tracks)?;
+        return Ok((Architecture::Classic(config), tensors));
+    }
     let config = TrainConfig {
         seed: member.training.seed + copy as u64,
         ..member.training.clone()
@@ -254,20 +270,16 @@ fn train_one(
     if stopped {
         Err(TrainError::Stopped)
     } else {
-        Ok(trained)
+        Ok((member.architecture.clone(), trained.tensors))
     }
 }
 
 fn rebuild(
     architecture: &Architecture,
     classes: usize,
-    trained: &Trained,
+    tensors: BTreeMap<String, Tensor>,
 ) -> Result<Box<dyn Network>, TrainError> {
-    let tensors = trained
-        .tensors
-        .iter()
-        .map(|(name, tensor)| (name.clone(), tensor.clone()))
-        .collect();
+    let tensors = tensors.into_iter().collect();
     let vb = candle_nn::VarBuilder::from_tensors(tensors, candle_core::DType::F32, &candle_core::Device::Cpu);
     Ok(architecture.build(classes, &TrainingClock::new(0), vb)?)
 }

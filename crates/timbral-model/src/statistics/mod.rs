@@ -3,8 +3,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::ModelError;
 
+mod covariance;
+mod texture;
+
 /// Smallest standard deviation in dB whose logarithm is taken.
 const SPREAD_FLOOR: f64 = 1e-3;
+
+/// Most groups of bands of a covariance matrix, whose logarithm costs the cube of their number.
+const MAX_COVARIANCE_GROUPS: usize = 128;
 
 /// Smallest energy of a modulation bin whose logarithm is taken.
 const ENERGY_FLOOR: f64 = 1e-3;
@@ -25,6 +31,16 @@ pub struct StatisticsConfig {
     pub modulation_frames: usize,
     /// Logarithmically spaced modulation bins, before those that hold no frequency are dropped. Default: 12.
     pub modulation_bins: usize,
+    /// Leading coefficients whose modulation spectrum is taken as well; 0 takes none. Default: 0.
+    pub modulated: usize,
+    /// How neighbouring bands differ: smooth noise or sharp partials. Default: false.
+    pub texture: bool,
+    /// Skewness of bands and of their differences between frames: sudden attacks or even flow. Default: false.
+    pub skewness: bool,
+    /// Peaks over valleys in each group of bands, and how fast they move. Default: false.
+    pub contrast: bool,
+    /// Logarithm of the covariance matrix of the groups of bands and their differences between frames. Default: false.
+    pub covariance: bool,
 }
 
 impl Default for StatisticsConfig {
@@ -36,6 +52,11 @@ impl Default for StatisticsConfig {
             bands_per_group: 8,
             modulation_frames: 128,
             modulation_bins: 12,
+            modulated: 0,
+            texture: false,
+            skewness: false,
+            contrast: false,
+            covariance: false,
         }
     }
 }
@@ -69,10 +90,28 @@ impl StatisticsConfig {
             ),
         )?;
         rule(
+            self.modulated <= self.coefficients,
+            format!(
+                "{} modulated of {} coefficients",
+                self.modulated, self.coefficients
+            ),
+        )?;
+        rule(
+            !self.texture || self.bands > 1,
+            "the texture of 1 band, it needs neighbours".into(),
+        )?;
+        rule(
             self.bands_per_group > 0 && self.bands.is_multiple_of(self.bands_per_group),
             format!(
                 "{} bands do not divide into groups of {}",
                 self.bands, self.bands_per_group
+            ),
+        )?;
+        rule(
+            !self.covariance || self.groups() <= MAX_COVARIANCE_GROUPS,
+            format!(
+                "a covariance matrix of {} groups of bands, at most {MAX_COVARIANCE_GROUPS} are allowed",
+                self.groups()
             ),
         )?;
         rule(
@@ -95,8 +134,20 @@ impl StatisticsConfig {
     #[must_use]
     pub fn len(&self) -> usize {
         let pairs = self.correlated * self.correlated.saturating_sub(1) / 2;
-        let groups = self.bands / self.bands_per_group;
-        4 * self.bands + 3 * self.coefficients + 2 * pairs + groups * self.bin_edges().len().saturating_sub(1)
+        let (groups, bins) = (self.groups(), self.bin_edges().len().saturating_sub(1));
+        let optional = |wanted: bool, n: usize| if wanted { n } else { 0 };
+        4 * self.bands
+            + 3 * self.coefficients
+            + 2 * pairs
+            + (groups + self.modulated) * bins
+            + optional(self.texture, 2 * self.bands.saturating_sub(1))
+            + optional(self.skewness, 2 * self.bands)
+            + optional(self.contrast, groups * (2 + bins))
+            + optional(self.covariance, covariance::len(2 * groups))
+    }
+
+    fn groups(&self) -> usize {
+        self.bands / self.bands_per_group
     }
 
     /// True when no statistics come out, which no valid configuration asks for.
@@ -117,7 +168,8 @@ impl StatisticsConfig {
 }
 
 /// Statistics over time of log-mel spectrograms, as tensor operations: what a song sounds like (bands, cepstrum), how
-/// its cepstral coefficients move together (correlations) and how fast its bands move (modulation spectrum).
+/// its cepstral coefficients move together (correlations) and how fast its bands move (modulation spectrum); on demand how
+/// sharp it is (texture, contrast), how sudden (skewness), and how its bands move together (covariance).
 ///
 /// Input `(batch, bands, frames)` in dB, output `(batch, statistics)` in this order:
 /// 1. per band: mean, standard deviation, standard deviation and mean size of the difference between frames;
@@ -125,7 +177,19 @@ impl StatisticsConfig {
 ///    of the difference;
 /// 3. correlations between the leading coefficients, then between their differences (upper triangles, by rows);
 /// 4. per group of bands: log energy of the modulation bins. The spectrum is the mean over half-overlapping Hann
-///    windows, each less its mean (Welch's method).
+///    windows, each less its mean (Welch's method);
+/// 5. `modulated`: the same per leading coefficient;
+/// 6. `texture`: per pair of neighbouring bands: standard deviation of their difference; log of the mean size of the upper
+///    one's difference between frames over the mean size of theirs, 0.1 dB added to both;
+/// 7. `skewness`: per band, then per band's difference between frames: third central moment over the cube of the standard
+///    deviation, 0.1 dB added to the latter;
+/// 8. `contrast`, the largest less the smallest band of a group: per group mean, standard deviation, log energy of the
+///    modulation bins;
+/// 9. `covariance`: upper triangle, by rows, of the logarithm of the covariance matrix of the groups of bands and their
+///    differences, entries off the diagonal times sqrt(2), so that distances are log-Euclidean ones (V. Arsigny and others,
+///    2006). A hundredth of the mean variance is added to the diagonal first.
+///
+/// No gradient flows through the covariance.
 ///
 /// A spectrogram shorter than a modulation window is repeated to that length first.
 #[derive(Debug, Clone)]
@@ -152,7 +216,7 @@ impl LogMelStatistics {
         config.validate()?;
         let device = &Device::Cpu;
         let (bands, frames) = (config.bands, config.modulation_frames);
-        let groups = bands / config.bands_per_group;
+        let groups = config.groups();
         let frequencies = frames / 2 + 1;
         let edges = config.bin_edges();
         let bins = edges.len() - 1;
@@ -221,7 +285,25 @@ impl LogMelStatistics {
             parts.push(correlations(&cepstrum.narrow(2, 0, n)?, pairs)?);
             parts.push(correlations(&cepstral_steps.narrow(2, 0, n)?, pairs)?);
         }
-        parts.push(self.modulation(&x)?);
+        let grouped = x.broadcast_matmul(&self.grouping)?;
+        parts.push(self.modulation(&grouped)?);
+        if self.config.modulated > 0 {
+            parts.push(self.modulation(&cepstrum.narrow(2, 0, self.config.modulated)?)?);
+        }
+        if self.config.texture {
+            parts.push(texture::neighbours(&x, &steps)?);
+        }
+        if self.config.skewness {
+            parts.push(texture::skewness(&x)?);
+            parts.push(texture::skewness(&steps)?);
+        }
+        if self.config.contrast {
+            let contrast = texture::contrast(&x, self.config.bands_per_group)?;
+            parts.extend([contrast.mean(1)?, spread(&contrast)?, self.modulation(&contrast)?]);
+        }
+        if self.config.covariance {
+            parts.push(covariance::log_covariance(&grouped)?);
+        }
         Tensor::cat(&parts, 1)
     }
 
@@ -240,21 +322,18 @@ impl LogMelStatistics {
         x.repeat((1, 1, wanted.div_ceil(frames)))?.narrow(2, 0, wanted)
     }
 
-    /// `(batch, frames, bands)` to `(batch, groups * bins)`.
+    /// `(batch, frames, rows)` to `(batch, rows * bins)`.
     fn modulation(&self, x: &Tensor) -> Result<Tensor> {
         let (window, frequencies) = (
             self.config.modulation_frames,
             self.config.modulation_frames / 2 + 1,
         );
-        let grouped = x
-            .broadcast_matmul(&self.grouping)?
-            .transpose(1, 2)?
-            .contiguous()?; // (batch, groups, frames)
-        let frames = grouped.dim(2)?;
+        let x = x.transpose(1, 2)?.contiguous()?; // (batch, rows, frames)
+        let frames = x.dim(2)?;
         let starts: Vec<usize> = (0..=frames - window).step_by(window / 2).collect();
         let mut power: Option<Tensor> = None;
         for &start in &starts {
-            let cut = grouped.narrow(2, start, window)?;
+            let cut = x.narrow(2, start, window)?;
             let spectrum = cut
                 .broadcast_sub(&cut.mean_keepdim(2)?)?
                 .broadcast_matmul(&self.fourier)?
