@@ -122,7 +122,7 @@ fn what_is_not_fitted_is_checked_but_not_built() {
 #[test]
 fn large_arrays_may_be_kept_in_single_precision() {
     let x = rows(400, 3).mapv(|v| v + 1e-9);
-    let wide = ndarray::concatenate(ndarray::Axis(1), &vec![x.view(); 60]).unwrap();
+    let wide = ndarray::concatenate(ndarray::Axis(1), &vec![x.view(); 100]).unwrap();
     // So small a weight makes nearly every row a support vector.
     let soft = SvcParameters {
         c: 0.01,
