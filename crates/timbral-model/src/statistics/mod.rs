@@ -1,10 +1,13 @@
-use candle_core::{D, Device, Result, Tensor};
+use candle_core::{Device, Result, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::ModelError;
 
 mod covariance;
+mod moments;
 mod texture;
+
+use moments::{Moments, rows, steps};
 
 /// Smallest standard deviation in dB whose logarithm is taken.
 const SPREAD_FLOOR: f64 = 1e-3;
@@ -189,7 +192,7 @@ impl StatisticsConfig {
 ///    differences, entries off the diagonal times sqrt(2), so that distances are log-Euclidean ones (V. Arsigny and others,
 ///    2006). A hundredth of the mean variance is added to the diagonal first.
 ///
-/// No gradient flows through the covariance.
+/// Statistics are inputs: no gradient flows back through them.
 ///
 /// A spectrogram shorter than a modulation window is repeated to that length first.
 #[derive(Debug, Clone)]
@@ -203,8 +206,6 @@ pub struct LogMelStatistics {
     fourier: Tensor,
     /// Sum over modulation bins, `(frequencies, bins)`.
     pooling: Tensor,
-    /// Places of the upper triangle in a flattened correlation matrix.
-    pairs: Option<Tensor>,
 }
 
 impl LogMelStatistics {
@@ -214,7 +215,6 @@ impl LogMelStatistics {
     /// [`ModelError::Config`] for a configuration that breaks its rules.
     pub fn new(config: &StatisticsConfig) -> std::result::Result<Self, ModelError> {
         config.validate()?;
-        let device = &Device::Cpu;
         let (bands, frames) = (config.bands, config.modulation_frames);
         let groups = config.groups();
         let frequencies = frames / 2 + 1;
@@ -243,22 +243,12 @@ impl LogMelStatistics {
         let pooling = matrix(frequencies, bins, |frequency, bin| {
             f64::from(u8::from((edges[bin]..edges[bin + 1]).contains(&frequency)))
         })?;
-        let n = config.correlated;
-        let upper: Vec<u32> = (0..n)
-            .flat_map(|i| (i + 1..n).map(move |j| (i * n + j) as u32))
-            .collect();
-        let pairs = if upper.is_empty() {
-            None
-        } else {
-            Some(Tensor::new(upper, device)?)
-        };
         Ok(Self {
             config: config.clone(),
             cosines,
             grouping,
             fourier,
             pooling,
-            pairs,
         })
     }
 
@@ -268,22 +258,11 @@ impl LogMelStatistics {
     /// When `x` is not `(batch, bands, frames)` with the configured bands and at least one frame.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let x = self.at_least_one_window(x)?.transpose(1, 2)?.contiguous()?; // (batch, frames, bands)
-        let steps = difference(&x)?;
         let cepstrum = x.broadcast_matmul(&self.cosines)?;
-        let cepstral_steps = difference(&cepstrum)?;
-        let mut parts = vec![
-            x.mean(1)?,
-            spread(&x)?,
-            spread(&steps)?,
-            steps.abs()?.mean(1)?,
-            cepstrum.mean(1)?,
-            log_spread(&cepstrum)?,
-            log_spread(&cepstral_steps)?,
-        ];
-        if let Some(pairs) = &self.pairs {
-            let n = self.config.correlated;
-            parts.push(correlations(&cepstrum.narrow(2, 0, n)?, pairs)?);
-            parts.push(correlations(&cepstral_steps.narrow(2, 0, n)?, pairs)?);
+        let mut parts = vec![rows(&x, bands)?, rows(&cepstrum, coefficients)?];
+        if self.config.correlated > 0 {
+            let leading = cepstrum.narrow(2, 0, self.config.correlated)?;
+            parts.push(rows(&leading, correlations)?);
         }
         let grouped = x.broadcast_matmul(&self.grouping)?;
         parts.push(self.modulation(&grouped)?);
@@ -291,15 +270,18 @@ impl LogMelStatistics {
             parts.push(self.modulation(&cepstrum.narrow(2, 0, self.config.modulated)?)?);
         }
         if self.config.texture {
-            parts.push(texture::neighbours(&x, &steps)?);
+            parts.push(rows(&x, texture::neighbours)?);
         }
         if self.config.skewness {
-            parts.push(texture::skewness(&x)?);
-            parts.push(texture::skewness(&steps)?);
+            parts.push(rows(&x, texture::skewness)?);
         }
         if self.config.contrast {
             let contrast = texture::contrast(&x, self.config.bands_per_group)?;
-            parts.extend([contrast.mean(1)?, spread(&contrast)?, self.modulation(&contrast)?]);
+            parts.push(rows(&contrast, |values, groups, out| {
+                let moments = Moments::of(values, groups);
+                out.extend(moments.mean.iter().chain(&moments.spread));
+            })?);
+            parts.push(self.modulation(&contrast)?);
         }
         if self.config.covariance {
             parts.push(covariance::log_covariance(&grouped)?);
@@ -373,26 +355,52 @@ fn matrix(rows: usize, columns: usize, value: impl Fn(usize, usize) -> f64) -> R
     Tensor::from_vec(values, (rows, columns), &Device::Cpu)
 }
 
+/// Per band: mean, spread, spread and size of the difference between frames.
+fn bands(values: &[f32], width: usize, out: &mut Vec<f64>) {
+    let (level, change) = (
+        Moments::of(values, width),
+        Moments::of(&steps(values, width), width),
+    );
+    for part in [&level.mean, &level.spread, &change.spread, &change.size] {
+        out.extend(part);
+    }
+}
+
+/// Per coefficient: mean, log spread, log spread of the difference between frames.
+fn coefficients(values: &[f32], width: usize, out: &mut Vec<f64>) {
+    let (level, change) = (
+        Moments::of(values, width),
+        Moments::of(&steps(values, width), width),
+    );
+    out.extend(&level.mean);
+    for spread in [&level.spread, &change.spread] {
+        out.extend(spread.iter().map(|spread| (spread + SPREAD_FLOOR).ln()));
+    }
+}
+
+/// Pearson correlations between columns, then between their differences between frames; 0 where a column is constant.
+fn correlations(values: &[f32], width: usize, out: &mut Vec<f64>) {
+    for values in [values, &steps(values, width)] {
+        let frames = (values.len() / width) as f64;
+        let Moments { mean, spread, .. } = Moments::of(values, width);
+        let (mut unit, mut products) = (vec![0.0; width], vec![0.0; width * width]);
+        for frame in values.chunks_exact(width) {
+            for (((unit, value), mean), spread) in unit.iter_mut().zip(frame).zip(&mean).zip(&spread) {
+                *unit = (f64::from(*value) - mean) / (spread + SPREAD_FLOOR / frames.sqrt());
+            }
+            for (i, sums) in products.chunks_exact_mut(width).enumerate() {
+                let after = sums.iter_mut().zip(&unit).skip(i + 1);
+                after.for_each(|(sum, other)| *sum += unit[i] * other);
+            }
+        }
+        for (i, sums) in products.chunks_exact(width).enumerate() {
+            out.extend(sums.iter().skip(i + 1).map(|sum| sum / frames));
+        }
+    }
+}
+
 /// Difference between neighbours along axis 1.
 fn difference(x: &Tensor) -> Result<Tensor> {
     let steps = x.dim(1)? - 1;
     x.narrow(1, 1, steps)? - x.narrow(1, 0, steps)?
-}
-
-/// Population standard deviation along axis 1.
-fn spread(x: &Tensor) -> Result<Tensor> {
-    x.broadcast_sub(&x.mean_keepdim(1)?)?.sqr()?.mean(1)?.sqrt()
-}
-
-fn log_spread(x: &Tensor) -> Result<Tensor> {
-    (spread(x)? + SPREAD_FLOOR)?.log()
-}
-
-/// Pearson correlations between the columns of `(batch, frames, n)`; 0 where a column is constant.
-fn correlations(x: &Tensor, pairs: &Tensor) -> Result<Tensor> {
-    let centred = x.broadcast_sub(&x.mean_keepdim(1)?)?.contiguous()?;
-    let norms = (centred.sqr()?.sum(1)?.sqrt()? + SPREAD_FLOOR)?; // (batch, n)
-    let unit = centred.broadcast_div(&norms.unsqueeze(1)?)?;
-    let all = unit.transpose(1, 2)?.contiguous()?.matmul(&unit)?;
-    all.flatten_from(1)?.contiguous()?.index_select(pairs, D::Minus1)
 }

@@ -1,30 +1,33 @@
-//! Statistics of how sharp a spectrogram is, in frequency and in time. All take `(batch, frames, bands)` in dB.
+//! Statistics of how sharp a spectrogram is, in frequency and in time.
 
 use candle_core::{Result, Tensor};
 
-use super::spread;
+use super::moments::{Moments, steps};
 
 /// What is added to sizes in dB, so that silence has a logarithm and a skewness.
 const FLOOR_DB: f64 = 0.1;
 
 /// Per pair of neighbouring bands: spread of their difference, and how much the sound changes over time compared with how
-/// much it changes over frequency. `steps` are the differences between frames.
-pub(super) fn neighbours(x: &Tensor, steps: &Tensor) -> Result<Tensor> {
-    let pairs = x.dim(2)? - 1;
-    let rises = (x.narrow(2, 1, pairs)? - x.narrow(2, 0, pairs)?)?;
-    let size = |x: &Tensor| x.abs()?.mean(1)? + FLOOR_DB;
-    let ratio = (size(&steps.narrow(2, 1, pairs)?)? / size(&rises)?)?.log()?;
-    Tensor::cat(&[spread(&rises)?, ratio], 1)
+/// much it changes over frequency.
+pub(super) fn neighbours(values: &[f32], bands: usize, out: &mut Vec<f64>) {
+    let rises: Vec<f32> = values
+        .chunks_exact(bands)
+        .flat_map(|frame| frame.windows(2).map(|pair| pair[1] - pair[0]))
+        .collect();
+    let rises = Moments::of(&rises, bands - 1);
+    let changes = Moments::of(&steps(values, bands), bands);
+    out.extend(&rises.spread);
+    let ratio = |(change, rise): (&f64, &f64)| ((change + FLOOR_DB) / (rise + FLOOR_DB)).ln();
+    out.extend(changes.size.iter().skip(1).zip(&rises.size).map(ratio));
 }
 
-/// Skewness of each band.
-pub(super) fn skewness(x: &Tensor) -> Result<Tensor> {
-    let scale = (spread(x)? + FLOOR_DB)?.unsqueeze(1)?;
-    let z = x.broadcast_sub(&x.mean_keepdim(1)?)?.broadcast_div(&scale)?;
-    (z.sqr()? * z)?.mean(1)
+/// Skewness of each band, then of each band's difference between frames.
+pub(super) fn skewness(values: &[f32], bands: usize, out: &mut Vec<f64>) {
+    out.extend(Moments::of(values, bands).skewness(FLOOR_DB));
+    out.extend(Moments::of(&steps(values, bands), bands).skewness(FLOOR_DB));
 }
 
-/// Largest less smallest band of each group, `(batch, frames, groups)`.
+/// Largest less smallest band of each group, `(batch, frames, bands)` to `(batch, frames, groups)`.
 pub(super) fn contrast(x: &Tensor, bands_per_group: usize) -> Result<Tensor> {
     let (batch, frames, bands) = x.dims3()?;
     let grouped = x.reshape((batch, frames, bands / bands_per_group, bands_per_group))?;
