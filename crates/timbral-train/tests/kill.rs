@@ -72,6 +72,7 @@ fn train(folder: &Path) -> Result<(), TrainError> {
             epochs: EPOCHS,
             batch_size: 8,
             crop_frames: 24,
+            ema: 0.9,
             ..TrainConfig::default()
         },
         trunk: None,

@@ -10,8 +10,8 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use timbral_model::{Architecture, CompactCnnConfig, StatisticsConfig, StatisticsNetConfig, TensorFile};
 use timbral_train::{
-    Augmentation, EpochMetrics, Member, MetricsFile, SpectrogramSet, TrainConfig, TrainError, Trained,
-    Trainer, cross_validate, fit_ensemble,
+    Augmentation, EpochMetrics, Member, MetricsFile, ScheduleKind, SpectrogramSet, TrainConfig, TrainError,
+    Trained, Trainer, cross_validate, fit_ensemble,
 };
 
 const BANDS: usize = 16;
@@ -169,17 +169,14 @@ fn a_seed_fixes_every_byte_on_any_number_of_threads() {
     assert_eq!(bytes(tensors), bytes(fit(3).1));
 }
 
-#[test]
-fn an_interrupted_run_ends_with_the_same_bytes() {
-    let set = tracks(5);
-    let (train, valid): (Vec<usize>, Vec<usize>) = all(&set).into_iter().partition(|track| track % 5 > 0);
-    let config = config();
-    let whole = run(&config, &set, &train, &valid).unwrap();
+/// Stops a run after each pass in turn, and compares what it ends with once resumed to that of one never stopped.
+fn check_resume(config: &TrainConfig, set: &SpectrogramSet, train: &[usize], valid: &[usize]) -> Trained {
+    let whole = run(config, set, train, valid).unwrap();
     for stop in 1..config.epochs {
         let folder = tempfile::tempdir().unwrap();
         let until = |stop: usize| {
             let architecture = cnn();
-            let trainer = Trainer::new(&architecture, &config, &set)
+            let trainer = Trainer::new(&architecture, config, set)
                 .unwrap()
                 .with_checkpoints(folder.path());
             let flow = |m: &EpochMetrics| {
@@ -189,7 +186,7 @@ fn an_interrupted_run_ends_with_the_same_bytes() {
                     ControlFlow::Continue(())
                 }
             };
-            trainer.run(&train, &valid, flow).unwrap()
+            trainer.run(train, valid, flow).unwrap()
         };
         assert_eq!(until(stop).history.len(), stop);
         let resumed = until(0);
@@ -200,6 +197,64 @@ fn an_interrupted_run_ends_with_the_same_bytes() {
             bytes(whole.tensors.clone()),
             "stopped after {stop}"
         );
+    }
+    whole
+}
+
+#[test]
+fn an_interrupted_run_ends_with_the_same_bytes() {
+    let set = tracks(5);
+    let (train, valid): (Vec<usize>, Vec<usize>) = all(&set).into_iter().partition(|track| track % 5 > 0);
+    let plain = check_resume(&config(), &set, &train, &valid);
+    let without = check_resume(&config(), &set, &train, &[]);
+    for (ema, swa) in [(0.9, 0.0), (0.0, 0.5)] {
+        let config = TrainConfig { ema, swa, ..config() };
+        let averaged = check_resume(&config, &set, &train, &valid);
+        // The average is beside the training: its course stays the same, what is validated does not.
+        let losses = |t: &Trained| t.history.iter().map(|m| m.train_loss).collect::<Vec<_>>();
+        assert_eq!(losses(&averaged), losses(&plain));
+        assert_ne!(
+            averaged.history.last().map(|m| m.valid_loss),
+            plain.history.last().map(|m| m.valid_loss)
+        );
+        let averaged = check_resume(&config, &set, &train, &[]);
+        assert_ne!(bytes(averaged.tensors), bytes(without.tensors.clone()));
+    }
+}
+
+#[test]
+fn the_averages_are_those_of_their_definitions() {
+    let set = tracks(4);
+    let train = all(&set);
+    let training = |epochs, ema, swa| {
+        let config = TrainConfig {
+            epochs,
+            ema,
+            swa,
+            schedule: ScheduleKind::Constant,
+            ..config()
+        };
+        run(&config, &set, &train, &[]).unwrap().tensors
+    };
+    let values = |tensors: &BTreeMap<String, candle_core::Tensor>, name: &str| -> Vec<f32> {
+        tensors[name].flatten_all().unwrap().to_vec1().unwrap()
+    };
+    let passes: Vec<_> = (1..=4).map(|epochs| training(epochs, 0.0, 0.0)).collect();
+    // The last half of four passes.
+    let mean = training(4, 0.0, 0.5);
+    // A step a pass has a decay of at most 2/11, 3/12, 4/13 in the first three steps of a pass: far from the start.
+    let moving = training(4, 0.9, 0.0);
+    for name in passes[3].keys() {
+        let (third, fourth) = (values(&passes[2], name), values(&passes[3], name));
+        let (mean, moving) = (values(&mean, name), values(&moving, name));
+        if name.contains("running") {
+            assert_ne!(mean, fourth, "{name}");
+        } else {
+            for ((mean, a), b) in mean.iter().zip(&third).zip(&fourth) {
+                assert!((mean - 0.5 * (a + b)).abs() < 1e-6, "{name}");
+            }
+        }
+        assert_ne!(moving, fourth, "{name}");
     }
 }
 
@@ -300,6 +355,14 @@ fn what_cannot_be_trained_is_said() {
         })
         .contains("label_smoothing is 1")
     );
+    assert!(message(TrainConfig { ema: 1.0, ..config() }).contains("ema is 1"));
+    assert!(message(TrainConfig { swa: 1.5, ..config() }).contains("swa is 1.5"));
+    let both = TrainConfig {
+        ema: 0.9,
+        swa: 0.2,
+        ..config()
+    };
+    assert!(message(both).contains("one average"));
     let other_bands = Architecture::CompactCnn(CompactCnnConfig::default());
     let refused = Trainer::new(&other_bands, &config(), &set)
         .unwrap_err()

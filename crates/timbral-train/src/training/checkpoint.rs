@@ -15,6 +15,8 @@ pub(super) struct Checkpoint {
     pub(super) weights: BTreeMap<String, Tensor>,
     /// Moments of the optimizer.
     pub(super) optimizer: BTreeMap<String, Tensor>,
+    /// Average of the weights; empty where the run keeps none.
+    pub(super) average: BTreeMap<String, Tensor>,
     /// Weights of the best pass; empty without validation tracks.
     pub(super) best: BTreeMap<String, Tensor>,
 }
@@ -28,6 +30,8 @@ pub(super) struct Progress {
     pub(super) epochs: usize,
     /// Steps done.
     pub(super) steps: u64,
+    /// Updates of the average of the weights.
+    pub(super) averaged: u64,
     /// Best validation accuracy and its pass.
     pub(super) best: Option<(f64, usize)>,
 }
@@ -40,6 +44,7 @@ impl Checkpoint {
         for (part, map) in [
             ("weights", &self.weights),
             ("optimizer", &self.optimizer),
+            ("average", &self.average),
             ("best", &self.best),
         ] {
             tensors.extend(
@@ -78,6 +83,7 @@ impl Checkpoint {
         Ok(Some(Self {
             weights: part("weights"),
             optimizer: part("optimizer"),
+            average: part("average"),
             best: part("best"),
             progress,
         }))

@@ -31,6 +31,16 @@ pub struct TrainConfig {
     pub label_smoothing: f64,
     /// Weigh classes by the inverse of their number of tracks. Default: false.
     pub class_weights: bool,
+    /// Decay of an exponential moving average of the weights, moved after each step, in `[0, 1)`; 0 keeps none. The
+    /// average moves faster in the first steps, so that the initial weights are soon forgotten. Where there is one, it is
+    /// what is validated and what the run gives. Running statistics are averaged alike: they follow the weights slowly
+    /// enough for that, and training moves them on the same way. Default: 0.
+    pub ema: f64,
+    /// Share of the passes, the last ones, whose weights are averaged with equal parts (stochastic weight averaging,
+    /// Izmailov et al. 2018), in `[0, 1]`; 0 keeps no average. Once there is one, it is what is validated and what the run
+    /// gives. Weights of passes lie far apart, so the mean of their running statistics is not what the mean of the weights
+    /// sees: for each use they are estimated anew from one pass of training crops. Not together with `ema`. Default: 0.
+    pub swa: f64,
     /// Random changes of the crops.
     pub augmentation: Augmentation,
     /// Passes without a better validation accuracy after which training stops; 0 never stops early. Either way, given
@@ -65,6 +75,8 @@ impl Default for TrainConfig {
             clip_norm: 5.0,
             label_smoothing: 0.1,
             class_weights: false,
+            ema: 0.0,
+            swa: 0.0,
             augmentation: Augmentation::default(),
             patience: 0,
         }
@@ -113,6 +125,16 @@ impl TrainConfig {
                 self.label_smoothing,
                 "it must lie within [0, 1)",
             ));
+        }
+        if !(0.0..1.0).contains(&self.ema) {
+            return Err(TrainError::config("ema", self.ema, "it must lie within [0, 1)"));
+        }
+        if !(0.0..=1.0).contains(&self.swa) {
+            return Err(TrainError::config("swa", self.swa, "it must lie within [0, 1]"));
+        }
+        if self.ema > 0.0 && self.swa > 0.0 {
+            let rule = "ema is set as well: a run keeps one average";
+            return Err(TrainError::config("swa", self.swa, rule));
         }
         self.augmentation.validate()
     }

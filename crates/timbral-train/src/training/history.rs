@@ -18,10 +18,12 @@ pub struct EpochMetrics {
     pub epochs: usize,
     /// Learning rate of the last step.
     pub learning_rate: f64,
-    /// Mean loss of the training steps.
+    /// Mean loss of the training steps: over crops, with all that the configuration adds to it (mixing, smoothing).
     pub train_loss: f64,
     /// Share of training crops whose strongest class is that of the (stronger) label.
     pub train_accuracy: f64,
+    /// Mean cross-entropy (natural logarithm) of whole validation tracks, where there are any.
+    pub valid_loss: Option<f64>,
     /// Accuracy over validation tracks, where there are any.
     pub valid_accuracy: Option<f64>,
     /// Seconds that the pass took.
@@ -48,7 +50,8 @@ impl MetricsFile {
         } else {
             String::new()
         };
-        let mut text = String::from("epoch,learning_rate,train_loss,train_accuracy,valid_accuracy,seconds\n");
+        let mut text =
+            String::from("epoch,learning_rate,train_loss,train_accuracy,valid_loss,valid_accuracy,seconds\n");
         for line in old.lines().skip(1).take(kept) {
             text.push_str(line);
             text.push('\n');
@@ -66,7 +69,8 @@ impl MetricsFile {
     /// # Errors
     /// [`TrainError::Io`] when it cannot be written.
     pub fn push(&mut self, m: &EpochMetrics) -> Result<(), TrainError> {
-        let valid = m.valid_accuracy.map_or(String::new(), |a| format!("{a:.6}"));
+        let cell = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:.6}"));
+        let (valid_loss, valid) = (cell(m.valid_loss), cell(m.valid_accuracy));
         let (epoch, rate, loss, accuracy, seconds) = (
             m.epoch,
             m.learning_rate,
@@ -76,7 +80,7 @@ impl MetricsFile {
         );
         writeln!(
             self.file,
-            "{epoch},{rate:.8},{loss:.6},{accuracy:.6},{valid},{seconds:.3}"
+            "{epoch},{rate:.8},{loss:.6},{accuracy:.6},{valid_loss},{valid},{seconds:.3}"
         )
         .map_err(TrainError::io(&self.path))
     }

@@ -1,6 +1,7 @@
 //! Training of networks on log-mel spectrograms.
 
 mod augment;
+mod averaging;
 mod checkpoint;
 mod config;
 mod cross_validation;

@@ -105,6 +105,7 @@ impl EventFolder {
             ("learning_rate", metrics.learning_rate),
             ("seconds", metrics.seconds),
         ];
+        values.extend(metrics.valid_loss.map(|value| ("loss/valid", value)));
         values.extend(metrics.valid_accuracy.map(|value| ("accuracy/valid", value)));
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         if !files.contains_key(name) {
@@ -222,6 +223,7 @@ mod tests {
             learning_rate: 0.5,
             train_loss: 1.25,
             train_accuracy: 0.75,
+            valid_loss: None,
             valid_accuracy: Some(0.25),
             seconds: 2.0,
         };

@@ -17,6 +17,7 @@ use timbral_nn::{
 };
 
 use super::augment::{augment, beta};
+use super::averaging::Averaging;
 use super::checkpoint::{Checkpoint, Progress, checkpoint_path, remove_leftovers};
 use super::config::TrainConfig;
 use super::data::SpectrogramSet;
@@ -109,6 +110,7 @@ impl<'a> Trainer<'a> {
             fingerprint,
             epochs: 0,
             steps: 0,
+            averaged: 0,
             best: None,
         };
         let mut best = BTreeMap::new();
@@ -125,11 +127,15 @@ impl<'a> Trainer<'a> {
             let started = Instant::now();
             let mut metrics = state.epoch(&mut progress, train)?;
             if !valid.is_empty() {
-                let accuracy = self.accuracy(state.network.as_ref(), valid)?;
-                metrics.valid_accuracy = Some(accuracy);
+                let plain = state.use_average(train)?;
+                let (loss, accuracy) = self.judge(state.network.as_ref(), valid)?;
+                (metrics.valid_loss, metrics.valid_accuracy) = (Some(loss), Some(accuracy));
                 if progress.best.is_none_or(|(highest, _)| accuracy > highest) {
                     progress.best = Some((accuracy, progress.epochs));
                     best = state.weights()?;
+                }
+                if let Some(plain) = plain {
+                    state.set_weights(&plain)?;
                 }
             }
             metrics.seconds = started.elapsed().as_secs_f64();
@@ -146,7 +152,10 @@ impl<'a> Trainer<'a> {
         }
         let (tensors, epoch) = match progress.best {
             Some((_, epoch)) => (best, epoch),
-            None => (state.weights()?, progress.epochs),
+            None => {
+                state.use_average(train)?;
+                (state.weights()?, progress.epochs)
+            }
         };
         Ok(Trained {
             tensors,
@@ -187,14 +196,17 @@ impl<'a> Trainer<'a> {
                 .is_some_and(|(_, epoch)| progress.epochs - epoch >= patience)
     }
 
-    fn accuracy(&self, network: &dyn Network, tracks: &[usize]) -> Result<f64, TrainError> {
-        let rows = predict(network, self.data, tracks)?;
-        let right = rows
-            .iter()
-            .zip(tracks)
-            .filter(|(row, track)| strongest(row) == self.data.class(**track))
-            .count();
-        Ok(right as f64 / tracks.len() as f64)
+    /// Mean cross-entropy and accuracy over whole tracks.
+    fn judge(&self, network: &dyn Network, tracks: &[usize]) -> Result<(f64, f64), TrainError> {
+        let (mut loss, mut right) = (0.0, 0);
+        for (row, &track) in predict(network, self.data, tracks)?.iter().zip(tracks) {
+            let class = self.data.class(track);
+            // A probability below what a number can hold still has a finite loss.
+            loss -= f64::from(row[class].max(f32::MIN_POSITIVE)).ln();
+            right += usize::from(strongest(row) == class);
+        }
+        let count = tracks.len() as f64;
+        Ok((loss / count, right as f64 / count))
     }
 
     /// A hash over everything that the result depends on.
@@ -233,6 +245,7 @@ struct State<'a> {
     map: VarMap,
     network: Box<dyn Network>,
     optimizer: AdamW,
+    averaging: Option<Averaging>,
     loss: CrossEntropyConfig,
     steps_per_epoch: usize,
 }
@@ -255,6 +268,7 @@ impl<'a> State<'a> {
             .filter(|parameter| !trainer.architecture.is_frozen(&parameter.name))
             .collect();
         let optimizer = AdamW::new(trained, optimizer)?;
+        let averaging = Averaging::new(config, &map)?;
         let class_weights = config.class_weights.then(|| {
             let mut counts = vec![0usize; classes];
             train.iter().for_each(|&track| counts[data.class(track)] += 1);
@@ -275,6 +289,7 @@ impl<'a> State<'a> {
             map,
             network,
             optimizer,
+            averaging,
             loss,
             steps_per_epoch,
         })
@@ -285,8 +300,7 @@ impl<'a> State<'a> {
         let config = self.trainer.config;
         let schedule = config.schedule(self.steps_per_epoch * config.epochs);
         schedule.check()?;
-        let mut order: Vec<usize> = train.repeat(config.crops_per_track);
-        order.shuffle(&mut generator(config.seed, Draw::Order, progress.epochs as u64));
+        let order = self.order(train, progress.epochs as u64);
         let batch_size = config.batch_size.min(order.len());
         let (mut loss_sum, mut right, mut rate) = (0.0, 0, 0.0);
         for tracks in order.chunks_exact(batch_size).take(self.steps_per_epoch) {
@@ -297,15 +311,56 @@ impl<'a> State<'a> {
             progress.steps += 1;
         }
         progress.epochs += 1;
+        if let Some(averaging) = &mut self.averaging {
+            averaging.after_pass(progress.epochs)?;
+        }
         Ok(EpochMetrics {
             epoch: progress.epochs,
             epochs: config.epochs,
             learning_rate: rate,
             train_loss: loss_sum / self.steps_per_epoch as f64,
             train_accuracy: right as f64 / (self.steps_per_epoch * batch_size) as f64,
+            valid_loss: None,
             valid_accuracy: None,
             seconds: 0.0,
         })
+    }
+
+    /// The tracks of a pass in their order: each as often as crops are taken of it.
+    fn order(&self, train: &[usize], pass: u64) -> Vec<usize> {
+        let config = self.trainer.config;
+        let mut order: Vec<usize> = train.repeat(config.crops_per_track);
+        order.shuffle(&mut generator(config.seed, Draw::Order, pass));
+        order
+    }
+
+    /// Puts the average of the weights in their place, where there is one by now, and gives back the weights themselves.
+    fn use_average(&self, train: &[usize]) -> Result<Option<BTreeMap<String, Tensor>>, TrainError> {
+        let Some((mut average, stale)) = self.averaging.as_ref().and_then(Averaging::in_use) else {
+            return Ok(None);
+        };
+        let plain = self.weights()?;
+        // The mean of equal numbers may differ from them in the last bit, and a frozen trunk stays as it is.
+        average.retain(|name, _| !self.trainer.architecture.is_frozen(name));
+        self.set_weights(&average)?;
+        if stale {
+            self.estimate_statistics(train)?;
+        }
+        Ok(Some(plain))
+    }
+
+    /// Moves running statistics by one pass of training crops, as training does; everything else stays.
+    fn estimate_statistics(&self, train: &[usize]) -> Result<(), TrainError> {
+        // Random numbers of their own, always the same: the result depends on nothing but the weights.
+        let apart = 1 << 39;
+        let order = self.order(train, apart);
+        let batch_size = self.trainer.config.batch_size.min(order.len());
+        for (step, tracks) in (apart..).zip(order.chunks_exact(batch_size).take(self.steps_per_epoch)) {
+            let (x, _, _) = self.batch(tracks, step)?;
+            self.clock.set_step(step);
+            self.network.forward_t(&x, true)?;
+        }
+        Ok(())
     }
 
     /// One step: loss, and how many crops were recognised.
@@ -325,6 +380,9 @@ impl<'a> State<'a> {
             clip_gradient_norm(&mut gradients, self.optimizer.parameters(), config.clip_norm)?;
         }
         self.optimizer.step(&gradients, rate)?;
+        if let Some(averaging) = &mut self.averaging {
+            averaging.after_step()?;
+        }
         let rows: Vec<Vec<f32>> = scores.detach().to_vec2()?;
         let hits = rows
             .iter()
@@ -380,12 +438,26 @@ impl<'a> State<'a> {
         progress: &Progress,
         best: &BTreeMap<String, Tensor>,
     ) -> Result<Checkpoint, TrainError> {
+        let (average, averaged) = self.averaging.as_ref().map(Averaging::state).unwrap_or_default();
         Ok(Checkpoint {
-            progress: progress.clone(),
+            progress: Progress {
+                averaged,
+                ..progress.clone()
+            },
             weights: self.weights()?,
             optimizer: self.optimizer.state(),
+            average,
             best: best.clone(),
         })
+    }
+
+    fn set_weights(&self, weights: &BTreeMap<String, Tensor>) -> Result<(), TrainError> {
+        for (name, var) in named_variables(&self.map) {
+            if let Some(tensor) = weights.get(&name) {
+                var.set(tensor)?;
+            }
+        }
+        Ok(())
     }
 
     fn restore(&mut self, saved: &Checkpoint) -> Result<(), TrainError> {
@@ -396,6 +468,9 @@ impl<'a> State<'a> {
                 rule: "every weight of the network is needed".into(),
             })?;
             var.set(tensor)?;
+        }
+        if let Some(averaging) = &mut self.averaging {
+            averaging.load(&saved.average, saved.progress.averaged)?;
         }
         Ok(self.optimizer.load(&saved.optimizer, saved.progress.steps)?)
     }
