@@ -35,5 +35,6 @@ pub use matrix::Matrix;
 pub use reliability::ReliabilityDiagram;
 pub use roc::RocCurves;
 pub use scatter::Scatter;
+pub use terminal::TerminalColors;
 pub use verdict::VerdictOverTime;
 pub use waveform::Waveform;

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use roxmltree::{Document, Node};
 use timbral_plot::{
     Bars, BoxPlot, ColorMap, Figure, FrequencyScale, HeatMap, Histogram, Matrix, PlotError,
-    ReliabilityDiagram, RocCurves, Scatter, TrainingCurves, VerdictOverTime, Waveform,
+    ReliabilityDiagram, RocCurves, Scatter, TerminalColors, TrainingCurves, VerdictOverTime, Waveform,
 };
 
 fn names(n: usize) -> Vec<String> {
@@ -243,6 +243,59 @@ fn a_grid_holds_its_figures() {
     holds(&grid, &["All", "a", "b", "c"]);
     check(&grid);
     check(&Figure::grid("", 0, []));
+}
+
+#[test]
+fn terminals_say_what_they_can() {
+    let detect = |variables: &[(&str, &str)]| {
+        TerminalColors::detect(|name| {
+            let found = variables.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_owned())
+        })
+    };
+    assert_eq!(detect(&[]), TerminalColors::None);
+    assert_eq!(
+        detect(&[("TERM", "dumb"), ("COLORTERM", "truecolor")]),
+        TerminalColors::None
+    );
+    assert_eq!(detect(&[("TERM", "xterm-256color")]), TerminalColors::Indexed);
+    assert_eq!(
+        detect(&[("TERM", "xterm-256color"), ("COLORTERM", "24bit")]),
+        TerminalColors::True
+    );
+    assert_eq!(detect(&[("TERM", "xterm-kitty")]), TerminalColors::True);
+    assert_eq!(
+        detect(&[("TERM", "xterm-kitty"), ("NO_COLOR", "1")]),
+        TerminalColors::None
+    );
+    assert_eq!(detect(&[("TERM", "vt100")]), TerminalColors::None);
+}
+
+#[test]
+fn terminals_of_few_colours_see_the_same() {
+    let names = ["a".to_owned(), "b".to_owned()];
+    let figure = Bars::values(&names, &[1.0, 2.0], "Size")
+        .unwrap()
+        .title("Two")
+        .figure();
+    let plain = figure.to_terminal_with(60, TerminalColors::None).unwrap();
+    assert!(
+        !plain.contains('\x1b') && plain.contains("Two") && plain.contains("Size"),
+        "{plain}"
+    );
+    assert!(
+        plain.chars().any(|c| "#%@*+=".contains(c)),
+        "the bars leave ink: {plain}"
+    );
+    let indexed = figure.to_terminal_with(60, TerminalColors::Indexed).unwrap();
+    assert!(
+        indexed.contains("\x1b[48;5;231m") && !indexed.contains(";2;"),
+        "white is 231"
+    );
+    let full = figure.to_terminal_with(60, TerminalColors::True).unwrap();
+    assert_eq!(full, figure.to_terminal(60).unwrap());
+    assert_eq!(full.lines().count(), indexed.lines().count());
+    assert_eq!(full.lines().count(), plain.lines().count());
 }
 
 #[test]
