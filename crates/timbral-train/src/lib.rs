@@ -3,6 +3,7 @@
 mod atomic;
 mod cache;
 mod classic;
+mod comparison;
 mod csv_table;
 mod error;
 mod groups;
@@ -19,6 +20,10 @@ mod training;
 
 pub use cache::{CacheKey, FeatureCache};
 pub use classic::{ClassicCrossValidation, cross_validate_classic, fit_classic};
+pub use comparison::{
+    CompareConfig, Comparison, ComparisonRow, ComparisonTable, Contestant, FoldProtocol, QuotedResult,
+    compare,
+};
 pub use error::{Leak, TrainError};
 pub use groups::GroupTable;
 pub use inventory::{ClassInventory, Duplicate, FileReport, Inventory};
