@@ -10,6 +10,8 @@ mod groups;
 mod inventory;
 mod manifest;
 mod metrics;
+#[cfg(feature = "html")]
+mod page;
 mod report;
 mod rng;
 mod split;
@@ -32,6 +34,8 @@ pub use metrics::{
     BootstrapConfig, ClassScores, ConfusionMatrix, Interval, McNemar, Predictions, TrackPredictions,
     bootstrap, mcnemar,
 };
+#[cfg(feature = "html")]
+pub use page::{EvaluationPage, HtmlPage, LabelledRows, model_facts};
 pub use report::{ClassReport, Report, ReportSource};
 pub use split::{Amount, Folds, HoldoutConfig, LeakySegmentSplit, Protocol, Split};
 pub use store::{
