@@ -10,7 +10,7 @@ mod common;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use candle_core::{Device, Tensor};
 use clap::Parser;
 use timbral::Classifier;
@@ -77,11 +77,6 @@ fn evaluate(arguments: &Arguments) -> Result<()> {
     };
     let time = start.elapsed();
     let labels = answers.header.labels.clone();
-    let known = sorted_labels(&answers.tracks);
-    let unknown: Vec<_> = known.iter().filter(|label| !labels.contains(label)).collect();
-    if !unknown.is_empty() {
-        bail!("the model does not know the labels {unknown:?}; it knows {labels:?}");
-    }
     let class = |track: &TrackInfo| labels.iter().position(|l| *l == track.label).unwrap_or(0);
     let truth: Vec<usize> = answers.tracks.iter().map(class).collect();
     let groups: Vec<String> = answers.tracks.iter().map(TrackInfo::group_key).collect();
@@ -149,6 +144,7 @@ fn spectrograms(arguments: &Arguments, folder: &Path) -> Result<Answers> {
         .iter()
         .map(|&row| table.rows()[row].track.clone())
         .collect();
+    check_labels(&tracks, model.labels())?;
     let set = SpectrogramSet::from_table(&table, &chosen, &table.labels())?;
     let progress = common::progress(chosen.len() as u64, "evaluating");
     let mut rows = Vec::with_capacity(chosen.len());
@@ -173,6 +169,7 @@ fn feature_table(arguments: &Arguments, path: &Path) -> Result<Answers> {
         table.apply_tracks(&Manifest::read(manifest)?.tracks());
     }
     let table = table.retain_tracks(|track| wanted(arguments, track));
+    check_labels(table.tracks(), model.labels())?;
     let (n, columns) = table.values().dim();
     let values: Vec<f32> = table.values().iter().map(|&value| value as f32).collect();
     let batch = Tensor::from_vec(values, (n, columns, 1), &Device::Cpu)?;
@@ -219,6 +216,7 @@ fn audio(arguments: &Arguments) -> Result<Answers> {
     manifest.notes().iter().for_each(|note| eprintln!("note: {note}"));
     let classifier = Classifier::open(&arguments.model)?;
     let header = classifier.model().header().clone();
+    check_labels(&manifest.tracks(), &header.labels)?;
     let entries = manifest.entries();
     let paths: Vec<PathBuf> = entries.iter().map(|entry| entry.path.clone()).collect();
     let progress = common::progress(paths.len() as u64, "evaluating");
@@ -261,6 +259,17 @@ fn audio(arguments: &Arguments) -> Result<Answers> {
             .collect(),
         header,
     })
+}
+
+/// Fails before the work is done if the model does not know a label.
+fn check_labels(tracks: &[TrackInfo], labels: &[String]) -> Result<()> {
+    let known = sorted_labels(tracks);
+    let unknown: Vec<_> = known.iter().filter(|label| !labels.contains(label)).collect();
+    ensure!(
+        unknown.is_empty(),
+        "the model does not know the labels {unknown:?}; it knows {labels:?}"
+    );
+    Ok(())
 }
 
 fn wanted(arguments: &Arguments, track: &TrackInfo) -> bool {

@@ -13,7 +13,7 @@ use timbral_decode::{DecodeOptions, decode_file};
 use timbral_features::{
     Feature, FeatureSet, FeatureSetConfig, FeatureSpec, Spectrogram, SpectrogramConfig, Statistic,
 };
-use timbral_plot::{ColorMap, Figure, FrequencyScale, HeatMap, TerminalColors, Waveform};
+use timbral_plot::{ColorMap, Figure, FrequencyScale, HeatMap, TerminalColors, TimeCurves, Waveform};
 
 /// Draw an audio file as SVG or PNG, or into the terminal.
 #[derive(Parser)]
@@ -143,7 +143,14 @@ fn draw(arguments: &Arguments) -> Result<Figure> {
             HeatMap::constant_q(cqt.view(), rate, HOP, 32.703_195_662_574_83, 12).amplitude_to_db(80.0)
         }
         "tempogram" => HeatMap::tempogram(named("tempogram")?.view(), rate, HOP),
-        other => HeatMap::feature(named(other)?.view(), rate, HOP, other, "Value"),
+        other => {
+            let values = named(other)?;
+            if values.nrows() == 1 {
+                let curve = TimeCurves::new(other, rate, HOP).curve(other, values.iter().copied());
+                return Ok(curve.title(title).figure());
+            }
+            HeatMap::feature(values.view(), rate, HOP, other, "Value")
+        }
     };
     let map = match arguments.colors {
         Colors::Viridis => map.color_map(ColorMap::Viridis),

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use roxmltree::{Document, Node};
 use timbral_plot::{
     Bars, BoxPlot, ColorMap, Figure, FrequencyScale, HeatMap, Histogram, Matrix, PlotError,
-    ReliabilityDiagram, RocCurves, Scatter, TerminalColors, TrainingCurves, VerdictOverTime, Waveform,
+    ReliabilityDiagram, RocCurves, Scatter, TerminalColors, TimeCurves, TrainingCurves, VerdictOverTime,
+    Waveform,
 };
 
 fn names(n: usize) -> Vec<String> {
@@ -63,6 +64,12 @@ fn all(values: &[f64], n_classes: usize) -> Vec<Figure> {
         TrainingCurves::new("Loss")
             .curve("R&B", values)
             .run("second", values, &[])
+            .figure(),
+        TimeCurves::new("Loudness", 22_050, 512)
+            .curve("R&B", values.iter().map(|v| *v as f32))
+            .figure(),
+        Histogram::new(values, "Confidence (%)")
+            .range(0.0, 100.0)
             .figure(),
         RocCurves::new().curve("R&B", values, &truth).unwrap().figure(),
         ReliabilityDiagram::new(values, &truth, 10).unwrap().figure(),
@@ -243,6 +250,46 @@ fn a_grid_holds_its_figures() {
     holds(&grid, &["All", "a", "b", "c"]);
     check(&grid);
     check(&Figure::grid("", 0, []));
+}
+
+#[test]
+fn histograms_of_one_range_can_be_compared() {
+    let of = |values: &[f64]| {
+        Histogram::new(values, "Confidence (%)")
+            .range(0.0, 100.0)
+            .bins(10)
+            .figure()
+    };
+    let bars = |figure: &Figure| figure.to_svg().matches("<rect").count();
+    assert_eq!(bars(&of(&[5.0, 55.0])), bars(&of(&[95.0, 15.0])));
+    holds(&of(&[55.0]), &["0", "100", "Confidence (%)"]);
+    // What lies outside is not counted, and ends in the wrong order are not taken.
+    let outside = Histogram::new(&[50.0, 101.0], "x").range(0.0, 100.0).figure();
+    assert_eq!(
+        outside.to_svg(),
+        Histogram::new(&[50.0], "x")
+            .range(0.0, 100.0)
+            .bins(5)
+            .figure()
+            .to_svg()
+    );
+    let plain = Histogram::new(&[1.0, 2.0], "x").figure().to_svg();
+    assert_eq!(
+        Histogram::new(&[1.0, 2.0], "x").range(2.0, 1.0).figure().to_svg(),
+        plain
+    );
+}
+
+#[test]
+fn curves_over_time_have_seconds() {
+    let one = TimeCurves::new("Loudness", 100, 50).curve("a", [0.1, 0.2, f32::NAN, 0.4, 0.5]);
+    let figure = one.clone().title("Song").figure();
+    holds(&figure, &["Song", "Time (s)", "Loudness", "2"]);
+    assert!(
+        !texts(&figure).contains(&"a".to_owned()),
+        "one curve needs no name"
+    );
+    holds(&one.curve("R&B", [0.0; 5]).figure(), &["a", "R&B"]);
 }
 
 #[test]

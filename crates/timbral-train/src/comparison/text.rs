@@ -163,8 +163,11 @@ fn row_cells(row: &ComparisonRow, leaky: bool) -> Vec<String> {
         with_ends(row.log_loss, None),
         seconds(Some(row.fit_seconds)),
         seconds(Some(row.predict_seconds)),
-        row.against_best
-            .map_or("best".to_owned(), |t| format!("{:.3}", t.p_value)),
+        match row.against_best {
+            None => "best".to_owned(),
+            Some(test) if test.p_value < 0.001 => "< 0.001".to_owned(),
+            Some(test) => format!("{:.3}", test.p_value),
+        },
     ]
 }
 

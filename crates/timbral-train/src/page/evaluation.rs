@@ -134,6 +134,8 @@ impl EvaluationPage<'_> {
                 .map(|(p, _)| 100.0 * p)
                 .collect();
             Histogram::new(&chosen, "Confidence (%)")
+                .range(0.0, 100.0)
+                .bins(20)
                 .count_label(format!("{}s", capitalised(&self.report.unit)))
                 .title(title)
                 .size(520.0, 320.0)

@@ -15,6 +15,12 @@ impl fmt::Display for Report {
                 None => writeln!(f)?,
             }
         }
+        if self.protocol.is_none() {
+            writeln!(
+                f,
+                "split not told: these are test accuracies only if no track or artist was trained on"
+            )?;
+        }
         if self.leaky {
             writeln!(
                 f,
