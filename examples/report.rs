@@ -12,7 +12,7 @@ use timbral_train::{Comparison, Report};
 /// Fill a template with the results of runs, and write the report.
 ///
 /// Places in the template, NAME being a JSON file of the runs without its ending, or a folder with compare.json or report.json:
-/// {{table:NAME}} all tables, {{leakage:NAME}} accuracies of all protocols side by side, {{value:NAME#/path/in/json}} a number
+/// {{table:NAME}} all tables, {{leakage:NAME}} accuracies of all protocols side by side, {{foldings:NAME}} those of each folding, {{value:NAME#/path/in/json}} a number
 /// to three places, {{percent:NAME#/path/in/json}} the same in per cent, {{text:FILE}} a file as it is. `<!-- … -->` at the
 /// head of the template is left out.
 #[derive(Parser)]
@@ -100,6 +100,7 @@ fn filled(place: &str, runs: &Path) -> Result<String> {
             Ok(comparison) => Ok(comparison.to_markdown()),
             Err(_) => Ok(Report::load(&path)?.to_markdown()),
         },
+        "foldings" => Ok(foldings(&Comparison::load(&path)?)),
         "leakage" => Ok(Comparison::load(&path)?.leakage_markdown()),
         "value" | "percent" => {
             let json: serde_json::Value = serde_json::from_str(&read(&path)?)?;
@@ -113,7 +114,7 @@ fn filled(place: &str, runs: &Path) -> Result<String> {
                 (_, None) => Ok(value.as_str().map_or_else(|| value.to_string(), str::to_owned)),
             }
         }
-        _ => bail!("there are table, leakage, value, percent and text"),
+        _ => bail!("there are table, leakage, foldings, value, percent and text"),
     }
 }
 
@@ -125,4 +126,18 @@ fn result(path: &Path) -> Result<PathBuf> {
         .into_iter()
         .find(|path: &PathBuf| path.is_file())
         .with_context(|| format!("neither {0}.json nor a result within {0}", path.display()))
+}
+
+/// The accuracy of each learner in each folding of the first table, to four places.
+fn foldings(comparison: &Comparison) -> String {
+    let rows = comparison.tables.iter().take(1).flat_map(|table| &table.rows);
+    rows.map(|row| {
+        let each: Vec<String> = row
+            .accuracies
+            .iter()
+            .map(|accuracy| format!("{accuracy:.4}"))
+            .collect();
+        format!("{:<28} accuracy {}\n", row.name, each.join(" "))
+    })
+    .collect()
 }
