@@ -1,153 +1,265 @@
-//! Compares learners over the same folds of a feature table, no artist on two sides.
-//!
-//!     cargo run --release --example compare -- DIR [--seeds 5] [--groups artist_groups.csv] [--folds folds.csv]
-//!
-//! DIR holds `features_30_sec.csv` (one row a track) and `mel_index.csv` (artist and split of each track). The tracks of the
-//! official training and validation lists take part. With `--folds`, a table `track,group,cv0,cv1,…` of foldings made
-//! elsewhere is used in place of seeds.
-
-#![allow(clippy::print_stdout, reason = "a program talks to its user")]
+//! Compares learners and networks over the same folds, no artist on two sides.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program speaks on stdout and stderr"
+)]
 
 mod common;
 
-use std::path::PathBuf;
-use std::time::Instant;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
-use ndarray::{Array2, Axis};
-use timbral_classic::{
-    Classifier, Learner, Parameters, PipelineParameters, PowerTransformerParameters, TransformerParameters,
+use timbral_classic::{PipelineParameters, PowerTransformerParameters, TransformerParameters};
+use timbral_train::{
+    CompareConfig, Contestant, FeatureTable, FoldProtocol, GroupTable, Manifest, MelTable, Part,
+    QuotedResult, RunConfig, SpectrogramSet, TrackInfo, compare,
 };
-use timbral_train::{FeatureTable, Folds, GroupTable, MelTable, Part, Predictions};
 
-/// Compare learners over the same folds of a feature table, no artist on two sides.
+/// Compare learners and networks over the same folds: accuracy, average precision, ROC-AUC, times, each with its interval.
 #[derive(Parser)]
-#[command(after_help = "Example:\n  compare gtzan_tables --seeds 3")]
+#[command(after_help = "Examples:\n  \
+    compare gtzan_tables --learners logistic,svc\n  \
+    compare songs.parquet --manifest songs.csv --protocol groups,track-random-leaky --out runs/compare\n  \
+    compare gtzan_tables --net examples/configs/gtzan.toml --learners svc\n  \
+    compare taggrams.npz --groups artist_groups.csv --folds artist_groups.csv --track-means")]
 struct Arguments {
-    /// Folder with features_30_sec.csv and mel_index.csv.
-    tables: PathBuf,
-    /// Number of foldings, with the seeds 0, 1, ...
-    #[arg(long, default_value_t = 5)]
-    seeds: u64,
-    /// Groups and splits of the tracks, in place of the artists.
-    #[arg(long)]
+    /// A feature table (.csv, .parquet, .npz), or a folder with features_30_sec.csv and mel_index.csv.
+    data: PathBuf,
+    /// Classic learners, each after a power transform; `none` for networks alone.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "logistic,svc,neighbours,bayes,forest,boosting"
+    )]
+    learners: Vec<String>,
+    /// A pipeline of one's own: a TOML file as `fit --pipeline` takes it, under a name.
+    #[arg(long, value_name = "NAME=FILE")]
+    pipeline: Vec<String>,
+    /// Networks on the log-mel spectrograms of mel_index.csv: a run configuration as `train` takes it.
+    #[arg(long, value_name = "TOML")]
+    net: Vec<PathBuf>,
+    /// Set a field of every run configuration, as in `train`.
+    #[arg(long, value_name = "NAME=VALUE")]
+    set: Vec<String>,
+    /// Folder with mel_index.csv for --net. Default: the folder of the table.
+    #[arg(long, value_name = "DIR")]
+    table: Option<PathBuf>,
+    /// Manifest that knows artist and part of the tracks.
+    #[arg(long, value_name = "CSV")]
+    manifest: Option<PathBuf>,
+    /// Table of groups (`track,group,…`), in place of the artists.
+    #[arg(long, value_name = "CSV")]
     groups: Option<PathBuf>,
-    /// Foldings made elsewhere.
-    #[arg(long)]
+    /// Foldings made elsewhere: a table `track,group,cv0,cv1,…`.
+    #[arg(long, value_name = "CSV")]
     folds: Option<PathBuf>,
+    /// How folds are made: groups, track-random-leaky, segment-random-leaky; a table for each.
+    #[arg(long, value_delimiter = ',', default_value = "groups")]
+    protocol: Vec<FoldProtocol>,
+    /// Official parts that take part, where the data set has any.
+    #[arg(long, value_delimiter = ',', default_value = "train,valid")]
+    split: Vec<Part>,
+    /// Number of folds.
+    #[arg(long, default_value_t = 5)]
+    n_folds: usize,
+    /// Number of foldings, with the seeds 0, 1, …
+    #[arg(long, default_value_t = 1)]
+    seeds: u64,
+    /// Average the rows of each track first: one row a track.
+    #[arg(long)]
+    track_means: bool,
+    /// Published figures to stand beside: a TOML file.
+    #[arg(long, value_name = "TOML")]
+    quoted: Option<PathBuf>,
+    /// Networks trained at a time.
+    #[arg(long, default_value_t = 2)]
+    threads: usize,
+    /// The folder for compare.json, compare.csv and compare.md.
+    #[arg(long, short, value_name = "DIR", default_value = "runs/compare")]
+    out: PathBuf,
+    /// Print the comparison as JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 fn main() -> std::process::ExitCode {
-    common::run(|| compare(&Arguments::parse()))
+    common::run(|| run(&Arguments::parse()))
 }
 
-fn compare(arguments: &Arguments) -> Result<()> {
-    let mut table = FeatureTable::read(arguments.tables.join("features_30_sec.csv"))?
-        // Means of a signal around zero tell nothing.
-        .without_columns(&["harmony_mean", "perceptr_mean"])?;
-    table.apply_tracks(&MelTable::read(&arguments.tables)?.tracks());
-    if let Some(path) = &arguments.groups {
-        table.apply_groups(&GroupTable::read(path)?);
+fn run(arguments: &Arguments) -> Result<()> {
+    let (table, mel) = data(arguments)?;
+    let pipelines = pipelines(arguments)?;
+    let mut nets = Vec::new();
+    for path in &arguments.net {
+        let mut config = RunConfig::read(path)?;
+        arguments
+            .set
+            .iter()
+            .try_for_each(|assignment| config.set(assignment))?;
+        nets.push(config);
     }
-    let table = table.retain_tracks(|t| matches!(t.official_split, Some(Part::Train | Part::Validation)));
-    let labels = table.labels();
-    let y: Vec<usize> = table
-        .tracks()
+    let mut contestants: Vec<Contestant<'_>> = pipelines
         .iter()
-        .map(|t| {
-            labels
-                .binary_search(&t.label)
-                .map_err(|_| anyhow::anyhow!("label {}", t.label))
+        .map(|(name, parameters)| Contestant::Classic {
+            name,
+            parameters,
+            table: &table,
         })
-        .collect::<Result<_>>()?;
-    let foldings: Vec<Folds> = match &arguments.folds {
-        Some(path) => {
-            let pinned = GroupTable::read(path)?;
-            pinned
-                .foldings()
-                .iter()
-                .map(|name| pinned.folds(name))
-                .collect::<Result<_, _>>()?
-        }
-        None => (0..arguments.seeds)
-            .map(|seed| Folds::stratified_group(table.tracks(), 5, seed))
-            .collect::<Result<_, _>>()?,
-    };
-    println!(
-        "{} tracks, {} features, {} foldings",
-        y.len(),
-        table.columns().len(),
-        foldings.len()
-    );
-    println!(
-        "{:<26} {:>8} {:>6} {:>8} {:>7} {:>7}  accuracy of each folding",
-        "power transform +", "accuracy", "AUC", "log loss", "fit s", "test s"
-    );
-    for (name, learner) in common::learners() {
-        let parameters = PipelineParameters {
-            transformers: vec![TransformerParameters::Power(PowerTransformerParameters::default())],
-            learner,
-        }
-        .check()?;
-        let (mut accuracies, mut fit_seconds, mut test_seconds) = (Vec::new(), 0.0, 0.0);
-        let (mut aucs, mut losses) = (Vec::new(), Vec::new());
-        for folds in &foldings {
-            let mut hits = 0;
-            let mut tested = 0;
-            let (mut truth, mut probabilities) = (Vec::new(), Array2::zeros((0, labels.len())));
-            for split in folds.splits() {
-                let (train, test) = (
-                    split.rows(table.tracks(), Part::Train),
-                    split.rows(table.tracks(), Part::Test),
-                );
-                let pick = |rows: &[usize]| -> Vec<usize> { rows.iter().map(|&i| y[i]).collect() };
-                let (train_y, test_y) = (pick(&train), pick(&test));
-                let start = Instant::now();
-                let train_x = table.values().select(Axis(0), &train);
-                let model = parameters
-                    .fit(train_x.view(), &train_y, labels.len())
-                    .context(name)?;
-                fit_seconds += start.elapsed().as_secs_f64();
-                let start = Instant::now();
-                let test_x = table.values().select(Axis(0), &test);
-                let answers = model.predict(test_x.view())?;
-                test_seconds += start.elapsed().as_secs_f64();
-                hits += answers.iter().zip(&test_y).filter(|(a, b)| a == b).count();
-                tested += test.len();
-                // A support vector classifier may have no probabilities.
-                if let Ok(p) = model.predict_proba(test_x.view()) {
-                    probabilities.append(Axis(0), p.view())?;
-                    truth.extend(test_y);
-                }
-            }
-            accuracies.push(hits as f64 / tested as f64);
-            if !truth.is_empty() {
-                let predictions = Predictions::new(truth, probabilities)?;
-                let auc: Vec<f64> = predictions.roc_auc().into_iter().flatten().collect();
-                aucs.push(auc.iter().sum::<f64>() / auc.len() as f64);
-                losses.push(predictions.log_loss());
-            }
-        }
-        let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
-        let shown = |v: &[f64]| {
-            if v.is_empty() {
-                "-".to_owned()
-            } else {
-                format!("{:.3}", mean(v))
-            }
-        };
-        let each: Vec<String> = accuracies.iter().map(|a| format!("{a:.3}")).collect();
-        let runs = foldings.len() as f64;
-        println!(
-            "{name:<26} {:>8.3} {:>6} {:>8} {:>7.2} {:>7.2}  {}",
-            mean(&accuracies),
-            shown(&aucs),
-            shown(&losses),
-            fit_seconds / runs,
-            test_seconds / runs,
-            each.join(" ")
-        );
+        .collect();
+    if let Some((set, tracks)) = &mel {
+        contestants.extend(nets.iter().map(|net| Contestant::Network {
+            name: &net.name,
+            members: &net.members,
+            set,
+            tracks,
+        }));
     }
-    Ok(())
+    let pinned = match &arguments.folds {
+        Some(path) => {
+            let given = GroupTable::read(path)?;
+            let names = given.foldings();
+            ensure!(!names.is_empty(), "{}: no column cv… or fold…", path.display());
+            names
+                .iter()
+                .map(|name| given.folds(name))
+                .collect::<Result<Vec<_>, _>>()?
+        }
+        None => Vec::new(),
+    };
+    let config = CompareConfig {
+        data: arguments
+            .data
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned(),
+        n_folds: arguments.n_folds,
+        seeds: arguments.seeds,
+        protocols: arguments.protocol.clone(),
+        threads: arguments.threads,
+        ..CompareConfig::default()
+    };
+    let quoted = arguments.quoted.as_ref().map(QuotedResult::read).transpose()?;
+    let comparison = compare(
+        &config,
+        &contestants,
+        &pinned,
+        quoted.unwrap_or_default(),
+        &|run, pass| {
+            if pass.is_none_or(|pass| pass.epoch == pass.epochs) {
+                eprintln!("{run}{}", if pass.is_some() { ": trained" } else { "" });
+            }
+            ControlFlow::Continue(())
+        },
+    )?;
+    let folder = &arguments.out;
+    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    comparison.save(folder.join("compare.json"))?;
+    write(&folder.join("compare.csv"), &comparison.to_csv())?;
+    write(&folder.join("compare.md"), &comparison.to_markdown())?;
+    if arguments.json {
+        common::json_line(&comparison)
+    } else {
+        print!("{comparison}");
+        Ok(())
+    }
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    timbral_model::write_atomically(path, text.as_bytes()).with_context(|| path.display().to_string())
+}
+
+type Spectrograms = (SpectrogramSet, Vec<TrackInfo>);
+
+/// The rows that take part, and the spectrograms if a network does.
+fn data(arguments: &Arguments) -> Result<(FeatureTable, Option<Spectrograms>)> {
+    let is_folder = arguments.data.is_dir();
+    let folder = if is_folder {
+        Some(arguments.data.as_path())
+    } else {
+        arguments.data.parent()
+    };
+    let mut table = if is_folder {
+        FeatureTable::read(arguments.data.join("features_30_sec.csv"))?
+            // Means of a signal around zero tell nothing.
+            .without_columns(&["harmony_mean", "perceptr_mean"])?
+    } else {
+        FeatureTable::read(&arguments.data)?
+    };
+    let wanted = |track: &TrackInfo| {
+        track
+            .official_split
+            .is_none_or(|part| arguments.split.contains(&part))
+    };
+    let mel = match (&arguments.table, is_folder || !arguments.net.is_empty()) {
+        (Some(folder), _) => Some(MelTable::read(folder)?),
+        (None, true) => Some(MelTable::read(folder.context("no folder")?)?),
+        (None, false) => None,
+    };
+    if let Some(mel) = &mel {
+        table.apply_tracks(&mel.tracks());
+        if is_folder {
+            // A track that the index lacks has neither artist nor part.
+            table = table.retain_tracks(|track| track.official_split.is_some());
+        }
+    }
+    if let Some(path) = &arguments.manifest {
+        table.apply_tracks(&Manifest::read(path)?.tracks());
+    }
+    let groups = arguments.groups.as_ref().map(GroupTable::read).transpose()?;
+    if let Some(groups) = &groups {
+        table.apply_groups(groups);
+    }
+    if arguments.track_means {
+        table = table.track_means();
+    }
+    let table = table.retain_tracks(wanted);
+    let spectrograms = match (&mel, arguments.net.is_empty()) {
+        (Some(mel), false) => {
+            let rows: Vec<usize> = (0..mel.len())
+                .filter(|&row| wanted(&mel.rows()[row].track))
+                .collect();
+            let mut tracks: Vec<TrackInfo> = rows.iter().map(|&row| mel.rows()[row].track.clone()).collect();
+            if let Some(groups) = &groups {
+                tracks.iter_mut().for_each(|track| groups.apply(track));
+            }
+            Some((SpectrogramSet::from_table(mel, &rows, &mel.labels())?, tracks))
+        }
+        _ => None,
+    };
+    Ok((table, spectrograms))
+}
+
+fn pipelines(arguments: &Arguments) -> Result<Vec<(String, PipelineParameters)>> {
+    let mut pipelines = Vec::new();
+    let known = common::learners();
+    for name in arguments.learners.iter().filter(|name| *name != "none") {
+        let learner = known.iter().find(|(known, _)| known == name).with_context(|| {
+            let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+            format!("learner {name:?}: known are {}, none", names.join(", "))
+        })?;
+        let transformers = vec![TransformerParameters::Power(PowerTransformerParameters::default())];
+        let learner = learner.1.clone();
+        pipelines.push((
+            format!("power transform + {name}"),
+            PipelineParameters {
+                transformers,
+                learner,
+            },
+        ));
+    }
+    for given in &arguments.pipeline {
+        let (name, path) = given
+            .split_once('=')
+            .with_context(|| format!("{given}: not NAME=FILE"))?;
+        let text = std::fs::read_to_string(path).with_context(|| path.to_owned())?;
+        pipelines.push((
+            name.to_owned(),
+            toml::from_str(&text).with_context(|| path.to_owned())?,
+        ));
+    }
+    Ok(pipelines)
 }

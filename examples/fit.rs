@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use timbral_classic::{PipelineParameters, PowerTransformerParameters, TransformerParameters};
-use timbral_train::{FeatureTable, Folds, cross_validate_classic, fit_classic};
+use timbral_train::{
+    EvaluationPage, FeatureTable, Folds, Manifest, Part, TrackInfo, cross_validate_classic, fit_classic,
+};
 
 /// Fit a classic learner on a table of `extract`, measured with no artist on both sides.
 #[derive(Parser)]
@@ -25,6 +27,12 @@ struct Arguments {
     /// TOML file with a pipeline of one's own, in place of --learner.
     #[arg(long, value_name = "FILE")]
     pipeline: Option<PathBuf>,
+    /// Manifest that knows artist and part of the tracks.
+    #[arg(long, value_name = "CSV")]
+    manifest: Option<PathBuf>,
+    /// Official parts to fit on, where the data set has any. Default: all.
+    #[arg(long, value_delimiter = ',')]
+    split: Vec<Part>,
     /// Number of folds; 0 measures nothing.
     #[arg(long, default_value_t = 5)]
     folds: usize,
@@ -37,6 +45,9 @@ struct Arguments {
     /// Write the report of the cross-validation here.
     #[arg(long, value_name = "JSON")]
     report: Option<PathBuf>,
+    /// Write the report as a page with pictures here.
+    #[arg(long, value_name = "HTML")]
+    page: Option<PathBuf>,
     /// Print the report as JSON.
     #[arg(long)]
     json: bool,
@@ -51,7 +62,18 @@ fn fit(arguments: &Arguments) -> Result<()> {
         arguments.folds > 0 || arguments.out.is_some(),
         "nothing to do: no folds and no --out"
     );
-    let table = FeatureTable::read(&arguments.table)?;
+    let mut table = FeatureTable::read(&arguments.table)?;
+    if let Some(path) = &arguments.manifest {
+        table.apply_tracks(&Manifest::read(path)?.tracks());
+    }
+    if !arguments.split.is_empty() {
+        let wanted = |track: &TrackInfo| {
+            track
+                .official_split
+                .is_some_and(|part| arguments.split.contains(&part))
+        };
+        table = table.retain_tracks(wanted);
+    }
     let parameters = pipeline(arguments)?;
     let mut accuracy = None;
     if arguments.folds > 0 {
@@ -61,15 +83,28 @@ fn fit(arguments: &Arguments) -> Result<()> {
         if let Some(path) = &arguments.report {
             measured.report.save(path)?;
         }
+        if let Some(path) = &arguments.page {
+            let facts = [
+                ("data".to_owned(), arguments.table.display().to_string()),
+                (
+                    "features".to_owned(),
+                    format!("{} columns", table.columns().len()),
+                ),
+                ("pipeline".to_owned(), toml::to_string(&parameters)?),
+            ];
+            let page = EvaluationPage {
+                report: &measured.report,
+                predictions: &measured.tracks.predictions,
+                names: &measured.tracks.track_ids,
+                facts: &facts,
+                n_mistakes: 20,
+            };
+            page.page()?.save(path)?;
+        }
         if arguments.json {
             common::json_line(&measured.report)?;
         } else {
             print!("{}", measured.report);
-            println!(
-                "fits {:.2} s, predictions {:.2} s",
-                measured.fit_time.as_secs_f64(),
-                measured.predict_time.as_secs_f64()
-            );
         }
     }
     if let Some(path) = &arguments.out {

@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
@@ -12,7 +13,7 @@ use timbral_decode::{DecodeOptions, decode_file};
 use timbral_features::{
     Feature, FeatureSet, FeatureSetConfig, FeatureSpec, Spectrogram, SpectrogramConfig, Statistic,
 };
-use timbral_plot::{ColorMap, Figure, FrequencyScale, HeatMap, Waveform};
+use timbral_plot::{ColorMap, Figure, FrequencyScale, HeatMap, TerminalColors, TimeCurves, Waveform};
 
 /// Draw an audio file as SVG or PNG, or into the terminal.
 #[derive(Parser)]
@@ -27,9 +28,12 @@ struct Arguments {
     /// Where to write the picture; the name ends in .svg or .png.
     #[arg(short, long, required_unless_present = "show")]
     output: Option<PathBuf>,
-    /// Draw into the terminal, which must know 24-bit colours.
+    /// Draw into the terminal.
     #[arg(long)]
     show: bool,
+    /// What the terminal can show: 24-bit colours, those of xterm, or text alone; auto asks the terminal.
+    #[arg(long, default_value = "auto")]
+    terminal: Terminal,
     /// Characters of the terminal to use.
     #[arg(long, default_value_t = 100)]
     columns: u32,
@@ -54,6 +58,15 @@ struct Arguments {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
+enum Terminal {
+    Auto,
+    True,
+    #[value(name = "256")]
+    Indexed,
+    Plain,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
 enum Scale {
     Linear,
     Mel,
@@ -75,7 +88,15 @@ fn main() -> std::process::ExitCode {
             figure.save(path)?;
         }
         if arguments.show {
-            print!("{}", figure.to_terminal(arguments.columns)?);
+            let colors = match arguments.terminal {
+                Terminal::True => TerminalColors::True,
+                Terminal::Indexed => TerminalColors::Indexed,
+                Terminal::Auto if std::io::stdout().is_terminal() => {
+                    TerminalColors::detect(|name| std::env::var(name).ok())
+                }
+                Terminal::Auto | Terminal::Plain => TerminalColors::None,
+            };
+            print!("{}", figure.to_terminal_with(arguments.columns, colors)?);
         }
         Ok(())
     })
@@ -122,7 +143,14 @@ fn draw(arguments: &Arguments) -> Result<Figure> {
             HeatMap::constant_q(cqt.view(), rate, HOP, 32.703_195_662_574_83, 12).amplitude_to_db(80.0)
         }
         "tempogram" => HeatMap::tempogram(named("tempogram")?.view(), rate, HOP),
-        other => HeatMap::feature(named(other)?.view(), rate, HOP, other, "Value"),
+        other => {
+            let values = named(other)?;
+            if values.nrows() == 1 {
+                let curve = TimeCurves::new(other, rate, HOP).curve(other, values.iter().copied());
+                return Ok(curve.title(title).figure());
+            }
+            HeatMap::feature(values.view(), rate, HOP, other, "Value")
+        }
     };
     let map = match arguments.colors {
         Colors::Viridis => map.color_map(ColorMap::Viridis),

@@ -3,7 +3,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use crate::scene::{Anchor, Scene, Text};
-use crate::{PlotError, font, raster, svg, terminal};
+use crate::{PlotError, TerminalColors, font, raster, svg, terminal};
 
 /// A drawn picture.
 ///
@@ -93,7 +93,16 @@ impl Figure {
     ///
     /// [`PlotError::Limit`] if the columns are fewer than 16 or more than 16 384.
     pub fn to_terminal(&self, columns: u32) -> Result<String, PlotError> {
-        terminal::write(&self.scene, columns)
+        self.to_terminal_with(columns, TerminalColors::True)
+    }
+
+    /// [`to_terminal`](Self::to_terminal) for a terminal of fewer colours, or of none.
+    ///
+    /// # Errors
+    ///
+    /// As [`to_terminal`](Self::to_terminal).
+    pub fn to_terminal_with(&self, columns: u32, colors: TerminalColors) -> Result<String, PlotError> {
+        terminal::write(&self.scene, columns, colors)
     }
 
     /// Writes the figure as SVG or PNG, by the end of the name; a PNG has two pixels for one of the figure. The file is

@@ -10,6 +10,7 @@ pub struct Histogram {
     value_label: String,
     count_label: String,
     bins: Option<usize>,
+    range: Option<(f64, f64)>,
     layout: Layout,
 }
 
@@ -24,6 +25,7 @@ impl Histogram {
             value_label: value_label.into(),
             count_label: "Tracks".to_owned(),
             bins: None,
+            range: None,
             layout: Layout::new("", 640.0, 320.0),
         }
     }
@@ -32,6 +34,14 @@ impl Histogram {
     #[must_use]
     pub fn bins(mut self, bins: usize) -> Self {
         self.bins = Some(bins.clamp(1, 1000));
+        self
+    }
+
+    /// Sets the lower end of the first bin and the upper end of the last, so that several histograms can be compared; values
+    /// outside are left out. Ends that are not finite or not in order change nothing. Default: the extent of the values.
+    #[must_use]
+    pub fn range(mut self, low: f64, high: f64) -> Self {
+        self.range = Some((low, high)).filter(|_| low.is_finite() && high.is_finite() && low < high);
         self
     }
 
@@ -48,8 +58,15 @@ impl Histogram {
         let bins = self
             .bins
             .unwrap_or((self.values.len() as f64).sqrt().ceil().clamp(5.0, 60.0) as usize);
-        let (low, high) = ticks::padded(ticks::extent(self.values.iter().copied()), 0.0);
-        let counts = count(&self.values, low, high, bins);
+        let extent = || ticks::padded(ticks::extent(self.values.iter().copied()), 0.0);
+        let (low, high) = self.range.unwrap_or_else(extent);
+        let inside: Vec<f64> = self
+            .values
+            .iter()
+            .copied()
+            .filter(|v| (low..=high).contains(v))
+            .collect();
+        let counts = count(&inside, low, high, bins);
         let most = counts.iter().copied().max().unwrap_or(0).max(1) as f64;
         let x = Axis::new(self.value_label.as_str(), (low, high), Marks::Linear);
         let y = Axis::new(self.count_label.as_str(), (0.0, 1.05 * most), Marks::Whole).with_grid();

@@ -20,6 +20,7 @@ mod scene;
 mod svg;
 mod terminal;
 mod ticks;
+mod time_curves;
 mod verdict;
 mod waveform;
 
@@ -35,5 +36,7 @@ pub use matrix::Matrix;
 pub use reliability::ReliabilityDiagram;
 pub use roc::RocCurves;
 pub use scatter::Scatter;
+pub use terminal::TerminalColors;
+pub use time_curves::TimeCurves;
 pub use verdict::VerdictOverTime;
 pub use waveform::Waveform;

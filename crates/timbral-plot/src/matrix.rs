@@ -158,19 +158,22 @@ impl Matrix {
             plot.note("no classes");
             return plot.finish();
         }
+        // One size for all: numbers in some cells alone would look like a choice of them.
+        let cell = plot.rectangle((0.0, 0.0), (1.0, 1.0));
+        let sizes = self.texts.iter().filter(|lines| !lines.is_empty());
+        let size = sizes
+            .map(|lines| text_size(lines, cell.width, cell.height))
+            .fold(11.0, f64::min);
         for ((row, column), &value) in self.values.indexed_iter() {
             let (x, y) = (column as f64, row as f64);
             let area = plot.rectangle((x, y), (x + 1.0, y + 1.0));
             let color = self.map.color((value - low) / (high - low));
             plot.scene.rectangle(area, color);
+            if size < LEAST_SIZE {
+                continue;
+            }
             let lines = &self.texts[(row, column)];
-            let size = text_size(lines, area.width, area.height);
-            for (i, line) in lines
-                .iter()
-                .enumerate()
-                .take(if size.is_some() { lines.len() } else { 0 })
-            {
-                let size = size.unwrap_or_default();
+            for (i, line) in lines.iter().enumerate() {
                 let below = (i as f64 - 0.5 * (lines.len() as f64 - 1.0)) * 1.2 * size + 0.36 * size;
                 let (x, y) = (area.x + 0.5 * area.width, area.y + 0.5 * area.height + below);
                 let text = Text::new(x, y, line.as_str(), size).anchor(Anchor::Middle);
@@ -212,13 +215,13 @@ fn sized(title: &str, rows: usize, columns: usize, cell: f64) -> Layout {
     layout
 }
 
-/// The largest size in which all lines fit into a cell, if one can be read.
-fn text_size(lines: &[String], width: f64, height: f64) -> Option<f64> {
+/// The least size of text that can be read.
+const LEAST_SIZE: f64 = 6.5;
+
+/// The largest size in which all lines fit into a cell.
+fn text_size(lines: &[String], width: f64, height: f64) -> f64 {
     let widest = lines.iter().map(|l| font::width(l, 1.0)).fold(0.0, f64::max);
-    let size = (0.88 * width / widest)
-        .min(0.85 * height / (1.2 * lines.len() as f64))
-        .min(11.0);
-    (size >= 6.5).then_some(size)
+    (0.88 * width / widest).min(0.85 * height / (1.2 * lines.len() as f64))
 }
 
 #[cfg(test)]
@@ -249,5 +252,13 @@ mod tests {
             .figure()
             .to_svg();
         assert!(!svg.contains("−0.25"));
+        // Where some do not fit, none is shown.
+        let mut values = Array2::from_elem((45, 45), 0.0);
+        values[(0, 1)] = -0.25;
+        let svg = |values: &Array2<f64>| {
+            let figure = Matrix::correlation(values.view(), &names[..45]).unwrap();
+            figure.size(1040.0, 1040.0).figure().to_svg()
+        };
+        assert!(!svg(&values).contains("−0.25") && !svg(&values).contains(">0.00<"));
     }
 }

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use roxmltree::{Document, Node};
 use timbral_plot::{
     Bars, BoxPlot, ColorMap, Figure, FrequencyScale, HeatMap, Histogram, Matrix, PlotError,
-    ReliabilityDiagram, RocCurves, Scatter, TrainingCurves, VerdictOverTime, Waveform,
+    ReliabilityDiagram, RocCurves, Scatter, TerminalColors, TimeCurves, TrainingCurves, VerdictOverTime,
+    Waveform,
 };
 
 fn names(n: usize) -> Vec<String> {
@@ -63,6 +64,12 @@ fn all(values: &[f64], n_classes: usize) -> Vec<Figure> {
         TrainingCurves::new("Loss")
             .curve("R&B", values)
             .run("second", values, &[])
+            .figure(),
+        TimeCurves::new("Loudness", 22_050, 512)
+            .curve("R&B", values.iter().map(|v| *v as f32))
+            .figure(),
+        Histogram::new(values, "Confidence (%)")
+            .range(0.0, 100.0)
             .figure(),
         RocCurves::new().curve("R&B", values, &truth).unwrap().figure(),
         ReliabilityDiagram::new(values, &truth, 10).unwrap().figure(),
@@ -243,6 +250,99 @@ fn a_grid_holds_its_figures() {
     holds(&grid, &["All", "a", "b", "c"]);
     check(&grid);
     check(&Figure::grid("", 0, []));
+}
+
+#[test]
+fn histograms_of_one_range_can_be_compared() {
+    let of = |values: &[f64]| {
+        Histogram::new(values, "Confidence (%)")
+            .range(0.0, 100.0)
+            .bins(10)
+            .figure()
+    };
+    let bars = |figure: &Figure| figure.to_svg().matches("<rect").count();
+    assert_eq!(bars(&of(&[5.0, 55.0])), bars(&of(&[95.0, 15.0])));
+    holds(&of(&[55.0]), &["0", "100", "Confidence (%)"]);
+    // What lies outside is not counted, and ends in the wrong order are not taken.
+    let outside = Histogram::new(&[50.0, 101.0], "x").range(0.0, 100.0).figure();
+    assert_eq!(
+        outside.to_svg(),
+        Histogram::new(&[50.0], "x")
+            .range(0.0, 100.0)
+            .bins(5)
+            .figure()
+            .to_svg()
+    );
+    let plain = Histogram::new(&[1.0, 2.0], "x").figure().to_svg();
+    assert_eq!(
+        Histogram::new(&[1.0, 2.0], "x").range(2.0, 1.0).figure().to_svg(),
+        plain
+    );
+}
+
+#[test]
+fn curves_over_time_have_seconds() {
+    let one = TimeCurves::new("Loudness", 100, 50).curve("a", [0.1, 0.2, f32::NAN, 0.4, 0.5]);
+    let figure = one.clone().title("Song").figure();
+    holds(&figure, &["Song", "Time (s)", "Loudness", "2"]);
+    assert!(
+        !texts(&figure).contains(&"a".to_owned()),
+        "one curve needs no name"
+    );
+    holds(&one.curve("R&B", [0.0; 5]).figure(), &["a", "R&B"]);
+}
+
+#[test]
+fn terminals_say_what_they_can() {
+    let detect = |variables: &[(&str, &str)]| {
+        TerminalColors::detect(|name| {
+            let found = variables.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_owned())
+        })
+    };
+    assert_eq!(detect(&[]), TerminalColors::None);
+    assert_eq!(
+        detect(&[("TERM", "dumb"), ("COLORTERM", "truecolor")]),
+        TerminalColors::None
+    );
+    assert_eq!(detect(&[("TERM", "xterm-256color")]), TerminalColors::Indexed);
+    assert_eq!(
+        detect(&[("TERM", "xterm-256color"), ("COLORTERM", "24bit")]),
+        TerminalColors::True
+    );
+    assert_eq!(detect(&[("TERM", "xterm-kitty")]), TerminalColors::True);
+    assert_eq!(
+        detect(&[("TERM", "xterm-kitty"), ("NO_COLOR", "1")]),
+        TerminalColors::None
+    );
+    assert_eq!(detect(&[("TERM", "vt100")]), TerminalColors::None);
+}
+
+#[test]
+fn terminals_of_few_colours_see_the_same() {
+    let names = ["a".to_owned(), "b".to_owned()];
+    let figure = Bars::values(&names, &[1.0, 2.0], "Size")
+        .unwrap()
+        .title("Two")
+        .figure();
+    let plain = figure.to_terminal_with(60, TerminalColors::None).unwrap();
+    assert!(
+        !plain.contains('\x1b') && plain.contains("Two") && plain.contains("Size"),
+        "{plain}"
+    );
+    assert!(
+        plain.chars().any(|c| "#%@*+=".contains(c)),
+        "the bars leave ink: {plain}"
+    );
+    let indexed = figure.to_terminal_with(60, TerminalColors::Indexed).unwrap();
+    assert!(
+        indexed.contains("\x1b[48;5;231m") && !indexed.contains(";2;"),
+        "white is 231"
+    );
+    let full = figure.to_terminal_with(60, TerminalColors::True).unwrap();
+    assert_eq!(full, figure.to_terminal(60).unwrap());
+    assert_eq!(full.lines().count(), indexed.lines().count());
+    assert_eq!(full.lines().count(), plain.lines().count());
 }
 
 #[test]

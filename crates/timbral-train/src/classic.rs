@@ -1,6 +1,6 @@
 //! Classic learners on feature tables: measured without leaks, and made into model files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use candle_core::Tensor;
@@ -31,19 +31,77 @@ pub struct ClassicCrossValidation {
 }
 
 /// The class of each row.
-fn classes(table: &FeatureTable, labels: &[String]) -> Vec<usize> {
+pub(crate) fn classes(table: &FeatureTable, labels: &[String]) -> Vec<usize> {
     // Labels are those of the table, sorted, so that each is found.
     let class = |track: &TrackInfo| labels.binary_search(&track.label).unwrap_or(0);
     table.tracks().iter().map(class).collect()
 }
 
+/// What a learner answered to the test rows of some splits.
+pub(crate) struct RowAnswers {
+    /// The rows, split after split.
+    pub(crate) rows: Vec<usize>,
+    /// The class that the learner named for each.
+    pub(crate) predicted: Vec<usize>,
+    /// Its probabilities; none of a learner that has none.
+    pub(crate) probabilities: Option<Array2<f64>>,
+    /// Time of all fits.
+    pub(crate) fit_time: Duration,
+    /// Time of naming the classes.
+    pub(crate) predict_time: Duration,
+    /// Time of telling the probabilities.
+    pub(crate) probability_time: Duration,
+}
+
+/// Fits a pipeline on the training rows of each split, scalers included, and asks it for the test rows.
+pub(crate) fn answer_rows(
+    table: &FeatureTable,
+    parameters: &PipelineParameters,
+    splits: &[(Vec<usize>, Vec<usize>)],
+) -> Result<RowAnswers, TrainError> {
+    let labels = table.labels();
+    let y = classes(table, &labels);
+    let parameters = parameters.clone().check()?;
+    let mut answers = RowAnswers {
+        rows: Vec::new(),
+        predicted: Vec::new(),
+        probabilities: Some(Array2::zeros((0, labels.len()))),
+        fit_time: Duration::ZERO,
+        predict_time: Duration::ZERO,
+        probability_time: Duration::ZERO,
+    };
+    for (train, test) in splits {
+        let start = Instant::now();
+        let train_y: Vec<usize> = train.iter().map(|&row| y[row]).collect();
+        let train_x = table.values().select(Axis(0), train);
+        let model = parameters.fit(train_x.view(), &train_y, labels.len())?;
+        answers.fit_time += start.elapsed();
+        let test_x = table.values().select(Axis(0), test);
+        let start = Instant::now();
+        answers.predicted.extend(model.predict(test_x.view())?);
+        answers.predict_time += start.elapsed();
+        let start = Instant::now();
+        // A support vector classifier may have no probabilities.
+        match (&mut answers.probabilities, model.predict_proba(test_x.view())) {
+            (Some(all), Ok(rows)) => all.append(Axis(0), rows.view()).map_err(|e| {
+                TrainError::shape("probabilities", e.to_string(), "all folds have the same classes")
+            })?,
+            (probabilities, _) => *probabilities = None,
+        }
+        answers.probability_time += start.elapsed();
+        answers.rows.extend(test);
+    }
+    Ok(answers)
+}
+
 /// Fits a pipeline on each fold's training rows, scalers included, and applies it to the fold's test rows.
 ///
-/// The learner must give probabilities.
+/// The learner must give probabilities. Where the rows are windows, the report holds what is measured of them as well.
 ///
 /// # Errors
 ///
-/// [`TrainError::Classic`] for invalid parameters, a learner without probabilities or rows that cannot be fitted.
+/// [`TrainError::Classic`] for invalid parameters or rows that cannot be fitted; [`TrainError::Config`] for a learner
+/// without probabilities.
 pub fn cross_validate_classic(
     title: &str,
     table: &FeatureTable,
@@ -52,50 +110,51 @@ pub fn cross_validate_classic(
 ) -> Result<ClassicCrossValidation, TrainError> {
     let labels = table.labels();
     let y = classes(table, &labels);
-    let parameters = parameters.clone().check()?;
-    let (mut fit_time, mut predict_time) = (Duration::ZERO, Duration::ZERO);
-    let mut probabilities = Array2::zeros((0, labels.len()));
-    let (mut truth, mut ids) = (Vec::new(), Vec::new());
-    for split in folds.splits() {
-        let train = split.rows(table.tracks(), Part::Train);
-        let test = split.rows(table.tracks(), Part::Test);
-        let start = Instant::now();
-        let train_y: Vec<usize> = train.iter().map(|&row| y[row]).collect();
-        let model = parameters.fit(
-            table.values().select(Axis(0), &train).view(),
-            &train_y,
-            labels.len(),
-        )?;
-        fit_time += start.elapsed();
-        let start = Instant::now();
-        let answers = model.predict_proba(table.values().select(Axis(0), &test).view())?;
-        predict_time += start.elapsed();
-        probabilities.append(Axis(0), answers.view()).map_err(|e| {
-            TrainError::shape("probabilities", e.to_string(), "all folds have the same classes")
-        })?;
-        truth.extend(test.iter().map(|&row| y[row]));
-        ids.extend(test.iter().map(|&row| &table.tracks()[row].track_id));
-    }
-    let tracks = Predictions::new(truth, probabilities)?.by_track(&ids)?;
-    let group = |id: &String| {
-        let track = table.tracks().iter().find(|track| track.track_id == *id);
-        track.map_or_else(|| id.clone(), TrackInfo::group_key)
-    };
-    let groups: Vec<String> = tracks.track_ids.iter().map(group).collect();
+    let splits: Vec<_> = folds
+        .splits()
+        .map(|split| {
+            (
+                split.rows(table.tracks(), Part::Train),
+                split.rows(table.tracks(), Part::Test),
+            )
+        })
+        .collect();
+    let answers = answer_rows(table, parameters, &splits)?;
+    let probabilities = answers
+        .probabilities
+        .ok_or_else(|| TrainError::config("learner", title, "it must give probabilities"))?;
+    let track = |&row: &usize| &table.tracks()[row];
+    let ids: Vec<&String> = answers.rows.iter().map(|row| &track(row).track_id).collect();
+    let groups: Vec<String> = answers.rows.iter().map(|row| track(row).group_key()).collect();
+    let truth = answers.rows.iter().map(|&row| y[row]).collect();
+    let windows = Predictions::new(truth, probabilities)?;
+    let tracks = windows.by_track(&ids)?;
+    let group_of: HashMap<&String, &String> = ids.iter().copied().zip(&groups).collect();
+    let track_groups: Vec<String> = tracks
+        .track_ids
+        .iter()
+        .map(|id| (*group_of.get(id).unwrap_or(&id)).clone())
+        .collect();
     let (first, hash) = (folds.splits().next(), folds.content_hash());
     let source = ReportSource {
         title,
         unit: "track",
         labels: &labels,
-        groups: &groups,
+        groups: &track_groups,
         protocol: first.as_ref().map(Split::protocol),
         split_hash: Some(&hash),
     };
-    let report = Report::new(&tracks.predictions, &source, &BootstrapConfig::default())?;
+    let config = BootstrapConfig::default();
+    let predict_time = answers.probability_time;
+    let mut report = Report::new(&tracks.predictions, &source, &config)?
+        .with_times(Some(answers.fit_time), Some(predict_time));
+    if windows.len() > tracks.predictions.len() {
+        report = report.with_windows(&windows, &ids, &groups, &config)?;
+    }
     Ok(ClassicCrossValidation {
         tracks,
         report,
-        fit_time,
+        fit_time: answers.fit_time,
         predict_time,
     })
 }

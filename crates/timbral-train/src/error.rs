@@ -79,6 +79,10 @@ pub enum TrainError {
     /// A model or checkpoint could not be built, read or written.
     #[error(transparent)]
     Model(#[from] timbral_model::ModelError),
+    /// A picture could not be drawn.
+    #[cfg(feature = "html")]
+    #[error(transparent)]
+    Plot(#[from] timbral_plot::PlotError),
     /// The tensor library failed.
     #[error("tensor library: {0}")]
     Tensor(#[from] candle_core::Error),

@@ -3,12 +3,15 @@
 mod atomic;
 mod cache;
 mod classic;
+mod comparison;
 mod csv_table;
 mod error;
 mod groups;
 mod inventory;
 mod manifest;
 mod metrics;
+#[cfg(feature = "html")]
+mod page;
 mod report;
 mod rng;
 mod split;
@@ -19,6 +22,10 @@ mod training;
 
 pub use cache::{CacheKey, FeatureCache};
 pub use classic::{ClassicCrossValidation, cross_validate_classic, fit_classic};
+pub use comparison::{
+    CompareConfig, Comparison, ComparisonRow, ComparisonTable, Contestant, FoldProtocol, QuotedResult,
+    compare,
+};
 pub use error::{Leak, TrainError};
 pub use groups::GroupTable;
 pub use inventory::{ClassInventory, Duplicate, FileReport, Inventory};
@@ -27,6 +34,8 @@ pub use metrics::{
     BootstrapConfig, ClassScores, ConfusionMatrix, Interval, McNemar, Predictions, TrackPredictions,
     bootstrap, mcnemar,
 };
+#[cfg(feature = "html")]
+pub use page::{EvaluationPage, HtmlPage, LabelledRows, model_facts};
 pub use report::{ClassReport, Report, ReportSource};
 pub use split::{Amount, Folds, HoldoutConfig, LeakySegmentSplit, Protocol, Split};
 pub use store::{

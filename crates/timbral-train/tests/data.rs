@@ -223,6 +223,94 @@ fn feature_tables_leave_out_what_is_no_feature() {
 }
 
 #[test]
+fn feature_tables_know_groups_and_parts() {
+    let dir = folder();
+    let csv = dir.path().join("features.csv");
+    let text =
+        "track_id,label,artist,group,split,a,b\nt1,x,A,g,train,1,2\nt2,y,,,valid,3,4\nt1,x,A,g,train,5,6\n";
+    fs::write(&csv, text).unwrap();
+    let table = FeatureTable::read(&csv).unwrap();
+    assert_eq!(table.columns(), ["a", "b"]);
+    assert_eq!(table.tracks()[0].group.as_deref(), Some("g"));
+    assert_eq!(table.tracks()[1].official_split, Some(Part::Validation));
+    let means = table.track_means();
+    assert_eq!(means.values(), &ndarray::array![[3.0, 4.0], [3.0, 4.0]]);
+    let ids: Vec<&str> = means.tracks().iter().map(|t| t.track_id.as_str()).collect();
+    assert_eq!(ids, ["t1", "t2"]);
+    fs::write(&csv, "track_id,label,split,a\nt1,x,somewhere,1\n").unwrap();
+    let error = FeatureTable::read(&csv).unwrap_err().to_string();
+    assert!(error.contains("line 2") && error.contains("somewhere"), "{error}");
+}
+
+/// An array as NumPy writes it.
+fn npy(kind: &str, shape: &str, data: &[u8]) -> Vec<u8> {
+    let header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}\n");
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend_from_slice(&(header.len() as u16).to_le_bytes());
+    bytes.extend_from_slice(header.as_bytes());
+    bytes.extend_from_slice(data);
+    bytes
+}
+
+#[test]
+fn taggrams_are_feature_tables() {
+    let dir = folder();
+    let path = dir.path().join("train.npz");
+    let write = |x: &[u8], ids: &[u8]| {
+        let mut archive = zip::ZipWriter::new(fs::File::create(&path).unwrap());
+        for (name, bytes) in [("X.npy", x), ("IDS.npy", ids)] {
+            archive
+                .start_file(name, zip::write::SimpleFileOptions::default())
+                .unwrap();
+            archive.write_all(bytes).unwrap();
+        }
+        archive.finish().unwrap();
+    };
+    let text = |ids: &[&str]| -> Vec<u8> {
+        let cell = |id: &&str| {
+            let mut codes: Vec<u32> = id.chars().map(u32::from).collect();
+            codes.resize(24, 0);
+            codes.into_iter().flat_map(u32::to_le_bytes).collect::<Vec<u8>>()
+        };
+        npy(
+            "<U24",
+            &format!("({},)", ids.len()),
+            &ids.iter().flat_map(cell).collect::<Vec<u8>>(),
+        )
+    };
+    let values: Vec<u8> = [0.5_f32, 1.0, 0.25, -2.0]
+        .iter()
+        .flat_map(|v| v.to_le_bytes())
+        .collect();
+    let ids = text(&["blues/blues.00029.au", "rück/rück.00001.au"]);
+    write(&npy("<f4", "(2, 2)", &values), &ids);
+    let table = FeatureTable::read(&path).unwrap();
+    assert_eq!(table.values(), &ndarray::array![[0.5, 1.0], [0.25, -2.0]]);
+    assert_eq!(table.columns(), ["x0", "x1"]);
+    assert_eq!(table.labels(), ["blues", "rück"]);
+    assert_eq!(table.tracks()[1].track_id, "rück.00001");
+
+    let refused = |x: &[u8], ids: &[u8]| {
+        write(x, ids);
+        FeatureTable::read(&path).unwrap_err().to_string()
+    };
+    assert!(refused(&npy("<f4", "(2, 3)", &values), &ids).contains("16 bytes for the shape [2, 3]"));
+    let huge = format!("({0}, {0})", usize::MAX / 2);
+    assert!(refused(&npy("<f4", &huge, &values), &ids).contains("16 bytes"));
+    assert!(refused(&npy("<f4", "(2, 2, 1)", &values), &ids).contains("two axes"));
+    assert!(refused(&npy("|O", "(2, 2)", &values), &ids).contains("|O"));
+    assert!(refused(b"\x93NUMPY", &ids).contains("within its header"));
+    assert!(refused(b"text", &ids).contains("no NumPy array"));
+    assert!(refused(&npy("<f4", "(1, 4)", &values), &ids).contains("2 tracks"));
+    assert!(refused(&npy("<f4", "(2, 2)", &values), &text(&["a.au", "b/c.au"])).contains("folder"));
+    let infinite: Vec<u8> = [0.5_f32, f32::INFINITY, 0.25, 0.0]
+        .iter()
+        .flat_map(|v| v.to_le_bytes())
+        .collect();
+    assert!(refused(&npy("<f4", "(2, 2)", &infinite), &ids).contains("not finite"));
+}
+
+#[test]
 fn groups_come_from_outside() {
     let dir = folder();
     let csv = dir.path().join("artist_groups.csv");

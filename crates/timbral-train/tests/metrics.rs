@@ -283,6 +283,17 @@ fn reports_hold_all_and_survive_json() {
     );
     let json = serde_json::to_string(&report).unwrap();
     assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), report);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("report.json");
+    let report = report.with_times(Some(std::time::Duration::from_millis(1500)), None);
+    report.save(&path).unwrap();
+    assert_eq!(Report::load(&path).unwrap(), report);
+    assert!(report.to_string().contains("1.50 s of fitting\n"));
+    let table = report.to_markdown();
+    assert!(
+        table.starts_with("LEAKY") && table.contains("| truth \\ answer | a | b | c | d | e |"),
+        "{table}"
+    );
     let wrong = ReportSource {
         labels: &labels[..4],
         ..source
@@ -293,6 +304,108 @@ fn reports_hold_all_and_survive_json() {
         ..source
     };
     assert!(Report::new(&predictions(case), &wrong, &config).is_err());
+}
+
+#[test]
+fn intervals_of_a_report_are_bootstraps_of_its_scores() {
+    for case in &golden().cases {
+        let p = predictions(case);
+        let labels: Vec<String> = (0..p.n_classes()).map(|i| i.to_string()).collect();
+        let groups: Vec<String> = (0..p.len()).map(|i| format!("artist {}", (i * 7) % 11)).collect();
+        let source = ReportSource {
+            title: "",
+            unit: "track",
+            labels: &labels,
+            groups: &groups,
+            protocol: None,
+            split_hash: None,
+        };
+        let config = BootstrapConfig {
+            draws: 100,
+            ..BootstrapConfig::default()
+        };
+        let report = Report::new(&p, &source, &config).unwrap();
+        let mut names: Vec<&String> = groups.iter().collect();
+        names.sort();
+        names.dedup();
+        let mut units: Vec<Vec<usize>> = vec![Vec::new(); names.len()];
+        for (row, group) in groups.iter().enumerate() {
+            units[names.binary_search(&group).unwrap()].push(row);
+        }
+        let mean = |values: Vec<Option<f64>>| {
+            let known: Vec<f64> = values.into_iter().flatten().collect();
+            known.iter().sum::<f64>() / known.len() as f64
+        };
+        // Slow and plain: the metric of the drawn rows, which are sorted anew each time.
+        let of = |statistic: &(dyn Fn(&Predictions) -> f64 + Sync)| {
+            bootstrap(&units, &config, |rows| statistic(&p.select(rows).unwrap())).unwrap()
+        };
+        let same = |what: &str, ours: Option<Interval>, expected: Interval| {
+            let ours = ours.unwrap();
+            close(&case.name, what, ours.low, expected.low);
+            close(&case.name, what, ours.high, expected.high);
+        };
+        same("accuracy", report.group_interval, of(&Predictions::accuracy));
+        let f1 = |p: &Predictions| p.confusion().unwrap().macro_average().f1;
+        same("macro-F1", report.macro_f1_group_interval, of(&f1));
+        same(
+            "ROC-AUC",
+            report.roc_auc_group_interval,
+            of(&|p| mean(p.roc_auc())),
+        );
+        let precision = of(&|p| mean(p.average_precision()));
+        same(
+            "average precision",
+            report.average_precision_group_interval,
+            precision,
+        );
+        close(&case.name, "MCE", report.maximum_calibration_error, case.mce);
+    }
+}
+
+#[test]
+fn windows_stand_beside_their_tracks() {
+    let windows = Predictions::new(
+        vec![0, 0, 1, 1, 1, 0],
+        array![
+            [0.9, 0.1],
+            [0.4, 0.6],
+            [0.2, 0.8],
+            [0.7, 0.3],
+            [0.1, 0.9],
+            [0.3, 0.7]
+        ],
+    )
+    .unwrap();
+    let ids = ["a", "a", "b", "b", "c", "d"];
+    let tracks = windows.by_track(&ids).unwrap();
+    let labels = ["x".to_owned(), "y".to_owned()];
+    let source = ReportSource {
+        title: "",
+        unit: "track",
+        labels: &labels,
+        groups: &[],
+        protocol: None,
+        split_hash: None,
+    };
+    let config = BootstrapConfig::default();
+    let report = Report::new(&tracks.predictions, &source, &config).unwrap();
+    let refused = report.clone().with_windows(&windows, &ids[1..], &[], &config);
+    assert!(refused.is_err());
+    let report = report.with_windows(&windows, &ids, &[], &config).unwrap();
+    let of_windows = report.windows.as_ref().unwrap();
+    assert_eq!((report.n_rows, of_windows.n_rows), (4, 6));
+    assert_eq!((report.accuracy, of_windows.accuracy), (0.75, 0.5));
+    // Tracks are drawn whole: in no draw do the two windows of a track part.
+    let units = [vec![0, 1], vec![2, 3], vec![4], vec![5]];
+    let right = windows.correct();
+    let expected = bootstrap(&units, &config, |rows| {
+        rows.iter().filter(|&&i| right[i]).count() as f64 / rows.len() as f64
+    });
+    assert_eq!(of_windows.interval, expected.unwrap());
+    assert!(report.to_string().contains("6 windows"));
+    let json = serde_json::to_string(&report).unwrap();
+    assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), report);
 }
 
 /// ROC-AUC by its meaning: the share of pairs in which the positive scores higher.

@@ -225,6 +225,12 @@ fn every_format_holds_the_same_table() {
     assert_eq!(values, expected.values());
     let start: Array1<f64> = archive.by_name("start").unwrap();
     assert_eq!(start.len(), 15);
+    let read = FeatureTable::read(&npz).unwrap();
+    assert_eq!(read.values(), expected.values());
+    assert_eq!(read.columns(), expected.columns());
+    assert_eq!(read.tracks(), expected.tracks());
+    assert_eq!(read.durations(), expected.durations());
+    assert_eq!(read.extraction(), expected.extraction());
 
     let json = folder.path().join("features.json");
     run(&entries, &json);

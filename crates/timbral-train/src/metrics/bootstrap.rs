@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +51,16 @@ pub fn bootstrap(
     config: &BootstrapConfig,
     statistic: impl Fn(&[usize]) -> f64 + Sync,
 ) -> Result<Interval, TrainError> {
+    let [interval] = bootstrap_all(units, config, |rows| [statistic(rows)])?;
+    Ok(interval)
+}
+
+/// [`bootstrap`] of several statistics of the same draws.
+pub(crate) fn bootstrap_all<const N: usize>(
+    units: &[Vec<usize>],
+    config: &BootstrapConfig,
+    statistics: impl Fn(&[usize]) -> [f64; N] + Sync,
+) -> Result<[Interval; N], TrainError> {
     let BootstrapConfig { draws, level, seed } = *config;
     if draws == 0 {
         return Err(TrainError::config("draws", draws, "it must be at least 1"));
@@ -63,7 +75,7 @@ pub fn bootstrap(
             "there must be rows to draw",
         ));
     }
-    let mut values: Vec<f64> = (0..draws)
+    let values: Vec<[f64; N]> = (0..draws)
         .into_par_iter()
         .map_init(Vec::new, |rows, draw| {
             let mut rng = seeded(seed, draw as u64);
@@ -73,16 +85,27 @@ pub fn bootstrap(
                     rows.extend_from_slice(&units[below(&mut rng, units.len())]);
                 }
             }
-            statistic(rows)
+            statistics(rows)
         })
-        .filter(|value| !value.is_nan())
         .collect();
-    values.sort_by(f64::total_cmp);
     let tail = (1.0 - level) / 2.0;
-    Ok(Interval {
-        low: quantile(&values, tail),
-        high: quantile(&values, 1.0 - tail),
-    })
+    Ok(std::array::from_fn(|i| {
+        let mut values: Vec<f64> = values.iter().map(|v| v[i]).filter(|v| !v.is_nan()).collect();
+        values.sort_by(f64::total_cmp);
+        Interval {
+            low: quantile(&values, tail),
+            high: quantile(&values, 1.0 - tail),
+        }
+    }))
+}
+
+/// What is drawn: the rows of each distinct name, in the order of the names.
+pub(crate) fn units_of<S: AsRef<str>>(names: &[S]) -> Vec<Vec<usize>> {
+    let mut units: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (row, name) in names.iter().enumerate() {
+        units.entry(name.as_ref()).or_default().push(row);
+    }
+    units.into_values().collect()
 }
 
 /// The quantile of sorted values, linear between neighbours; NaN of none.

@@ -4,6 +4,7 @@ use std::path::Path;
 use ndarray::{Array2, Axis};
 use serde::Deserialize;
 
+use super::npz::NpzFile;
 use crate::csv_table::CsvTable;
 use crate::track::{TrackInfo, sorted_labels};
 use crate::{ExtractionConfig, GroupTable, TrainError};
@@ -12,10 +13,13 @@ use crate::{ExtractionConfig, GroupTable, TrainError};
 ///
 /// Also the tables of [`Extraction`](crate::Extraction), in CSV or (with the crate's feature `parquet`) Apache Parquet.
 ///
-/// Columns by name: `filename` (or `track_id`), `label` (or `genre`), optionally `artist`; `length`, `path`, `start` and
-/// `duration` are left out; every other column is a feature.
+/// Columns by name: `filename` (or `track_id`), `label` (or `genre`), optionally `artist`, `group` and `split` (or
+/// `official_split`); `length`, `path`, `start` and `duration` are left out; every other column is a feature.
 /// The track id is the file name without its extension; the third number of a window's name (`blues.00000.3.wav`) belongs
 /// to the window, so that windows of a track have one id.
+///
+/// An NPZ archive is read too: that of `Extraction`, or one with the arrays `X` (rows, columns) and `IDS` (text such as
+/// `blues/blues.00029.au`, whose folder is the label), as the published taggrams of GTZAN have them.
 #[derive(Clone, Debug)]
 pub struct FeatureTable {
     columns: Vec<String>,
@@ -34,6 +38,12 @@ impl FeatureTable {
     /// empty field, or a feature that is not a finite number.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, TrainError> {
         let path = path.as_ref();
+        if path
+            .extension()
+            .is_some_and(|extension| extension.eq_ignore_ascii_case("npz"))
+        {
+            return read_npz(path);
+        }
         let (table, extraction) = read_table(path)?;
         let id = table.require(&["filename", "track_id"])?;
         let label = table.require(&["label", "genre"])?;
@@ -53,8 +63,14 @@ impl FeatureTable {
             } else {
                 name
             };
+            let split = row.get("split").or_else(|| row.get("official_split"));
             tracks.push(TrackInfo {
                 artist: row.get("artist").map(str::to_owned),
+                group: row.get("group").map(str::to_owned),
+                official_split: split
+                    .map(str::parse)
+                    .transpose()
+                    .map_err(|e: TrainError| row.malformed(e.to_string()))?,
                 ..TrackInfo::new(track_id, row.require(label)?)
             });
             durations.push(match row.get("duration") {
@@ -150,6 +166,36 @@ impl FeatureTable {
         self
     }
 
+    /// The mean of the rows of each track, one row a track, in the order in which the tracks appear.
+    #[must_use]
+    pub fn track_means(mut self) -> Self {
+        let mut place: HashMap<&str, usize> = HashMap::new();
+        let mut first: Vec<usize> = Vec::new();
+        let mut of_row = Vec::with_capacity(self.tracks.len());
+        for (row, track) in self.tracks.iter().enumerate() {
+            let track = *place.entry(&track.track_id).or_insert(first.len());
+            if track == first.len() {
+                first.push(row);
+            }
+            of_row.push(track);
+        }
+        let mut sums = Array2::<f64>::zeros((first.len(), self.columns.len()));
+        let mut counts = vec![0.0; first.len()];
+        let mut durations = vec![0.0; first.len()];
+        for (row, &track) in of_row.iter().enumerate() {
+            sums.row_mut(track).scaled_add(1.0, &self.values.row(row));
+            counts[track] += 1.0;
+            durations[track] += self.durations[row];
+        }
+        for (mut sum, count) in sums.rows_mut().into_iter().zip(&counts) {
+            sum /= *count;
+        }
+        self.tracks = first.iter().map(|&row| self.tracks[row].clone()).collect();
+        self.values = sums;
+        self.durations = durations;
+        self
+    }
+
     /// Takes artist, split and repetition from tracks that another table knows better; labels stay.
     pub fn apply_tracks(&mut self, known: &[TrackInfo]) {
         let by_id: HashMap<&str, &TrackInfo> = known.iter().map(|t| (t.track_id.as_str(), t)).collect();
@@ -171,7 +217,17 @@ impl FeatureTable {
 }
 
 /// Columns that tell of a row where it comes from.
-const NOT_FEATURES: [&str; 6] = ["length", "path", "track_id", "artist", "start", "duration"];
+const NOT_FEATURES: [&str; 9] = [
+    "length",
+    "path",
+    "track_id",
+    "artist",
+    "group",
+    "split",
+    "official_split",
+    "start",
+    "duration",
+];
 
 /// What a table's metadata say, beside what is of no use here.
 #[derive(Deserialize)]
@@ -194,6 +250,70 @@ fn read_table(path: &Path) -> Result<(CsvTable, Option<ExtractionConfig>), Train
     // The file beside is no condition: tables from elsewhere have none.
     let extraction = std::fs::read(beside).ok().and_then(|text| parse(&text));
     Ok((CsvTable::read(path)?, extraction))
+}
+
+/// Reads an archive of [`Extraction`](crate::Extraction), or one with `X` and `IDS`.
+fn read_npz(path: &Path) -> Result<FeatureTable, TrainError> {
+    let mut archive = NpzFile::open(path)?;
+    let own = archive.has("values");
+    let values = archive.numbers(if own { "values" } else { "X" })?;
+    let columns = if own {
+        archive.texts("columns")?
+    } else {
+        (0..values.ncols()).map(|i| format!("x{i}")).collect()
+    };
+    let tracks: Vec<TrackInfo> = if own {
+        let (ids, labels) = (archive.texts("track_id")?, archive.texts("label")?);
+        let artists = archive.texts("artist")?;
+        let track = |((id, label), artist): ((String, String), String)| TrackInfo {
+            artist: Some(artist).filter(|artist| !artist.is_empty()),
+            ..TrackInfo::new(id, label)
+        };
+        ids.into_iter().zip(labels).zip(artists).map(track).collect()
+    } else {
+        let track = |id: &String| match id.rsplit(['/', '\\']).nth(1) {
+            Some(folder) => Ok(TrackInfo::new(track_of_file(id), folder)),
+            None => Err(TrainError::malformed(
+                path,
+                format!("the id {id:?} has no folder, which would be its label"),
+            )),
+        };
+        archive
+            .texts("IDS")?
+            .iter()
+            .map(track)
+            .collect::<Result<_, _>>()?
+    };
+    if tracks.len() != values.nrows() || columns.len() != values.ncols() {
+        let given = format!("{} tracks, {} columns", tracks.len(), columns.len());
+        let message = format!("{given}, but an array of shape {:?}", values.dim());
+        return Err(TrainError::malformed(path, message));
+    }
+    if let Some(value) = values.iter().find(|value| !value.is_finite()) {
+        return Err(TrainError::malformed(
+            path,
+            format!("it holds {value}, which is not finite"),
+        ));
+    }
+    let durations = if own {
+        archive.numbers("duration")?.column(0).to_vec()
+    } else {
+        vec![0.0; tracks.len()]
+    };
+    let metadata = if own {
+        archive.texts("metadata")?.concat()
+    } else {
+        String::new()
+    };
+    Ok(FeatureTable {
+        columns,
+        tracks,
+        values,
+        durations,
+        extraction: serde_json::from_str(&metadata)
+            .ok()
+            .map(|m: Metadata| m.extraction),
+    })
 }
 
 /// `blues.00000` of `blues.00000.wav` and of `blues.00000.3.wav`.

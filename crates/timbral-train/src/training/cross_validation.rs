@@ -3,6 +3,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
@@ -62,6 +63,11 @@ pub struct CrossValidation {
     pub copies: Vec<Vec<Vec<Vec<f32>>>>,
     /// Mean over all networks.
     pub ensemble: Vec<Vec<f32>>,
+    /// For each member, the time of all its trainings, as if they had run one after the other on one thread; what was done
+    /// before an interruption does not count.
+    pub fit_times: Vec<Duration>,
+    /// For each member, the time of all its predictions, in the same sense.
+    pub predict_times: Vec<Duration>,
 }
 
 impl CrossValidation {
@@ -137,14 +143,21 @@ pub fn cross_validate(
         let member = &members[job.member];
         let (train, test) = &folds[job.fold];
         let name = format!("{}-{}-fold{}", member.name, job.copy, job.fold);
+        let start = Instant::now();
         let (architecture, tensors) = train_one(member, job.copy, data, train, &name, folder, observe)?;
+        let fit_time = start.elapsed();
+        let start = Instant::now();
         let network = rebuild(&architecture, data.labels().len(), tensors)?;
-        predict(network.as_ref(), data, test)
+        Ok((predict(network.as_ref(), data, test)?, fit_time, start.elapsed()))
     })?;
 
     let mut copies: Vec<Vec<Vec<Vec<f32>>>> = members.iter().map(|m| vec![Vec::new(); m.copies]).collect();
     // Jobs are in the order of the folds, so rows fall into that of the tracks.
-    for (job, rows) in jobs.iter().zip(done) {
+    let mut fit_times = vec![Duration::ZERO; members.len()];
+    let mut predict_times = fit_times.clone();
+    for (job, (rows, fit_time, predict_time)) in jobs.iter().zip(done) {
+        fit_times[job.member] += fit_time;
+        predict_times[job.member] += predict_time;
         copies[job.member][job.copy].extend(rows);
     }
     let members_mean: Vec<_> = copies.iter().map(|rows| mean(rows.iter())).collect();
@@ -155,6 +168,8 @@ pub fn cross_validate(
         members: members_mean,
         copies,
         ensemble,
+        fit_times,
+        predict_times,
     })
 }
 
