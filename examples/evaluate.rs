@@ -14,7 +14,8 @@ use clap::Parser;
 use timbral::Classifier;
 use timbral_model::Model;
 use timbral_train::{
-    Manifest, MelTable, Part, Predictions, Report, ReportSource, SpectrogramSet, TrackInfo, sorted_labels,
+    Manifest, MelTable, OpenSetReport, Part, Predictions, Report, ReportSource, ScoredAnswer, SpectrogramSet,
+    TrackInfo, open_set_reports, sorted_labels,
 };
 
 /// Measure a model: accuracy with its interval, macro-F1, confusion matrix, scores of each class.
@@ -39,6 +40,9 @@ struct Arguments {
     /// Official parts to measure on; all tracks without it.
     #[arg(long, value_delimiter = ',')]
     split: Vec<Part>,
+    /// Folder of sounds that belong to no class: how well the model tells them from the known ones.
+    #[arg(long, value_name = "DIR")]
+    outside: Option<PathBuf>,
     /// Files at a time; 0 takes one for each core.
     #[arg(long, default_value_t = 0, value_name = "N")]
     threads: usize,
@@ -50,7 +54,7 @@ struct Arguments {
 fn main() -> std::process::ExitCode {
     common::run(|| {
         let arguments = Arguments::parse();
-        let (labels, tracks, rows) = match &arguments.table {
+        let (labels, tracks, answers) = match &arguments.table {
             Some(_) => table(&arguments)?,
             None => audio(&arguments)?,
         };
@@ -61,6 +65,12 @@ fn main() -> std::process::ExitCode {
         if !unknown.is_empty() {
             bail!("the model does not know the labels {unknown:?}; it knows {labels:?}");
         }
+        let open_set = arguments
+            .outside
+            .as_deref()
+            .map(|folder| open_set(&arguments, folder, &answers))
+            .transpose()?;
+        let rows: Vec<_> = answers.into_iter().map(|answer| answer.probabilities).collect();
         let truth = tracks
             .iter()
             .filter_map(|t| labels.iter().position(|l| *l == t.label))
@@ -80,16 +90,37 @@ fn main() -> std::process::ExitCode {
             &Default::default(),
         )?;
         if arguments.json {
-            common::json_line(&report)?
+            common::json_line(&Measured { report, open_set })?
         } else {
-            println!("{report}")
+            println!("{report}");
+            open_set.iter().flatten().for_each(|line| println!("{line}"));
         }
         Ok(())
     })
 }
 
+#[derive(serde::Serialize)]
+struct Measured {
+    #[serde(flatten)]
+    report: Report,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    open_set: Option<Vec<OpenSetReport>>,
+}
+
+fn open_set(
+    arguments: &Arguments,
+    folder: &std::path::Path,
+    known: &[ScoredAnswer],
+) -> anyhow::Result<Vec<OpenSetReport>> {
+    let classifier = Classifier::open(&arguments.model)?;
+    let outside = classify(&classifier, &timbral::audio_files(folder)?, arguments.threads)?;
+    let rule = classifier.model().header().rejection.as_ref();
+    open_set_reports(known, &outside, rule)
+        .with_context(|| format!("{}: cannot measure against it", folder.display()))
+}
+
 /// Labels of the model, the tracks that were answered, and the answers.
-type Answers = (Vec<String>, Vec<TrackInfo>, Vec<Vec<f32>>);
+type Answers = (Vec<String>, Vec<TrackInfo>, Vec<ScoredAnswer>);
 
 fn table(arguments: &Arguments) -> anyhow::Result<Answers> {
     let folder = arguments.table.as_deref().context("no --table")?;
@@ -110,7 +141,15 @@ fn table(arguments: &Arguments) -> anyhow::Result<Answers> {
     let progress = common::progress(rows.len() as u64, "evaluating");
     let mut answers = Vec::with_capacity(rows.len());
     for track in 0..set.len() {
-        answers.extend(model.probabilities(&set.whole(track)?)?);
+        let whole = set.whole(track)?;
+        let probabilities = model.aggregate(&model.probabilities(&whole)?)?;
+        let (_, bands, frames) = whole.dims3()?;
+        let window = ndarray::Array2::from_shape_vec((bands, frames), whole.flatten_all()?.to_vec1()?)?;
+        let rule = model.header().rejection.as_ref();
+        answers.push(ScoredAnswer {
+            score: rule.and_then(|rule| rule.score.of(&probabilities, [window.view()])),
+            probabilities,
+        });
         progress.inc(1);
     }
     Ok((model.labels().to_vec(), tracks, answers))
@@ -126,13 +165,26 @@ fn audio(arguments: &Arguments) -> anyhow::Result<Answers> {
         .iter()
         .map(|entry| entry.path.clone())
         .collect();
+    let answers = classify(&classifier, &paths, arguments.threads)?;
+    let tracks = manifest
+        .entries()
+        .iter()
+        .map(|entry| entry.track.clone())
+        .collect();
+    Ok((classifier.model().labels().to_vec(), tracks, answers))
+}
+
+fn classify(classifier: &Classifier, paths: &[PathBuf], threads: usize) -> anyhow::Result<Vec<ScoredAnswer>> {
     let progress = common::progress(paths.len() as u64, "evaluating");
     let answers = std::sync::Mutex::new(vec![None; paths.len()]);
-    classifier.classify_files(&paths, arguments.threads, |index, answer| {
+    classifier.classify_files(paths, threads, |index, answer| {
         match answer {
             Ok(verdict) => {
-                let row = verdict.probabilities(classifier.model().labels());
-                answers.lock().unwrap_or_else(std::sync::PoisonError::into_inner)[index] = Some(row);
+                let answer = ScoredAnswer {
+                    probabilities: verdict.probabilities(classifier.model().labels()),
+                    score: verdict.score,
+                };
+                answers.lock().unwrap_or_else(std::sync::PoisonError::into_inner)[index] = Some(answer);
             }
             Err(error) => progress.line(format!("error: {}", common::chain(&error.into()))),
         }
@@ -147,16 +199,7 @@ fn audio(arguments: &Arguments) -> anyhow::Result<Answers> {
         // A file that cannot be read is no track left out quietly: it would make the number better than it is.
         bail!("{missing} of {} files could not be classified", answers.len());
     }
-    let tracks = manifest
-        .entries()
-        .iter()
-        .map(|entry| entry.track.clone())
-        .collect();
-    Ok((
-        classifier.model().labels().to_vec(),
-        tracks,
-        answers.into_iter().flatten().collect(),
-    ))
+    Ok(answers.into_iter().flatten().collect())
 }
 
 fn wanted(arguments: &Arguments, track: &TrackInfo) -> bool {

@@ -31,6 +31,9 @@ struct Arguments {
     /// Seed of the folds.
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Share of the tracks of the cross-validation that the model's rule of refusal keeps; the rest counts as unknown.
+    #[arg(long, default_value_t = 0.95, value_name = "SHARE")]
+    keep: f64,
     /// Write the model, fitted on all rows, here.
     #[arg(long, short)]
     out: Option<PathBuf>,
@@ -53,11 +56,11 @@ fn fit(arguments: &Arguments) -> Result<()> {
     );
     let table = FeatureTable::read(&arguments.table)?;
     let parameters = pipeline(arguments)?;
-    let mut accuracy = None;
+    let mut measurements = None;
     if arguments.folds > 0 {
         let folds = Folds::stratified_group(table.tracks(), arguments.folds, arguments.seed)?;
         let measured = cross_validate_classic(&arguments.learner, &table, &parameters, &folds)?;
-        accuracy = Some(measured.report.accuracy);
+        let calibration = measured.calibrate(&folds, arguments.keep)?;
         if let Some(path) = &arguments.report {
             measured.report.save(path)?;
         }
@@ -70,12 +73,15 @@ fn fit(arguments: &Arguments) -> Result<()> {
                 measured.fit_time.as_secs_f64(),
                 measured.predict_time.as_secs_f64()
             );
+            println!("{calibration}");
         }
+        measurements = Some((measured.report.accuracy, calibration));
     }
     if let Some(path) = &arguments.out {
         let mut model = fit_classic(&arguments.learner, &table, &parameters)?;
-        if let Some(accuracy) = accuracy {
+        if let Some((accuracy, calibration)) = measurements {
             model.header.metrics.insert("cv_accuracy".to_owned(), accuracy);
+            calibration.apply(&mut model.header);
         }
         model.save(path)?;
         if !arguments.json {

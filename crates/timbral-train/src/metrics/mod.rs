@@ -3,7 +3,7 @@ mod calibration;
 mod confusion;
 mod mcnemar;
 mod predictions;
-mod ranking;
+pub(crate) mod ranking;
 
 pub use bootstrap::{BootstrapConfig, Interval, bootstrap};
 pub use confusion::{ClassScores, ConfusionMatrix};
