@@ -23,8 +23,9 @@ pub(crate) fn level_dbfs(samples: &[f32]) -> f64 {
         let x = f64::from(sample) - f64::from(first);
         (sum + x, squares + x * x)
     });
-    let variance = (squares / n - (sum / n).powi(2)).max(0.0);
-    10.0 * variance.log10()
+    let variance = squares / n - (sum / n).powi(2);
+    // Rounding may leave a little less than nothing; what is not a number stays so.
+    10.0 * if variance < 0.0 { 0.0 } else { variance }.log10()
 }
 
 pub(crate) fn is_silent(level_dbfs: f64) -> bool {
