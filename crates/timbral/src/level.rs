@@ -25,7 +25,8 @@ pub(crate) fn level_dbfs(samples: &[f32]) -> f64 {
     });
     let variance = squares / n - (sum / n).powi(2);
     // Rounding may leave a little less than nothing; what is not a number stays so.
-    10.0 * if variance < 0.0 { 0.0 } else { variance }.log10()
+    let variance = if variance < 0.0 { 0.0 } else { variance };
+    10.0 * variance.log10()
 }
 
 pub(crate) fn is_silent(level_dbfs: f64) -> bool {
