@@ -1,5 +1,9 @@
 //! Fits a classic learner on a feature table, measures it by cross-validation, and writes a model that `classify` serves.
-#![allow(clippy::print_stdout, reason = "a program speaks on stdout")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program speaks on stdout and stderr"
+)]
 
 mod common;
 
@@ -54,13 +58,22 @@ fn fit(arguments: &Arguments) -> Result<()> {
         arguments.folds > 0 || arguments.out.is_some(),
         "nothing to do: no folds and no --out"
     );
+    ensure!(
+        arguments.keep > 0.0 && arguments.keep <= 1.0,
+        "--keep is {}, it lies above 0 and is at most 1",
+        arguments.keep
+    );
     let table = FeatureTable::read(&arguments.table)?;
     let parameters = pipeline(arguments)?;
     let mut measurements = None;
     if arguments.folds > 0 {
         let folds = Folds::stratified_group(table.tracks(), arguments.folds, arguments.seed)?;
         let measured = cross_validate_classic(&arguments.learner, &table, &parameters, &folds)?;
-        let calibration = measured.calibrate(&folds, arguments.keep)?;
+        // Some tables are too small for it.
+        let calibration = measured
+            .calibrate(&folds, arguments.keep)
+            .inspect_err(|error| eprintln!("no temperature and no rule of refusal: {error}"))
+            .ok();
         if let Some(path) = &arguments.report {
             measured.report.save(path)?;
         }
@@ -73,7 +86,9 @@ fn fit(arguments: &Arguments) -> Result<()> {
                 measured.fit_time.as_secs_f64(),
                 measured.predict_time.as_secs_f64()
             );
-            println!("{calibration}");
+            calibration
+                .iter()
+                .for_each(|calibration| println!("{calibration}"));
         }
         measurements = Some((measured.report.accuracy, calibration));
     }
@@ -81,7 +96,9 @@ fn fit(arguments: &Arguments) -> Result<()> {
         let mut model = fit_classic(&arguments.learner, &table, &parameters)?;
         if let Some((accuracy, calibration)) = measurements {
             model.header.metrics.insert("cv_accuracy".to_owned(), accuracy);
-            calibration.apply(&mut model.header);
+            calibration
+                .iter()
+                .for_each(|calibration| calibration.apply(&mut model.header));
         }
         model.save(path)?;
         if !arguments.json {

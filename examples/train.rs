@@ -85,6 +85,9 @@ fn main() -> std::process::ExitCode {
         if arguments.out.is_none() && arguments.folds == 0 {
             bail!("nothing to do: give --out, --folds or both");
         }
+        if !(arguments.keep > 0.0 && arguments.keep <= 1.0) {
+            bail!("--keep is {}, it lies above 0 and is at most 1", arguments.keep);
+        }
         let mut config = RunConfig::read(&arguments.config)?;
         arguments
             .set
@@ -111,7 +114,7 @@ fn main() -> std::process::ExitCode {
             metrics.insert("cv_macro_f1".to_owned(), report.macro_f1);
             let measured = Measured {
                 report: &report,
-                calibration: &fitted,
+                calibration: fitted.as_ref(),
             };
             std::fs::write(
                 arguments.run.join("report.json"),
@@ -120,9 +123,10 @@ fn main() -> std::process::ExitCode {
             if arguments.json {
                 common::json_line(&measured)?
             } else {
-                println!("{report}\n{fitted}")
+                println!("{report}");
+                fitted.iter().for_each(|fitted| println!("{fitted}"));
             }
-            calibration = Some(fitted);
+            calibration = fitted;
         }
         let Some(out) = &arguments.out else { return Ok(()) };
         if let Some(path) = &arguments.calibrate {
@@ -130,7 +134,8 @@ fn main() -> std::process::ExitCode {
             if model.header.labels != set.labels() {
                 bail!("{} knows other labels than the tracks", path.display());
             }
-            let calibration = calibration.context("--calibrate needs a cross-validation: give --folds")?;
+            let calibration =
+                calibration.context("--calibrate needs what a cross-validation gives: --folds")?;
             calibration.apply(&mut model.header);
             model.save(out)?;
             eprintln!("wrote {}", out.display());
@@ -161,7 +166,7 @@ fn main() -> std::process::ExitCode {
 struct Measured<'a> {
     #[serde(flatten)]
     report: &'a Report,
-    calibration: &'a Calibration,
+    calibration: Option<&'a Calibration>,
 }
 
 /// Set by Ctrl-C: every network ends its pass, keeps its checkpoint and stops.
@@ -231,7 +236,7 @@ fn validate(
     config: &RunConfig,
     set: &SpectrogramSet,
     tracks: &[TrackInfo],
-) -> anyhow::Result<(Report, Calibration)> {
+) -> anyhow::Result<(Report, Option<Calibration>)> {
     let folds = Folds::stratified_group(tracks, arguments.folds, arguments.fold_seed)?;
     let rows: Vec<_> = folds
         .splits()
@@ -260,7 +265,11 @@ fn validate(
         "{}, {}-fold cross-validation by artist",
         config.name, arguments.folds
     );
-    let calibration = cv.calibrate(set, tracks, &folds, arguments.keep)?;
+    // Some data sets are too small for it; the hours of the cross-validation are not lost to that.
+    let calibration = cv
+        .calibrate(set, tracks, &folds, arguments.keep)
+        .inspect_err(|error| eprintln!("no temperature and no rule of refusal: {error}"))
+        .ok();
     Ok((cv.report(&title, set, tracks, &folds)?, calibration))
 }
 
