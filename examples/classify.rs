@@ -39,6 +39,9 @@ struct Arguments {
     /// Print the genre alone, without a newline (between several songs stands one).
     #[arg(long, conflicts_with = "json")]
     plain: bool,
+    /// Say the closest genre also of sounds that the model would refuse as unknown.
+    #[arg(long)]
+    no_reject: bool,
     /// Look only at this many seconds around the middle: constant time, whatever the length.
     #[arg(long, value_name = "SECONDS")]
     middle: Option<f64>,
@@ -53,6 +56,11 @@ struct Line<'a> {
     path: String,
     genre: Option<&'a str>,
     confidence: Option<f32>,
+    /// Whether the sound is refused: `genre` is "unknown" then, and the closest leads `ranking`.
+    unknown: Option<bool>,
+    /// How well known the sound is to the model, and the score below which it refuses.
+    score: Option<f64>,
+    threshold: Option<f64>,
     ranking: &'a [Score],
     windows: &'a [WindowVerdict],
     warnings: &'a [String],
@@ -78,7 +86,8 @@ fn main() -> std::process::ExitCode {
             None => Classifier::from_bytes(DEFAULT_MODEL),
         }
         .context("cannot use the model")?
-        .with_middle(arguments.middle);
+        .with_middle(arguments.middle)
+        .with_rejection(!arguments.no_reject);
 
         let mut songs = Vec::new();
         for path in &arguments.songs {
@@ -137,12 +146,18 @@ fn print(
             path: song.display().to_string(),
             genre: verdict.map(|v| v.genre.as_str()),
             confidence: verdict.map(|v| v.confidence),
+            unknown: verdict.map(|v| v.unknown),
+            score: verdict.and_then(|v| v.score),
+            threshold: verdict.and_then(|v| v.threshold),
             ranking: verdict.map_or(&[], |v| v.ranking.as_slice()),
             windows: verdict.map_or(&[], |v| v.windows.as_slice()),
             warnings: verdict.map_or(&[], |v| v.warnings.as_slice()),
             seconds,
             error: answer.as_ref().err().map(common::chain),
         });
+    }
+    for warning in verdict.iter().flat_map(|v| &v.warnings) {
+        eprintln!("warning: {}: {warning}", song.display());
     }
     let mut out = std::io::stdout().lock();
     match answer {
@@ -152,23 +167,23 @@ fn print(
             out.flush()?;
         }
         Ok(verdict) => {
-            writeln!(
-                out,
-                "{}: {} ({:.0} %)",
-                song.display(),
-                verdict.genre,
-                100.0 * verdict.confidence
-            )?;
-            let ranking: Vec<String> = verdict
-                .ranking
-                .iter()
-                .map(|s| format!("{} {:.1} %", s.genre, 100.0 * s.probability))
-                .collect();
-            writeln!(out, "  {}", ranking.join(", "))?;
-            verdict
-                .warnings
-                .iter()
-                .try_for_each(|warning| writeln!(out, "  warning: {warning}"))?;
+            let genre = match verdict.closest() {
+                Some(closest) if verdict.unknown => {
+                    let Score { genre, probability } = closest;
+                    format!("{} (closest: {genre} {probability:.2})", verdict.genre)
+                }
+                Some(_) => format!("{} ({:.0} %)", verdict.genre, 100.0 * verdict.confidence),
+                None => verdict.genre.clone(),
+            };
+            writeln!(out, "{}: {genre}", song.display())?;
+            if !verdict.is_silent() {
+                let ranking: Vec<String> = verdict
+                    .ranking
+                    .iter()
+                    .map(|s| format!("{} {:.1} %", s.genre, 100.0 * s.probability))
+                    .collect();
+                writeln!(out, "  {}", ranking.join(", "))?;
+            }
         }
     }
     Ok(())

@@ -13,11 +13,13 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail, ensure};
 use candle_core::{Device, Tensor};
 use clap::Parser;
-use timbral::Classifier;
+use ndarray::Array2;
+use timbral::{Classifier, Verdict};
 use timbral_model::{Header, Model};
 use timbral_train::{
-    BootstrapConfig, EvaluationPage, FeatureTable, Manifest, MelTable, Part, Predictions, Report,
-    ReportSource, SpectrogramSet, TrackInfo, model_facts, sorted_labels,
+    BootstrapConfig, EvaluationPage, FeatureTable, Manifest, MelTable, OpenSetReport, Part, Predictions,
+    Report, ReportSource, ScoredAnswer, SpectrogramSet, TrackInfo, model_facts, open_set_reports,
+    sorted_labels,
 };
 
 /// Measure a model: accuracy with its interval, macro-F1, confusion matrix, scores of each class; a page with pictures.
@@ -39,6 +41,9 @@ struct Arguments {
     /// Official parts to measure on; all tracks without it.
     #[arg(long, value_delimiter = ',')]
     split: Vec<Part>,
+    /// Folder of sounds that belong to no class: how well the model tells them from the known ones.
+    #[arg(long, value_name = "DIR")]
+    outside: Option<PathBuf>,
     /// Files at a time; 0 takes one for each core.
     #[arg(long, default_value_t = 0, value_name = "N")]
     threads: usize,
@@ -64,6 +69,8 @@ struct Answers {
     /// Name of each track for the page.
     names: Vec<String>,
     rows: Vec<Vec<f32>>,
+    /// Score of each track by the model's own rule of refusal, where it has one.
+    scores: Vec<Option<f64>>,
     /// Track and answer of each window, where tracks were cut.
     windows: Vec<(usize, Vec<f32>)>,
 }
@@ -95,6 +102,11 @@ fn evaluate(arguments: &Arguments) -> Result<()> {
     };
     let config = BootstrapConfig::default();
     let predictions = Predictions::from_rows(truth.clone(), &answers.rows)?;
+    let open_set = arguments
+        .outside
+        .as_deref()
+        .map(|folder| open_set(arguments, folder, &answers))
+        .transpose()?;
     let mut report = Report::new(&predictions, &source, &config)?.with_times(None, Some(time));
     if answers.windows.len() > answers.tracks.len() {
         let (of, rows): (Vec<usize>, Vec<Vec<f32>>) = answers.windows.into_iter().unzip();
@@ -121,10 +133,43 @@ fn evaluate(arguments: &Arguments) -> Result<()> {
     report.save(arguments.out.join("report.json"))?;
     page.save(arguments.out.join("report.html"))?;
     if arguments.json {
-        return common::json_line(&report);
+        return common::json_line(&Measured { report, open_set });
     }
-    println!("{report}\nwrote {}", arguments.out.join("report.html").display());
+    println!("{report}");
+    open_set.iter().flatten().for_each(|line| println!("{line}"));
+    println!("wrote {}", arguments.out.join("report.html").display());
     Ok(())
+}
+
+#[derive(serde::Serialize)]
+struct Measured {
+    #[serde(flatten)]
+    report: Report,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    open_set: Option<Vec<OpenSetReport>>,
+}
+
+fn open_set(arguments: &Arguments, folder: &Path, answers: &Answers) -> Result<Vec<OpenSetReport>> {
+    let known: Vec<ScoredAnswer> = answers
+        .rows
+        .iter()
+        .zip(&answers.scores)
+        .map(|(row, score)| ScoredAnswer {
+            probabilities: row.clone(),
+            score: *score,
+        })
+        .collect();
+    let classifier = Classifier::open(&arguments.model)?;
+    let outside: Vec<ScoredAnswer> =
+        classify(&classifier, &timbral::audio_files(folder)?, arguments.threads)?
+            .iter()
+            .map(|verdict| ScoredAnswer {
+                probabilities: verdict.probabilities(&answers.header.labels),
+                score: verdict.score,
+            })
+            .collect();
+    open_set_reports(&known, &outside, answers.header.rejection.as_ref())
+        .with_context(|| format!("{}: cannot measure against it", folder.display()))
 }
 
 fn spectrograms(arguments: &Arguments, folder: &Path) -> Result<Answers> {
@@ -147,9 +192,15 @@ fn spectrograms(arguments: &Arguments, folder: &Path) -> Result<Answers> {
     check_labels(&tracks, model.labels())?;
     let set = SpectrogramSet::from_table(&table, &chosen, &table.labels())?;
     let progress = common::progress(chosen.len() as u64, "evaluating");
-    let mut rows = Vec::with_capacity(chosen.len());
+    let (mut rows, mut scores) = (Vec::new(), Vec::new());
     for track in 0..set.len() {
-        rows.extend(model.probabilities(&set.whole(track)?)?);
+        let whole = set.whole(track)?;
+        let probabilities = model.aggregate(&model.probabilities(&whole)?)?;
+        let (_, bands, frames) = whole.dims3()?;
+        let window = Array2::from_shape_vec((bands, frames), whole.flatten_all()?.to_vec1()?)?;
+        let rule = model.header().rejection.as_ref();
+        scores.push(rule.and_then(|rule| rule.score.of(&probabilities, [window.view()])));
+        rows.push(probabilities);
         progress.inc(1);
     }
     let names = tracks.iter().map(|track| track.track_id.clone()).collect();
@@ -158,6 +209,7 @@ fn spectrograms(arguments: &Arguments, folder: &Path) -> Result<Answers> {
         tracks,
         names,
         rows,
+        scores,
         windows: Vec::new(),
     })
 }
@@ -196,15 +248,20 @@ fn feature_table(arguments: &Arguments, path: &Path) -> Result<Answers> {
         windows.push((place, row.clone()));
         of_track[place].push(row);
     }
-    let rows = of_track
+    let rows: Vec<Vec<f32>> = of_track
         .iter()
         .map(|rows| model.aggregate(rows))
         .collect::<Result<_, _>>()?;
+    let rule = model.header().rejection.as_ref();
     let names = tracks.iter().map(|track| track.track_id.clone()).collect();
     Ok(Answers {
         header: model.header().clone(),
         tracks,
         names,
+        scores: rows
+            .iter()
+            .map(|row| rule.and_then(|rule| rule.score.of(row, [])))
+            .collect(),
         rows,
         windows,
     })
@@ -219,9 +276,33 @@ fn audio(arguments: &Arguments) -> Result<Answers> {
     check_labels(&manifest.tracks(), &header.labels)?;
     let entries = manifest.entries();
     let paths: Vec<PathBuf> = entries.iter().map(|entry| entry.path.clone()).collect();
+    let verdicts = classify(&classifier, &paths, arguments.threads)?;
+    let windows = verdicts.iter().enumerate().flat_map(|(track, verdict)| {
+        verdict
+            .windows
+            .iter()
+            .map(move |window| (track, window.probabilities.clone()))
+    });
+    Ok(Answers {
+        windows: windows.collect(),
+        rows: verdicts
+            .iter()
+            .map(|verdict| verdict.probabilities(&header.labels))
+            .collect(),
+        scores: verdicts.iter().map(|verdict| verdict.score).collect(),
+        tracks: entries.iter().map(|entry| entry.track.clone()).collect(),
+        names: entries
+            .iter()
+            .map(|entry| entry.path.display().to_string())
+            .collect(),
+        header,
+    })
+}
+
+fn classify(classifier: &Classifier, paths: &[PathBuf], threads: usize) -> Result<Vec<Verdict>> {
     let progress = common::progress(paths.len() as u64, "evaluating");
     let verdicts = std::sync::Mutex::new(vec![None; paths.len()]);
-    classifier.classify_files(&paths, arguments.threads, |index, answer| {
+    classifier.classify_files(paths, threads, |index, answer| {
         match answer {
             Ok(verdict) => {
                 verdicts.lock().unwrap_or_else(std::sync::PoisonError::into_inner)[index] = Some(verdict);
@@ -239,26 +320,7 @@ fn audio(arguments: &Arguments) -> Result<Answers> {
         // A file that cannot be read is no track left out quietly: it would make the number better than it is.
         bail!("{missing} of {} files could not be classified", verdicts.len());
     }
-    let verdicts: Vec<timbral::Verdict> = verdicts.into_iter().flatten().collect();
-    let windows = verdicts.iter().enumerate().flat_map(|(track, verdict)| {
-        verdict
-            .windows
-            .iter()
-            .map(move |window| (track, window.probabilities.clone()))
-    });
-    Ok(Answers {
-        windows: windows.collect(),
-        rows: verdicts
-            .iter()
-            .map(|verdict| verdict.probabilities(&header.labels))
-            .collect(),
-        tracks: entries.iter().map(|entry| entry.track.clone()).collect(),
-        names: entries
-            .iter()
-            .map(|entry| entry.path.display().to_string())
-            .collect(),
-        header,
-    })
+    Ok(verdicts.into_iter().flatten().collect())
 }
 
 /// Fails before the work is done if the model does not know a label.

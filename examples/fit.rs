@@ -1,5 +1,9 @@
 //! Fits a classic learner on a feature table, measures it by cross-validation, and writes a model that `classify` serves.
-#![allow(clippy::print_stdout, reason = "a program speaks on stdout")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program speaks on stdout and stderr"
+)]
 
 mod common;
 
@@ -39,6 +43,9 @@ struct Arguments {
     /// Seed of the folds.
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Share of the tracks of the cross-validation that the model's rule of refusal keeps; the rest counts as unknown.
+    #[arg(long, default_value_t = 0.95, value_name = "SHARE")]
+    keep: f64,
     /// Write the model, fitted on all rows, here.
     #[arg(long, short)]
     out: Option<PathBuf>,
@@ -62,6 +69,11 @@ fn fit(arguments: &Arguments) -> Result<()> {
         arguments.folds > 0 || arguments.out.is_some(),
         "nothing to do: no folds and no --out"
     );
+    ensure!(
+        arguments.keep > 0.0 && arguments.keep <= 1.0,
+        "--keep is {}, it lies above 0 and is at most 1",
+        arguments.keep
+    );
     let mut table = FeatureTable::read(&arguments.table)?;
     if let Some(path) = &arguments.manifest {
         table.apply_tracks(&Manifest::read(path)?.tracks());
@@ -75,11 +87,15 @@ fn fit(arguments: &Arguments) -> Result<()> {
         table = table.retain_tracks(wanted);
     }
     let parameters = pipeline(arguments)?;
-    let mut accuracy = None;
+    let mut measurements = None;
     if arguments.folds > 0 {
         let folds = Folds::stratified_group(table.tracks(), arguments.folds, arguments.seed)?;
         let measured = cross_validate_classic(&arguments.learner, &table, &parameters, &folds)?;
-        accuracy = Some(measured.report.accuracy);
+        // Some tables are too small for it.
+        let calibration = measured
+            .calibrate(&folds, arguments.keep)
+            .inspect_err(|error| eprintln!("no temperature and no rule of refusal: {error}"))
+            .ok();
         if let Some(path) = &arguments.report {
             measured.report.save(path)?;
         }
@@ -105,12 +121,19 @@ fn fit(arguments: &Arguments) -> Result<()> {
             common::json_line(&measured.report)?;
         } else {
             print!("{}", measured.report);
+            calibration
+                .iter()
+                .for_each(|calibration| println!("{calibration}"));
         }
+        measurements = Some((measured.report.accuracy, calibration));
     }
     if let Some(path) = &arguments.out {
         let mut model = fit_classic(&arguments.learner, &table, &parameters)?;
-        if let Some(accuracy) = accuracy {
+        if let Some((accuracy, calibration)) = measurements {
             model.header.metrics.insert("cv_accuracy".to_owned(), accuracy);
+            calibration
+                .iter()
+                .for_each(|calibration| calibration.apply(&mut model.header));
         }
         model.save(path)?;
         if !arguments.json {

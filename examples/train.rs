@@ -14,9 +14,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, bail};
 use clap::Parser;
+use timbral_model::ModelFile;
 use timbral_train::{
-    EpochMetrics, FeatureCache, Folds, Manifest, MelTable, MetricsFolder, Part, Report, RunConfig,
-    SpectrogramSet, TrackInfo, cross_validate, fit_ensemble,
+    Calibration, EpochMetrics, FeatureCache, Folds, Manifest, MelTable, MetricsFolder, Part, Report,
+    RunConfig, SpectrogramSet, TrackInfo, cross_validate, fit_ensemble,
 };
 
 /// Train a model, and measure it by cross-validation in which no artist is on both sides.
@@ -51,6 +52,12 @@ struct Arguments {
     /// Where the model goes; without it nothing is fitted after the cross-validation.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Share of the tracks of the cross-validation that the model's rule of refusal keeps; the rest counts as unknown.
+    #[arg(long, default_value_t = 0.95, value_name = "SHARE")]
+    keep: f64,
+    /// Put temperature and rule of the cross-validation into a copy of this model file, --out, in place of a new fit.
+    #[arg(long, value_name = "FILE", requires = "out")]
+    calibrate: Option<PathBuf>,
     /// Folder of the run: checkpoints, `metrics.csv`, cached features, `report.json`. An interrupted run goes on there.
     #[arg(long, value_name = "DIR", default_value = "runs/train")]
     run: PathBuf,
@@ -78,6 +85,9 @@ fn main() -> std::process::ExitCode {
         if arguments.out.is_none() && arguments.folds == 0 {
             bail!("nothing to do: give --out, --folds or both");
         }
+        if !(arguments.keep > 0.0 && arguments.keep <= 1.0) {
+            bail!("--keep is {}, it lies above 0 and is at most 1", arguments.keep);
+        }
         let mut config = RunConfig::read(&arguments.config)?;
         arguments
             .set
@@ -97,21 +107,40 @@ fn main() -> std::process::ExitCode {
         stop_on_interrupt()?;
 
         let mut metrics = BTreeMap::new();
+        let mut calibration = None;
         if arguments.folds > 0 {
-            let report = validate(&arguments, &config, &set, &tracks)?;
+            let (report, fitted) = validate(&arguments, &config, &set, &tracks)?;
             metrics.insert("cv_accuracy".to_owned(), report.accuracy);
             metrics.insert("cv_macro_f1".to_owned(), report.macro_f1);
+            let measured = Measured {
+                report: &report,
+                calibration: fitted.as_ref(),
+            };
             std::fs::write(
                 arguments.run.join("report.json"),
-                serde_json::to_vec_pretty(&report)?,
+                serde_json::to_vec_pretty(&measured)?,
             )?;
             if arguments.json {
-                common::json_line(&report)?
+                common::json_line(&measured)?
             } else {
-                println!("{report}")
+                println!("{report}");
+                fitted.iter().for_each(|fitted| println!("{fitted}"));
             }
+            calibration = fitted;
         }
         let Some(out) = &arguments.out else { return Ok(()) };
+        if let Some(path) = &arguments.calibrate {
+            let mut model = ModelFile::open(path)?;
+            if model.header.labels != set.labels() {
+                bail!("{} knows other labels than the tracks", path.display());
+            }
+            let calibration =
+                calibration.context("--calibrate needs what a cross-validation gives: --folds")?;
+            calibration.apply(&mut model.header);
+            model.save(out)?;
+            eprintln!("wrote {}", out.display());
+            return Ok(());
+        }
         let all: Vec<usize> = (0..set.len()).collect();
         let watch = Watch::new(&arguments, &config, 1)?;
         let (architecture, tensors) = fit_ensemble(
@@ -122,12 +151,22 @@ fn main() -> std::process::ExitCode {
             Some(&arguments.run.join("fit")),
             &|name, epoch| watch.epoch(name, epoch),
         )?;
-        config
-            .model_file(set.labels(), architecture, tensors, metrics)?
-            .save(out)?;
+        let mut model = config.model_file(set.labels(), architecture, tensors, metrics)?;
+        if let Some(calibration) = calibration {
+            calibration.apply(&mut model.header);
+        }
+        model.save(out)?;
         eprintln!("wrote {}", out.display());
         Ok(())
     })
+}
+
+/// What the cross-validation found, as `report.json` holds it.
+#[derive(serde::Serialize)]
+struct Measured<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    calibration: Option<&'a Calibration>,
 }
 
 /// Set by Ctrl-C: every network ends its pass, keeps its checkpoint and stops.
@@ -197,7 +236,7 @@ fn validate(
     config: &RunConfig,
     set: &SpectrogramSet,
     tracks: &[TrackInfo],
-) -> anyhow::Result<Report> {
+) -> anyhow::Result<(Report, Option<Calibration>)> {
     let folds = Folds::stratified_group(tracks, arguments.folds, arguments.fold_seed)?;
     let rows: Vec<_> = folds
         .splits()
@@ -226,7 +265,12 @@ fn validate(
         "{}, {}-fold cross-validation by artist",
         config.name, arguments.folds
     );
-    Ok(cv.report(&title, set, tracks, &folds)?)
+    // Some data sets are too small for it; the hours of the cross-validation are not lost to that.
+    let calibration = cv
+        .calibrate(set, tracks, &folds, arguments.keep)
+        .inspect_err(|error| eprintln!("no temperature and no rule of refusal: {error}"))
+        .ok();
+    Ok((cv.report(&title, set, tracks, &folds)?, calibration))
 }
 
 /// Shows the passes of all networks and keeps their metrics.

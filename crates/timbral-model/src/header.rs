@@ -2,13 +2,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Aggregation, Architecture, ModelError};
+use crate::{Aggregation, Architecture, ModelError, Rejection};
 
 /// The schema that this version writes, and the only one that it reads.
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// Most labels that a model may have.
 const MAX_LABELS: usize = 10_000;
+
+/// Least and greatest temperature: what a fit can give, with room for rounding.
+const TEMPERATURES: (f64, f64) = (0.009, 101.0);
 
 /// Everything that a model file says beside its tensors.
 ///
@@ -31,6 +34,16 @@ pub struct Header {
     pub labels: Vec<String>,
     /// How the probabilities of the windows of a track become one answer.
     pub aggregation: Aggregation,
+    /// What the logarithms of a track's aggregated probabilities are divided by before they are scaled to the sum 1 again:
+    /// below 1 where the model was too modest. None: the probabilities stay as they are.
+    ///
+    /// It is fitted to tracks, so it is applied to the verdict over a track, after [`aggregation`](Self::aggregation): for
+    /// networks, ensembles and classic models alike, whose output is probabilities.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    /// When a sound is refused as none of the classes. None: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejection: Option<Rejection>,
     /// Measured figures, such as `cv_accuracy`; what each means stands in the model's card.
     #[serde(default)]
     pub metrics: BTreeMap<String, f64>,
@@ -58,7 +71,8 @@ impl Header {
     ///
     /// # Errors
     /// [`ModelError::Unsupported`] for another schema version, [`ModelError::Malformed`] for JSON that is not a header,
-    /// [`ModelError::Config`] for an architecture that breaks its rules, [`ModelError::Limit`] for too many labels.
+    /// [`ModelError::Config`] for an architecture that breaks its rules, [`ModelError::Limit`] for too many labels. A temperature or a rejection out
+    /// of range is [`ModelError::Malformed`].
     pub fn from_json(text: &str) -> Result<Self, ModelError> {
         let value: serde_json::Value = serde_json::from_str(text)
             .map_err(|e| ModelError::Malformed(format!("header is no JSON: {e}")))?;
@@ -78,7 +92,7 @@ impl Header {
         Ok(header)
     }
 
-    /// Checks labels and architecture.
+    /// Checks labels, architecture, temperature and rejection.
     ///
     /// # Errors
     /// As [`from_json`](Self::from_json).
@@ -118,6 +132,17 @@ impl Header {
                 "the architecture is none of kind {kind:?}"
             )));
         }
-        self.architecture.validate()
+        self.architecture.validate()?;
+        if let Some(temperature) = self.temperature
+            && !(TEMPERATURES.0..=TEMPERATURES.1).contains(&temperature)
+        {
+            let (least, most) = TEMPERATURES;
+            return Err(ModelError::Malformed(format!(
+                "the temperature is {temperature}, it lies within {least} and {most}"
+            )));
+        }
+        self.rejection
+            .iter()
+            .try_for_each(|rejection| rejection.validate(self))
     }
 }

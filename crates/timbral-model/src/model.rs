@@ -9,7 +9,7 @@ use timbral_nn::TrainingClock;
 
 use crate::architecture::probabilities;
 use crate::transfer::TRUNK;
-use crate::{Header, ModelError, ModelFile, Network};
+use crate::{Header, ModelError, ModelFile, Network, at_temperature};
 
 /// A model ready to answer: network, labels and everything else that its file says.
 #[derive(Debug)]
@@ -80,7 +80,8 @@ impl Model {
         self.weights
     }
 
-    /// Class probabilities of a batch of inputs: one row for each, summing to 1.
+    /// Class probabilities of a batch of inputs: one row for each, summing to 1. They are those of the network, before the
+    /// model's temperature, which belongs to tracks: [`aggregate`](Self::aggregate).
     ///
     /// # Errors
     /// [`ModelError::Tensor`] when `batch` is not what the architecture takes.
@@ -88,12 +89,21 @@ impl Model {
         Ok(probabilities(self.network.as_ref(), batch)?.to_vec2()?)
     }
 
-    /// Class probabilities of a track from those of its windows, by the rule of the model.
+    /// Class probabilities of a track from those of its windows, by the rule of the model and at its temperature.
     ///
     /// # Errors
     /// [`ModelError::Shape`] when there is no window.
     pub fn aggregate(&self, windows: &[Vec<f32>]) -> std::result::Result<Vec<f32>, ModelError> {
-        self.header.aggregation.aggregate(windows)
+        Ok(self.calibrated(&self.header.aggregation.aggregate(windows)?))
+    }
+
+    /// Probabilities at the model's temperature; as they are where it has none.
+    #[must_use]
+    pub fn calibrated(&self, probabilities: &[f32]) -> Vec<f32> {
+        match self.header.temperature {
+            Some(temperature) => at_temperature(probabilities, temperature),
+            None => probabilities.to_vec(),
+        }
     }
 }
 

@@ -162,6 +162,8 @@ fn file(architecture: &Architecture) -> ModelFile {
             front_end: serde_json::json!({}),
             labels: ["a", "b", "c"].map(String::from).to_vec(),
             aggregation: Aggregation::Mean,
+            temperature: None,
+            rejection: None,
             metrics: BTreeMap::new(),
             licence: String::new(),
             training_data: String::new(),

@@ -26,6 +26,8 @@ fn file(kind: Kind, architecture: Architecture, tensors: BTreeMap<String, Tensor
             front_end: serde_json::Value::Null,
             labels: vec!["a".into(), "b".into()],
             aggregation: Aggregation::Mean,
+            temperature: None,
+            rejection: None,
             metrics: BTreeMap::new(),
             licence: String::new(),
             training_data: String::new(),

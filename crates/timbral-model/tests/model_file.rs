@@ -7,8 +7,9 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::VarMap;
 use proptest::prelude::*;
 use timbral_model::{
-    Aggregation, Architecture, CompactCnnConfig, Header, Kind, Model, ModelError, ModelFile, SCHEMA_VERSION,
-    StatisticsConfig, StatisticsNetConfig,
+    Aggregation, Architecture, CONTOUR_VALUES, CompactCnnConfig, Header, Kind, LevelDistance, Model,
+    ModelError, ModelFile, Rejection, RejectionScore, SCHEMA_VERSION, StatisticsConfig, StatisticsNetConfig,
+    at_temperature,
 };
 use timbral_nn::{SeededInit, TrainingClock, named_variables};
 
@@ -63,6 +64,8 @@ fn header(architecture: Architecture) -> Header {
         front_end: serde_json::json!({"any": "thing"}),
         labels: ["a", "b", "c"].map(String::from).to_vec(),
         aggregation: Aggregation::Mean,
+        temperature: None,
+        rejection: None,
         metrics: BTreeMap::from([("accuracy".into(), 0.5)]),
         licence: "MIT".into(),
         training_data: "none".into(),
@@ -138,6 +141,71 @@ fn an_ensemble_is_the_mean_of_its_members() {
     }
 }
 
+fn rejection(score: RejectionScore) -> Rejection {
+    Rejection {
+        score,
+        threshold: 0.25,
+        kept: 0.95,
+        set_on: "tests".into(),
+    }
+}
+
+fn distance(classes: usize) -> RejectionScore {
+    RejectionScore::Distance(LevelDistance {
+        mean: vec![0.5; CONTOUR_VALUES],
+        whitening: vec![vec![0.1; CONTOUR_VALUES]; CONTOUR_VALUES],
+        classes: vec![vec![0.0; CONTOUR_VALUES]; classes],
+    })
+}
+
+#[test]
+fn a_temperature_and_a_rejection_come_back_and_a_file_without_them_says_nothing_of_them() {
+    let old = model(small_cnn());
+    let text = String::from_utf8_lossy(&old.to_bytes().unwrap()).into_owned();
+    assert!(!text.contains("temperature") && !text.contains("rejection"));
+    assert_eq!(
+        ModelFile::from_bytes(&old.to_bytes().unwrap())
+            .unwrap()
+            .header
+            .temperature,
+        None
+    );
+    let scores = [
+        RejectionScore::MaxProbability,
+        RejectionScore::Margin,
+        RejectionScore::Entropy,
+        distance(3),
+    ];
+    for score in scores {
+        let mut file = old.clone();
+        file.header.temperature = Some(0.645);
+        file.header.rejection = Some(rejection(score));
+        let read = ModelFile::from_bytes(&file.to_bytes().unwrap()).unwrap();
+        assert_eq!(read.header, file.header);
+    }
+}
+
+#[test]
+fn the_temperature_is_for_tracks_of_networks_and_ensembles() {
+    let ensemble = Architecture::Ensemble {
+        members: vec![small_cnn(), small_statistics()],
+    };
+    for architecture in [small_cnn(), ensemble] {
+        let plain = model(architecture);
+        let mut sharp = plain.clone();
+        sharp.header.temperature = Some(0.5);
+        let (plain, sharp) = (
+            Model::from_file(&plain).unwrap(),
+            Model::from_file(&sharp).unwrap(),
+        );
+        let rows = plain.probabilities(&input(40)).unwrap();
+        assert_eq!(sharp.probabilities(&input(40)).unwrap(), rows, "windows stay");
+        let track = plain.aggregate(&rows).unwrap();
+        assert_eq!(sharp.aggregate(&rows).unwrap(), at_temperature(&track, 0.5));
+        assert_eq!(plain.calibrated(&track), track);
+    }
+}
+
 #[test]
 fn files_are_written_whole_and_read_back() {
     let folder = tempfile::tempdir().unwrap();
@@ -193,6 +261,17 @@ fn what_is_wrong_is_said() {
     );
     let twice = message(|f| f.header.labels[1] = "a".into());
     assert!(twice.contains("\"a\" stands twice"), "{twice}");
+    let cold = message(|f| f.header.temperature = Some(0.0));
+    assert!(cold.contains("temperature is 0"), "{cold}");
+    let kept = message(|f| {
+        f.header.rejection = Some(Rejection {
+            kept: 1.5,
+            ..rejection(RejectionScore::Margin)
+        });
+    });
+    assert!(kept.contains("1.5"), "{kept}");
+    let two = message(|f| f.header.rejection = Some(rejection(distance(2))));
+    assert!(two.contains("3 classes"), "{two}");
     let huge = message(|f| {
         f.header.architecture = Architecture::CompactCnn(CompactCnnConfig {
             channels: vec![usize::MAX; 2],

@@ -187,6 +187,8 @@ pub fn fit_classic(
         front_end: front_end.to_json()?,
         labels,
         aggregation: Aggregation::Mean,
+        temperature: None,
+        rejection: None,
         metrics: Default::default(),
         licence: String::new(),
         training_data: String::new(),

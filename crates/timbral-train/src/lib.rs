@@ -10,6 +10,7 @@ mod groups;
 mod inventory;
 mod manifest;
 mod metrics;
+mod open_set;
 #[cfg(feature = "html")]
 mod page;
 mod report;
@@ -33,6 +34,10 @@ pub use manifest::{FMA_ARCHIVES, FmaSubset, LabelMap, Manifest, ManifestEntry, v
 pub use metrics::{
     BootstrapConfig, ClassScores, ConfusionMatrix, Interval, McNemar, Predictions, TrackPredictions,
     bootstrap, mcnemar,
+};
+pub use open_set::{
+    Calibration, OpenSetReport, RiskCoverage, ScoredAnswer, energy_score, fit_level_distance, fpr_at_tpr,
+    open_set_auroc, open_set_reports, risk_coverage, threshold_keeping,
 };
 #[cfg(feature = "html")]
 pub use page::{EvaluationPage, HtmlPage, LabelledRows, model_facts};

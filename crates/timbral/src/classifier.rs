@@ -4,8 +4,9 @@ use timbral_decode::{Audio, DecodeOptions, decode_bytes, decode_file};
 use timbral_model::{Input, Model, ModelFile};
 
 use crate::Error;
-use crate::front_end::{FrontEnd, FrontEndPlan, WindowFeatures, batch};
-use crate::verdict::{Verdict, WindowVerdict, ranking};
+use crate::front_end::{FeatureWindow, FrontEnd, FrontEndPlan, WindowFeatures, batch};
+use crate::level::{self, SILENCE_DBFS};
+use crate::verdict::{UNKNOWN, Verdict, WindowVerdict, ranking};
 
 /// Windows given to the network at once: bounds memory on long files.
 const WINDOWS_PER_BATCH: usize = 16;
@@ -18,6 +19,7 @@ pub struct Classifier {
     model: Model,
     front_end: FrontEndPlan,
     middle: Option<f64>,
+    reject: bool,
 }
 
 impl Classifier {
@@ -65,6 +67,7 @@ impl Classifier {
             front_end,
             model,
             middle: None,
+            reject: true,
         })
     }
 
@@ -72,6 +75,14 @@ impl Classifier {
     #[must_use]
     pub fn with_middle(mut self, seconds: Option<f64>) -> Self {
         self.middle = seconds;
+        self
+    }
+
+    /// Whether sounds may be refused; they are unless this says otherwise. Without it every sound but a constant gets the
+    /// closest genre, silence with a warning.
+    #[must_use]
+    pub fn with_rejection(mut self, reject: bool) -> Self {
+        self.reject = reject;
         self
     }
 
@@ -104,7 +115,7 @@ impl Classifier {
     /// Classifies mono samples of any rate, in hertz.
     ///
     /// # Errors
-    /// [`Error::TooShort`] and [`Error::Silent`] where nothing can be said, [`Error::Features`] when a sample is not
+    /// [`Error::TooShort`] where nothing can be said, [`Error::Features`] when a sample is not
     /// finite, [`Error::Decode`] when the rate cannot be resampled from.
     pub fn classify_samples(&self, samples: &[f32], sample_rate: u32) -> Result<Verdict, Error> {
         let samples = timbral_decode::resample(samples, 1, sample_rate, self.front_end.sample_rate())?;
@@ -129,30 +140,119 @@ impl Classifier {
         )
     }
 
-    fn verdict(&self, samples: &[f32], what: &str, warnings: Vec<String>) -> Result<Verdict, Error> {
-        let windows = self.front_end.windows(samples, what)?;
-        let mut rows = Vec::with_capacity(windows.len());
-        for chunk in windows.chunks(WINDOWS_PER_BATCH) {
-            rows.extend(self.model.probabilities(&batch(chunk)?)?);
+    fn verdict(&self, samples: &[f32], what: &str, mut warnings: Vec<String>) -> Result<Verdict, Error> {
+        let window_seconds = self.front_end.window_seconds();
+        warnings.extend(level::warnings(
+            samples,
+            self.front_end.sample_rate(),
+            window_seconds,
+        ));
+        let windows = match self.front_end.windows(samples, what) {
+            Err(Error::Silent { .. }) => {
+                let seconds = samples.len() as f64 / f64::from(self.front_end.sample_rate());
+                return Ok(self.silence(vec![(0.0, seconds)], warnings));
+            }
+            windows => windows?,
+        };
+        let is_heard = |window: &&FeatureWindow| !level::is_silent(window.level_dbfs);
+        let mut heard: Vec<&FeatureWindow> = windows.iter().filter(is_heard).collect();
+        if heard.is_empty() {
+            // The warning about seconds may be missing where some of them are a little louder than their window.
+            let all_windows = format!("silence: no window is above {SILENCE_DBFS} dBFS");
+            if !warnings.iter().any(|warning| warning.contains("silence")) {
+                warnings.push(all_windows);
+            }
+            if self.reject {
+                let places = windows.iter().map(|window| (window.start, window.end)).collect();
+                return Ok(self.silence(places, warnings));
+            }
+            heard = windows.iter().collect();
+        } else if heard.len() < windows.len() {
+            let silent = windows.len() - heard.len();
+            warnings.push(format!(
+                "{silent} of {} windows are silence and have no vote",
+                windows.len()
+            ));
         }
-        let ranking_of = |row: &[f32]| ranking(self.model.labels(), row);
-        let track = ranking_of(&self.model.aggregate(&rows)?);
+        let mut rows = Vec::with_capacity(heard.len());
+        for chunk in heard.chunks(WINDOWS_PER_BATCH) {
+            rows.extend(self.model.probabilities(&batch(chunk.iter().copied())?)?);
+        }
+        let probabilities = self.model.aggregate(&rows)?;
+        let ranking = ranking(self.model.labels(), &probabilities);
+        let rejection = self.model.header().rejection.as_ref();
+        let features = heard.iter().map(|window| window.features.view());
+        let score = rejection.and_then(|rule| rule.score.of(&probabilities, features));
+        let unknown = self.reject
+            && rejection
+                .zip(score)
+                .is_some_and(|(rule, score)| rule.refuses(score));
+        let mut rows = heard.iter().zip(rows).peekable();
         let windows = windows
             .iter()
-            .zip(rows)
-            .map(|(window, row)| WindowVerdict {
-                start: window.start,
-                end: window.end,
-                genre: ranking_of(&row).swap_remove(0).genre,
-                probabilities: row,
+            .map(|window| {
+                let row = rows.next_if(|(heard, _)| heard.start == window.start);
+                match row {
+                    Some((_, row)) => self.window(window, &row),
+                    None => self.silent_window(window.start, window.end),
+                }
             })
             .collect();
         Ok(Verdict {
-            genre: track[0].genre.clone(),
-            confidence: track[0].probability,
-            ranking: track,
+            genre: if unknown {
+                UNKNOWN.to_owned()
+            } else {
+                ranking[0].genre.clone()
+            },
+            unknown,
+            confidence: ranking[0].probability,
+            ranking,
+            score,
+            threshold: rejection.map(|rule| rule.threshold),
             windows,
             warnings,
         })
+    }
+
+    fn window(&self, window: &FeatureWindow, probabilities: &[f32]) -> WindowVerdict {
+        let probabilities = self.model.calibrated(probabilities);
+        WindowVerdict {
+            start: window.start,
+            end: window.end,
+            genre: ranking(self.model.labels(), &probabilities).swap_remove(0).genre,
+            probabilities,
+            silent: false,
+        }
+    }
+
+    fn silent_window(&self, start: f64, end: f64) -> WindowVerdict {
+        let n = self.model.labels().len();
+        WindowVerdict {
+            start,
+            end,
+            genre: UNKNOWN.to_owned(),
+            probabilities: vec![1.0 / n as f32; n],
+            silent: true,
+        }
+    }
+
+    /// The verdict over silence, at these places in seconds.
+    fn silence(&self, places: Vec<(f64, f64)>, warnings: Vec<String>) -> Verdict {
+        let windows: Vec<_> = places
+            .into_iter()
+            .map(|(start, end)| self.silent_window(start, end))
+            .collect();
+        let nothing = vec![1.0 / self.model.labels().len() as f32; self.model.labels().len()];
+        let ranking = ranking(self.model.labels(), &nothing);
+        Verdict {
+            genre: UNKNOWN.to_owned(),
+            unknown: true,
+            confidence: ranking[0].probability,
+            ranking,
+            score: None,
+            threshold: self.model.header().rejection.as_ref().map(|rule| rule.threshold),
+            windows,
+            warnings,
+        }
     }
 }

@@ -5,6 +5,7 @@ use timbral_features::{FeatureError, FeatureSet, FeatureSetConfig, LogMelConfig,
 use timbral_segment::{Cut, LastWindow, SegmentConfig, Segmenter, Span};
 
 use crate::Error;
+use crate::level::level_dbfs;
 
 /// Samples that a sound needs at least where the features do not say: one frame of the usual length.
 const SHORTEST: usize = 2048;
@@ -125,6 +126,8 @@ pub struct FeatureWindow {
     pub start: f64,
     /// End in seconds from the start of the samples.
     pub end: f64,
+    /// Level of its samples around their mean, in decibels below full scale; minus infinity for a constant.
+    pub level_dbfs: f64,
     /// Log-mel spectrogram in dB, `(bands, frames)`, columns of a feature set, `(columns, 1)`, or samples, `(1, samples)`.
     pub features: Array2<f32>,
 }
@@ -204,6 +207,12 @@ impl FrontEndPlan {
         self.sample_rate
     }
 
+    /// Length of a window in seconds.
+    #[must_use]
+    pub fn window_seconds(&self) -> f64 {
+        self.seconds(self.window_samples)
+    }
+
     /// The features of mono samples at [`sample_rate`](Self::sample_rate) without cutting windows, `(bands, frames)`: what
     /// training takes its crops from. `what` names the sound in errors.
     ///
@@ -227,6 +236,7 @@ impl FrontEndPlan {
             Ok(FeatureWindow {
                 start: self.seconds(start),
                 end: self.seconds(start + window.len()),
+                level_dbfs: level_dbfs(window),
                 features: self.features.compute(window)?,
             })
         };
@@ -264,12 +274,14 @@ impl FrontEndPlan {
 ///
 /// # Errors
 /// [`Error::FrontEnd`] when the windows differ in shape or there is none.
-pub fn batch(windows: &[FeatureWindow]) -> Result<Tensor, Error> {
-    let Some(first) = windows.first() else {
+pub fn batch<'a>(windows: impl IntoIterator<Item = &'a FeatureWindow>) -> Result<Tensor, Error> {
+    let mut windows = windows.into_iter().peekable();
+    let Some(first) = windows.peek() else {
         return Err(Error::FrontEnd("a batch of no windows".into()));
     };
     let (bands, frames) = first.features.dim();
-    let mut values: Vec<f32> = Vec::with_capacity(windows.len() * bands * frames);
+    let mut values: Vec<f32> = Vec::new();
+    let mut count = 0;
     for window in windows {
         if window.features.dim() != (bands, frames) {
             let other = window.features.dim();
@@ -279,7 +291,7 @@ pub fn batch(windows: &[FeatureWindow]) -> Result<Tensor, Error> {
             )));
         }
         values.extend(&window.features);
+        count += 1;
     }
-    Tensor::from_vec(values, (windows.len(), bands, frames), &Device::Cpu)
-        .map_err(|e| Error::FrontEnd(e.to_string()))
+    Tensor::from_vec(values, (count, bands, frames), &Device::Cpu).map_err(|e| Error::FrontEnd(e.to_string()))
 }

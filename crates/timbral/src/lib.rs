@@ -4,10 +4,12 @@ mod batch;
 mod classifier;
 mod error;
 mod front_end;
+mod level;
 mod verdict;
 
 pub use batch::{audio_files, is_audio_file};
 pub use classifier::Classifier;
 pub use error::Error;
 pub use front_end::{FeatureWindow, FrontEnd, FrontEndPlan, WaveformConfig, WindowFeatures, batch};
-pub use verdict::{Score, Verdict, WindowVerdict};
+pub use level::SILENCE_DBFS;
+pub use verdict::{Score, UNKNOWN, Verdict, WindowVerdict};

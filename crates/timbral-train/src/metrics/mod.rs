@@ -3,7 +3,7 @@ mod calibration;
 mod confusion;
 mod mcnemar;
 mod predictions;
-mod ranking;
+pub(crate) mod ranking;
 
 pub use bootstrap::{BootstrapConfig, Interval, bootstrap};
 pub(crate) use bootstrap::{bootstrap_all, units_of};

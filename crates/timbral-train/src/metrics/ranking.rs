@@ -86,7 +86,7 @@ fn one_class(ranked: &[Ranked], counts: &[u32], positives: f64, negatives: f64) 
 /// Area under the ROC curve of `is_positive` by `score`: the chance that a positive scores above a negative, ties counted half.
 ///
 /// `None` where either kind is missing.
-pub(super) fn roc_auc(is_positive: &[bool], score: &[f64]) -> Option<f64> {
+pub(crate) fn roc_auc(is_positive: &[bool], score: &[f64]) -> Option<f64> {
     let n_positive = is_positive.iter().filter(|p| **p).count();
     let n_negative = is_positive.len() - n_positive;
     if n_positive == 0 || n_negative == 0 {

@@ -115,6 +115,8 @@ impl RunConfig {
             front_end: self.front_end.to_json()?,
             labels: labels.to_vec(),
             aggregation: self.aggregation,
+            temperature: None,
+            rejection: None,
             metrics,
             licence: self.licence.clone(),
             training_data: self.training_data.clone(),
