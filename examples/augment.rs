@@ -112,7 +112,7 @@ fn sounds(samples: &[f32], other: &[f32], arguments: &Arguments) -> Result<Vec<L
         ("low-pass", |a| a.low_pass_probability = 1.0),
         ("mix", |a| a.mix_probability = 1.0),
     ];
-    let make = |(stream, (name, set)): (u64, (&'static str, Set))| {
+    let make = |(stream, (name, set)): (u64, (&'static str, Set))| -> Result<Line> {
         let mut settings = WaveformAugmentation::default();
         set(&mut settings);
         let (mut changed, mut rng) = (samples.to_vec(), generator(arguments, stream));
@@ -162,7 +162,7 @@ fn spectrograms(samples: &[f32], other: &[f32], arguments: &Arguments) -> Result
         ("cutmix", |_| {}, ""),
         ("cutmix-frames", |_| {}, ""),
     ];
-    let make = |(stream, (name, set, told)): (u64, (&'static str, Set, &str))| {
+    let make = |(stream, (name, set, told)): (u64, (&'static str, Set, &str))| -> Result<Line> {
         let mut rng = generator(arguments, stream);
         // Training sees band after band.
         let mut crop: Vec<f32> = before.iter().copied().collect();
