@@ -144,7 +144,7 @@ fn mask(length: usize, most: usize, rng: &mut ChaCha8Rng) -> (usize, usize) {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use rand::SeedableRng;
+    use rand::{Rng, SeedableRng};
 
     use super::*;
 
