@@ -264,7 +264,8 @@ fn crumbs_and_silence_stay_finite_and_faults_are_errors() {
     let fault = augment_waveform(&mut vec![f32::NAN; 9], RATE, &settings, &mut rng(0));
     assert!(matches!(fault, Err(TrainError::Features(_))));
     assert!(time_stretch(&[0.5], 0.0).is_err() && pitch_shift(&[0.5], f64::NAN).is_err());
-    let tries: [(&str, fn(&mut WaveformAugmentation)); 6] = [
+    type Spoil = fn(&mut WaveformAugmentation);
+    let tries: [(&str, Spoil); 6] = [
         ("stretch", |a| a.stretch = 0.5),
         ("gain_probability", |a| a.gain_probability = 1.1),
         ("noise_snr_db", |a| a.noise_snr_db = [20.0, 10.0]),

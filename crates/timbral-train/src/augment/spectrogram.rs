@@ -275,7 +275,8 @@ mod tests {
 
     #[test]
     fn settings_out_of_range_are_refused() {
-        let tries: [(&str, fn(&mut Augmentation)); 5] = [
+        type Spoil = fn(&mut Augmentation);
+        let tries: [(&str, Spoil); 5] = [
             ("level_db", |a| a.level_db = f32::NAN),
             ("mixup", |a| a.mixup = 1.5),
             ("cutmix", |a| a.cutmix = -0.1),
