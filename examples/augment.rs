@@ -169,8 +169,8 @@ fn spectrograms(samples: &[f32], other: &[f32], arguments: &Arguments) -> Result
         let mixed_in: Vec<f32> = other.iter().copied().collect();
         let mut told = told.to_owned();
         if name == "roll" {
-            let shift = [-1, 1][rng.random_range(0..2)] * rng.random_range(4..=12);
-            roll_bands(&mut crop, frames, shift);
+            let shift = [-1, 1][rng.random_range(0..2)] * rng.random_range(4..=12i32);
+            roll_bands(&mut crop, frames, shift as isize);
             told = format!("{shift:+} bands");
         } else if name == "mixup" {
             let share = rng.random_range(0.4..0.8);
@@ -205,7 +205,7 @@ fn spectrograms(samples: &[f32], other: &[f32], arguments: &Arguments) -> Result
         if name.contains("mix") {
             pictures.insert(1, ("Other track", other.clone()));
         }
-        let files = draw(name, &told, &pictures, arguments)?;
+        let files = draw(name, &told, &pictures, arguments)?.to_vec();
         let settings = told;
         Ok(Line {
             name,
