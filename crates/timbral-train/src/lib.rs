@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod atomic;
+mod augment;
 mod cache;
 mod classic;
 mod comparison;
@@ -21,6 +22,11 @@ mod tables;
 mod track;
 mod training;
 
+pub use augment::{
+    Augmentation, CutMixBox, CutMixShape, NoiseColor, WaveformAugmentation, WaveformChange, add_noise,
+    augment, augment_waveform, equalizer_tilt, fit_length, gain, low_pass, mix_signals, mixup, pitch_shift,
+    random_crop, roll_bands, time_stretch,
+};
 pub use cache::{CacheKey, FeatureCache};
 pub use classic::{ClassicCrossValidation, cross_validate_classic, fit_classic};
 pub use comparison::{
@@ -49,8 +55,8 @@ pub use store::{
 pub use tables::{FeatureTable, MelRow, MelTable};
 pub use track::{Part, TrackInfo, sorted_labels};
 pub use training::{
-    Augmentation, CrossValidation, EpochMetrics, Member, MetricsFile, MetricsFolder, RunConfig, ScheduleKind,
-    SpectrogramSet, TrainConfig, Trained, Trainer, augment, cross_validate, fit_ensemble, predict,
+    CrossValidation, EpochMetrics, Member, MetricsFile, MetricsFolder, RunConfig, ScheduleKind,
+    SpectrogramSet, TrainConfig, Trained, Trainer, cross_validate, fit_ensemble, predict,
 };
 #[cfg(feature = "tensorboard")]
 pub use training::{EventFile, EventFolder};

@@ -8,7 +8,7 @@ use std::path::Path;
 use ndarray::Array2;
 use timbral::WindowFeatures;
 use timbral_model::{Architecture, ModelFile};
-use timbral_train::{EpochMetrics, RunConfig, SpectrogramSet, TrainError, fit_ensemble};
+use timbral_train::{CutMixShape, EpochMetrics, RunConfig, SpectrogramSet, TrainError, fit_ensemble};
 
 const TEXT: &str = r#"
 name = "test"
@@ -58,6 +58,8 @@ fn every_field_has_a_dotted_name() {
         "members.1.copies=3",
         "training.epochs=7",
         "training.augmentation.mixup=0",
+        "training.augmentation.cutmix_shape=frames",
+        "training.waveform_augmentation.noise_snr_db=[5, 20]",
         "members.cnn.architecture.channels=[2, 3, 4]",
         "architecture.dropout=0.25",
     ] {
@@ -79,6 +81,8 @@ fn every_field_has_a_dotted_name() {
     for member in [cnn, statistics] {
         assert_eq!(member.training.epochs, 7);
         assert_eq!(member.training.augmentation.mixup, 0.0);
+        assert_eq!(member.training.augmentation.cutmix_shape, CutMixShape::Frames);
+        assert_eq!(member.training.waveform_augmentation.noise_snr_db, [5.0, 20.0]);
     }
     assert!(
         matches!(&cnn.architecture, Architecture::CompactCnn(c) if c.channels == [2, 3, 4] && c.dropout == 0.25)

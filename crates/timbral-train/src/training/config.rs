@@ -1,8 +1,8 @@
 use serde::{Deserialize, Serialize};
 use timbral_nn::Schedule;
 
-use super::augment::Augmentation;
 use crate::TrainError;
+use crate::augment::{Augmentation, WaveformAugmentation};
 
 /// How a network is trained. `Default` is what the shipped convolutional network was trained with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -43,6 +43,8 @@ pub struct TrainConfig {
     pub swa: f64,
     /// Random changes of the crops.
     pub augmentation: Augmentation,
+    /// Random changes of crops of samples, for networks that take the waveform. Default: none.
+    pub waveform_augmentation: WaveformAugmentation,
     /// Passes without a better validation accuracy after which training stops; 0 never stops early. Either way, given
     /// validation tracks, the weights of the best pass are kept. Default: 0.
     pub patience: usize,
@@ -78,6 +80,7 @@ impl Default for TrainConfig {
             ema: 0.0,
             swa: 0.0,
             augmentation: Augmentation::default(),
+            waveform_augmentation: WaveformAugmentation::default(),
             patience: 0,
         }
     }
@@ -136,7 +139,8 @@ impl TrainConfig {
             let rule = "ema is set as well: a run keeps one average";
             return Err(TrainError::config("swa", self.swa, rule));
         }
-        self.augmentation.validate()
+        self.augmentation.validate()?;
+        self.waveform_augmentation.validate()
     }
 
     /// Steps of a pass over `tracks` tracks: at least one.

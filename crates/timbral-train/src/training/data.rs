@@ -10,6 +10,7 @@ use crate::TrainError;
 #[derive(Debug, Clone)]
 pub struct SpectrogramSet {
     bands: usize,
+    sample_rate: Option<u32>,
     labels: Vec<String>,
     tracks: Vec<LabelledSpectrogram>,
 }
@@ -39,9 +40,17 @@ impl SpectrogramSet {
         }
         Ok(Self {
             bands,
+            sample_rate: None,
             labels,
             tracks: Vec::new(),
         })
+    }
+
+    /// Tells the sample rate in Hz of the audio that the tracks come from, which changes of samples need.
+    #[must_use]
+    pub fn with_sample_rate(mut self, sample_rate: u32) -> Self {
+        self.sample_rate = Some(sample_rate);
+        self
     }
 
     /// Adds a track of shape `(bands, frames)` in dB.
@@ -94,6 +103,12 @@ impl SpectrogramSet {
     #[must_use]
     pub fn bands(&self) -> usize {
         self.bands
+    }
+
+    /// Sample rate in Hz of the audio, where it is known.
+    #[must_use]
+    pub fn sample_rate(&self) -> Option<u32> {
+        self.sample_rate
     }
 
     /// Names of the classes.

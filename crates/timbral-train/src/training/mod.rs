@@ -1,6 +1,5 @@
 //! Training of networks on log-mel spectrograms.
 
-mod augment;
 mod averaging;
 mod checkpoint;
 mod config;
@@ -14,7 +13,6 @@ mod sources;
 mod tensorboard;
 mod trainer;
 
-pub use augment::{Augmentation, augment};
 pub use config::{ScheduleKind, TrainConfig};
 pub use cross_validation::{CrossValidation, Member, cross_validate, fit_ensemble};
 pub use data::SpectrogramSet;

@@ -83,7 +83,7 @@ impl SpectrogramSet {
             .map(Array2::nrows)
             .next()
             .unwrap_or(1);
-        let mut set = Self::new(bands, labels.to_vec())?;
+        let mut set = Self::new(bands, labels.to_vec())?.with_sample_rate(plan.sample_rate());
         let mut places = Vec::new();
         for (place, result) in spectrograms.iter().enumerate() {
             if let Ok(spectrogram) = result {

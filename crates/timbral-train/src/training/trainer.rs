@@ -10,19 +10,19 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
-use timbral_model::{Architecture, Input, Network};
+use timbral_model::{Architecture, Network};
 use timbral_nn::{
     AdamW, AdamWConfig, CrossEntropyConfig, SeededInit, Target, TrainingClock, clip_gradient_norm,
     cross_entropy, named_variables, parameters, softmax,
 };
 
-use super::augment::{augment, beta};
 use super::averaging::Averaging;
 use super::checkpoint::{Checkpoint, Progress, checkpoint_path, remove_leftovers};
 use super::config::TrainConfig;
 use super::data::SpectrogramSet;
 use super::history::EpochMetrics;
 use crate::TrainError;
+use crate::augment;
 
 /// A training run: a network, the tracks it learns from, and where the run keeps its state.
 #[derive(Debug)]
@@ -66,6 +66,7 @@ impl<'a> Trainer<'a> {
             let rule = format!("the spectrograms have {}", data.bands());
             return Err(TrainError::config("bands", architecture.bands(), rule));
         }
+        augment::check(config, architecture.input(), data)?;
         Ok(Self {
             architecture,
             config,
@@ -213,10 +214,11 @@ impl<'a> Trainer<'a> {
     fn fingerprint(&self, train: &[usize], valid: &[usize]) -> Result<String, TrainError> {
         let mut hash = Sha256::new();
         hash.update(format!(
-            "{:?}\n{:?}\n{:?}\n",
+            "{:?}\n{:?}\n{:?} {:?}\n",
             self.architecture,
             self.config,
-            self.data.labels()
+            self.data.labels(),
+            self.data.sample_rate()
         ));
         for (name, tensor) in &self.initial {
             hash.update(format!("{name} {:?}\n", tensor.dims()));
@@ -396,27 +398,23 @@ impl<'a> State<'a> {
     fn batch(&self, tracks: &[usize], step: u64) -> Result<(Tensor, Tensor, Vec<usize>), TrainError> {
         let (config, data) = (self.trainer.config, self.trainer.data);
         let (bands, frames, classes) = (data.bands(), config.crop_frames, data.labels().len());
-        let size = bands * frames;
-        let mut values = Vec::with_capacity(tracks.len() * size);
+        let input = self.trainer.architecture.input();
+        let mut values = Vec::with_capacity(tracks.len() * bands * frames);
         let mut targets = vec![0.0f32; tracks.len() * classes];
         for (i, &track) in tracks.iter().enumerate() {
             let mut rng = generator(config.seed, Draw::Crop(i as u32), step);
-            data.random_crop(track, frames, &mut rng, &mut values);
-            // What is done to decibels makes no sense of samples.
-            if !matches!(self.trainer.architecture.input(), Input::Waveform) {
-                let crop = &mut values[i * size..];
-                augment(crop, bands, frames, &config.augmentation, &mut rng);
-            }
+            augment::draw_crop(data, track, input, config, &mut rng, &mut values)?;
             targets[i * classes + data.class(track)] = 1.0;
         }
-        if config.augmentation.mixup > 0.0 {
-            let mut rng = generator(config.seed, Draw::Mix, step);
-            let share = beta(config.augmentation.mixup, &mut rng);
-            let mut partners: Vec<usize> = (0..tracks.len()).collect();
-            partners.shuffle(&mut rng);
-            values = mix(&values, size, &partners, share);
-            targets = mix(&targets, classes, &partners, share);
-        }
+        let mut rng = generator(config.seed, Draw::Mix, step);
+        augment::mix_batch(
+            &mut values,
+            &mut targets,
+            (bands, frames, classes),
+            input,
+            config,
+            &mut rng,
+        );
         let stronger = targets.chunks_exact(classes).map(strongest).collect();
         let x = Tensor::from_vec(values, (tracks.len(), bands, frames), &Device::Cpu)?;
         Ok((
@@ -508,16 +506,6 @@ pub fn predict(
             Ok(softmax(&scores, 1)?.squeeze(0)?.to_vec1()?)
         })
         .collect()
-}
-
-/// Each of the rows of `size` values mixed with that of its partner.
-fn mix(values: &[f32], size: usize, partners: &[usize], share: f32) -> Vec<f32> {
-    let mut mixed = Vec::with_capacity(values.len());
-    for (row, &partner) in values.chunks_exact(size).zip(partners) {
-        let other = &values[partner * size..(partner + 1) * size];
-        mixed.extend(row.iter().zip(other).map(|(a, b)| share * a + (1.0 - share) * b));
-    }
-    mixed
 }
 
 fn strongest(row: &[f32]) -> usize {
