@@ -8,22 +8,22 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, bail};
 use clap::Parser;
+use common::watch::{Watch, stop_on_interrupt, with_way_on};
 use timbral_train::{
-    EpochMetrics, FeatureCache, Folds, Manifest, MelTable, MetricsFolder, Part, Report, RunConfig,
-    SpectrogramSet, TrackInfo, cross_validate, fit_ensemble,
+    EpochMetrics, FeatureCache, Folds, Manifest, MelTable, Part, Report, RunConfig, TrackInfo, TrainError,
+    TrainingTracks, Validation, fit_ensemble_validated,
 };
 
 /// Train a model, and measure it by cross-validation in which no artist is on both sides.
 #[derive(Parser)]
 #[command(after_help = "Examples:\n  \
     train examples/configs/gtzan.toml --table gtzan_tables --folds 5 --run runs/cv\n  \
-    train examples/configs/gtzan.toml --manifest songs.csv --out model.safetensors")]
+    train examples/configs/gtzan.toml --manifest songs.csv --out model.safetensors\n  \
+    train examples/configs/sample_cnn.toml --manifest songs.csv --valid 0.2 --run runs/curves")]
 struct Arguments {
     /// Run configuration.
     #[arg(value_name = "TOML")]
@@ -45,13 +45,17 @@ struct Arguments {
     /// Folds of a cross-validation before the fit; 0 leaves it out.
     #[arg(long, default_value_t = 0)]
     folds: usize,
-    /// Seed of the folds.
+    /// Seed of the folds, and of a share that is held out.
     #[arg(long, default_value_t = 0)]
     fold_seed: u64,
-    /// Where the model goes; without it nothing is fitted after the cross-validation.
+    /// Tracks that the fit is validated on after each pass, to keep the best one: `official`, or a share of each class by
+    /// whole artists. Curves of training and validation then stand side by side in `metrics` of the run.
+    #[arg(long, value_name = "official|SHARE")]
+    valid: Option<Validation>,
+    /// Where the model goes; without it, and without --valid, nothing is fitted after the cross-validation.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Folder of the run: checkpoints, `metrics.csv`, cached features, `report.json`. An interrupted run goes on there.
+    /// Folder of the run: checkpoints, `metrics/*.csv`, cached features, `report.json`. An interrupted run goes on there.
     #[arg(long, value_name = "DIR", default_value = "runs/train")]
     run: PathBuf,
     /// Networks trained at a time, one thread each; the result does not depend on it.
@@ -63,8 +67,7 @@ struct Arguments {
     /// Print the layers of each network before it is trained.
     #[arg(long)]
     summary: bool,
-    /// Write event files for TensorBoard into the folder `tensorboard` of the run.
-    #[cfg(feature = "tensorboard")]
+    /// Write event files for TensorBoard into the folder `tensorboard` of the run (feature `tensorboard`).
     #[arg(long)]
     tensorboard: bool,
     /// Print the report of the cross-validation as JSON.
@@ -75,93 +78,36 @@ struct Arguments {
 fn main() -> std::process::ExitCode {
     common::run(|| {
         let arguments = Arguments::parse();
-        if arguments.out.is_none() && arguments.folds == 0 {
-            bail!("nothing to do: give --out, --folds or both");
+        if arguments.out.is_none() && arguments.folds == 0 && arguments.valid.is_none() {
+            bail!("nothing to do: give --out, --folds or --valid");
         }
         let mut config = RunConfig::read(&arguments.config)?;
-        arguments
-            .set
-            .iter()
-            .try_for_each(|assignment| config.set(assignment))?;
+        arguments.set.iter().try_for_each(|field| config.set(field))?;
         std::fs::create_dir_all(&arguments.run).with_context(|| arguments.run.display().to_string())?;
         config.save(arguments.run.join("config.toml"))?;
-        let (set, tracks) = load(&arguments, &config)?;
-        eprintln!("{} tracks, {} classes", set.len(), set.labels().len());
+        let data = load(&arguments, &config)?;
+        let labels = data.set.labels();
+        eprintln!("{} tracks, {} classes", data.set.len(), labels.len());
         if arguments.summary {
             for member in &config.members {
                 let network = &member.architecture;
-                let summary = network.summary(set.labels().len(), network.default_frames())?;
+                let summary = network.summary(labels.len(), network.default_frames())?;
                 eprintln!("\n{}\n{summary}", member.name);
             }
         }
         stop_on_interrupt()?;
-
-        let mut metrics = BTreeMap::new();
-        if arguments.folds > 0 {
-            let report = validate(&arguments, &config, &set, &tracks)?;
-            metrics.insert("cv_accuracy".to_owned(), report.accuracy);
-            metrics.insert("cv_macro_f1".to_owned(), report.macro_f1);
-            std::fs::write(
-                arguments.run.join("report.json"),
-                serde_json::to_vec_pretty(&report)?,
-            )?;
-            if arguments.json {
-                common::json_line(&report)?
-            } else {
-                println!("{report}")
-            }
-        }
-        let Some(out) = &arguments.out else { return Ok(()) };
-        let all: Vec<usize> = (0..set.len()).collect();
-        let watch = Watch::new(&arguments, &config, 1)?;
-        let (architecture, tensors) = fit_ensemble(
-            &config.members,
-            &set,
-            &all,
-            arguments.threads,
-            Some(&arguments.run.join("fit")),
-            &|name, epoch| watch.epoch(name, epoch),
-        )?;
-        config
-            .model_file(set.labels(), architecture, tensors, metrics)?
-            .save(out)?;
-        eprintln!("wrote {}", out.display());
-        Ok(())
+        with_way_on(train(&arguments, &config, &data))
     })
 }
 
-/// Set by Ctrl-C: every network ends its pass, keeps its checkpoint and stops.
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-
-fn stop_on_interrupt() -> anyhow::Result<()> {
-    Ok(ctrlc::set_handler(|| {
-        if INTERRUPTED.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-        eprintln!(
-            "stopping when this pass is done and saved; give the same command again to go on from there \
-             (Ctrl-C a second time ends at once, and loses this pass)"
-        );
-    })?)
-}
-
-/// The spectrograms and what is known of their tracks, in the same order.
-fn load(arguments: &Arguments, config: &RunConfig) -> anyhow::Result<(SpectrogramSet, Vec<TrackInfo>)> {
+fn load(arguments: &Arguments, config: &RunConfig) -> anyhow::Result<TrainingTracks> {
     let wanted = |track: &TrackInfo| {
         track
             .official_split
             .is_none_or(|part| arguments.split.contains(&part))
     };
     if let Some(folder) = &arguments.table {
-        let table = MelTable::read(folder)?;
-        let rows: Vec<usize> = (0..table.len())
-            .filter(|&row| wanted(&table.rows()[row].track))
-            .collect();
-        let set = SpectrogramSet::from_table(&table, &rows, &table.labels())?;
-        return Ok((
-            set,
-            rows.iter().map(|&row| table.rows()[row].track.clone()).collect(),
-        ));
+        return Ok(TrainingTracks::from_table(&MelTable::read(folder)?, wanted)?);
     }
     let path = arguments
         .manifest
@@ -170,113 +116,89 @@ fn load(arguments: &Arguments, config: &RunConfig) -> anyhow::Result<(Spectrogra
     let manifest = Manifest::read(path)?.filtered(wanted);
     manifest.notes().iter().for_each(|note| eprintln!("note: {note}"));
     let cache = FeatureCache::open(arguments.run.join("features"))?;
-    let progress = common::progress(manifest.len() as u64, "computing features");
-    let (set, places) = SpectrogramSet::from_manifest(
+    let progress = common::progress(manifest.len() as u64, "reading audio");
+    let done = |_: &std::path::Path, error: Option<&TrainError>| {
+        progress.inc(1);
+        error
+            .iter()
+            .for_each(|error| progress.line(format!("left out: {error}")));
+    };
+    Ok(TrainingTracks::from_manifest(
         &manifest,
         &config.front_end,
-        &manifest.labels(),
         Some(&cache),
-        |_, error| {
-            progress.inc(1);
-            error
-                .iter()
-                .for_each(|error| progress.line(format!("left out: {error}")));
-        },
-    )?;
-    Ok((
-        set,
-        places
-            .iter()
-            .map(|&place| manifest.entries()[place].track.clone())
-            .collect(),
-    ))
+        done,
+    )?)
 }
 
-fn validate(
-    arguments: &Arguments,
-    config: &RunConfig,
-    set: &SpectrogramSet,
-    tracks: &[TrackInfo],
-) -> anyhow::Result<Report> {
-    let folds = Folds::stratified_group(tracks, arguments.folds, arguments.fold_seed)?;
-    let rows: Vec<_> = folds
-        .splits()
-        .map(|split| (split.rows(tracks, Part::Train), split.rows(tracks, Part::Test)))
-        .collect();
-    let folder = arguments.run.join("folds");
-    let watch = Watch::new(arguments, config, arguments.folds)?;
-    let cv = cross_validate(
+/// Cross-validates and fits, whatever is asked for.
+fn train(arguments: &Arguments, config: &RunConfig, data: &TrainingTracks) -> anyhow::Result<()> {
+    let mut metrics = BTreeMap::new();
+    if arguments.folds > 0 {
+        let report = validate(arguments, config, data)?;
+        metrics.insert("cv_accuracy".to_owned(), report.accuracy);
+        metrics.insert("cv_macro_f1".to_owned(), report.macro_f1);
+        std::fs::write(
+            arguments.run.join("report.json"),
+            serde_json::to_vec_pretty(&report)?,
+        )?;
+        if arguments.json {
+            common::json_line(&report)?;
+        } else {
+            println!("{report}");
+        }
+    }
+    if arguments.out.is_none() && arguments.valid.is_none() {
+        return Ok(());
+    }
+    let (tracks, valid) = match arguments.valid {
+        Some(validation) => data.split(validation, arguments.fold_seed)?,
+        None => (data.all(), Vec::new()),
+    };
+    let watch = Watch::new(&arguments.run, &config.members, 1, arguments.tensorboard)?;
+    let (architecture, tensors) = fit_ensemble_validated(
         &config.members,
-        set,
-        &rows,
+        &data.set,
+        (&tracks, &valid),
         arguments.threads,
-        Some(&folder),
+        Some(&arguments.run.join("fit")),
         &|name, epoch| watch.epoch(name, epoch),
     )?;
-    drop(watch);
+    if let Some(out) = &arguments.out {
+        let model = config.model_file(data.set.labels(), architecture, tensors, metrics)?;
+        model.save(out)?;
+        eprintln!("wrote {}", out.display());
+    }
+    Ok(())
+}
+
+fn validate(arguments: &Arguments, config: &RunConfig, data: &TrainingTracks) -> anyhow::Result<Report> {
+    let folds = Folds::stratified_group(&data.tracks, arguments.folds, arguments.fold_seed)?;
+    let watch = Watch::new(
+        &arguments.run,
+        &config.members,
+        arguments.folds,
+        arguments.tensorboard,
+    )?;
+    let folder = arguments.run.join("folds");
+    let observe = |name: &str, epoch: &EpochMetrics| watch.epoch(name, epoch);
+    let cv = data.cross_validate(
+        &config.members,
+        &folds,
+        arguments.threads,
+        Some(&folder),
+        &observe,
+    )?;
     for (member, rows) in config.members.iter().zip(&cv.members) {
-        eprintln!(
-            "{} x {}: accuracy {:.3}",
-            member.name,
-            member.copies,
-            cv.predictions(rows, set)?.accuracy()
-        );
+        let accuracy = cv.predictions(rows, &data.set)?.accuracy();
+        watch.progress.line(format!(
+            "{} x {}: accuracy {accuracy:.3}",
+            member.name, member.copies
+        ));
     }
     let title = format!(
         "{}, {}-fold cross-validation by artist",
         config.name, arguments.folds
     );
-    Ok(cv.report(&title, set, tracks, &folds)?)
-}
-
-/// Shows the passes of all networks and keeps their metrics.
-struct Watch {
-    progress: common::Progress,
-    metrics: MetricsFolder,
-    #[cfg(feature = "tensorboard")]
-    events: Option<timbral_train::EventFolder>,
-}
-
-impl Watch {
-    fn new(arguments: &Arguments, config: &RunConfig, folds: usize) -> anyhow::Result<Self> {
-        let passes: usize = config.members.iter().map(|m| m.copies * m.training.epochs).sum();
-        let metrics = MetricsFolder::create(arguments.run.join("metrics"))?;
-        Ok(Self {
-            progress: common::progress((folds * passes) as u64, "training"),
-            metrics,
-            #[cfg(feature = "tensorboard")]
-            events: arguments
-                .tensorboard
-                .then(|| timbral_train::EventFolder::new(arguments.run.join("tensorboard"))),
-        })
-    }
-
-    fn write(&self, name: &str, epoch: &EpochMetrics) -> Result<(), timbral_train::TrainError> {
-        #[cfg(feature = "tensorboard")]
-        if let Some(events) = &self.events {
-            events.push(name, epoch)?;
-        }
-        self.metrics.push(name, epoch)
-    }
-
-    fn epoch(&self, name: &str, epoch: &EpochMetrics) -> ControlFlow<()> {
-        let (loss, rate) = (epoch.train_loss, epoch.learning_rate);
-        let valid = epoch
-            .valid_accuracy
-            .map_or(String::new(), |a| format!(", valid {a:.3}"));
-        self.progress
-            .message(format!("{name}: loss {loss:.3}, rate {rate:.1e}{valid}"));
-        self.progress.inc(1);
-        match self.write(name, epoch) {
-            // Not after the last pass: there is nothing left to stop.
-            Ok(()) if INTERRUPTED.load(Ordering::Relaxed) && epoch.epoch < epoch.epochs => {
-                ControlFlow::Break(())
-            }
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                self.progress.line(format!("error: {error}"));
-                ControlFlow::Break(())
-            }
-        }
-    }
+    Ok(cv.report(&title, &data.set, &data.tracks, &folds)?)
 }

@@ -11,8 +11,9 @@ use timbral_nn::TrainingClock;
 
 use super::config::TrainConfig;
 use super::data::SpectrogramSet;
+use super::evaluation::predict;
 use super::history::EpochMetrics;
-use super::trainer::{Trained, Trainer, predict};
+use super::trainer::{Trained, Trainer};
 use crate::{BootstrapConfig, Folds, Predictions, Report, ReportSource, Split, TrackInfo, TrainError};
 
 /// A network of an ensemble and how it is trained.
@@ -125,7 +126,7 @@ pub fn cross_validate(
         let member = &members[job.member];
         let (train, test) = &folds[job.fold];
         let name = format!("{}-{}-fold{}", member.name, job.copy, job.fold);
-        let trained = train_one(member, job.copy, data, train, &name, folder, observe)?;
+        let trained = train_one(member, job.copy, data, (train, &[]), &name, folder, observe)?;
         let network = rebuild(&member.architecture, data.labels().len(), &trained)?;
         predict(network.as_ref(), data, test)
     })?;
@@ -155,6 +156,22 @@ pub fn fit_ensemble(
     members: &[Member],
     data: &SpectrogramSet,
     tracks: &[usize],
+    threads: usize,
+    folder: Option<&Path>,
+    observe: &(impl Fn(&str, &EpochMetrics) -> ControlFlow<()> + Sync),
+) -> Result<(Architecture, BTreeMap<String, Tensor>), TrainError> {
+    fit_ensemble_validated(members, data, (tracks, &[]), threads, folder, observe)
+}
+
+/// As [`fit_ensemble`], with tracks to train on and others to validate on: of each network the pass with the best accuracy
+/// over those is kept.
+///
+/// # Errors
+/// As [`cross_validate`].
+pub fn fit_ensemble_validated(
+    members: &[Member],
+    data: &SpectrogramSet,
+    tracks: (&[usize], &[usize]),
     threads: usize,
     folder: Option<&Path>,
     observe: &(impl Fn(&str, &EpochMetrics) -> ControlFlow<()> + Sync),
@@ -227,7 +244,7 @@ fn train_one(
     member: &Member,
     copy: usize,
     data: &SpectrogramSet,
-    tracks: &[usize],
+    (train, valid): (&[usize], &[usize]),
     name: &str,
     folder: Option<&Path>,
     observe: &(impl Fn(&str, &EpochMetrics) -> ControlFlow<()> + Sync),
@@ -246,7 +263,7 @@ fn train_one(
         trainer = trainer.with_checkpoints(&folder);
     }
     let mut stopped = false;
-    let trained = trainer.run(tracks, &[], |metrics| {
+    let trained = trainer.run(train, valid, |metrics| {
         let flow = observe(name, metrics);
         stopped = flow.is_break();
         flow
