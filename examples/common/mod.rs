@@ -21,6 +21,8 @@
     reason = "a program speaks on stdout and stderr"
 )]
 
+pub(crate) mod watch;
+
 use std::borrow::Cow;
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -82,14 +84,13 @@ pub(crate) fn peak_memory() -> Option<u64> {
 
 /// Progress over `length` steps: a bar on a terminal, about ten plain lines on stderr elsewhere.
 pub(crate) fn progress(length: u64, message: impl Into<Cow<'static, str>>) -> Progress {
-    let message = message.into();
     let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
     if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}") {
         bar.set_style(style);
     }
-    bar.set_message(message.clone());
+    bar.set_message(message);
     Progress {
-        plain: bar.is_hidden().then_some(message),
+        plain: bar.is_hidden(),
         bar,
         length,
     }
@@ -98,7 +99,7 @@ pub(crate) fn progress(length: u64, message: impl Into<Cow<'static, str>>) -> Pr
 /// A running progress display; it may be shared between threads and is cleared when dropped.
 pub(crate) struct Progress {
     bar: ProgressBar,
-    plain: Option<Cow<'static, str>>,
+    plain: bool,
     length: u64,
 }
 
@@ -107,15 +108,16 @@ impl Progress {
     pub(crate) fn inc(&self, steps: u64) {
         // The bar counts atomically also where it is hidden.
         self.bar.inc(steps);
-        if let Some(message) = &self.plain {
+        if self.plain {
             let (done, tenth) = (self.bar.position(), self.length.div_ceil(10).max(1));
             if done / tenth != done.saturating_sub(steps) / tenth || done == self.length {
-                eprintln!("{message}: {done}/{}", self.length);
+                let left = indicatif::HumanDuration(self.bar.eta());
+                eprintln!("{}: {done}/{}, {left} left", self.bar.message(), self.length);
             }
         }
     }
 
-    /// Shows another message beside the bar; nothing where there is none.
+    /// Shows another message beside the bar, and on plain lines from now on.
     pub(crate) fn message(&self, text: impl Into<Cow<'static, str>>) {
         self.bar.set_message(text);
     }

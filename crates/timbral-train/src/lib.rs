@@ -55,8 +55,11 @@ pub use store::{
 pub use tables::{FeatureTable, MelRow, MelTable};
 pub use track::{Part, TrackInfo, sorted_labels};
 pub use training::{
-    CrossValidation, EpochMetrics, Member, MetricsFile, MetricsFolder, RunConfig, ScheduleKind,
-    SpectrogramSet, TrainConfig, Trained, Trainer, cross_validate, fit_ensemble, predict,
+    AdamParameters, CosineRestartsParameters, CrossValidation, Distillation, EpochMetrics, FocalParameters,
+    LionParameters, LossKind, Member, MetricsFile, MetricsFolder, OneCycleParameters, OptimizerKind,
+    PlateauParameters, RunConfig, RunLog, ScheduleKind, SgdParameters, SpectrogramSet, StepParameters,
+    TrainConfig, Trained, Trainer, TrainingTracks, Validation, WarmupCosineParameters, cross_validate,
+    fit_ensemble, fit_ensemble_validated, predict,
 };
 #[cfg(feature = "tensorboard")]
 pub use training::{EventFile, EventFolder};

@@ -1,14 +1,17 @@
 //! Run configurations: fields by dotted name, names that were meant, and networks that start from a saved one.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::Path;
 
 use ndarray::Array2;
 use timbral::WindowFeatures;
-use timbral_model::{Architecture, ModelFile};
-use timbral_train::{CutMixShape, EpochMetrics, RunConfig, SpectrogramSet, TrainError, fit_ensemble};
+use timbral_model::{Architecture, Input, ModelFile};
+use timbral_train::{
+    CutMixShape, EpochMetrics, FocalParameters, LossKind, OptimizerKind, RunConfig, ScheduleKind,
+    SgdParameters, SpectrogramSet, StepParameters, TrainError, fit_ensemble,
+};
 
 const TEXT: &str = r#"
 name = "test"
@@ -119,6 +122,15 @@ fn an_unknown_field_is_told_with_the_nearest_one() {
         ("training.epochs.more=1", "of type integer"),
         ("training.epochs", "no `=`"),
         ("front_end.log_mel.mel.nmels=3", "`n_mels`"),
+        ("training.optimizer=adamv", "`adamw`"),
+        ("training.optimizer.beta3=0.9", "`beta1`"),
+        ("training.optimizer=5", "a name, or a table"),
+        ("training.schedule.rize=0.2", "`rise`"),
+        ("training.loss=focale", "`focal`"),
+        ("training.loss.gamma=1", "`gamma`"),
+        ("training.distillation.techer=a", "`teacher`"),
+        ("training.distillation.share=0.1", "`teacher`"),
+        ("training.pre_fetch=1", "`prefetch`"),
     ] {
         let error = config.set(assignment).unwrap_err().to_string();
         assert!(error.contains(part), "{error}");
@@ -134,6 +146,105 @@ fn an_unknown_field_is_told_with_the_nearest_one() {
         "{error}"
     );
     assert!(error.contains("line "), "{error}");
+}
+
+#[test]
+fn a_choice_is_a_name_or_a_table() {
+    let mut config = config();
+    for assignment in [
+        "training.optimizer=sgd",
+        "training.optimizer.nesterov=true",
+        "training.schedule.type=step",
+        "training.schedule.every=7",
+        "members.cnn.training.loss={ type = \"focal\", gamma = 1.5 }",
+        "members.statistics.training.schedule=plateau",
+        "members.statistics.training.optimizer={ type = \"adam\" }",
+        "training.distillation.teacher=models/teacher.safetensors",
+        "training.distillation.temperature=4",
+    ] {
+        config.set(assignment).unwrap();
+    }
+    let [cnn, statistics] = config.members.as_slice() else {
+        unreachable!("there are two members")
+    };
+    let sgd = SgdParameters {
+        momentum: 0.9,
+        nesterov: true,
+    };
+    assert_eq!(cnn.training.optimizer, OptimizerKind::Sgd(sgd));
+    let step = StepParameters {
+        every: 7,
+        factor: 0.1,
+    };
+    assert_eq!(cnn.training.schedule, ScheduleKind::Step(step));
+    assert_eq!(cnn.training.loss, LossKind::Focal(FocalParameters { gamma: 1.5 }));
+    assert_eq!(
+        statistics.training.schedule,
+        ScheduleKind::Plateau(Default::default())
+    );
+    assert_eq!(
+        statistics.training.optimizer,
+        OptimizerKind::Adam(Default::default())
+    );
+    assert_eq!(statistics.training.loss, LossKind::CrossEntropy {});
+    let distillation = cnn.training.distillation.as_ref().unwrap();
+    assert_eq!((distillation.share, distillation.temperature), (0.5, 4.0));
+    let folder = tempfile::tempdir().unwrap();
+    config.save(folder.path().join("written.toml")).unwrap();
+    assert_eq!(
+        RunConfig::read(folder.path().join("written.toml")).unwrap(),
+        config
+    );
+}
+
+#[test]
+fn every_example_configuration_says_what_fits_together() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let folder = tempfile::tempdir().unwrap();
+    let mut types = BTreeSet::new();
+    for entry in std::fs::read_dir(root.join("examples/configs")).unwrap() {
+        let path = entry.unwrap().path();
+        // The path of a trunk counts from where the program is started: from the root of the project.
+        let models = root.join("models").display().to_string();
+        let text = std::fs::read_to_string(&path)
+            .unwrap()
+            .replace("\"models", &format!("\"{models}"));
+        let config = read(folder.path(), &text)
+            .map_err(|error| format!("{}: {error}", path.display()))
+            .unwrap();
+        let rows = config.front_end.plan().unwrap().n_rows();
+        for member in &config.members {
+            let name = format!("{}, {}", path.display(), member.name);
+            member.architecture.validate().unwrap();
+            member.training.validate().unwrap();
+            assert_eq!(member.architecture.bands(), rows, "{name}");
+            let input = member.architecture.input();
+            let waveform = matches!(config.front_end.features, WindowFeatures::Waveform(_));
+            assert_eq!(matches!(input, Input::Waveform), waveform, "{name}");
+            // Crops of training are as long as those of inference, where the network has any.
+            if !matches!(
+                member.architecture,
+                Architecture::StatisticsNet(_) | Architecture::Classic(_)
+            ) {
+                let frames = member.architecture.default_frames();
+                assert_eq!(member.training.crop_frames, frames, "{name}");
+            }
+            let architecture = toml::Value::try_from(&member.architecture).unwrap();
+            types.insert(architecture["type"].as_str().unwrap().to_owned());
+        }
+    }
+    for name in [
+        "compact_cnn",
+        "residual_cnn",
+        "crnn",
+        "spectrogram_transformer",
+        "mfcc_cnn",
+        "statistics_net",
+        "sample_cnn",
+        "transfer",
+    ] {
+        assert!(types.contains(name), "{name} has no example");
+    }
 }
 
 fn tracks() -> SpectrogramSet {

@@ -231,7 +231,7 @@ fn the_averages_are_those_of_their_definitions() {
             epochs,
             ema,
             swa,
-            schedule: ScheduleKind::Constant,
+            schedule: ScheduleKind::Constant {},
             ..config()
         };
         run(&config, &set, &train, &[]).unwrap().tensors
@@ -287,6 +287,12 @@ fn a_checkpoint_of_another_run_or_a_damaged_one_is_refused() {
     damaged.truncate(damaged.len() / 2);
     std::fs::write(&path, damaged).unwrap();
     assert!(in_folder(&short, folder.path()).is_err());
+    // One that cannot be read at all, and lies there after as before.
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    let unreadable = in_folder(&short, folder.path()).unwrap_err().to_string();
+    assert!(unreadable.contains("last.safetensors"), "{unreadable}");
+    assert!(path.is_dir());
     let gone = in_folder(&short, &folder.path().join("gone"));
     assert!(
         matches!(gone, Err(TrainError::Model(_))),

@@ -28,8 +28,10 @@ pub(super) struct Progress {
     pub(super) fingerprint: String,
     /// Passes done.
     pub(super) epochs: usize,
-    /// Steps done.
+    /// Steps of the optimizer done.
     pub(super) steps: u64,
+    /// Loss of each pass that a learning rate goes by; empty where it goes by none.
+    pub(super) losses: Vec<f64>,
     /// Updates of the average of the weights.
     pub(super) averaged: u64,
     /// Best validation accuracy and its pass.

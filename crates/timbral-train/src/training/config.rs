@@ -1,6 +1,9 @@
 use serde::{Deserialize, Serialize};
-use timbral_nn::Schedule;
 
+use super::loss::{Distillation, LossKind};
+use super::named::named;
+use super::optimizer::OptimizerKind;
+use super::schedule::ScheduleKind;
 use crate::TrainError;
 use crate::augment::{Augmentation, WaveformAugmentation};
 
@@ -14,19 +17,35 @@ pub struct TrainConfig {
     pub epochs: usize,
     /// Random crops of each track in a pass. Default: 1.
     pub crops_per_track: usize,
-    /// Crops in a step. The rest of a pass that does not fill a step is left out (another rest each pass).
-    /// Default: 32.
+    /// Crops in a batch. The rest of a pass that does not fill one is left out (another rest each pass). Default: 32.
     pub batch_size: usize,
-    /// Frames of a crop; shorter spectrograms are repeated to that length. Default: 128.
+    /// Batches whose gradients are averaged for one step of the optimizer, as if one had held all their crops; but batch
+    /// normalisation sees each by itself. The last step of a pass may have fewer. Default: 1.
+    pub accumulation: usize,
+    /// Frames of a crop, or samples where the network hears the waveform; shorter tracks are repeated to that length.
+    /// Default: 128.
     pub crop_frames: usize,
+    /// What moves the weights. Default: AdamW.
+    #[serde(deserialize_with = "named")]
+    pub optimizer: OptimizerKind,
     /// Course of the learning rate. Default: one cycle.
+    #[serde(deserialize_with = "named")]
     pub schedule: ScheduleKind,
     /// The highest learning rate. Default: 2e-3.
     pub learning_rate: f64,
-    /// Decoupled weight decay (AdamW) of weight matrices and kernels. Default: 0.01.
+    /// Weight decay of weight matrices and kernels; biases and the scales and shifts of normalisations do not decay.
+    /// Default: 0.01.
     pub weight_decay: f64,
-    /// Largest norm of the gradient over all weights; 0 does not clip. Default: 5.
+    /// Largest absolute value of a single gradient; 0 does not clip. Default: 0.
+    pub clip_value: f64,
+    /// Largest norm of the gradient over all weights, once single ones are clipped; 0 does not clip. Default: 5.
     pub clip_norm: f64,
+    /// What is made small. Default: cross-entropy.
+    #[serde(deserialize_with = "named")]
+    pub loss: LossKind,
+    /// A model to learn from beside the labels. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub distillation: Option<Distillation>,
     /// Share of the target spread over all classes, in `[0, 1)`. Default: 0.1.
     pub label_smoothing: f64,
     /// Weigh classes by the inverse of their number of tracks. Default: false.
@@ -45,22 +64,12 @@ pub struct TrainConfig {
     pub augmentation: Augmentation,
     /// Random changes of crops of samples, for networks that take the waveform. Default: none.
     pub waveform_augmentation: WaveformAugmentation,
+    /// Batches that are made ahead, on a thread of their own, while the network computes: so many wait at most. 0 makes each
+    /// when it is needed. The result does not depend on it. Default: 2.
+    pub prefetch: usize,
     /// Passes without a better validation accuracy after which training stops; 0 never stops early. Either way, given
     /// validation tracks, the weights of the best pass are kept. Default: 0.
     pub patience: usize,
-}
-
-/// Course of the learning rate over all steps.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum ScheduleKind {
-    /// Half a cosine up over 30 % of the steps, half a cosine down.
-    OneCycle,
-    /// A linear rise over 5 % of the steps, then half a cosine down to 0.
-    WarmupCosine,
-    /// Always the highest rate.
-    Constant,
 }
 
 impl Default for TrainConfig {
@@ -70,17 +79,23 @@ impl Default for TrainConfig {
             epochs: 60,
             crops_per_track: 1,
             batch_size: 32,
+            accumulation: 1,
             crop_frames: 128,
-            schedule: ScheduleKind::OneCycle,
+            optimizer: OptimizerKind::default(),
+            schedule: ScheduleKind::default(),
             learning_rate: 2e-3,
             weight_decay: 0.01,
+            clip_value: 0.0,
             clip_norm: 5.0,
+            loss: LossKind::default(),
+            distillation: None,
             label_smoothing: 0.1,
             class_weights: false,
             ema: 0.0,
             swa: 0.0,
             augmentation: Augmentation::default(),
             waveform_augmentation: WaveformAugmentation::default(),
+            prefetch: 2,
             patience: 0,
         }
     }
@@ -95,6 +110,7 @@ impl TrainConfig {
         for (field, value, most) in [
             ("epochs", self.epochs, 1_000_000),
             ("crops_per_track", self.crops_per_track, 10_000),
+            ("accumulation", self.accumulation, 10_000),
             ("crop_frames", self.crop_frames, 1_000_000),
         ] {
             if !(1..=most).contains(&value) {
@@ -112,6 +128,7 @@ impl TrainConfig {
         for (field, value) in [
             ("learning_rate", self.learning_rate),
             ("weight_decay", self.weight_decay),
+            ("clip_value", self.clip_value),
             ("clip_norm", self.clip_norm),
         ] {
             if !(value.is_finite() && value >= 0.0) {
@@ -139,32 +156,24 @@ impl TrainConfig {
             let rule = "ema is set as well: a run keeps one average";
             return Err(TrainError::config("swa", self.swa, rule));
         }
+        if self.prefetch > 1000 {
+            return Err(TrainError::config(
+                "prefetch",
+                self.prefetch,
+                "it must be at most 1000",
+            ));
+        }
+        self.schedule.validate()?;
+        self.loss.validate()?;
+        if let Some(distillation) = &self.distillation {
+            distillation.validate()?;
+        }
         self.augmentation.validate()?;
         self.waveform_augmentation.validate()
     }
 
-    /// Steps of a pass over `tracks` tracks: at least one.
-    pub(crate) fn steps_per_epoch(&self, tracks: usize) -> usize {
+    /// Batches of a pass over `tracks` tracks: at least one.
+    pub(crate) fn batches_per_pass(&self, tracks: usize) -> usize {
         (tracks * self.crops_per_track / self.batch_size).max(1)
-    }
-
-    pub(crate) fn schedule(&self, total_steps: usize) -> Schedule {
-        let (peak, total_steps) = (self.learning_rate, total_steps as u64);
-        match self.schedule {
-            ScheduleKind::OneCycle => Schedule::OneCycle {
-                peak,
-                total_steps,
-                rise: 0.3,
-                first_divisor: 25.0,
-                last_divisor: 1e4,
-            },
-            ScheduleKind::WarmupCosine => Schedule::WarmupCosine {
-                peak,
-                last: 0.0,
-                warmup_steps: total_steps / 20,
-                total_steps,
-            },
-            ScheduleKind::Constant => Schedule::Constant { learning_rate: peak },
-        }
     }
 }

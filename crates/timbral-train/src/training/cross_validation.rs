@@ -12,8 +12,9 @@ use timbral_nn::TrainingClock;
 
 use super::config::TrainConfig;
 use super::data::SpectrogramSet;
+use super::evaluation::predict;
 use super::history::EpochMetrics;
-use super::trainer::{Trainer, predict};
+use super::trainer::Trainer;
 use crate::classic::fit_on_statistics;
 use crate::{BootstrapConfig, Folds, Predictions, Report, ReportSource, Split, TrackInfo, TrainError};
 
@@ -144,7 +145,8 @@ pub fn cross_validate(
         let (train, test) = &folds[job.fold];
         let name = format!("{}-{}-fold{}", member.name, job.copy, job.fold);
         let start = Instant::now();
-        let (architecture, tensors) = train_one(member, job.copy, data, train, &name, folder, observe)?;
+        let (architecture, tensors) =
+            train_one(member, job.copy, data, (train, &[]), &name, folder, observe)?;
         let fit_time = start.elapsed();
         let start = Instant::now();
         let network = rebuild(&architecture, data.labels().len(), tensors)?;
@@ -182,6 +184,22 @@ pub fn fit_ensemble(
     members: &[Member],
     data: &SpectrogramSet,
     tracks: &[usize],
+    threads: usize,
+    folder: Option<&Path>,
+    observe: &(impl Fn(&str, &EpochMetrics) -> ControlFlow<()> + Sync),
+) -> Result<(Architecture, BTreeMap<String, Tensor>), TrainError> {
+    fit_ensemble_validated(members, data, (tracks, &[]), threads, folder, observe)
+}
+
+/// As [`fit_ensemble`], with tracks to train on and others to validate on: of each network the pass with the best accuracy
+/// over those is kept.
+///
+/// # Errors
+/// As [`cross_validate`].
+pub fn fit_ensemble_validated(
+    members: &[Member],
+    data: &SpectrogramSet,
+    tracks: (&[usize], &[usize]),
     threads: usize,
     folder: Option<&Path>,
     observe: &(impl Fn(&str, &EpochMetrics) -> ControlFlow<()> + Sync),
@@ -254,13 +272,13 @@ fn train_one(
     member: &Member,
     copy: usize,
     data: &SpectrogramSet,
-    tracks: &[usize],
+    (train, valid): (&[usize], &[usize]),
     name: &str,
     folder: Option<&Path>,
     observe: &(impl Fn(&str, &EpochMetrics) -> ControlFlow<()> + Sync),
 ) -> Result<(Architecture, BTreeMap<String, Tensor>), TrainError> {
     if let Architecture::Classic(config) = &member.architecture {
-        let (config, tensors) = fit_on_statistics(config, data, tracks)?;
+        let (config, tensors) = fit_on_statistics(config, data, train)?;
         return Ok((Architecture::Classic(config), tensors));
     }
     let config = TrainConfig {
@@ -277,7 +295,7 @@ fn train_one(
         trainer = trainer.with_checkpoints(&folder);
     }
     let mut stopped = false;
-    let trained = trainer.run(tracks, &[], |metrics| {
+    let trained = trainer.run(train, valid, |metrics| {
         let flow = observe(name, metrics);
         stopped = flow.is_break();
         flow

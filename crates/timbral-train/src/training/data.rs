@@ -6,20 +6,40 @@ use sha2::{Digest, Sha256};
 
 use crate::TrainError;
 
-/// Labelled log-mel spectrograms of whole tracks, held in memory.
+/// Labelled log-mel spectrograms, or waveforms, of whole tracks, held in memory.
 #[derive(Debug, Clone)]
 pub struct SpectrogramSet {
     bands: usize,
     sample_rate: Option<u32>,
+    /// Whether samples are held, and not spectrograms.
+    waveforms: bool,
     labels: Vec<String>,
-    tracks: Vec<LabelledSpectrogram>,
+    tracks: Vec<(Values, usize)>,
 }
 
+/// What is held of a track.
 #[derive(Debug, Clone)]
-struct LabelledSpectrogram {
-    /// In standard layout.
-    values: Array2<f32>,
-    class: usize,
+pub(super) enum Values {
+    /// A spectrogram, in standard layout.
+    Rows(Array2<f32>),
+    /// A waveform, 32768 times its samples: half the memory, and no loss where the audio has 16 bits itself.
+    Samples(Vec<i16>),
+}
+
+/// What an integer sample is a part of.
+const FULL_SCALE: f32 = 32_768.0;
+
+fn sample(value: i16) -> f32 {
+    f32::from(value) / FULL_SCALE
+}
+
+impl Values {
+    fn frames(&self) -> usize {
+        match self {
+            Self::Rows(values) => values.ncols(),
+            Self::Samples(samples) => samples.len(),
+        }
+    }
 }
 
 impl SpectrogramSet {
@@ -41,6 +61,7 @@ impl SpectrogramSet {
         Ok(Self {
             bands,
             sample_rate: None,
+            waveforms: false,
             labels,
             tracks: Vec::new(),
         })
@@ -53,11 +74,30 @@ impl SpectrogramSet {
         self
     }
 
-    /// Adds a track of shape `(bands, frames)` in dB.
+    /// An empty set of waveforms, whose classes are `labels`: one row of samples a track, within -1 and 1, held in 16 bits
+    /// each. An hour at 22 050 Hz takes 159 MB.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] for less than two labels.
+    pub fn of_waveforms(labels: Vec<String>) -> Result<Self, TrainError> {
+        Ok(Self {
+            waveforms: true,
+            ..Self::new(1, labels)?
+        })
+    }
+
+    /// Adds a track of shape `(bands, frames)` in dB, or `(1, samples)` in a set of waveforms; samples beyond -1 and 1 are
+    /// clipped.
     ///
     /// # Errors
     /// [`TrainError::Shape`] when the bands differ, there is no frame, a value is not finite or the class is unknown.
     pub fn push(&mut self, values: &Array2<f32>, class: usize) -> Result<(), TrainError> {
+        let values = self.kept(values.clone())?;
+        self.push_kept(values, class)
+    }
+
+    /// What is held of a track.
+    pub(super) fn kept(&self, values: Array2<f32>) -> Result<Values, TrainError> {
         let (bands, frames) = values.dim();
         if bands != self.bands || frames == 0 {
             return Err(TrainError::Shape {
@@ -66,6 +106,25 @@ impl SpectrogramSet {
                 rule: format!("{} bands and at least 1 frame are needed", self.bands),
             });
         }
+        if values.iter().any(|v| !v.is_finite()) {
+            return Err(TrainError::Shape {
+                what: "spectrogram",
+                given: "a value that is not finite".into(),
+                rule: "decibels and samples must be finite".into(),
+            });
+        }
+        Ok(if self.waveforms {
+            // The cast saturates: 1 itself becomes the largest sample.
+            Values::Samples(values.iter().map(|v| (v * FULL_SCALE).round() as i16).collect())
+        } else if values.is_standard_layout() {
+            Values::Rows(values)
+        } else {
+            Values::Rows(values.as_standard_layout().into_owned())
+        })
+    }
+
+    /// Adds a track of which [`kept`](Self::kept) has made what is held.
+    pub(super) fn push_kept(&mut self, values: Values, class: usize) -> Result<(), TrainError> {
         if class >= self.labels.len() {
             return Err(TrainError::Shape {
                 what: "class",
@@ -73,17 +132,7 @@ impl SpectrogramSet {
                 rule: format!("there are {} labels", self.labels.len()),
             });
         }
-        if values.iter().any(|v| !v.is_finite()) {
-            return Err(TrainError::Shape {
-                what: "spectrogram",
-                given: "a value that is not finite".into(),
-                rule: "decibels must be finite".into(),
-            });
-        }
-        self.tracks.push(LabelledSpectrogram {
-            values: values.as_standard_layout().into_owned(),
-            class,
-        });
+        self.tracks.push((values, class));
         Ok(())
     }
 
@@ -123,7 +172,7 @@ impl SpectrogramSet {
     /// When there is no such track.
     #[must_use]
     pub fn class(&self, track: usize) -> usize {
-        self.tracks[track].class
+        self.tracks[track].1
     }
 
     /// Checks that each of `tracks` exists.
@@ -140,32 +189,43 @@ impl SpectrogramSet {
 
     /// Feeds class and values of a track to a hash.
     pub(crate) fn hash_track(&self, track: usize, hash: &mut Sha256) {
-        let LabelledSpectrogram { values, class } = &self.tracks[track];
+        let (values, class) = &self.tracks[track];
         hash.update((*class as u64).to_le_bytes());
-        hash.update((values.ncols() as u64).to_le_bytes());
-        for value in values {
-            hash.update(value.to_le_bytes());
+        hash.update((values.frames() as u64).to_le_bytes());
+        match values {
+            Values::Rows(values) => values.iter().for_each(|v| hash.update(v.to_le_bytes())),
+            Values::Samples(samples) => samples.iter().for_each(|v| hash.update(v.to_le_bytes())),
         }
     }
 
-    /// The whole spectrogram of a track as a batch of one, `(1, bands, frames)`: what a network takes.
+    /// The whole track as a batch of one, `(1, bands, frames)` or `(1, 1, samples)`: what a network takes.
     ///
     /// # Errors
     /// [`TrainError::Shape`] when there is no such track.
     pub fn whole(&self, track: usize) -> Result<Tensor, TrainError> {
         self.check(&[track])?;
-        let values = &self.tracks[track].values;
-        let tensor = Tensor::from_iter(values.iter().copied(), &Device::Cpu)?;
-        Ok(tensor.reshape((1, self.bands, values.ncols()))?)
+        let values = &self.tracks[track].0;
+        let tensor = match values {
+            Values::Rows(values) => Tensor::from_iter(values.iter().copied(), &Device::Cpu),
+            Values::Samples(samples) => Tensor::from_iter(samples.iter().copied().map(sample), &Device::Cpu),
+        };
+        Ok(tensor?.reshape((1, self.bands, values.frames()))?)
     }
 
     /// Appends a crop of `frames` frames at a random place, band by band; a shorter track is repeated.
     pub(crate) fn random_crop(&self, track: usize, frames: usize, rng: &mut ChaCha8Rng, crop: &mut Vec<f32>) {
-        let values = &self.tracks[track].values;
-        let available = values.ncols();
-        let start = rng.random_range(0..=available.saturating_sub(frames));
-        for row in values.rows() {
-            crop.extend(row.iter().cycle().skip(start).take(frames));
+        let values = &self.tracks[track].0;
+        let start = rng.random_range(0..=values.frames().saturating_sub(frames));
+        match values {
+            Values::Rows(values) => {
+                for row in values.rows() {
+                    crop.extend(row.iter().cycle().skip(start).take(frames));
+                }
+            }
+            Values::Samples(samples) => {
+                let repeated = samples[start..].iter().cycle();
+                crop.extend(repeated.take(frames).map(|v| sample(*v)));
+            }
         }
     }
 }

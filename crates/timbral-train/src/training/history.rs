@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,21 @@ pub struct EpochMetrics {
     pub valid_accuracy: Option<f64>,
     /// Seconds that the pass took.
     pub seconds: f64,
+}
+
+/// On one line: `pass 3/60: loss 1.234, rate 2.0e-3, valid 0.650 (loss 1.100)`.
+impl fmt::Display for EpochMetrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "pass {}/{}: loss {:.3}, rate {:.1e}",
+            self.epoch, self.epochs, self.train_loss, self.learning_rate
+        )?;
+        match (self.valid_accuracy, self.valid_loss) {
+            (Some(accuracy), Some(loss)) => write!(f, ", valid {accuracy:.3} (loss {loss:.3})"),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// `metrics.csv` of a run: one row a pass, written as it ends.

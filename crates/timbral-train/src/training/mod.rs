@@ -1,23 +1,41 @@
-//! Training of networks on log-mel spectrograms.
+//! Training of networks on log-mel spectrograms and waveforms.
 
+mod ahead;
 mod averaging;
 mod checkpoint;
 mod config;
 mod cross_validation;
 mod data;
+mod evaluation;
 mod history;
+mod log;
+mod loss;
+mod named;
+mod optimizer;
 mod overrides;
 mod run_config;
+mod schedule;
 mod sources;
+mod state;
 #[cfg(feature = "tensorboard")]
 mod tensorboard;
+mod tracks;
 mod trainer;
 
-pub use config::{ScheduleKind, TrainConfig};
-pub use cross_validation::{CrossValidation, Member, cross_validate, fit_ensemble};
+pub use config::TrainConfig;
+pub use cross_validation::{CrossValidation, Member, cross_validate, fit_ensemble, fit_ensemble_validated};
 pub use data::SpectrogramSet;
+pub use evaluation::predict;
 pub use history::{EpochMetrics, MetricsFile, MetricsFolder};
+pub use log::RunLog;
+pub use loss::{Distillation, FocalParameters, LossKind};
+pub use optimizer::{AdamParameters, LionParameters, OptimizerKind, SgdParameters};
 pub use run_config::RunConfig;
+pub use schedule::{
+    CosineRestartsParameters, OneCycleParameters, PlateauParameters, ScheduleKind, StepParameters,
+    WarmupCosineParameters,
+};
 #[cfg(feature = "tensorboard")]
 pub use tensorboard::{EventFile, EventFolder};
-pub use trainer::{Trained, Trainer, predict};
+pub use tracks::{TrainingTracks, Validation};
+pub use trainer::{Trained, Trainer};

@@ -2,10 +2,10 @@ use std::path::Path;
 
 use ndarray::{Array2, Ix2};
 use rayon::prelude::*;
-use timbral::FrontEnd;
+use timbral::{FrontEnd, WindowFeatures};
 use timbral_decode::{DecodeOptions, decode_file};
 
-use super::data::SpectrogramSet;
+use super::data::{SpectrogramSet, Values};
 use crate::{CacheKey, FeatureCache, Manifest, MelTable, TrackInfo, TrainError};
 
 impl SpectrogramSet {
@@ -33,8 +33,9 @@ impl SpectrogramSet {
         Ok(set)
     }
 
-    /// The files of a manifest, each as one spectrogram of the whole track, computed by `front_end` on all threads of
-    /// the current pool. With `cache` a file is computed once for its content and front end.
+    /// The files of a manifest, each as one spectrogram (or waveform) of the whole track, computed by `front_end` on all
+    /// threads of the current pool. With `cache` a spectrogram is computed once for the content of its file and the front
+    /// end; waveforms are decoded anew, as the files are smaller than what they hold.
     ///
     /// `done` is called for each file, with what went wrong with it; such files are left out. The second result holds
     /// the places in the manifest of those that are in the set, in its order.
@@ -50,7 +51,15 @@ impl SpectrogramSet {
         done: impl Fn(&Path, Option<&TrainError>) + Sync,
     ) -> Result<(Self, Vec<usize>), TrainError> {
         let plan = front_end.plan()?;
+        let waveforms = matches!(front_end.features, WindowFeatures::Waveform(_));
+        let cache = cache.filter(|_| !waveforms);
         let front_end = front_end.to_json()?.to_string();
+        let mut set = if waveforms {
+            Self::of_waveforms(labels.to_vec())?
+        } else {
+            Self::new(plan.n_rows(), labels.to_vec())?
+        }
+        .with_sample_rate(plan.sample_rate());
         let options = DecodeOptions::default().mono().sample_rate(plan.sample_rate());
         let compute = |path: &Path| -> Result<Array2<f32>, TrainError> {
             let audio = decode_file(path, &options).map_err(timbral::Error::from)?;
@@ -68,26 +77,19 @@ impl SpectrogramSet {
             })?;
             Ok(frames.reversed_axes())
         };
-        let spectrograms: Vec<_> = manifest
+        let held: Vec<Result<Values, TrainError>> = manifest
             .entries()
             .par_iter()
             .map(|entry| {
-                let result = of_file(&entry.path);
+                let result = of_file(&entry.path).and_then(|values| set.kept(values));
                 done(&entry.path, result.as_ref().err());
                 result
             })
             .collect();
-        let bands = spectrograms
-            .iter()
-            .flatten()
-            .map(Array2::nrows)
-            .next()
-            .unwrap_or(1);
-        let mut set = Self::new(bands, labels.to_vec())?.with_sample_rate(plan.sample_rate());
         let mut places = Vec::new();
-        for (place, result) in spectrograms.iter().enumerate() {
-            if let Ok(spectrogram) = result {
-                set.push(spectrogram, class_of(&manifest.entries()[place].track, labels)?)?;
+        for (place, result) in held.into_iter().enumerate() {
+            if let Ok(values) = result {
+                set.push_kept(values, class_of(&manifest.entries()[place].track, labels)?)?;
                 places.push(place);
             }
         }

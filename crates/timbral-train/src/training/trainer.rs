@@ -4,41 +4,38 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use candle_core::{DType, Device, Tensor};
-use candle_nn::VarMap;
+use super::checkpoint::{Checkpoint, Progress, checkpoint_path, remove_leftovers};
+use super::config::TrainConfig;
+use super::data::SpectrogramSet;
+use super::evaluation::{judge, strongest};
+use super::history::EpochMetrics;
+use super::loss::Teacher;
+use super::state::State;
+use crate::TrainError;
+use crate::augment;
+use candle_core::{Device, Tensor};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
-use timbral_model::{Architecture, Network};
-use timbral_nn::{
-    AdamW, AdamWConfig, CrossEntropyConfig, SeededInit, Target, TrainingClock, clip_gradient_norm,
-    cross_entropy, named_variables, parameters, softmax,
-};
-
-use super::averaging::Averaging;
-use super::checkpoint::{Checkpoint, Progress, checkpoint_path, remove_leftovers};
-use super::config::TrainConfig;
-use super::data::SpectrogramSet;
-use super::history::EpochMetrics;
-use crate::TrainError;
-use crate::augment;
+use timbral_model::Architecture;
 
 /// A training run: a network, the tracks it learns from, and where the run keeps its state.
 #[derive(Debug)]
 pub struct Trainer<'a> {
-    architecture: &'a Architecture,
-    config: &'a TrainConfig,
-    data: &'a SpectrogramSet,
+    pub(super) architecture: &'a Architecture,
+    pub(super) config: &'a TrainConfig,
+    pub(super) data: &'a SpectrogramSet,
+    pub(super) initial: BTreeMap<String, Tensor>,
+    pub(super) teacher: Option<Teacher>,
     folder: Option<PathBuf>,
-    initial: BTreeMap<String, Tensor>,
 }
 
 /// What a run came to.
 #[derive(Debug, Clone)]
 pub struct Trained {
-    /// Weights and running statistics by name: those of the best pass where there were validation tracks, else those of
-    /// the last one.
+    /// Weights and running statistics by name, or their average where the configuration asks for one: those of the best
+    /// pass where there were validation tracks, else those of the last one.
     pub tensors: BTreeMap<String, Tensor>,
     /// The passes made by this call; a resumed run has made others before.
     pub history: Vec<EpochMetrics>,
@@ -50,7 +47,8 @@ impl<'a> Trainer<'a> {
     /// A run of `architecture` over `data`.
     ///
     /// # Errors
-    /// [`TrainError::Config`] and [`TrainError::Model`] for settings that break a rule or do not fit the data.
+    /// [`TrainError::Config`] and [`TrainError::Model`] for settings that break a rule or do not fit the data;
+    /// [`TrainError::Io`] and [`TrainError::Malformed`] for a teacher that cannot be read or knows something else.
     pub fn new(
         architecture: &'a Architecture,
         config: &'a TrainConfig,
@@ -67,12 +65,19 @@ impl<'a> Trainer<'a> {
             return Err(TrainError::config("bands", architecture.bands(), rule));
         }
         augment::check(config, architecture.input(), data)?;
+        let open = |path: &Path| Teacher::open(path, architecture, data.labels());
+        let teacher = config
+            .distillation
+            .as_ref()
+            .map(|d| open(&d.teacher))
+            .transpose()?;
         Ok(Self {
             architecture,
             config,
             data,
-            folder: None,
             initial: BTreeMap::new(),
+            teacher,
+            folder: None,
         })
     }
 
@@ -111,6 +116,7 @@ impl<'a> Trainer<'a> {
             fingerprint,
             epochs: 0,
             steps: 0,
+            losses: Vec::new(),
             averaged: 0,
             best: None,
         };
@@ -129,7 +135,7 @@ impl<'a> Trainer<'a> {
             let mut metrics = state.epoch(&mut progress, train)?;
             if !valid.is_empty() {
                 let plain = state.use_average(train)?;
-                let (loss, accuracy) = self.judge(state.network.as_ref(), valid)?;
+                let (loss, accuracy) = judge(state.network(), self.data, valid)?;
                 (metrics.valid_loss, metrics.valid_accuracy) = (Some(loss), Some(accuracy));
                 if progress.best.is_none_or(|(highest, _)| accuracy > highest) {
                     progress.best = Some((accuracy, progress.epochs));
@@ -139,6 +145,7 @@ impl<'a> Trainer<'a> {
                     state.set_weights(&plain)?;
                 }
             }
+            state.after_pass(&mut progress, metrics.valid_loss.unwrap_or(metrics.train_loss));
             metrics.seconds = started.elapsed().as_secs_f64();
             // What the observer keeps of a pass is there before the checkpoint: a run that is killed between the two makes
             // the pass again, and none is missing.
@@ -197,29 +204,23 @@ impl<'a> Trainer<'a> {
                 .is_some_and(|(_, epoch)| progress.epochs - epoch >= patience)
     }
 
-    /// Mean cross-entropy and accuracy over whole tracks.
-    fn judge(&self, network: &dyn Network, tracks: &[usize]) -> Result<(f64, f64), TrainError> {
-        let (mut loss, mut right) = (0.0, 0);
-        for (row, &track) in predict(network, self.data, tracks)?.iter().zip(tracks) {
-            let class = self.data.class(track);
-            // A probability below what a number can hold still has a finite loss.
-            loss -= f64::from(row[class].max(f32::MIN_POSITIVE)).ln();
-            right += usize::from(strongest(row) == class);
-        }
-        let count = tracks.len() as f64;
-        Ok((loss / count, right as f64 / count))
-    }
-
     /// A hash over everything that the result depends on.
     fn fingerprint(&self, train: &[usize], valid: &[usize]) -> Result<String, TrainError> {
         let mut hash = Sha256::new();
         hash.update(format!(
             "{:?}\n{:?}\n{:?} {:?}\n",
             self.architecture,
-            self.config,
+            // What a run may be gone on with in another way.
+            TrainConfig {
+                prefetch: 0,
+                ..self.config.clone()
+            },
             self.data.labels(),
             self.data.sample_rate()
         ));
+        if let Some(teacher) = &self.teacher {
+            hash.update(teacher.hash);
+        }
         for (name, tensor) in &self.initial {
             hash.update(format!("{name} {:?}\n", tensor.dims()));
             for value in tensor.flatten_all()?.to_vec1::<f32>()? {
@@ -240,162 +241,55 @@ impl<'a> Trainer<'a> {
     }
 }
 
-/// Network, optimizer and schedule of a run in progress.
-struct State<'a> {
-    trainer: &'a Trainer<'a>,
-    clock: TrainingClock,
-    map: VarMap,
-    network: Box<dyn Network>,
-    optimizer: AdamW,
-    averaging: Option<Averaging>,
-    loss: CrossEntropyConfig,
-    steps_per_epoch: usize,
+/// The batches of one pass.
+#[derive(Debug)]
+pub(super) struct Pass {
+    order: Vec<usize>,
+    batch_size: usize,
+    count: usize,
+    first: u64,
 }
 
-impl<'a> State<'a> {
-    fn new(trainer: &'a Trainer<'a>, train: &[usize]) -> Result<Self, TrainError> {
-        let (config, data) = (trainer.config, trainer.data);
-        let classes = data.labels().len();
-        let clock = TrainingClock::new(config.seed);
-        let map = VarMap::new();
-        let vb = SeededInit::new(&map, config.seed).var_builder(DType::F32, &Device::Cpu);
-        let network = trainer.architecture.build(classes, &clock, vb)?;
-        let optimizer = AdamWConfig {
-            weight_decay: config.weight_decay,
-            ..AdamWConfig::default()
-        };
-        set_initial(&map, &trainer.initial)?;
-        let trained = parameters(&map)
-            .into_iter()
-            .filter(|parameter| !trainer.architecture.is_frozen(&parameter.name))
-            .collect();
-        let optimizer = AdamW::new(trained, optimizer)?;
-        let averaging = Averaging::new(config, &map)?;
-        let class_weights = config.class_weights.then(|| {
-            let mut counts = vec![0usize; classes];
-            train.iter().for_each(|&track| counts[data.class(track)] += 1);
-            // A class without tracks never is a target, so its weight does not matter.
-            counts
-                .iter()
-                .map(|&n| train.len() as f64 / (classes * n.max(1)) as f64)
-                .collect()
-        });
-        let loss = CrossEntropyConfig {
-            label_smoothing: config.label_smoothing,
-            class_weights,
-        };
-        let steps_per_epoch = config.steps_per_epoch(train.len());
-        Ok(Self {
-            trainer,
-            clock,
-            map,
-            network,
-            optimizer,
-            averaging,
-            loss,
-            steps_per_epoch,
-        })
+impl Pass {
+    /// The tracks of each batch, with its place in the run, which its random numbers go by.
+    pub(super) fn batches(&self) -> impl Iterator<Item = (u64, &[usize])> + Send {
+        (self.first..).zip(self.order.chunks_exact(self.batch_size).take(self.count))
     }
 
-    /// One pass: every track in a new order.
-    fn epoch(&mut self, progress: &mut Progress, train: &[usize]) -> Result<EpochMetrics, TrainError> {
-        let config = self.trainer.config;
-        let schedule = config.schedule(self.steps_per_epoch * config.epochs);
-        schedule.check()?;
-        let order = self.order(train, progress.epochs as u64);
-        let batch_size = config.batch_size.min(order.len());
-        let (mut loss_sum, mut right, mut rate) = (0.0, 0, 0.0);
-        for tracks in order.chunks_exact(batch_size).take(self.steps_per_epoch) {
-            rate = schedule.learning_rate(progress.steps);
-            let (loss, hits) = self.step(tracks, progress.steps, rate)?;
-            loss_sum += loss;
-            right += hits;
-            progress.steps += 1;
-        }
-        progress.epochs += 1;
-        if let Some(averaging) = &mut self.averaging {
-            averaging.after_pass(progress.epochs)?;
-        }
-        Ok(EpochMetrics {
-            epoch: progress.epochs,
-            epochs: config.epochs,
-            learning_rate: rate,
-            train_loss: loss_sum / self.steps_per_epoch as f64,
-            train_accuracy: right as f64 / (self.steps_per_epoch * batch_size) as f64,
-            valid_loss: None,
-            valid_accuracy: None,
-            seconds: 0.0,
-        })
+    pub(super) fn len(&self) -> usize {
+        self.count
     }
 
-    /// The tracks of a pass in their order: each as often as crops are taken of it.
-    fn order(&self, train: &[usize], pass: u64) -> Vec<usize> {
+    pub(super) fn crops(&self) -> usize {
+        self.count * self.batch_size
+    }
+}
+
+/// Makes the batches of a run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Batches<'a> {
+    pub(super) trainer: &'a Trainer<'a>,
+}
+
+/// Inputs, target probabilities, class of the stronger part.
+pub(super) type Batch = (Tensor, Tensor, Vec<usize>);
+
+impl Batches<'_> {
+    /// The batches of pass `pass`: every track in a new order. `first` is the place of the first one in the run.
+    pub(super) fn pass(&self, train: &[usize], pass: u64, first: u64) -> Pass {
         let config = self.trainer.config;
         let mut order: Vec<usize> = train.repeat(config.crops_per_track);
         order.shuffle(&mut generator(config.seed, Draw::Order, pass));
-        order
-    }
-
-    /// Puts the average of the weights in their place, where there is one by now, and gives back the weights themselves.
-    fn use_average(&self, train: &[usize]) -> Result<Option<BTreeMap<String, Tensor>>, TrainError> {
-        let Some((mut average, stale)) = self.averaging.as_ref().and_then(Averaging::in_use) else {
-            return Ok(None);
-        };
-        let plain = self.weights()?;
-        // The mean of equal numbers may differ from them in the last bit, and a frozen trunk stays as it is.
-        average.retain(|name, _| !self.trainer.architecture.is_frozen(name));
-        self.set_weights(&average)?;
-        if stale {
-            self.estimate_statistics(train)?;
+        Pass {
+            batch_size: config.batch_size.min(order.len()),
+            count: config.batches_per_pass(train.len()),
+            order,
+            first,
         }
-        Ok(Some(plain))
-    }
-
-    /// Moves running statistics by one pass of training crops, as training does; everything else stays.
-    fn estimate_statistics(&self, train: &[usize]) -> Result<(), TrainError> {
-        // Random numbers of their own, always the same: the result depends on nothing but the weights.
-        let apart = 1 << 39;
-        let order = self.order(train, apart);
-        let batch_size = self.trainer.config.batch_size.min(order.len());
-        for (step, tracks) in (apart..).zip(order.chunks_exact(batch_size).take(self.steps_per_epoch)) {
-            let (x, _, _) = self.batch(tracks, step)?;
-            self.clock.set_step(step);
-            self.network.forward_t(&x, true)?;
-        }
-        Ok(())
-    }
-
-    /// One step: loss, and how many crops were recognised.
-    fn step(&mut self, tracks: &[usize], step: u64, rate: f64) -> Result<(f64, usize), TrainError> {
-        let config = self.trainer.config;
-        let (x, target, classes) = self.batch(tracks, step)?;
-        self.clock.set_step(step);
-        let scores = self.network.forward_t(&x, true)?;
-        let loss = cross_entropy(&scores, Target::Probabilities(&target), &self.loss)?;
-        let value = f64::from(loss.to_scalar::<f32>()?);
-        if !value.is_finite() {
-            let rule = "it must be finite: lower the learning rate or clip gradients";
-            return Err(TrainError::shape("loss", format!("{value} at step {step}"), rule));
-        }
-        let mut gradients = loss.backward()?;
-        if config.clip_norm > 0.0 {
-            clip_gradient_norm(&mut gradients, self.optimizer.parameters(), config.clip_norm)?;
-        }
-        self.optimizer.step(&gradients, rate)?;
-        if let Some(averaging) = &mut self.averaging {
-            averaging.after_step()?;
-        }
-        let rows: Vec<Vec<f32>> = scores.detach().to_vec2()?;
-        let hits = rows
-            .iter()
-            .zip(&classes)
-            .filter(|(row, class)| strongest(row) == **class)
-            .count();
-        Ok((value, hits))
     }
 
     /// Crops of the tracks, augmented and mixed: inputs, target probabilities, class of the stronger part.
-    fn batch(&self, tracks: &[usize], step: u64) -> Result<(Tensor, Tensor, Vec<usize>), TrainError> {
+    pub(super) fn batch(&self, tracks: &[usize], step: u64) -> Result<Batch, TrainError> {
         let (config, data) = (self.trainer.config, self.trainer.data);
         let (bands, frames, classes) = (data.bands(), config.crop_frames, data.labels().len());
         let input = self.trainer.architecture.input();
@@ -423,93 +317,6 @@ impl<'a> State<'a> {
             stronger,
         ))
     }
-
-    fn weights(&self) -> Result<BTreeMap<String, Tensor>, TrainError> {
-        named_variables(&self.map)
-            .into_iter()
-            .map(|(name, var)| Ok((name, var.as_tensor().copy()?.detach())))
-            .collect()
-    }
-
-    fn checkpoint(
-        &self,
-        progress: &Progress,
-        best: &BTreeMap<String, Tensor>,
-    ) -> Result<Checkpoint, TrainError> {
-        let (average, averaged) = self.averaging.as_ref().map(Averaging::state).unwrap_or_default();
-        Ok(Checkpoint {
-            progress: Progress {
-                averaged,
-                ..progress.clone()
-            },
-            weights: self.weights()?,
-            optimizer: self.optimizer.state(),
-            average,
-            best: best.clone(),
-        })
-    }
-
-    fn set_weights(&self, weights: &BTreeMap<String, Tensor>) -> Result<(), TrainError> {
-        for (name, var) in named_variables(&self.map) {
-            if let Some(tensor) = weights.get(&name) {
-                var.set(tensor)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn restore(&mut self, saved: &Checkpoint) -> Result<(), TrainError> {
-        for (name, var) in named_variables(&self.map) {
-            let tensor = saved.weights.get(&name).ok_or_else(|| TrainError::Shape {
-                what: "checkpoint",
-                given: format!("no tensor {name}"),
-                rule: "every weight of the network is needed".into(),
-            })?;
-            var.set(tensor)?;
-        }
-        if let Some(averaging) = &mut self.averaging {
-            averaging.load(&saved.average, saved.progress.averaged)?;
-        }
-        Ok(self.optimizer.load(&saved.optimizer, saved.progress.steps)?)
-    }
-}
-
-/// Sets the named variables; each must be there, in the same shape.
-fn set_initial(map: &VarMap, weights: &BTreeMap<String, Tensor>) -> Result<(), TrainError> {
-    let variables: BTreeMap<_, _> = named_variables(map).into_iter().collect();
-    for (name, tensor) in weights {
-        let var = variables.get(name).filter(|var| var.shape() == tensor.shape());
-        let Some(var) = var else {
-            let given = format!("{name} of shape {:?}", tensor.dims());
-            let rule = "the network has no such weight: is the trunk that of another model?";
-            return Err(TrainError::shape("initial weight", given, rule));
-        };
-        var.set(tensor)?;
-    }
-    Ok(())
-}
-
-/// Class probabilities of whole tracks, one row each, as a network gives them in use.
-///
-/// # Errors
-/// [`TrainError::Shape`] for an unknown track, [`TrainError::Tensor`] when the network does not take the spectrograms.
-pub fn predict(
-    network: &dyn Network,
-    data: &SpectrogramSet,
-    tracks: &[usize],
-) -> Result<Vec<Vec<f32>>, TrainError> {
-    data.check(tracks)?;
-    tracks
-        .iter()
-        .map(|&track| {
-            let scores = network.forward_t(&data.whole(track)?, false)?;
-            Ok(softmax(&scores, 1)?.squeeze(0)?.to_vec1()?)
-        })
-        .collect()
-}
-
-fn strongest(row: &[f32]) -> usize {
-    (1..row.len()).fold(0, |best, i| if row[i] > row[best] { i } else { best })
 }
 
 /// What a random number is drawn for. Each has a generator of its own, so a run that goes on at any step draws what an

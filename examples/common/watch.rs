@@ -1,0 +1,77 @@
+//! How programs that train show and keep what they do, and how Ctrl-C stops them without a loss.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use timbral_train::{EpochMetrics, Member, RunLog, TrainError};
+
+use super::Progress;
+
+/// Set by Ctrl-C: every network ends its pass, keeps its checkpoint and stops.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// From now on Ctrl-C stops what is trained under a [`Watch`]; a second one ends the program at once.
+pub(crate) fn stop_on_interrupt() -> anyhow::Result<()> {
+    Ok(ctrlc::set_handler(|| {
+        if INTERRUPTED.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        eprintln!(
+            "stopping when this pass is done and saved (Ctrl-C a second time ends at once, and loses this pass)"
+        );
+    })?)
+}
+
+/// Says how to go on where Ctrl-C was what ended the training.
+pub(crate) fn with_way_on<T>(outcome: anyhow::Result<T>) -> anyhow::Result<T> {
+    outcome.map_err(|error| match error.downcast_ref() {
+        Some(TrainError::Stopped) if INTERRUPTED.load(Ordering::Relaxed) => {
+            let command: Vec<String> = std::env::args().collect();
+            anyhow::anyhow!(
+                "stopped, and every pass is saved; the same command goes on from there: {}",
+                command.join(" ")
+            )
+        }
+        _ => error,
+    })
+}
+
+/// Shows the passes of all networks and keeps their metrics.
+pub(crate) struct Watch {
+    pub(crate) progress: Progress,
+    log: RunLog,
+}
+
+impl Watch {
+    /// A watch over `runs` runs of each network, whose metrics go into the folder `run`.
+    pub(crate) fn new(
+        run: &Path,
+        members: &[Member],
+        runs: usize,
+        tensorboard: bool,
+    ) -> anyhow::Result<Self> {
+        let passes: usize = members.iter().map(Member::passes).sum();
+        Ok(Self {
+            progress: super::progress((runs * passes) as u64, "training"),
+            log: RunLog::create(run, tensorboard)?,
+        })
+    }
+
+    /// To be called after each pass of the network `name`.
+    pub(crate) fn epoch(&self, name: &str, epoch: &EpochMetrics) -> ControlFlow<()> {
+        self.progress.message(format!("{name} {epoch}"));
+        self.progress.inc(1);
+        match self.log.push(name, epoch) {
+            // Not after the last pass: there is nothing left to stop.
+            Ok(()) if INTERRUPTED.load(Ordering::Relaxed) && epoch.epoch < epoch.epochs => {
+                ControlFlow::Break(())
+            }
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                self.progress.line(format!("error: {error}"));
+                ControlFlow::Break(())
+            }
+        }
+    }
+}
