@@ -75,7 +75,7 @@ lanes!(
 );
 
 /// Runs `op` with the widest registers of this machine that multiply and add in one step, or element by element on a
-/// machine without such. Plain loops may be given too, as closures: what they call must be inlined.
+/// machine without such.
 #[inline]
 pub(crate) fn best<Op: WithSimd>(op: Op) -> Op::Output {
     #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
@@ -92,6 +92,25 @@ pub(crate) fn best<Op: WithSimd>(op: Op) -> Op::Output {
         return Simd::vectorize(simd, op);
     }
     Simd::vectorize(pulp::Scalar, op)
+}
+
+/// Compiles plain loops for the registers of this machine. `f` and what it calls must be inlined: mark the closure
+/// `#[inline(always)]`.
+#[inline(always)]
+pub(crate) fn widened<R>(f: impl FnMut() -> R) -> R {
+    best(Loops(f))
+}
+
+/// Loops without vector types. `FnMut`, because a call by `FnOnce` goes through a shim that is not inlined.
+struct Loops<F>(F);
+
+impl<R, F: FnMut() -> R> WithSimd for Loops<F> {
+    type Output = R;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, _: S) -> R {
+        (self.0)()
+    }
 }
 
 /// Whether this machine has registers that multiply and add in one step.

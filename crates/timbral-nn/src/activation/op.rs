@@ -5,19 +5,21 @@ use rayon::prelude::*;
 
 use super::{Activation, GRAIN};
 use crate::real::{Real, dispatch, element_type, slice, storage, tensor, with_slice};
-use crate::simd::best;
+use crate::simd::widened;
 
 pub(super) struct Elementwise(pub(super) Activation);
 
-/// `f` of each element.
-fn map<T: Real>(x: &[T], f: impl Fn(T) -> T + Sync) -> Vec<T> {
+/// `f` of each element. What `f` holds is copied into registers before the loop: behind a reference it might be what the
+/// loop writes to, and the loop would stay scalar.
+fn map<T: Real, F: Fn(T) -> T + Copy + Send + Sync>(x: &[T], f: F) -> Vec<T> {
     let mut out = vec![T::default(); x.len()];
     out.par_chunks_mut(GRAIN)
         .zip(x.par_chunks(GRAIN))
         .for_each(|(out, x)| {
-            best(
+            widened(
                 #[inline(always)]
                 || {
+                    let f = f;
                     for (y, &x) in out.iter_mut().zip(x) {
                         *y = f(x);
                     }
@@ -28,15 +30,16 @@ fn map<T: Real>(x: &[T], f: impl Fn(T) -> T + Sync) -> Vec<T> {
 }
 
 /// `grad` times `slope` of each element.
-fn chain<T: Real>(x: &[T], grad: &[T], slope: impl Fn(T) -> T + Sync) -> Vec<T> {
+fn chain<T: Real, F: Fn(T) -> T + Copy + Send + Sync>(x: &[T], grad: &[T], slope: F) -> Vec<T> {
     let mut dx = vec![T::default(); x.len()];
     dx.par_chunks_mut(GRAIN)
         .zip(x.par_chunks(GRAIN))
         .zip(grad.par_chunks(GRAIN))
         .for_each(|((dx, x), grad)| {
-            best(
+            widened(
                 #[inline(always)]
                 || {
+                    let slope = slope;
                     for ((dx, &x), &grad) in dx.iter_mut().zip(x).zip(grad) {
                         *dx = grad * slope(x);
                     }
@@ -79,14 +82,14 @@ fn forward<T: Real>(activation: Activation, x: &[T]) -> Vec<T> {
         Activation::Relu => map(
             x,
             #[inline(always)]
-            |x| if x <= zero { zero } else { x },
+            move |x| if x <= zero { zero } else { x },
         ),
         Activation::LeakyRelu(slope) => {
             let slope = T::of(slope);
             map(
                 x,
                 #[inline(always)]
-                |x| if x <= zero { slope * x } else { x },
+                move |x| if x <= zero { slope * x } else { x },
             )
         }
         Activation::Elu(factor) => {
@@ -94,38 +97,38 @@ fn forward<T: Real>(activation: Activation, x: &[T]) -> Vec<T> {
             map(
                 x,
                 #[inline(always)]
-                |x| if x <= zero { factor * x.exp_m1() } else { x },
+                move |x| if x <= zero { factor * x.exp_m1() } else { x },
             )
         }
         Activation::Gelu => map(
             x,
             #[inline(always)]
-            |x| x * phi(x),
+            move |x| x * phi(x),
         ),
         Activation::GeluTanh => map(
             x,
             #[inline(always)]
-            |x| T::of(0.5) * x * (one + bent(x).0.tanh()),
+            move |x| T::of(0.5) * x * (one + bent(x).0.tanh()),
         ),
         Activation::Silu => map(
             x,
             #[inline(always)]
-            |x| x * x.sigmoid(),
+            move |x| x * x.sigmoid(),
         ),
         Activation::Sigmoid => map(
             x,
             #[inline(always)]
-            |x| x.sigmoid(),
+            move |x| x.sigmoid(),
         ),
         Activation::Tanh => map(
             x,
             #[inline(always)]
-            |x| x.tanh(),
+            move |x| x.tanh(),
         ),
         Activation::Softplus => map(
             x,
             #[inline(always)]
-            |x| {
+            move |x| {
                 let size = if x < zero { -x } else { x };
                 (if x < zero { zero } else { x }) + (-size).exp().ln_1p()
             },
@@ -133,12 +136,12 @@ fn forward<T: Real>(activation: Activation, x: &[T]) -> Vec<T> {
         Activation::Mish => map(
             x,
             #[inline(always)]
-            |x| x * mish(x).0,
+            move |x| x * mish(x).0,
         ),
         Activation::HardSwish => map(
             x,
             #[inline(always)]
-            |x| {
+            move |x| {
                 let gate = x + T::of(3.0);
                 let gate = if gate < zero { zero } else { gate };
                 let six = T::of(6.0);
@@ -155,7 +158,7 @@ fn backward<T: Real>(activation: Activation, x: &[T], grad: &[T]) -> Vec<T> {
             x,
             grad,
             #[inline(always)]
-            |x| if x <= zero { zero } else { one },
+            move |x| if x <= zero { zero } else { one },
         ),
         Activation::LeakyRelu(slope) => {
             let slope = T::of(slope);
@@ -163,7 +166,7 @@ fn backward<T: Real>(activation: Activation, x: &[T], grad: &[T]) -> Vec<T> {
                 x,
                 grad,
                 #[inline(always)]
-                |x| if x <= zero { slope } else { one },
+                move |x| if x <= zero { slope } else { one },
             )
         }
         Activation::Elu(factor) => {
@@ -172,7 +175,7 @@ fn backward<T: Real>(activation: Activation, x: &[T], grad: &[T]) -> Vec<T> {
                 x,
                 grad,
                 #[inline(always)]
-                |x| if x <= zero { factor * x.exp() } else { one },
+                move |x| if x <= zero { factor * x.exp() } else { one },
             )
         }
         Activation::Gelu => {
@@ -181,14 +184,14 @@ fn backward<T: Real>(activation: Activation, x: &[T], grad: &[T]) -> Vec<T> {
                 x,
                 grad,
                 #[inline(always)]
-                |x| phi(x) + x * density * (-T::of(0.5) * x * x).exp(),
+                move |x| phi(x) + x * density * (-T::of(0.5) * x * x).exp(),
             )
         }
         Activation::GeluTanh => chain(
             x,
             grad,
             #[inline(always)]
-            |x| {
+            move |x| {
                 let (argument, slope) = bent(x);
                 let tanh = argument.tanh();
                 T::of(0.5) * (one + tanh + x * (one - tanh * tanh) * slope)
@@ -198,7 +201,7 @@ fn backward<T: Real>(activation: Activation, x: &[T], grad: &[T]) -> Vec<T> {
             x,
             grad,
             #[inline(always)]
-            |x| {
+            move |x| {
                 let sigmoid = x.sigmoid();
                 sigmoid * (one + x * (one - sigmoid))
             },
@@ -207,7 +210,7 @@ fn backward<T: Real>(activation: Activation, x: &[T], grad: &[T]) -> Vec<T> {
             x,
             grad,
             #[inline(always)]
-            |x| {
+            move |x| {
                 let sigmoid = x.sigmoid();
                 sigmoid * (one - sigmoid)
             },
@@ -216,7 +219,7 @@ fn backward<T: Real>(activation: Activation, x: &[T], grad: &[T]) -> Vec<T> {
             x,
             grad,
             #[inline(always)]
-            |x| {
+            move |x| {
                 let tanh = x.tanh();
                 one - tanh * tanh
             },
@@ -225,13 +228,13 @@ fn backward<T: Real>(activation: Activation, x: &[T], grad: &[T]) -> Vec<T> {
             x,
             grad,
             #[inline(always)]
-            |x| x.sigmoid(),
+            move |x| x.sigmoid(),
         ),
         Activation::Mish => chain(
             x,
             grad,
             #[inline(always)]
-            |x| {
+            move |x| {
                 let (tanh, sigmoid) = mish(x);
                 tanh + x * (one - tanh * tanh) * sigmoid
             },
@@ -240,7 +243,7 @@ fn backward<T: Real>(activation: Activation, x: &[T], grad: &[T]) -> Vec<T> {
             x,
             grad,
             #[inline(always)]
-            |x| {
+            move |x| {
                 let three = T::of(3.0);
                 let inner = (x + x + three) / T::of(6.0);
                 let low = if x <= -three { zero } else { inner };
@@ -263,7 +266,7 @@ impl CustomOp1 for Elementwise {
 
     fn bwd(&self, x: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         dispatch!(x.dtype(), "activation", T => {
-            let dx = with_slice::<T, _>(x, |x| with_slice(grad, |grad| Ok(backward(self.0, x, grad))))?;
+            let dx = with_slice::<T, _>(x, move |x| with_slice(grad, |grad| Ok(backward(self.0, x, grad))))?;
             Ok(Some(tensor(dx, x.shape())?))
         })
     }

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::GRAIN;
 use crate::error::shape_error;
 use crate::real::{Real, dispatch, element_type, slice, storage, tensor, with_slice};
-use crate::simd::best;
+use crate::simd::widened;
 
 /// The softmax along one axis: positive values that sum to one.
 ///
@@ -60,7 +60,7 @@ impl Softmax {
         let mut out = x.to_vec();
         let rows = (GRAIN / self.length).max(1) * self.length;
         out.par_chunks_mut(rows).for_each(|rows| {
-            best(
+            widened(
                 #[inline(always)]
                 || {
                     for row in rows.chunks_exact_mut(self.length) {

@@ -10,7 +10,7 @@ use crate::activation::softmax_row;
 use crate::error::shape_error;
 use crate::product::{Left, copy_padded, copy_transposed, padded, product};
 use crate::real::{Real, dispatch, element_type, slice, storage, tensor, with_slice};
-use crate::simd::best;
+use crate::simd::widened;
 
 /// Rows of scores that exist at once.
 const BLOCK: usize = 64;
@@ -126,7 +126,7 @@ impl Attention {
         let queries = Left::Rows(&x[start + rows.start * distance..], distance);
         product(queries, keys_across, columns, false, scores);
         let scale = self.scale::<T>();
-        best(
+        widened(
             #[inline(always)]
             || {
                 for (row, scores) in rows.clone().zip(scores.chunks_exact_mut(columns)) {
@@ -263,7 +263,7 @@ impl Attention {
             product(out_grads, values_across, columns, false, slopes);
             let row_grads = &grads[block.clone()];
             product(Left::Columns(scores, columns), row_grads, wide, true, value_grads);
-            best(
+            widened(
                 #[inline(always)]
                 || {
                     for (slopes, scores) in slopes.chunks_exact_mut(columns).zip(scores.chunks_exact(columns))

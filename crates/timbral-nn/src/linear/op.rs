@@ -5,7 +5,7 @@ use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Stora
 use crate::error::shape_error;
 use crate::gemm::Matrix;
 use crate::real::{Real, dispatch, element_type, slice, storage, tensor};
-use crate::simd::best;
+use crate::simd::widened;
 
 /// Rows (.., inputs), `rows` in all, times the transpose of a weight (outputs, inputs).
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +31,7 @@ impl Product {
         let w = Matrix::new(w, lw.start_offset(), self.outputs, self.inputs);
         let mut out: Vec<T> = x.product(&w.transposed())?;
         if let Some(bias) = bias {
-            best(
+            widened(
                 #[inline(always)]
                 || {
                     for row in out.chunks_exact_mut(self.outputs) {
@@ -92,7 +92,7 @@ impl Product {
         let mut sums = vec![T::default(); self.outputs];
         for block in grads.chunks(BLOCK * self.outputs) {
             sums.fill(T::default());
-            best(
+            widened(
                 #[inline(always)]
                 || {
                     for row in block.chunks_exact(self.outputs) {

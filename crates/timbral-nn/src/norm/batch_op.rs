@@ -4,7 +4,7 @@ use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use crate::real::{Real, dispatch, element_type, slice, storage, tensor, with_slice};
-use crate::simd::best;
+use crate::simd::widened;
 
 /// Partial sums kept side by side, so that the compiler may use vector registers.
 const LANES: usize = 16;
@@ -35,7 +35,7 @@ fn statistics<T: Real>(values: &[T], channels: usize, plane: usize) -> Statistic
             image
                 .chunks_exact(plane)
                 .map(|values| {
-                    best(
+                    widened(
                         #[inline(always)]
                         || moments(values),
                     )
@@ -200,11 +200,11 @@ impl BatchNormOp {
                 let planes = image.chunks_exact(plane).zip(out.chunks_exact_mut(out_plane));
                 for ((image, out), channel) in planes.zip(&channels) {
                     match self.pool {
-                        Some(pool) => best(
+                        Some(pool) => widened(
                             #[inline(always)]
                             || pool_plane(image, self.dims[3], pool, *channel, out),
                         ),
-                        None => best(
+                        None => widened(
                             #[inline(always)]
                             || scale_plane(image, *channel, self.relu, out),
                         ),
@@ -234,11 +234,11 @@ impl BatchNormOp {
                 planes
                     .zip(&channels)
                     .map(|((image, grad), channel)| match self.pool {
-                        Some(pool) => best(
+                        Some(pool) => widened(
                             #[inline(always)]
                             || pooled_sums(image, self.dims[3], pool, *channel, grad),
                         ),
-                        None => best(
+                        None => widened(
                             #[inline(always)]
                             || plane_sums(image, *channel, self.relu, grad),
                         ),
@@ -288,11 +288,11 @@ impl BatchNormOp {
                     .zip(grad.chunks_exact(out_plane));
                 for (((dx, image), grad), (channel, &line)) in planes.zip(channels.iter().zip(&lines)) {
                     match self.pool {
-                        Some(pool) => best(
+                        Some(pool) => widened(
                             #[inline(always)]
                             || pooled_gradient(image, self.dims[3], pool, *channel, grad, line, dx),
                         ),
-                        None => best(
+                        None => widened(
                             #[inline(always)]
                             || plane_gradient(image, *channel, self.relu, grad, line, dx),
                         ),

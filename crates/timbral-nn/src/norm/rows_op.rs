@@ -4,7 +4,7 @@ use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tenso
 use rayon::prelude::*;
 
 use crate::real::{Real, dispatch, element_type, slice, storage, tensor, with_slice};
-use crate::simd::best;
+use crate::simd::widened;
 
 /// Partial sums kept side by side, so that the compiler may use vector registers.
 const LANES: usize = 16;
@@ -131,9 +131,9 @@ impl RowNorm {
             .enumerate()
             .for_each(|(row, (out, x))| {
                 let shifts = shifts.map(|shifts| self.of_row(shifts, row));
-                best(
+                widened(
                     #[inline(always)]
-                    || self.forward_row(x, self.of_row(weights, row), shifts, out),
+                    || self.forward_row(x, self.of_row(weights, row), shifts, &mut *out),
                 );
             });
         out
@@ -236,10 +236,11 @@ impl RowNorm {
                 for (row, ((dx, x), grad)) in lines.enumerate() {
                     let start = (task * per_task + row) * self.segments % weights.len();
                     let own = start..start + self.segments;
-                    let sums = (&mut dw[own.clone()], &mut db[own.clone()]);
-                    best(
+                    let (weights, dw, db) =
+                        (&weights[own.clone()], &mut dw[own.clone()], &mut db[own.clone()]);
+                    widened(
                         #[inline(always)]
-                        || self.backward_row((x, grad), &weights[own], &mut scaled, dx, sums),
+                        || self.backward_row((x, grad), weights, &mut scaled, &mut *dx, (&mut *dw, &mut *db)),
                     );
                 }
                 (dw, db)

@@ -14,7 +14,7 @@ use super::cell::{gru_gradients, gru_step, lstm_gradients, lstm_step};
 use crate::error::shape_error;
 use crate::product::{Left, copy_padded, copy_transposed, padded, product};
 use crate::real::{Real, dispatch, element_type, slice, storage, tensor, with_slice};
-use crate::simd::best;
+use crate::simd::widened;
 
 /// Examples of one task: rows of the products that are done at once.
 const EXAMPLES: usize = 8;
@@ -148,7 +148,7 @@ impl Recurrence {
         for step in 0..self.length {
             let time = self.time(task.direction, step);
             product(Left::Rows(&hidden, size), weight, columns, false, &mut recurrent);
-            best(
+            widened(
                 #[inline(always)]
                 || {
                     for (row, example) in task.examples.clone().enumerate() {
@@ -245,7 +245,7 @@ impl Recurrence {
             let block = step * count..(step + 1) * count;
             let hidden_grads = &mut hidden_grads[block.start * gates..block.end * gates];
             let before = &mut before[block.start * columns..block.end * columns];
-            best(
+            widened(
                 #[inline(always)]
                 || {
                     for (row, example) in task.examples.clone().enumerate() {
