@@ -78,7 +78,7 @@ impl Math for f32 {
         // A Chebyshev fit with a relative error below 1.2e-7 everywhere (Press et al., Numerical Recipes, 6.2).
         let size = self.abs();
         let t = 1.0 / (1.0 + 0.5 * size);
-        let low = -1.135_203_9 + t * (1.488_515_8 + t * (-0.822_152_23 + t * 0.170_872_77));
+        let low = -1.135_204 + t * (1.488_515_8 + t * (-0.822_152_23 + t * 0.170_872_77));
         let middle = 0.096_784_18 + t * (-0.186_288_06 + t * (0.278_868_07 + t * low));
         let sum = -1.265_512_2 + t * (1.000_023_7 + t * (0.374_091_96 + t * middle));
         let y = t * Math::exp(sum - size * size);

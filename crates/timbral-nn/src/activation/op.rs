@@ -19,9 +19,9 @@ fn map<T: Real, F: Fn(T) -> T + Copy + Send + Sync>(x: &[T], f: F) -> Vec<T> {
             widened(
                 #[inline(always)]
                 || {
-                    let f = f;
+                    let own = f;
                     for (y, &x) in out.iter_mut().zip(x) {
-                        *y = f(x);
+                        *y = own(x);
                     }
                 },
             );
@@ -39,9 +39,9 @@ fn chain<T: Real, F: Fn(T) -> T + Copy + Send + Sync>(x: &[T], grad: &[T], slope
             widened(
                 #[inline(always)]
                 || {
-                    let slope = slope;
+                    let own = slope;
                     for ((dx, &x), &grad) in dx.iter_mut().zip(x).zip(grad) {
-                        *dx = grad * slope(x);
+                        *dx = grad * own(x);
                     }
                 },
             );

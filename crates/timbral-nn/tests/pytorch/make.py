@@ -217,7 +217,7 @@ def trained(name, optimizer, average=None, before=lambda p: None, parts=1):
     cases.update({f"run/start/{key}": value.detach().clone() for key, value in weights.items()})
     optimizer = optimizer(weights)
     holder = nn.ParameterDict(weights)
-    averaged = average and torch.optim.swa_utils.AveragedModel(holder, **average)
+    averaged = None if average is None else torch.optim.swa_utils.AveragedModel(holder, **average)
     paths = {key: [] for key in weights}
     for _ in range(20):
         optimizer.zero_grad()
