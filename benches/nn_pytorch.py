@@ -7,7 +7,8 @@ Builds `benches/nn.rs`, starts one process of it and one of PyTorch with the sam
 step (or inference) each in turns, A B A B, so that whatever else the machine does meets both. Prints medians of the time
 on the wall and of the processors as a Markdown table, and the growth of the largest resident size over five steps in a
 fresh process each. `serve` as the only argument is the PyTorch process itself. With `--passive` waiting threads of PyTorch
-sleep: on a machine that does other work as well they else spin away whole steps, which flatters us.
+sleep: on a machine that does other work as well they else spin away whole steps, which flatters us. `--kinds "" --no-candle`
+measures memory only; `--program` takes a `benches/nn.rs` that is built already.
 """
 
 import argparse
@@ -166,7 +167,7 @@ def main():
     print("|---|---|---|---|")
     processes = {name: Process(command, options) for name, command in commands.items()}
     for name in names:
-        for kind in options.kinds.split(","):
+        for kind in filter(None, options.kinds.split(",")):
             times = {implementation: [] for implementation in processes}
             for turn in range(options.rounds + 2):
                 for implementation, process in processes.items():

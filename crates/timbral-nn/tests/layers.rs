@@ -154,6 +154,28 @@ fn gradients_over_many_tasks_and_blocks() {
 }
 
 #[test]
+fn a_second_backward_pass_gives_the_same_gradients() {
+    let (map, vb) = builder(1, DType::F64);
+    let config = RecurrentConfig {
+        input_size: 2,
+        hidden_size: 3,
+        bidirectional: true,
+    };
+    let layer = lstm(config, &vb).unwrap();
+    let loss = layer
+        .forward(&random(&[2, 4, 2], 1))
+        .unwrap()
+        .sqr()
+        .unwrap()
+        .sum_all()
+        .unwrap();
+    let (first, second) = (loss.backward().unwrap(), loss.backward().unwrap());
+    for (_, var) in named_variables(&map) {
+        assert_close(first.get(&var).unwrap(), second.get(&var).unwrap(), 0.0);
+    }
+}
+
+#[test]
 fn gradients_of_activations() {
     for batch in [1, 3] {
         let x = (random(&[batch, 4, 5], 6) * 4.0).unwrap();

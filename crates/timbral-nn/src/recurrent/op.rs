@@ -30,7 +30,7 @@ pub(super) struct Recurrence {
     pub(super) size: usize,
     /// Whether somebody needs gradients.
     pub(super) keep: bool,
-    /// What the forward pass of each task leaves for the backward pass.
+    /// What the forward pass of each task leaves for the backward pass, which takes it: a second one computes it again.
     pub(super) kept: Mutex<Vec<CpuStorage>>,
 }
 
@@ -51,6 +51,10 @@ struct Gradients<T> {
 }
 
 impl Recurrence {
+    fn take(&self) -> Vec<CpuStorage> {
+        std::mem::take(&mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn gates(&self) -> usize {
         self.cell.gates() * self.size
     }
@@ -178,7 +182,7 @@ impl Recurrence {
 
     fn backward<T: Real>(
         &self,
-        kept: &[CpuStorage],
+        kept: Vec<CpuStorage>,
         weight: &[T],
         states: &[T],
         grad: &[T],
@@ -204,14 +208,14 @@ impl Recurrence {
             .par_iter()
             .zip(kept)
             .map(|(task, kept)| {
-                let kept = T::cpu_storage_as_slice(kept)?;
+                let kept = T::cpu_storage_as_slice(&kept)?;
                 Ok(self.pass_back(task, kept, &weights[task.direction], states, grad))
             })
             .collect::<Result<_>>()?;
         let mut inputs = vec![T::default(); self.batch * self.length * self.directions * gates];
         let mut weight = vec![T::default(); self.directions * gates * size];
         let mut bias = vec![T::default(); self.directions * gates];
-        for (task, gradients) in tasks.iter().zip(&gradients) {
+        for (task, gradients) in tasks.iter().zip(gradients) {
             self.spread(task, &gradients.inputs, gates, &mut inputs);
             let sums = weight[task.direction * gates * size..].chunks_exact_mut(size);
             for (sums, parts) in sums.zip(gradients.weight.chunks_exact(padded(size))) {
@@ -345,10 +349,16 @@ impl CustomOp3 for Recurrence {
         states: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         dispatch!(x.dtype(), "recurrent layer", T => {
+            let mut kept = self.take();
+            if kept.is_empty() {
+                with_slice::<T, _>(x, |x| with_slice(w, |w| {
+                    with_slice(b, |b| self.forward(x, w, b))
+                }))?;
+                kept = self.take();
+            }
             let [dx, dw, db] = with_slice::<T, _>(w, |w| with_slice(states, |states| {
-                with_slice(grad, |grad| self.backward(&kept, w, states, grad))
+                with_slice(grad, |grad| self.backward(kept, w, states, grad))
             }))?;
             Ok((
                 Some(tensor(dx, x.shape())?),
