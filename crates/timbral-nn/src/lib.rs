@@ -11,19 +11,22 @@ mod gradcheck;
 mod init;
 mod linear;
 mod loss;
+mod math;
 mod norm;
 mod optim;
 mod parameters;
 mod pool;
+mod product;
 mod random;
 mod real;
 mod recurrent;
+mod residual;
 mod simd;
 
-pub use crate::activation::{log_softmax, relu, softmax};
+pub use crate::activation::{Activation, log_softmax, relu, softmax};
 pub use crate::attention::{
-    AttentionPooling, MultiHeadAttention, attention_pooling, causal_mask, multi_head_attention,
-    sinusoidal_positions,
+    AttentionPooling, LearnedPositions, MultiHeadAttention, attention_pooling, causal_mask,
+    learned_positions, multi_head_attention, padding_mask, sinusoidal_positions,
 };
 pub use crate::blocks::{
     Embedding, PatchEmbedding, SpatialDropout, SqueezeExcitation, StochasticDepth, embedding,
@@ -44,10 +47,14 @@ pub use crate::norm::{
 };
 pub use crate::optim::{
     AdamW, AdamWConfig, ExponentialMovingAverage, Lion, LionConfig, Plateau, Schedule, Sgd, SgdConfig,
-    add_gradients, clip_gradient_norm, gradient_norm, scale_gradients,
+    add_gradients, clip_gradient_norm, clip_gradient_value, gradient_norm, scale_gradients,
 };
 pub use crate::parameters::{
     Parameter, assert_all_have_gradients, load_weights, named_variables, parameters,
 };
-pub use crate::pool::{Pool2dConfig, adaptive_avg_pool2d, avg_pool2d, max_over, max_pool2d, mean_over};
+pub use crate::pool::{
+    Pool1dConfig, Pool2dConfig, adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_max_pool1d,
+    adaptive_max_pool2d, avg_pool1d, avg_pool2d, max_over, max_pool1d, max_pool2d, mean_over,
+};
 pub use crate::recurrent::{Gru, Lstm, RecurrentConfig, gru, lstm};
+pub use crate::residual::{ResidualBlock, ResidualBlockConfig, residual_block};

@@ -6,10 +6,8 @@ use crate::error::shape_error;
 
 /// `f32` or `f64`: what the CPU operations of this crate compute in.
 pub(crate) trait Real:
-    WithDType + crate::simd::Lanes + std::ops::Neg<Output = Self> + std::iter::Sum + Default
+    WithDType + crate::math::Math + crate::simd::Lanes + std::ops::Neg<Output = Self> + std::iter::Sum + Default
 {
-    fn exp(self) -> Self;
-    fn ln(self) -> Self;
     fn of(value: f64) -> Self;
     fn lowest() -> Self;
     fn not_a_number(self) -> bool;
@@ -18,14 +16,6 @@ pub(crate) trait Real:
 macro_rules! real {
     ($t:ty) => {
         impl Real for $t {
-            #[inline]
-            fn exp(self) -> Self {
-                <$t>::exp(self)
-            }
-            #[inline]
-            fn ln(self) -> Self {
-                <$t>::ln(self)
-            }
             #[inline]
             #[allow(
                 clippy::cast_possible_truncation,

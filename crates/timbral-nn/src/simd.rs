@@ -74,32 +74,59 @@ lanes!(
     as_mut_simd_f64s
 );
 
-/// Runs `op` with the widest registers of this machine that multiply and add in one step; `None` if it has none.
+/// Runs `op` with the widest registers of this machine that multiply and add in one step, or element by element on a
+/// machine without such.
 #[inline]
-pub(crate) fn fused<Op: WithSimd>(op: Op) -> Option<Op::Output> {
+pub(crate) fn best<Op: WithSimd>(op: Op) -> Op::Output {
     #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-    if let Some(simd) = pulp::x86::V3::try_new() {
-        return Some(Simd::vectorize(simd, op));
+    {
+        if let Some(simd) = pulp::x86::V4::try_new() {
+            return Simd::vectorize(simd, op);
+        }
+        if let Some(simd) = pulp::x86::V3::try_new() {
+            return Simd::vectorize(simd, op);
+        }
     }
     #[cfg(target_arch = "aarch64")]
     if let Some(simd) = pulp::aarch64::Neon::try_new() {
-        return Some(Simd::vectorize(simd, op));
+        return Simd::vectorize(simd, op);
     }
-    drop(op);
-    None
+    Simd::vectorize(pulp::Scalar, op)
 }
 
-/// Whether [`fused`] runs its argument.
+/// Compiles plain loops for the registers of this machine. `f` and what it calls must be inlined: mark the closure
+/// `#[inline(always)]`.
+#[inline(always)]
+pub(crate) fn widened<R>(f: impl FnMut() -> R) -> R {
+    best(Loops(f))
+}
+
+/// Loops without vector types. `FnMut`, because a call by `FnOnce` goes through a shim that is not inlined.
+struct Loops<F>(F);
+
+impl<R, F: FnMut() -> R> WithSimd for Loops<F> {
+    type Output = R;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, _: S) -> R {
+        (self.0)()
+    }
+}
+
+/// Whether this machine has registers that multiply and add in one step.
 pub(crate) fn has_fused() -> bool {
-    fused(|| ()).is_some()
+    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    return pulp::x86::V3::try_new().is_some();
+    #[cfg(target_arch = "aarch64")]
+    return pulp::aarch64::Neon::try_new().is_some();
+    #[cfg(not(any(target_arch = "x86", target_arch = "x86_64", target_arch = "aarch64")))]
+    false
 }
 
-/// Compiles plain loops for the registers of this machine: `f` and what it calls must be inlined.
-#[inline]
-pub(crate) fn widened<R>(f: impl FnOnce() -> R) -> R {
+/// Whether there are 32 registers, not 16: larger tiles of sums stay in them.
+pub(crate) fn many_registers() -> bool {
     #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-    if let Some(simd) = pulp::x86::V3::try_new() {
-        return Simd::vectorize(simd, f);
-    }
-    f()
+    return pulp::x86::V4::try_new().is_some();
+    #[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
+    cfg!(target_arch = "aarch64")
 }

@@ -1,24 +1,21 @@
-//! The numbers of PyTorch 2.15, stored by `tests/pytorch/make.py`: outputs, all gradients, optimizer runs, schedules.
+//! The numbers of PyTorch 2.15, stored by `tests/pytorch/make.py`: outputs and all gradients of layers and losses.
 
 #![allow(clippy::unwrap_used, reason = "a test says that this must hold")]
 
 mod common;
 
-use std::collections::HashMap;
-
 use candle_core::{DType, Device, Module, ModuleT, Result, Tensor, Var};
 use candle_nn::{VarBuilder, VarMap};
-use common::{assert_close, values};
+use common::{assert_close, cases, values};
 use timbral_nn::{
-    AdamW, AdamWConfig, BatchNormConfig, Conv1dConfig, Conv2dConfig, CrossEntropyConfig, Padding, Parameter,
-    Plateau, Pool2dConfig, RecurrentConfig, Schedule, SeededInit, Sgd, SgdConfig, Target, avg_pool2d,
-    batch_norm_2d, binary_cross_entropy, causal_mask, conv1d, conv2d, cross_entropy, distillation_loss,
-    group_norm, gru, layer_norm, lstm, max_pool2d, multi_head_attention, named_variables, rms_norm,
+    Activation, BatchNormConfig, Conv1dConfig, Conv2dConfig, CrossEntropyConfig, LinearConfig, Padding,
+    Pool1dConfig, Pool2dConfig, RecurrentConfig, ResidualBlockConfig, SeededInit, Target, TrainingClock,
+    adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_max_pool1d, adaptive_max_pool2d, attention_pooling,
+    avg_pool1d, avg_pool2d, batch_norm_1d, batch_norm_2d, binary_cross_entropy, causal_mask, conv1d, conv2d,
+    cross_entropy, distillation_loss, focal_loss, group_norm, gru, layer_norm, linear, lstm, max_pool1d,
+    max_pool2d, multi_head_attention, named_variables, padding_mask, patch_embedding, residual_block,
+    rms_norm, squeeze_excitation,
 };
-
-fn cases() -> HashMap<String, Tensor> {
-    candle_core::safetensors::load_buffer(include_bytes!("pytorch/cases.safetensors"), &Device::Cpu).unwrap()
-}
 
 /// Loads the weights of a case by their names, runs `build` on its input and compares the output and all gradients.
 fn check<F: Fn(&Tensor) -> Result<Tensor>>(name: &str, build: impl FnOnce(VarBuilder<'static>) -> F) {
@@ -54,9 +51,16 @@ fn check<F: Fn(&Tensor) -> Result<Tensor>>(name: &str, build: impl FnOnce(VarBui
     let grads = (out * weights).unwrap().sum_all().unwrap().backward().unwrap();
     assert_close(grads.get(&x).unwrap(), &cases[&format!("{name}/grad/x")], 1e-9);
     for (weight, var) in named_variables(&map) {
-        if let Some(expected) = cases.get(&format!("{name}/dw/{weight}")) {
-            assert_close(grads.get(&var).unwrap(), expected, 1e-9);
+        let Some(expected) = cases.get(&format!("{name}/dw/{weight}")) else {
+            continue;
+        };
+        let gradient = grads.get(&var).unwrap();
+        if values(expected).iter().all(|value| value.abs() < 1e-14) {
+            // The exact gradient is zero, as that of a shift before a softmax: only rounding is left to compare.
+            assert!(values(gradient).iter().all(|value| value.abs() < 1e-14));
+            continue;
         }
+        assert_close(gradient, expected, 1e-9);
     }
 }
 
@@ -86,6 +90,56 @@ fn convolutions() {
         let layer = conv2d(config, vb).unwrap();
         move |x: &Tensor| layer.forward(x)
     });
+    check("conv2d_same", |vb| {
+        let config = Conv2dConfig {
+            in_channels: 2,
+            out_channels: 3,
+            padding: Padding::Same,
+            dilation: (1, 2),
+            ..Conv2dConfig::default()
+        };
+        let layer = conv2d(config, vb).unwrap();
+        move |x: &Tensor| layer.forward(x)
+    });
+    check("conv2d_depthwise", |vb| {
+        let config = Conv2dConfig {
+            in_channels: 4,
+            out_channels: 8,
+            padding: Padding::Symmetric(1, 1),
+            groups: 4,
+            ..Conv2dConfig::default()
+        };
+        let layer = conv2d(config, vb).unwrap();
+        move |x: &Tensor| layer.forward(x)
+    });
+    check("conv2d_uneven", |vb| {
+        let padding = Padding::Explicit {
+            top: 0,
+            bottom: 1,
+            left: 2,
+            right: 0,
+        };
+        let config = Conv2dConfig {
+            in_channels: 2,
+            out_channels: 3,
+            padding,
+            ..Conv2dConfig::default()
+        };
+        let layer = conv2d(config, vb).unwrap();
+        move |x: &Tensor| layer.forward(x)
+    });
+    check("conv1d_groups", |vb| {
+        let config = Conv1dConfig {
+            in_channels: 4,
+            out_channels: 6,
+            padding: Some((2, 2)),
+            dilation: 2,
+            groups: 2,
+            ..Conv1dConfig::default()
+        };
+        let layer = conv1d(config, vb).unwrap();
+        move |x: &Tensor| layer.forward(x)
+    });
     check("conv1d", |vb| {
         let config = Conv1dConfig {
             in_channels: 3,
@@ -112,6 +166,20 @@ fn normalisations() {
         )
         .unwrap();
         move |x: &Tensor| layer.forward_t(x, true)
+    });
+    for (name, channels) in [("batch_norm_1d", 3), ("batch_norm_flat", 4)] {
+        check(name, |vb| {
+            let config = BatchNormConfig {
+                channels,
+                ..BatchNormConfig::default()
+            };
+            let layer = batch_norm_1d(config, vb).unwrap();
+            move |x: &Tensor| layer.forward_t(x, true)
+        });
+    }
+    check("group_norm_image", |vb| {
+        let layer = group_norm(3, 6, 1e-5, vb).unwrap();
+        move |x: &Tensor| layer.forward(x)
     });
     check("layer_norm", |vb| {
         let layer = layer_norm(6, 1e-5, vb).unwrap();
@@ -145,6 +213,93 @@ fn recurrent_layers() {
 }
 
 #[test]
+fn recurrent_layers_of_one_direction() {
+    let config = RecurrentConfig {
+        input_size: 5,
+        hidden_size: 19,
+        bidirectional: false,
+    };
+    check("gru_single", |vb| {
+        let layer = gru(config, &vb).unwrap();
+        move |x: &Tensor| layer.forward(x)
+    });
+    check("lstm_single", |vb| {
+        let layer = lstm(config, &vb).unwrap();
+        move |x: &Tensor| layer.forward(x)
+    });
+}
+
+#[test]
+fn attention_without_and_with_padding() {
+    check("attention_plain", |vb| {
+        let layer = multi_head_attention(12, 3, &vb).unwrap();
+        move |x: &Tensor| layer.forward(x)
+    });
+    check("attention_padding", |vb| {
+        let layer = multi_head_attention(12, 3, &vb).unwrap();
+        move |x: &Tensor| layer.attend(x, Some(&padding_mask(&[9, 5, 8], 9, x)?))
+    });
+    check("attention_pooling", |vb| {
+        let layer = attention_pooling(4, &vb).unwrap();
+        move |x: &Tensor| layer.forward(x)
+    });
+}
+
+#[test]
+fn activations() {
+    for (name, activation) in [
+        ("relu", Activation::Relu),
+        ("leaky_relu", Activation::LeakyRelu(0.2)),
+        ("elu", Activation::Elu(0.7)),
+        ("gelu", Activation::Gelu),
+        ("gelu_tanh", Activation::GeluTanh),
+        ("silu", Activation::Silu),
+        ("sigmoid", Activation::Sigmoid),
+        ("tanh", Activation::Tanh),
+        ("softplus", Activation::Softplus),
+        ("mish", Activation::Mish),
+        ("hard_swish", Activation::HardSwish),
+    ] {
+        check(&format!("activation_{name}"), |_| {
+            move |x: &Tensor| activation.forward(&(x * 3.0)?)
+        });
+    }
+}
+
+#[test]
+fn blocks() {
+    check("linear", |vb| {
+        let config = LinearConfig {
+            in_features: 5,
+            out_features: 3,
+            bias: true,
+        };
+        let layer = linear(config, vb).unwrap();
+        move |x: &Tensor| layer.forward(x)
+    });
+    check("excitation", |vb| {
+        let layer = squeeze_excitation(6, 2, &vb).unwrap();
+        move |x: &Tensor| layer.forward(x)
+    });
+    check("patches", |vb| {
+        let layer = patch_embedding(2, 5, (2, 3), &vb).unwrap();
+        move |x: &Tensor| layer.forward(x)
+    });
+    for (name, in_channels, out_channels, stride) in [("residual", 2, 4, 2), ("residual_plain", 3, 3, 1)] {
+        check(name, |vb| {
+            let config = ResidualBlockConfig {
+                in_channels,
+                out_channels,
+                stride,
+                ..ResidualBlockConfig::default()
+            };
+            let layer = residual_block(config, &TrainingClock::new(0), &vb).unwrap();
+            move |x: &Tensor| layer.forward_t(x, true)
+        });
+    }
+}
+
+#[test]
 fn attention_with_a_causal_mask() {
     check("attention", |vb| {
         let layer = multi_head_attention(6, 2, &vb).unwrap();
@@ -161,6 +316,23 @@ fn pooling() {
     };
     check("max_pool", |_| move |x: &Tensor| max_pool2d(x, config));
     check("avg_pool", |_| move |x: &Tensor| avg_pool2d(x, config));
+    check("max_pool_rest", |_| {
+        |x: &Tensor| max_pool2d(x, Pool2dConfig::tiled((2, 3)))
+    });
+    check("avg_pool_rest", |_| {
+        |x: &Tensor| avg_pool2d(x, Pool2dConfig::tiled((3, 2)))
+    });
+    let line = Pool1dConfig {
+        kernel: 3,
+        stride: 2,
+        padding: 1,
+    };
+    check("max_pool_1d", |_| move |x: &Tensor| max_pool1d(x, line));
+    check("avg_pool_1d", |_| move |x: &Tensor| avg_pool1d(x, line));
+    check("adaptive_avg", |_| |x: &Tensor| adaptive_avg_pool2d(x, (3, 4)));
+    check("adaptive_max", |_| |x: &Tensor| adaptive_max_pool2d(x, (3, 4)));
+    check("adaptive_avg_1d", |_| |x: &Tensor| adaptive_avg_pool1d(x, 4));
+    check("adaptive_max_1d", |_| |x: &Tensor| adaptive_max_pool1d(x, 4));
 }
 
 #[test]
@@ -183,126 +355,7 @@ fn losses() {
     check("loss_distillation", |_| {
         |x: &Tensor| distillation_loss(x, &cases["loss/teacher"], 3.0)?.reshape(1)
     });
-}
-
-type Make = Box<dyn Fn(Vec<Parameter>) -> Any>;
-
-enum Any {
-    Sgd(Sgd),
-    AdamW(AdamW),
-}
-
-#[test]
-fn optimizers_over_twenty_steps() {
-    let cases = cases();
-    let sgd = |config| move |list| Any::Sgd(Sgd::new(list, config).unwrap());
-    let adam = |decoupled| {
-        move |list| {
-            let config = AdamWConfig {
-                weight_decay: 0.1,
-                decoupled,
-                ..AdamWConfig::default()
-            };
-            Any::AdamW(AdamW::new(list, config).unwrap())
-        }
-    };
-    let runs: [(&str, Make); 4] = [
-        (
-            "sgd",
-            Box::new(sgd(SgdConfig {
-                momentum: 0.9,
-                nesterov: false,
-                weight_decay: 0.1,
-            })),
-        ),
-        (
-            "nesterov",
-            Box::new(sgd(SgdConfig {
-                momentum: 0.9,
-                nesterov: true,
-                weight_decay: 0.0,
-            })),
-        ),
-        ("adam", Box::new(adam(false))),
-        ("adamw", Box::new(adam(true))),
-    ];
-    for (name, make) in runs {
-        let var = Var::from_tensor(&cases["optim/start"]).unwrap();
-        let parameter = Parameter {
-            name: "x".into(),
-            var: var.clone(),
-            decay: true,
-            learning_rate_scale: 1.0,
-        };
-        let mut optimizer = make(vec![parameter]);
-        for step in 0..20 {
-            let loss = cases["optim/data"]
-                .matmul(var.as_tensor())
-                .unwrap()
-                .tanh()
-                .unwrap()
-                .sqr()
-                .unwrap();
-            let grads = loss.sum_all().unwrap().backward().unwrap();
-            match &mut optimizer {
-                Any::Sgd(optimizer) => optimizer.step(&grads, 0.05).unwrap(),
-                Any::AdamW(optimizer) => optimizer.step(&grads, 0.05).unwrap(),
-            }
-            assert_close(
-                var.as_tensor(),
-                &cases[&format!("optim/{name}")].get(step).unwrap(),
-                1e-10,
-            );
-        }
-    }
-}
-
-#[test]
-fn schedules() {
-    let cases = cases();
-    for (name, schedule) in [
-        (
-            "one_cycle",
-            Schedule::OneCycle {
-                peak: 0.1,
-                total_steps: 20,
-                rise: 0.3,
-                first_divisor: 25.0,
-                last_divisor: 1e4,
-            },
-        ),
-        (
-            "restarts",
-            Schedule::CosineRestarts {
-                peak: 1.0,
-                last: 0.01,
-                period: 3,
-                growth: 2,
-            },
-        ),
-        (
-            "step",
-            Schedule::Step {
-                first: 1.0,
-                factor: 0.5,
-                every: 4,
-            },
-        ),
-    ] {
-        schedule.check().unwrap();
-        for (step, expected) in (0..20).zip(values(&cases[&format!("schedule/{name}")])) {
-            let rate = schedule.learning_rate(step);
-            assert!(
-                (rate - expected).abs() < 1e-12,
-                "{name} at {step}: {rate} against {expected}"
-            );
-        }
-    }
-    let mut plateau = Plateau::new(1.0, 0.5, 2, 0.2).unwrap();
-    for (measure, expected) in values(&cases["schedule/measures"])
-        .into_iter()
-        .zip(values(&cases["schedule/plateau"]))
-    {
-        assert!((plateau.update(measure) - expected).abs() < 1e-12);
-    }
+    check("loss_focal", |_| {
+        |x: &Tensor| focal_loss(x, &[2, 0, 1, 3], 2.0)?.reshape(1)
+    });
 }

@@ -9,12 +9,14 @@ use std::collections::BTreeMap;
 use candle_core::{DType, Device, Module, ModuleT, Result, Tensor, Var};
 use candle_nn::VarMap;
 use common::{assert_close, builder, random, values};
+use rayon::prelude::*;
 use timbral_nn::{
-    AdamW, AdamWConfig, BatchNorm, BatchNormConfig, Conv2d, Conv2dConfig, CrossEntropyConfig, Dropout, Error,
-    ExponentialMovingAverage, GradcheckConfig, Linear, LinearConfig, Padding, Parameter, Schedule, Target,
-    TrainingClock, add_gradients, assert_all_have_gradients, batch_norm_2d, clip_gradient_norm, conv2d,
-    cross_entropy, dropout, gradcheck, gradient_norm, linear, load_weights, max_over, mean_over,
-    named_variables, parameters, scale_gradients,
+    Activation, AdamW, AdamWConfig, BatchNorm, BatchNormConfig, Conv2d, Conv2dConfig, CrossEntropyConfig,
+    Dropout, Error, ExponentialMovingAverage, GradcheckConfig, Linear, LinearConfig, Padding, Parameter,
+    RecurrentConfig, Schedule, Target, TrainingClock, add_gradients, assert_all_have_gradients,
+    batch_norm_2d, clip_gradient_norm, clip_gradient_value, conv2d, cross_entropy, dropout, gradcheck,
+    gradient_norm, group_norm, gru, layer_norm, linear, load_weights, max_over, mean_over,
+    multi_head_attention, named_variables, parameters, scale_gradients,
 };
 
 struct Network {
@@ -114,6 +116,62 @@ fn the_number_of_threads_does_not_change_a_byte() {
     assert!(one == with(2));
     assert!(one == with(3));
     assert!(one != run(6));
+}
+
+/// Three steps of a network over sequences; the bytes of all variables after them.
+fn run_sequences() -> Vec<u8> {
+    let (map, vb) = builder(5, DType::F32);
+    let config = RecurrentConfig {
+        input_size: 6,
+        hidden_size: 8,
+        bidirectional: true,
+    };
+    let (gru, attention, norm, groups) = (
+        gru(config, &vb.pp("gru")).unwrap(),
+        multi_head_attention(16, 2, &vb.pp("attention")).unwrap(),
+        layer_norm(16, 1e-5, vb.pp("norm")).unwrap(),
+        group_norm(4, 16, 1e-5, vb.pp("groups")).unwrap(),
+    );
+    let config = LinearConfig {
+        in_features: 16,
+        out_features: 3,
+        bias: true,
+    };
+    let head = linear(config, vb.pp("head")).unwrap();
+    let x = random(&[37, 70, 6], 3).to_dtype(DType::F32).unwrap();
+    let classes: Vec<u32> = (0..37).map(|row| row % 3).collect();
+    let mut optimizer = AdamW::new(parameters(&map), AdamWConfig::default()).unwrap();
+    for _ in 0..3 {
+        let states = gru.forward(&x).unwrap();
+        let y = (&states + attention.forward(&norm.forward(&states).unwrap()).unwrap()).unwrap();
+        let y = groups.forward(&y.transpose(1, 2).unwrap()).unwrap();
+        let scores = head
+            .forward(&Activation::Gelu.forward(&mean_over(&y, 2).unwrap()).unwrap())
+            .unwrap();
+        let loss = cross_entropy(&scores, Target::Classes(&classes), &CrossEntropyConfig::default()).unwrap();
+        optimizer.step(&loss.backward().unwrap(), 0.01).unwrap();
+    }
+    let values = named_variables(&map)
+        .into_iter()
+        .flat_map(|(_, var)| var.flatten_all().unwrap().to_vec1::<f32>().unwrap());
+    values.flat_map(f32::to_le_bytes).collect()
+}
+
+#[test]
+fn the_number_of_threads_does_not_change_a_byte_over_sequences() {
+    let with = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        pool.install(run_sequences)
+    };
+    let one = with(1);
+    assert!(one == with(2));
+    assert!(one == with(3));
+    // Several callers at once on one pool, each inside its own parallel work.
+    let many: Vec<Vec<u8>> = (0..3).into_par_iter().map(|_| run_sequences()).collect();
+    assert!(many.iter().all(|bytes| *bytes == one));
 }
 
 #[test]
@@ -218,6 +276,9 @@ fn clipping_scales_the_common_norm() {
         1e-12,
     );
     assert!(clip_gradient_norm(&mut grads, &list, 0.0).is_err());
+    clip_gradient_value(&mut grads, &list, 0.5).unwrap();
+    assert_eq!(values(grads.get(&a).unwrap()), [0.5, 0.]);
+    assert!(clip_gradient_value(&mut grads, &list, f64::NAN).is_err());
     let stray = [parameter("stray", &Var::new(&[1f64], &Device::Cpu).unwrap())];
     assert!(matches!(gradient_norm(&grads, &stray), Err(Error::MissingGradient { name }) if name == "stray"));
 }

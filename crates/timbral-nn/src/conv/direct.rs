@@ -143,7 +143,12 @@ fn tile_size(outputs: usize) -> usize {
         let one = |tile: usize| if tile == 0 { 0 } else { (2 * tile).max(8) + 1 };
         outputs / tile * one(tile) + one(outputs % tile)
     };
-    [6, 5, 4].into_iter().min_by_key(|&tile| cost(tile)).unwrap_or(6)
+    let tiles: &[usize] = if simd::many_registers() {
+        &[8, 7, 6, 5, 4]
+    } else {
+        &[6, 5, 4]
+    };
+    tiles.iter().copied().min_by_key(|&tile| cost(tile)).unwrap_or(6)
 }
 
 impl<T: Real> Kernel<T> {
@@ -216,7 +221,7 @@ impl<T: Real> Kernel<T> {
     /// Computes the outputs from `first` on, as many as `out` has planes. `first` is a multiple of the tile.
     pub(super) fn run(&self, padded: &[T], bias: Option<&[T]>, first: usize, out: &mut [T]) {
         let line = &padded[self.base..];
-        simd::fused(Run {
+        simd::best(Run {
             kernel: self,
             line,
             bias,
@@ -264,38 +269,18 @@ impl<T: Real> WithSimd for Run<'_, T> {
                 let panel = &kernel.panels[output * taps..(output + rows) * taps];
                 let out = &mut out[(output - first) * plane..];
                 let bias = bias.map_or(&[][..], |bias| &bias[output..]);
-                match rows {
-                    1 => place.store(
-                        simd,
-                        tile::<T, S, 1>(simd, line, &kernel.offsets, panel, bias),
-                        out,
-                    ),
-                    2 => place.store(
-                        simd,
-                        tile::<T, S, 2>(simd, line, &kernel.offsets, panel, bias),
-                        out,
-                    ),
-                    3 => place.store(
-                        simd,
-                        tile::<T, S, 3>(simd, line, &kernel.offsets, panel, bias),
-                        out,
-                    ),
-                    4 => place.store(
-                        simd,
-                        tile::<T, S, 4>(simd, line, &kernel.offsets, panel, bias),
-                        out,
-                    ),
-                    5 => place.store(
-                        simd,
-                        tile::<T, S, 5>(simd, line, &kernel.offsets, panel, bias),
-                        out,
-                    ),
-                    _ => place.store(
-                        simd,
-                        tile::<T, S, 6>(simd, line, &kernel.offsets, panel, bias),
-                        out,
-                    ),
+                macro_rules! rows {
+                    ($($count:literal)*) => {
+                        match rows {
+                            $($count => {
+                                let sums = tile::<T, S, $count>(simd, line, &kernel.offsets, panel, bias);
+                                place.store(simd, sums, out);
+                            })*
+                            _ => {}
+                        }
+                    };
                 }
+                rows!(1 2 3 4 5 6 7 8);
             }
         }
     }
@@ -396,7 +381,7 @@ pub(super) fn weight_gradient<T: Real>(
         .chunks_exact_mut(geometry.group_out() * geometry.taps())
         .enumerate()
     {
-        simd::fused(WeightGradient {
+        simd::best(WeightGradient {
             line: &padded[group * inputs..],
             grad: &padded_grad[group * outputs + corner..],
             offsets: &offsets,
@@ -433,21 +418,25 @@ impl<T: Real> WithSimd for WeightGradient<'_, T> {
         // The slack behind a plane is zero, so whole vectors add nothing.
         let length = length.next_multiple_of(T::lanes::<S>());
         let outputs = sums.len() / taps;
-        for output in (0..outputs).step_by(4) {
-            let rows = (outputs - output).min(4);
-            let grad = |row: usize| &grad[(output + row.min(rows - 1)) * plane..][..length];
-            let grad = [grad(0), grad(1), grad(2), grad(3)];
+        let most = if simd::many_registers() { GRADIENTS } else { 4 };
+        for output in (0..outputs).step_by(most) {
+            let rows = (outputs - output).min(most);
+            let grads: [&[T]; GRADIENTS] =
+                std::array::from_fn(|row| &grad[(output + row.min(rows - 1)) * plane..][..length]);
             let sums = &mut sums[output * taps..(output + rows) * taps];
             for (index, offsets) in offsets.chunks(3).enumerate() {
                 let last = offsets.len() - 1;
                 let line = |tap: usize| &line[offsets[tap.min(last)]..][..length];
                 let lines = [line(0), line(1), line(2)];
-                let products: [[T; 3]; 4] = match rows {
-                    1 => dots::<T, S, 1>(simd, grad, lines),
-                    2 => dots::<T, S, 2>(simd, grad, lines),
-                    3 => dots::<T, S, 3>(simd, grad, lines),
-                    _ => dots::<T, S, 4>(simd, grad, lines),
-                };
+                macro_rules! rows {
+                    ($($count:literal)*) => {
+                        match rows {
+                            $($count => dots::<T, S, $count>(simd, &grads, lines),)*
+                            _ => dots::<T, S, GRADIENTS>(simd, &grads, lines),
+                        }
+                    };
+                }
+                let products = rows!(1 2 3 4 5 6 7);
                 for (sums, products) in sums.chunks_exact_mut(taps).zip(products) {
                     for (sum, product) in sums[3 * index..].iter_mut().take(offsets.len()).zip(products) {
                         *sum += product;
@@ -458,27 +447,44 @@ impl<T: Real> WithSimd for WeightGradient<'_, T> {
     }
 }
 
+/// The largest number of gradient lines taken at once.
+const GRADIENTS: usize = 8;
+
 /// The products of `ROWS` gradient lines with three input lines.
 #[inline(always)]
-fn dots<T: Real, S: Simd, const ROWS: usize>(simd: S, grad: [&[T]; 4], lines: [&[T]; 3]) -> [[T; 3]; 4] {
+fn dots<T: Real, S: Simd, const ROWS: usize>(
+    simd: S,
+    grads: &[&[T]; GRADIENTS],
+    lines: [&[T]; 3],
+) -> [[T; 3]; GRADIENTS] {
     let zero = T::splat(simd, T::default());
     let mut sums = [[zero; 3]; ROWS];
-    let grad = grad.map(|grad| T::vectors::<S>(grad));
-    let [a, b, c] = lines.map(|line| T::vectors::<S>(line));
+    let [a, b, c] = [
+        T::vectors::<S>(lines[0]),
+        T::vectors::<S>(lines[1]),
+        T::vectors::<S>(lines[2]),
+    ];
     let count = a.len();
-    let (grad, b, c) = (grad.map(|grad| &grad[..count]), &b[..count], &c[..count]);
+    let mut rows: [&[T::Vector<S>]; ROWS] = [&[]; ROWS];
+    for (row, grad) in rows.iter_mut().zip(grads) {
+        *row = &T::vectors::<S>(grad)[..count];
+    }
+    let (b, c) = (&b[..count], &c[..count]);
     for step in 0..count {
         let x = [a[step], b[step], c[step]];
-        for (sums, grad) in sums.iter_mut().zip(&grad) {
-            let grad = grad[step];
+        for (sums, row) in sums.iter_mut().zip(&rows) {
+            let grad = row[step];
             for (sum, &x) in sums.iter_mut().zip(&x) {
                 *sum = T::mul_add(simd, grad, x, *sum);
             }
         }
     }
-    let mut out = [[T::default(); 3]; 4];
-    for (out, sums) in out.iter_mut().zip(sums) {
-        *out = sums.map(|sum| T::reduce(simd, sum));
+    let mut out = [[T::default(); 3]; GRADIENTS];
+    // Loops, not `map`: a closure that is not inlined would lose the vector instructions.
+    for (out, sums) in out.iter_mut().zip(&sums) {
+        for (out, &sum) in out.iter_mut().zip(sums) {
+            *out = T::reduce(simd, sum);
+        }
     }
     out
 }

@@ -34,7 +34,12 @@ fn statistics<T: Real>(values: &[T], channels: usize, plane: usize) -> Statistic
         .map(|image| {
             image
                 .chunks_exact(plane)
-                .map(|values| widened(|| moments(values)))
+                .map(|values| {
+                    widened(
+                        #[inline(always)]
+                        || moments(values),
+                    )
+                })
                 .collect()
         })
         .collect();
@@ -58,9 +63,23 @@ fn statistics<T: Real>(values: &[T], channels: usize, plane: usize) -> Statistic
 #[allow(clippy::cast_precision_loss, reason = "element counts stay far below 2^52")]
 #[inline(always)]
 fn moments<T: Real>(values: &[T]) -> (f64, f64) {
-    let mean = sum(values, |x| x).to_f64() / values.len() as f64;
+    let mean = sum(
+        values,
+        #[inline(always)]
+        |x| x,
+    )
+    .to_f64()
+        / values.len() as f64;
     let center = T::of(mean);
-    (mean, sum(values, |x| (x - center) * (x - center)).to_f64())
+    (
+        mean,
+        sum(
+            values,
+            #[inline(always)]
+            |x| (x - center) * (x - center),
+        )
+        .to_f64(),
+    )
 }
 
 #[inline(always)]
@@ -181,8 +200,14 @@ impl BatchNormOp {
                 let planes = image.chunks_exact(plane).zip(out.chunks_exact_mut(out_plane));
                 for ((image, out), channel) in planes.zip(&channels) {
                     match self.pool {
-                        Some(pool) => widened(|| pool_plane(image, self.dims[3], pool, *channel, out)),
-                        None => widened(|| scale_plane(image, *channel, self.relu, out)),
+                        Some(pool) => widened(
+                            #[inline(always)]
+                            || pool_plane(image, self.dims[3], pool, *channel, out),
+                        ),
+                        None => widened(
+                            #[inline(always)]
+                            || scale_plane(image, *channel, self.relu, out),
+                        ),
                     }
                 }
             });
@@ -209,8 +234,14 @@ impl BatchNormOp {
                 planes
                     .zip(&channels)
                     .map(|((image, grad), channel)| match self.pool {
-                        Some(pool) => widened(|| pooled_sums(image, self.dims[3], pool, *channel, grad)),
-                        None => widened(|| plane_sums(image, *channel, self.relu, grad)),
+                        Some(pool) => widened(
+                            #[inline(always)]
+                            || pooled_sums(image, self.dims[3], pool, *channel, grad),
+                        ),
+                        None => widened(
+                            #[inline(always)]
+                            || plane_sums(image, *channel, self.relu, grad),
+                        ),
                     })
                     .collect()
             })
@@ -257,10 +288,14 @@ impl BatchNormOp {
                     .zip(grad.chunks_exact(out_plane));
                 for (((dx, image), grad), (channel, &line)) in planes.zip(channels.iter().zip(&lines)) {
                     match self.pool {
-                        Some(pool) => {
-                            widened(|| pooled_gradient(image, self.dims[3], pool, *channel, grad, line, dx))
-                        }
-                        None => widened(|| plane_gradient(image, *channel, self.relu, grad, line, dx)),
+                        Some(pool) => widened(
+                            #[inline(always)]
+                            || pooled_gradient(image, self.dims[3], pool, *channel, grad, line, dx),
+                        ),
+                        None => widened(
+                            #[inline(always)]
+                            || plane_gradient(image, *channel, self.relu, grad, line, dx),
+                        ),
                     }
                 }
             });
@@ -364,7 +399,8 @@ fn winners<T: Real>(
             let (upper, lower) = rows.split_at(width);
             let windows = upper.as_chunks::<2>().0.iter().zip(lower.as_chunks::<2>().0);
             for (column, (&grad, (&[a, b], &[c, d]))) in grad.iter().zip(windows).enumerate() {
-                let [a, b, c, d] = [a, b, c, d].map(|x| channel.apply(x));
+                let (a, b) = (channel.apply(a), channel.apply(b));
+                let (c, d) = (channel.apply(c), channel.apply(d));
                 let (top, top_index) = if b > a { (b, 1) } else { (a, 0) };
                 let (bottom, bottom_index) = if d > c { (d, width + 1) } else { (c, width) };
                 let (best, index) = if bottom > top {
@@ -410,10 +446,18 @@ fn pooled_sums<T: Real>(
     // Row by row, so that long planes do not lose digits in f32.
     let out_width = width / pool.1;
     for (rows, grad) in x.chunks_exact(pool.0 * width).zip(grad.chunks_exact(out_width)) {
-        winners(rows, width, pool, channel, grad, |index, grad| {
-            plain += grad;
-            centred += grad * (rows[index] - channel.mean);
-        });
+        winners(
+            rows,
+            width,
+            pool,
+            channel,
+            grad,
+            #[inline(always)]
+            |index, grad| {
+                plain += grad;
+                centred += grad * (rows[index] - channel.mean);
+            },
+        );
         sums.grad += std::mem::take(&mut plain).to_f64();
         sums.grad_x += std::mem::take(&mut centred).to_f64();
     }
@@ -433,9 +477,15 @@ fn pooled_gradient<T: Real>(
     for (dx, &x) in dx.iter_mut().zip(x) {
         *dx = offset + slope * x;
     }
-    winners(x, width, pool, channel, grad, |index, grad| {
-        dx[index] += grad * channel.scale
-    });
+    winners(
+        x,
+        width,
+        pool,
+        channel,
+        grad,
+        #[inline(always)]
+        |index, grad| dx[index] += grad * channel.scale,
+    );
 }
 
 impl CustomOp3 for BatchNormOp {

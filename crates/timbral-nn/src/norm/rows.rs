@@ -1,12 +1,10 @@
 //! Layer, root-mean-square and group normalisation: each row by itself, in training and inference alike.
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Module, Result, Shape, Tensor};
+use candle_core::{Module, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
-use rayon::prelude::*;
 
+use super::rows_op::RowNorm;
 use crate::error::{config_error, shape_error};
-use crate::real::{Real, dispatch, element_type, slice, storage, tensor, with_slice};
-use crate::simd::widened;
 
 /// Normalises over the last axis (Ba et al. 2016), as PyTorch's `nn.LayerNorm` of one size.
 ///
@@ -34,9 +32,7 @@ pub fn layer_norm(size: usize, epsilon: f64, vb: VarBuilder<'_>) -> Result<Layer
 
 impl Module for LayerNorm {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        rows(x, &self.weight, true, self.epsilon)?
-            .broadcast_mul(&self.weight)?
-            .broadcast_add(&self.bias)
+        rows(x, &self.weight, Some(&self.bias), self.epsilon)
     }
 }
 
@@ -63,7 +59,7 @@ pub fn rms_norm(size: usize, epsilon: f64, vb: VarBuilder<'_>) -> Result<RmsNorm
 
 impl Module for RmsNorm {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        rows(x, &self.weight, false, self.epsilon)?.broadcast_mul(&self.weight)
+        rows(x, &self.weight, None, self.epsilon)
     }
 }
 
@@ -110,11 +106,19 @@ impl Module for GroupNorm {
                 format!("(batch, {channels}, ..)"),
             ));
         }
+        if x.device().is_cpu() {
+            let op = RowNorm {
+                segments: channels / self.groups,
+                span: x.dims()[2..].iter().product(),
+                center: true,
+                epsilon: self.epsilon,
+            };
+            return apply(x, &self.weight, Some(&self.bias), op);
+        }
         let mut shape = vec![1; x.rank()];
         shape[1] = channels;
-        let normal =
-            normalise(&x.reshape((x.dim(0)? * self.groups, ()))?, true, self.epsilon)?.reshape(x.shape())?;
-        normal
+        normalise(&x.reshape((x.dim(0)? * self.groups, ()))?, true, self.epsilon)?
+            .reshape(x.shape())?
             .broadcast_mul(&self.weight.reshape(shape.as_slice())?)?
             .broadcast_add(&self.bias.reshape(shape.as_slice())?)
     }
@@ -134,7 +138,8 @@ fn check(size: usize, epsilon: f64) -> Result<()> {
     Ok(())
 }
 
-fn rows(x: &Tensor, weight: &Tensor, center: bool, epsilon: f64) -> Result<Tensor> {
+/// Normalises over the last axis: with a bias around the mean, without around zero.
+fn rows(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, epsilon: f64) -> Result<Tensor> {
     let size = weight.elem_count();
     if x.dims().last() != Some(&size) || x.elem_count() == 0 {
         return Err(shape_error(
@@ -143,112 +148,45 @@ fn rows(x: &Tensor, weight: &Tensor, center: bool, epsilon: f64) -> Result<Tenso
             format!("{size} on the last axis, not empty"),
         ));
     }
-    normalise(x, center, epsilon)
+    if x.device().is_cpu() {
+        let op = RowNorm {
+            segments: size,
+            span: 1,
+            center: bias.is_some(),
+            epsilon,
+        };
+        return apply(x, weight, bias, op);
+    }
+    let y = normalise(x, bias.is_some(), epsilon)?.broadcast_mul(weight)?;
+    match bias {
+        Some(bias) => y.broadcast_add(bias),
+        None => Ok(y),
+    }
 }
 
+fn apply(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, op: RowNorm) -> Result<Tensor> {
+    if x.dtype() != weight.dtype() {
+        return Err(shape_error(
+            "element type of the input",
+            x.dtype(),
+            format!("{:?}", weight.dtype()),
+        ));
+    }
+    let (x, weight) = (x.contiguous()?, weight.contiguous()?);
+    match bias {
+        Some(bias) => x.apply_op3(&weight, &bias.contiguous()?, op),
+        None => x.apply_op2(&weight, op),
+    }
+}
+
+/// The same from candle's operations, for other devices.
 fn normalise(x: &Tensor, center: bool, epsilon: f64) -> Result<Tensor> {
-    let length = x.dim(candle_core::D::Minus1)?;
-    if !x.device().is_cpu() {
-        let x = if center {
-            x.broadcast_sub(&x.mean_keepdim(candle_core::D::Minus1)?)?
-        } else {
-            x.clone()
-        };
-        let scale = (x.sqr()?.mean_keepdim(candle_core::D::Minus1)? + epsilon)?.sqrt()?;
-        return x.broadcast_div(&scale);
-    }
-    x.contiguous()?.apply_op1(Normalise {
-        length,
-        center,
-        epsilon,
-    })
-}
-
-struct Normalise {
-    length: usize,
-    center: bool,
-    epsilon: f64,
-}
-
-#[allow(clippy::cast_precision_loss, reason = "element counts stay far below 2^52")]
-impl Normalise {
-    /// Mean (zero if it is not taken off) and inverse scale of a row.
-    fn scale<T: Real>(&self, row: &[T]) -> (T, f64) {
-        let count = row.len() as f64;
-        let mean = if self.center {
-            row.iter().map(|x| x.to_f64()).sum::<f64>() / count
-        } else {
-            0.0
-        };
-        let square = row
-            .iter()
-            .map(|x| (x.to_f64() - mean) * (x.to_f64() - mean))
-            .sum::<f64>()
-            / count;
-        (T::of(mean), 1.0 / (square + self.epsilon).sqrt())
-    }
-
-    fn forward<T: Real>(&self, x: &[T]) -> Vec<T> {
-        let mut out = vec![T::default(); x.len()];
-        out.par_chunks_mut(self.length)
-            .with_min_len(16)
-            .zip(x.par_chunks(self.length))
-            .for_each(|(out, row)| {
-                let (mean, scale) = self.scale(row);
-                let scale = T::of(scale);
-                widened(|| {
-                    for (y, &x) in out.iter_mut().zip(row) {
-                        *y = (x - mean) * scale;
-                    }
-                });
-            });
-        out
-    }
-
-    fn backward<T: Real>(&self, x: &[T], y: &[T], grad: &[T]) -> Vec<T> {
-        let (mut dx, length) = (vec![T::default(); x.len()], self.length);
-        dx.par_chunks_mut(length)
-            .with_min_len(16)
-            .zip(x.par_chunks(length))
-            .zip(y.par_chunks(length).zip(grad.par_chunks(length)))
-            .for_each(|((dx, x), (y, grad))| {
-                let (_, scale) = self.scale(x);
-                let count = length as f64;
-                let along = y
-                    .iter()
-                    .zip(grad)
-                    .map(|(y, grad)| y.to_f64() * grad.to_f64())
-                    .sum::<f64>()
-                    / count;
-                let mean = if self.center {
-                    grad.iter().map(|grad| grad.to_f64()).sum::<f64>() / count
-                } else {
-                    0.0
-                };
-                let (scale, along, mean) = (T::of(scale), T::of(along), T::of(mean));
-                for ((dx, &y), &grad) in dx.iter_mut().zip(y).zip(grad) {
-                    *dx = scale * (grad - mean - y * along);
-                }
-            });
-        dx
-    }
-}
-
-impl CustomOp1 for Normalise {
-    fn name(&self) -> &'static str {
-        "timbral-normalise"
-    }
-
-    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        dispatch!(element_type(x), "normalisation", T => {
-            Ok((storage(self.forward::<T>(slice(x, layout)?)), layout.shape().clone()))
-        })
-    }
-
-    fn bwd(&self, x: &Tensor, y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
-        dispatch!(x.dtype(), "normalisation", T => {
-            let dx = with_slice::<T, _>(x, |x| with_slice(y, |y| with_slice(grad, |grad| Ok(self.backward(x, y, grad)))))?;
-            Ok(Some(tensor(dx, x.shape())?))
-        })
-    }
+    let last = candle_core::D::Minus1;
+    let x = if center {
+        x.broadcast_sub(&x.mean_keepdim(last)?)?
+    } else {
+        x.clone()
+    };
+    let scale = (x.sqr()?.mean_keepdim(last)? + epsilon)?.sqrt()?;
+    x.broadcast_div(&scale)
 }

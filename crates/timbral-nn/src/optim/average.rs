@@ -11,13 +11,42 @@ use crate::parameters::named_variables;
 /// An exponential moving average of all variables of a map, running statistics included.
 ///
 /// With `decay` d, after update n the average moves by `1 - min(d, (1 + n) / (10 + n))`: the first updates count more,
-/// so that the initial values are soon forgotten. [`uniform`](Self::uniform) weighs all updates alike.
+/// so that the initial values are soon forgotten. [`constant`](Self::constant) keeps the same share from the second update
+/// on, [`uniform`](Self::uniform) weighs all updates alike.
 #[derive(Debug)]
 pub struct ExponentialMovingAverage {
-    /// None: every update weighs the same.
-    decay: Option<f64>,
+    decay: Decay,
     updates: u64,
     entries: Vec<(String, Var, Tensor)>,
+}
+
+/// The share of the average that an update keeps.
+#[derive(Debug, Clone, Copy)]
+enum Decay {
+    /// At most this; less at first.
+    Rising(f64),
+    /// This; none at the first update.
+    Constant(f64),
+    /// So much that every update weighs the same.
+    Uniform,
+}
+
+impl Decay {
+    #[allow(clippy::cast_precision_loss, reason = "update counts stay far below 2^52")]
+    fn at(self, update: u64) -> f64 {
+        let count = update as f64;
+        match self {
+            Self::Rising(decay) => decay.min((1.0 + count) / (10.0 + count)),
+            Self::Constant(_) if update == 1 => 0.0,
+            Self::Constant(decay) => decay,
+            Self::Uniform => (count - 1.0) / count,
+        }
+    }
+}
+
+fn check_decay(decay: f64) -> Result<f64, Error> {
+    super::state::check_share("decay", decay)?;
+    Ok(decay)
 }
 
 impl ExponentialMovingAverage {
@@ -26,14 +55,16 @@ impl ExponentialMovingAverage {
     /// # Errors
     /// If `decay` is not within [0, 1).
     pub fn new(map: &VarMap, decay: f64) -> Result<Self, Error> {
-        if !(0.0..1.0).contains(&decay) {
-            return Err(Error::Config {
-                what: "decay",
-                given: decay.to_string(),
-                rule: "it must lie within [0, 1)",
-            });
-        }
-        Self::start(map, Some(decay))
+        Self::start(map, Decay::Rising(check_decay(decay)?))
+    }
+
+    /// An average that the first update sets and that keeps the share `decay` at each later one, as PyTorch's
+    /// `AveragedModel` with `get_ema_multi_avg_fn(decay)`.
+    ///
+    /// # Errors
+    /// If `decay` is not within [0, 1).
+    pub fn constant(map: &VarMap, decay: f64) -> Result<Self, Error> {
+        Self::start(map, Decay::Constant(check_decay(decay)?))
     }
 
     /// The plain mean over all updates: stochastic weight averaging (Izmailov et al. 2018). Update it once an epoch towards
@@ -42,10 +73,10 @@ impl ExponentialMovingAverage {
     /// # Errors
     /// If candle fails.
     pub fn uniform(map: &VarMap) -> Result<Self, Error> {
-        Self::start(map, None)
+        Self::start(map, Decay::Uniform)
     }
 
-    fn start(map: &VarMap, decay: Option<f64>) -> Result<Self, Error> {
+    fn start(map: &VarMap, decay: Decay) -> Result<Self, Error> {
         let mut entries = Vec::new();
         for (name, var) in named_variables(map) {
             let copy = var.as_tensor().copy()?.detach();
@@ -64,12 +95,7 @@ impl ExponentialMovingAverage {
     /// If candle fails.
     pub fn update(&mut self) -> Result<(), Error> {
         self.updates += 1;
-        #[allow(clippy::cast_precision_loss, reason = "update counts stay far below 2^52")]
-        let updates = self.updates as f64;
-        let decay = match self.decay {
-            Some(decay) => decay.min((1.0 + updates) / (10.0 + updates)),
-            None => (updates - 1.0) / updates,
-        };
+        let decay = self.decay.at(self.updates);
         for (_, var, average) in &mut self.entries {
             *average = ((&*average * decay)? + (var.as_detached_tensor() * (1.0 - decay))?)?.detach();
         }

@@ -61,6 +61,32 @@ pub fn clip_gradient_norm(
     Ok(norm)
 }
 
+/// Limits every element of all gradients to `-limit..=limit`. What is not a number stays so.
+///
+/// # Errors
+/// [`Error::MissingGradient`] if a parameter has none (the gradients then stay as they are), [`Error::Config`] if `limit`
+/// is not positive.
+pub fn clip_gradient_value(
+    gradients: &mut GradStore,
+    parameters: &[Parameter],
+    limit: f64,
+) -> Result<(), Error> {
+    if limit.is_nan() || limit <= 0.0 {
+        return Err(Error::Config {
+            what: "value limit",
+            given: limit.to_string(),
+            rule: "it must be positive",
+        });
+    }
+    crate::parameters::assert_all_have_gradients(parameters, gradients)?;
+    for parameter in parameters {
+        if let Some(gradient) = gradients.remove(&parameter.var) {
+            gradients.insert(&parameter.var, gradient.clamp(-limit, limit)?);
+        }
+    }
+    Ok(())
+}
+
 /// Adds the gradients of another micro-batch to `total`, parameter by parameter.
 ///
 /// # Errors

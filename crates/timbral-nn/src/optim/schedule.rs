@@ -44,6 +44,20 @@ pub enum Schedule {
         /// Growth of the period, at least 1.
         growth: u64,
     },
+    /// A linear rise over `warmup_steps` as of [`WarmupCosine`](Self::WarmupCosine), then
+    /// [`CosineRestarts`](Self::CosineRestarts).
+    WarmupRestarts {
+        /// The rate after the rise and after each restart.
+        peak: f64,
+        /// The rate that each half cosine runs towards.
+        last: f64,
+        /// Steps of the rise.
+        warmup_steps: u64,
+        /// Steps of the first half cosine, at least 1.
+        period: u64,
+        /// Growth of the period, at least 1.
+        growth: u64,
+    },
     /// Half a cosine up and half a cosine down (Smith and Topin 2018), with PyTorch's `OneCycleLR` parameters and numbers.
     OneCycle {
         /// The highest rate.
@@ -102,13 +116,21 @@ impl Schedule {
                 fault("factor", factor, "it must be finite and not negative")
             }
             Self::Step { every: 0, .. } => fault("every", 0.0, "it must be at least 1"),
-            Self::CosineRestarts { peak, last, .. } if !rate(peak) || !rate(last) => fault(
-                "peak or last",
-                if rate(peak) { last } else { peak },
-                "it must be finite and not negative",
-            ),
-            Self::CosineRestarts { period: 0, .. } => fault("period", 0.0, "it must be at least 1"),
-            Self::CosineRestarts { growth: 0, .. } => fault("growth", 0.0, "it must be at least 1"),
+            Self::CosineRestarts { peak, last, .. } | Self::WarmupRestarts { peak, last, .. }
+                if !rate(peak) || !rate(last) =>
+            {
+                fault(
+                    "peak or last",
+                    if rate(peak) { last } else { peak },
+                    "it must be finite and not negative",
+                )
+            }
+            Self::CosineRestarts { period: 0, .. } | Self::WarmupRestarts { period: 0, .. } => {
+                fault("period", 0.0, "it must be at least 1")
+            }
+            Self::CosineRestarts { growth: 0, .. } | Self::WarmupRestarts { growth: 0, .. } => {
+                fault("growth", 0.0, "it must be at least 1")
+            }
             Self::OneCycle { total_steps: 0, .. } => fault("total_steps", 0.0, "it must be at least 1"),
             Self::OneCycle { rise, .. } if !(rise > 0.0 && rise < 1.0) => {
                 fault("rise", rise, "it must lie within (0, 1)")
@@ -148,16 +170,18 @@ impl Schedule {
                 last,
                 period,
                 growth,
+            } => restarts(peak, last, period, growth, step),
+            Self::WarmupRestarts {
+                peak,
+                last,
+                warmup_steps,
+                period,
+                growth,
             } => {
-                let (mut step, mut period) = (step, period.max(1));
-                if growth <= 1 {
-                    step %= period;
+                if step < warmup_steps {
+                    return peak * (step + 1) as f64 / (warmup_steps + 1) as f64;
                 }
-                while step >= period {
-                    step -= period;
-                    period = period.saturating_mul(growth);
-                }
-                cosine(peak, last, step as f64 / period as f64)
+                restarts(peak, last, period, growth, step - warmup_steps)
             }
             Self::OneCycle {
                 peak,
@@ -182,6 +206,20 @@ impl Schedule {
             }
         }
     }
+}
+
+/// Half cosines from `peak` to `last`, each `growth` times as long as the one before.
+#[allow(clippy::cast_precision_loss, reason = "step counts stay far below 2^52")]
+fn restarts(peak: f64, last: f64, period: u64, growth: u64, mut step: u64) -> f64 {
+    let mut period = period.max(1);
+    if growth <= 1 {
+        step %= period;
+    }
+    while step >= period {
+        step -= period;
+        period = period.saturating_mul(growth);
+    }
+    cosine(peak, last, step as f64 / period as f64)
 }
 
 /// Half a cosine from `start` at 0 to `end` at 1 and beyond.

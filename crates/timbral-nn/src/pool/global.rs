@@ -49,14 +49,23 @@ pub fn adaptive_avg_pool2d(x: &Tensor, size: (usize, usize)) -> Result<Tensor> {
     small.reshape((batch, channels, size.1, size.0))?.transpose(2, 3)
 }
 
+/// The mean of each of `size` regions of `x` (batch, channels, length), as [`adaptive_avg_pool2d`].
+///
+/// # Errors
+/// If `x` has another rank or is empty, or `size` is zero.
+pub fn adaptive_avg_pool1d(x: &Tensor, size: usize) -> Result<Tensor> {
+    adaptive_avg_pool2d(&super::window::flat(x)?, (1, size))?.squeeze(2)
+}
+
 /// The matrix (input, output) that takes the mean of each region.
 #[allow(clippy::cast_precision_loss, reason = "element counts stay far below 2^52")]
 fn regions(input: usize, output: usize, like: &Tensor) -> Result<Tensor> {
     let mut values = vec![0.0; input * output];
     for region in 0..output {
-        let (start, end) = (region * input / output, ((region + 1) * input).div_ceil(output));
-        for row in start..end {
-            values[row * output + region] = 1.0 / (end - start) as f64;
+        let rows = super::region(region, input, output);
+        let share = 1.0 / rows.len() as f64;
+        for row in rows {
+            values[row * output + region] = share;
         }
     }
     Tensor::from_vec(values, (input, output), &candle_core::Device::Cpu)?

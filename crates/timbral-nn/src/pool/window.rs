@@ -1,4 +1,4 @@
-//! Maximum and mean over sliding windows.
+//! Maximum and mean over sliding windows, and the maximum over regions.
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
@@ -58,6 +58,96 @@ pub fn avg_pool2d(x: &Tensor, config: Pool2dConfig) -> Result<Tensor> {
     pool(x, config, false)
 }
 
+/// Settings of [`max_pool1d`] and [`avg_pool1d`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pool1dConfig {
+    /// Window size. Default: 2.
+    pub kernel: usize,
+    /// Step between windows. Default: 2; usually equal to the kernel.
+    pub stride: usize,
+    /// Elements added on both sides, as of [`Pool2dConfig::padding`]. Default: 0.
+    pub padding: usize,
+}
+
+impl Default for Pool1dConfig {
+    fn default() -> Self {
+        Self {
+            kernel: 2,
+            stride: 2,
+            padding: 0,
+        }
+    }
+}
+
+impl Pool1dConfig {
+    fn flat(self) -> Pool2dConfig {
+        Pool2dConfig {
+            kernel: (1, self.kernel),
+            stride: (1, self.stride),
+            padding: (0, self.padding),
+        }
+    }
+}
+
+/// The maximum of each window of `x` (batch, channels, length), as [`max_pool2d`].
+///
+/// # Errors
+/// If `x` has another rank, is not f32 or f64, or is smaller than a window.
+pub fn max_pool1d(x: &Tensor, config: Pool1dConfig) -> Result<Tensor> {
+    pool(&flat(x)?, config.flat(), true)?.squeeze(2)
+}
+
+/// The mean of each window of `x` (batch, channels, length), as [`avg_pool2d`].
+///
+/// # Errors
+/// If `x` has another rank, is not f32 or f64, or is smaller than a window.
+pub fn avg_pool1d(x: &Tensor, config: Pool1dConfig) -> Result<Tensor> {
+    pool(&flat(x)?, config.flat(), false)?.squeeze(2)
+}
+
+/// (batch, channels, length) as images of height one.
+pub(super) fn flat(x: &Tensor) -> Result<Tensor> {
+    if x.rank() != 3 {
+        return Err(shape_error(
+            "input of pooling",
+            x.dims(),
+            "(batch, channels, length)",
+        ));
+    }
+    x.unsqueeze(2)
+}
+
+/// The maximum of each of `size` (height, width) regions of `x` (batch, channels, height, width), as PyTorch's
+/// `adaptive_max_pool2d`, with the regions of [`adaptive_avg_pool2d`](crate::adaptive_avg_pool2d).
+///
+/// # Errors
+/// If `x` has another rank, is not f32 or f64, or is empty, or a size is zero.
+pub fn adaptive_max_pool2d(x: &Tensor, size: (usize, usize)) -> Result<Tensor> {
+    let (batch, channels, height, width) = x.dims4()?;
+    if x.elem_count() == 0 || size.0 == 0 || size.1 == 0 {
+        return Err(shape_error(
+            "adaptive pooling",
+            (x.dims(), size),
+            "an input that is not empty, and sizes of at least 1",
+        ));
+    }
+    let regions = |input, output| Windows::Regions { input, output };
+    x.contiguous()?.apply_op1(Pool {
+        shape: (batch, channels),
+        height: regions(height, size.0),
+        width: regions(width, size.1),
+        max: true,
+    })
+}
+
+/// The maximum of each of `size` regions of `x` (batch, channels, length), as [`adaptive_max_pool2d`].
+///
+/// # Errors
+/// If `x` has another rank, is not f32 or f64, or is empty, or `size` is zero.
+pub fn adaptive_max_pool1d(x: &Tensor, size: usize) -> Result<Tensor> {
+    adaptive_max_pool2d(&flat(x)?, (1, size))?.squeeze(2)
+}
+
 fn pool(x: &Tensor, config: Pool2dConfig, max: bool) -> Result<Tensor> {
     let &[batch, channels, height, width] = x.dims() else {
         return Err(shape_error(
@@ -82,8 +172,8 @@ fn pool(x: &Tensor, config: Pool2dConfig, max: bool) -> Result<Tensor> {
     let (height, width) = axes((height, width), kernel, stride, (1, 1), padding)?;
     x.contiguous()?.apply_op1(Pool {
         shape: (batch, channels),
-        height,
-        width,
+        height: Windows::Sliding(height),
+        width: Windows::Sliding(width),
         max,
     })
 }
@@ -91,36 +181,74 @@ fn pool(x: &Tensor, config: Pool2dConfig, max: bool) -> Result<Tensor> {
 #[derive(Debug)]
 struct Pool {
     shape: (usize, usize),
-    height: Axis,
-    width: Axis,
+    height: Windows,
+    width: Windows,
     max: bool,
 }
 
-/// The input positions of window `index`, without padding.
-fn covered(axis: &Axis, index: usize) -> std::ops::Range<usize> {
-    let start = index * axis.stride;
-    let end = (start + axis.kernel).saturating_sub(axis.before).min(axis.input);
-    start.saturating_sub(axis.before).min(end)..end
+/// The windows along one axis.
+#[derive(Debug, Clone, Copy)]
+enum Windows {
+    Sliding(Axis),
+    /// As many regions as outputs that cover the input.
+    Regions {
+        input: usize,
+        output: usize,
+    },
+}
+
+impl Windows {
+    fn input(&self) -> usize {
+        match *self {
+            Self::Sliding(Axis { input, .. }) | Self::Regions { input, .. } => input,
+        }
+    }
+
+    fn output(&self) -> usize {
+        match *self {
+            Self::Sliding(Axis { output, .. }) | Self::Regions { output, .. } => output,
+        }
+    }
+
+    /// Elements of a window, padding included.
+    fn size(&self) -> usize {
+        match *self {
+            Self::Sliding(axis) => axis.kernel,
+            Self::Regions { input, output } => input.div_ceil(output),
+        }
+    }
+
+    /// The input positions of window `index`, without padding.
+    fn covered(&self, index: usize) -> std::ops::Range<usize> {
+        match *self {
+            Self::Sliding(axis) => {
+                let start = index * axis.stride;
+                let end = (start + axis.kernel).saturating_sub(axis.before).min(axis.input);
+                start.saturating_sub(axis.before).min(end)..end
+            }
+            Self::Regions { input, output } => super::region(index, input, output),
+        }
+    }
 }
 
 impl Pool {
     fn in_plane(&self) -> usize {
-        self.height.input * self.width.input
+        self.height.input() * self.width.input()
     }
 
     fn out_plane(&self) -> usize {
-        self.height.output * self.width.output
+        self.height.output() * self.width.output()
     }
 
     /// The index of the first maximum of a window.
     fn winner<T: Real>(&self, plane: &[T], row: usize, column: usize) -> usize {
-        let columns = covered(&self.width, column);
-        let rows = covered(&self.height, row);
-        let mut winner = rows.start * self.width.input + columns.start;
+        let columns = self.width.covered(column);
+        let rows = self.height.covered(row);
+        let mut winner = rows.start * self.width.input() + columns.start;
         let mut best = plane[winner];
         for y in rows {
             for x in columns.clone() {
-                let index = y * self.width.input + x;
+                let index = y * self.width.input() + x;
                 let value = plane[index];
                 // A value that is not a number wins, as in PyTorch.
                 if value > best || (value.not_a_number() && !best.not_a_number()) {
@@ -132,12 +260,12 @@ impl Pool {
     }
 
     fn windows(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
-        let width = self.width.output;
-        (0..self.height.output).flat_map(move |row| (0..width).map(move |column| (row, column)))
+        let width = self.width.output();
+        (0..self.height.output()).flat_map(move |row| (0..width).map(move |column| (row, column)))
     }
 
     fn factor<T: Real>(&self) -> T {
-        let count = u32::try_from(self.height.kernel * self.width.kernel).unwrap_or(u32::MAX);
+        let count = u32::try_from(self.height.size() * self.width.size()).unwrap_or(u32::MAX);
         T::of(1.0 / f64::from(count))
     }
 
@@ -152,9 +280,9 @@ impl Pool {
                     if self.max {
                         *y = plane[self.winner(plane, row, column)];
                     } else {
-                        let columns = covered(&self.width, column);
-                        for line in covered(&self.height, row) {
-                            let start = line * self.width.input;
+                        let columns = self.width.covered(column);
+                        for line in self.height.covered(row) {
+                            let start = line * self.width.input();
                             *y += plane[start + columns.start..start + columns.end]
                                 .iter()
                                 .copied()
@@ -179,9 +307,9 @@ impl Pool {
                     if self.max {
                         dx[self.winner(plane, row, column)] += grad;
                     } else {
-                        let columns = covered(&self.width, column);
-                        for line in covered(&self.height, row) {
-                            let start = line * self.width.input;
+                        let columns = self.width.covered(column);
+                        for line in self.height.covered(row) {
+                            let start = line * self.width.input();
                             for dx in &mut dx[start + columns.start..start + columns.end] {
                                 *dx += grad * factor;
                             }
@@ -205,7 +333,7 @@ impl CustomOp1 for Pool {
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         dispatch!(element_type(x), "pooling", T => {
             let out = self.forward::<T>(slice(x, layout)?);
-            let shape = (self.shape.0, self.shape.1, self.height.output, self.width.output);
+            let shape = (self.shape.0, self.shape.1, self.height.output(), self.width.output());
             Ok((storage(out), shape.into()))
         })
     }

@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test program uses its own part")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+use std::collections::HashMap;
+
 use candle_core::{DType, Device, Tensor};
 use candle_nn::{VarBuilder, VarMap};
 use rand::{Rng, SeedableRng};
@@ -39,6 +41,12 @@ pub(crate) fn builder(seed: u64, dtype: DType) -> (VarMap, VarBuilder<'static>) 
     let map = VarMap::new();
     let vb = SeededInit::new(&map, seed).var_builder(dtype, &Device::Cpu);
     (map, vb)
+}
+
+/// What `tests/pytorch/make.py` stored.
+pub(crate) fn cases() -> HashMap<String, Tensor> {
+    candle_core::safetensors::load_buffer(include_bytes!("../pytorch/cases.safetensors"), &Device::Cpu)
+        .unwrap()
 }
 
 pub(crate) fn values(x: &Tensor) -> Vec<f64> {

@@ -1,6 +1,8 @@
 //! Fully connected layer.
 
-use candle_core::{Module, Result, Tensor};
+mod op;
+
+use candle_core::{DType, Module, Result, Tensor};
 use candle_nn::VarBuilder;
 
 use crate::conv::fan_in_uniform;
@@ -82,6 +84,23 @@ impl Module for Linear {
                 x.dims(),
                 format!("{in_features} on the last axis"),
             ));
+        }
+        let own = x.device().is_cpu()
+            && matches!(x.dtype(), DType::F32 | DType::F64)
+            && x.elem_count() > 0
+            && self.weight.dtype() == x.dtype()
+            && self.bias.as_ref().is_none_or(|bias| bias.dtype() == x.dtype());
+        if own {
+            let op = op::Product {
+                rows: leading.iter().product(),
+                inputs: in_features,
+                outputs: out_features,
+            };
+            let (x, weight) = (x.contiguous()?, self.weight.contiguous()?);
+            return match &self.bias {
+                Some(bias) => x.apply_op3(&weight, &bias.contiguous()?, op),
+                None => x.apply_op2(&weight, op),
+            };
         }
         // One matrix product: candle multiplies a batched input matrix by matrix.
         let rows = x.reshape(((), in_features))?.matmul(&self.weight.t()?)?;

@@ -1,8 +1,15 @@
 //! Gated recurrent layers, with PyTorch's weights and formulas.
 
-use candle_core::{IndexOp, Result, Tensor};
+mod cell;
+mod op;
+
+use std::sync::Mutex;
+
+use candle_core::{IndexOp, Module, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
+use self::op::Recurrence;
+use crate::Linear;
 use crate::error::{config_error, shape_error};
 
 /// Settings of a [`Gru`] or [`Lstm`].
@@ -30,6 +37,18 @@ impl Default for RecurrentConfig {
 enum Cell {
     Gru,
     Lstm,
+}
+
+impl Cell {
+    /// Gates, each as long as the state.
+    fn gates(self) -> usize {
+        if self == Self::Gru { 3 } else { 4 }
+    }
+
+    /// Vectors as long as the state that the backward pass needs of each step.
+    fn kept(self) -> usize {
+        if self == Self::Gru { 4 } else { 6 }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -62,7 +81,7 @@ impl Recurrent {
                 "each must be at least 1",
             ));
         }
-        let gates = if cell == Cell::Gru { 3 } else { 4 } * hidden_size;
+        let gates = cell.gates() * hidden_size;
         let bound = 1.0 / (hidden_size as f64).sqrt();
         let init = Init::Uniform {
             lo: -bound,
@@ -97,6 +116,9 @@ impl Recurrent {
             let expected = format!("(batch, length, {}), not empty", self.config.input_size);
             return Err(shape_error("input of a recurrent layer", x.dims(), expected));
         }
+        if x.device().is_cpu() {
+            return self.at_once(x);
+        }
         let mut outputs = Vec::with_capacity(self.directions.len());
         for (index, direction) in self.directions.iter().enumerate() {
             outputs.push(self.run(direction, x, index == 1)?);
@@ -104,6 +126,37 @@ impl Recurrent {
         Tensor::cat(&outputs, 2)
     }
 
+    /// The inputs of all steps in one product, then all steps as one operation.
+    fn at_once(&self, x: &Tensor) -> Result<Tensor> {
+        let (batch, length, _) = x.dims3()?;
+        let both = |part: fn(&Direction) -> &Tensor| -> Result<Tensor> {
+            match &self.directions[..] {
+                [only] => part(only).contiguous(),
+                directions => Tensor::cat(&directions.iter().map(part).collect::<Vec<_>>(), 0),
+            }
+        };
+        let inputs = Linear::new(
+            both(|direction| &direction.input)?,
+            Some(both(|direction| &direction.input_bias)?),
+        )?
+        .forward(x)?;
+        let (weight, bias) = (
+            both(|direction| &direction.hidden)?,
+            both(|direction| &direction.hidden_bias)?,
+        );
+        let op = Recurrence {
+            cell: self.cell,
+            batch,
+            length,
+            directions: self.directions.len(),
+            size: self.config.hidden_size,
+            keep: inputs.track_op() || weight.track_op() || bias.track_op(),
+            kept: Mutex::default(),
+        };
+        inputs.contiguous()?.apply_op3(&weight, &bias, op)
+    }
+
+    /// One direction from candle's operations, for other devices.
     fn run(&self, direction: &Direction, x: &Tensor, reverse: bool) -> Result<Tensor> {
         let (batch, length, size) = x.dims3()?;
         let hidden_size = self.config.hidden_size;

@@ -1,25 +1,13 @@
-//! Element-wise activations and the softmax family, each with its own backward pass.
+//! The softmax and its logarithm along one axis.
 
 use candle_core::shape::Dim;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
+use super::GRAIN;
 use crate::error::shape_error;
 use crate::real::{Real, dispatch, element_type, slice, storage, tensor, with_slice};
-
-/// Elements that one task takes; smaller tensors stay on the calling thread.
-const GRAIN: usize = 64 * 1024;
-
-/// `max(x, 0)`; the gradient at zero is zero.
-///
-/// # Errors
-/// If `x` is not f32 or f64 on the CPU.
-pub fn relu(x: &Tensor) -> Result<Tensor> {
-    if !x.device().is_cpu() {
-        return x.relu();
-    }
-    x.contiguous()?.apply_op1(Relu)
-}
+use crate::simd::widened;
 
 /// The softmax along one axis: positive values that sum to one.
 ///
@@ -62,44 +50,6 @@ fn along(x: &Tensor, axis: impl Dim, log: bool) -> Result<Tensor> {
     .transpose(axis, last)
 }
 
-struct Relu;
-
-impl CustomOp1 for Relu {
-    fn name(&self) -> &'static str {
-        "timbral-relu"
-    }
-
-    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        dispatch!(element_type(x), "relu", T => {
-            let x = slice::<T>(x, layout)?;
-            let mut out = vec![T::default(); x.len()];
-            out.par_chunks_mut(GRAIN).zip(x.par_chunks(GRAIN)).for_each(|(out, x)| {
-                for (y, &x) in out.iter_mut().zip(x) {
-                    *y = if x <= T::default() { T::default() } else { x };
-                }
-            });
-            Ok((storage(out), layout.shape().clone()))
-        })
-    }
-
-    fn bwd(&self, x: &Tensor, y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
-        dispatch!(x.dtype(), "relu", T => {
-            let dx = with_slice::<T, _>(y, |y| with_slice::<T, _>(grad, |grad| {
-                let mut dx = vec![T::default(); y.len()];
-                dx.par_chunks_mut(GRAIN).zip(y.par_chunks(GRAIN)).zip(grad.par_chunks(GRAIN)).for_each(
-                    |((dx, y), grad)| {
-                        for ((dx, &y), &grad) in dx.iter_mut().zip(y).zip(grad) {
-                            *dx = if y <= T::default() { T::default() } else { grad };
-                        }
-                    },
-                );
-                Ok(dx)
-            }))?;
-            Ok(Some(tensor(dx, x.shape())?))
-        })
-    }
-}
-
 struct Softmax {
     length: usize,
     log: bool,
@@ -110,21 +60,18 @@ impl Softmax {
         let mut out = x.to_vec();
         let rows = (GRAIN / self.length).max(1) * self.length;
         out.par_chunks_mut(rows).for_each(|rows| {
-            for row in rows.chunks_exact_mut(self.length) {
-                let largest = row
-                    .iter()
-                    .fold(T::lowest(), |best, &x| if x > best { x } else { best });
-                // A row of minus infinities has no softmax; subtracting zero keeps it "not a number", as elsewhere.
-                let mut total = T::default();
-                for x in row.iter_mut() {
-                    *x -= largest;
-                    total += x.exp();
-                }
-                let log_total = total.ln();
-                for x in row.iter_mut() {
-                    *x = if self.log { *x - log_total } else { x.exp() / total };
-                }
-            }
+            widened(
+                #[inline(always)]
+                || {
+                    for row in rows.chunks_exact_mut(self.length) {
+                        if self.log {
+                            log_softmax_row(row);
+                        } else {
+                            softmax_row(row, T::one());
+                        }
+                    }
+                },
+            );
         });
         out
     }
@@ -180,5 +127,81 @@ impl CustomOp1 for Softmax {
             let dx = with_slice::<T, _>(y, |y| with_slice(grad, |grad| Ok(self.backward(y, grad))))?;
             Ok(Some(tensor(dx, y.shape())?))
         })
+    }
+}
+
+/// Partial sums kept side by side, so that the compiler may use vector registers.
+const LANES: usize = 16;
+
+/// Replaces each element by `f` of it and returns the sum of `g` of what it became.
+#[inline(always)]
+fn replace<T: Real>(row: &mut [T], f: impl Fn(T) -> T, g: impl Fn(T) -> T) -> T {
+    let mut sums = [T::default(); LANES];
+    let (chunks, rest) = row.as_chunks_mut::<LANES>();
+    for chunk in chunks {
+        for (x, sum) in chunk.iter_mut().zip(&mut sums) {
+            *x = f(*x);
+            *sum += g(*x);
+        }
+    }
+    for (x, sum) in rest.iter_mut().zip(&mut sums) {
+        *x = f(*x);
+        *sum += g(*x);
+    }
+    sums.into_iter().sum()
+}
+
+#[inline(always)]
+fn larger<T: Real>(a: T, b: T) -> T {
+    if b > a { b } else { a }
+}
+
+/// The largest of `scale` times the row's elements.
+#[inline(always)]
+fn largest<T: Real>(row: &[T], scale: T) -> T {
+    let mut lanes = [T::lowest(); LANES];
+    let (chunks, rest) = row.as_chunks::<LANES>();
+    for chunk in chunks {
+        for (best, &x) in lanes.iter_mut().zip(chunk) {
+            *best = larger(*best, x * scale);
+        }
+    }
+    for (best, &x) in lanes.iter_mut().zip(rest) {
+        *best = larger(*best, x * scale);
+    }
+    lanes.into_iter().fold(T::lowest(), larger)
+}
+
+/// Replaces a row by the softmax of `scale` times it. A row of minus infinities has none and becomes "not a number", as
+/// elsewhere.
+#[inline(always)]
+pub(crate) fn softmax_row<T: Real>(row: &mut [T], scale: T) {
+    let largest = largest(row, scale);
+    let factor = T::one()
+        / replace(
+            row,
+            #[inline(always)]
+            |x| (x * scale - largest).exp(),
+            #[inline(always)]
+            |x| x,
+        );
+    for x in row {
+        *x *= factor;
+    }
+}
+
+#[inline(always)]
+fn log_softmax_row<T: Real>(row: &mut [T]) {
+    let largest = largest(row, T::one());
+    let total = replace(
+        row,
+        #[inline(always)]
+        |x| x - largest,
+        #[inline(always)]
+        |x| x.exp(),
+    )
+    .ln();
+    for x in row {
+        *x -= total;
     }
 }

@@ -1,8 +1,11 @@
 //! Attention: multi-head layers, positions, and pooling by attention.
 
+mod op;
+
 use candle_core::{D, Module, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
+use self::op::Attention;
 use crate::activation::softmax;
 use crate::error::{config_error, shape_error};
 use crate::linear::{Linear, LinearConfig, linear};
@@ -75,9 +78,33 @@ impl MultiHeadAttention {
             ));
         }
         let width = size / self.heads;
-        let parts = self
-            .input
-            .forward(x)?
+        let parts = self.input.forward(x)?;
+        // A mask that learns needs its gradient: the long way.
+        if x.device().is_cpu() && !mask.is_some_and(Tensor::track_op) {
+            let mask = match mask {
+                Some(mask) if mask.dtype() != x.dtype() => {
+                    return Err(shape_error(
+                        "element type of the mask",
+                        mask.dtype(),
+                        format!("{:?}", x.dtype()),
+                    ));
+                }
+                Some(mask) => {
+                    mask.broadcast_as((batch, self.heads, length, length))?;
+                    Some(mask.clone())
+                }
+                None => None,
+            };
+            let op = Attention {
+                batch,
+                length,
+                heads: self.heads,
+                width,
+                mask,
+            };
+            return self.output.forward(&parts.contiguous()?.apply_op1(op)?);
+        }
+        let parts = parts
             .reshape((batch, length, 3, self.heads, width))?
             .permute((2, 0, 3, 1, 4))?;
         let part = |index: usize| parts.narrow(0, index, 1)?.squeeze(0)?.contiguous();
@@ -111,6 +138,75 @@ pub fn causal_mask(length: usize, like: &Tensor) -> Result<Tensor> {
     Tensor::from_vec(values, (length, length), &candle_core::Device::Cpu)?
         .to_dtype(like.dtype())?
         .to_device(like.device())
+}
+
+/// A mask that hides the positions behind the end of each example: (batch, 1, 1, length), zero before `lengths[example]`
+/// and minus infinity from there on. An example of length zero would have nothing to attend to.
+///
+/// # Errors
+/// If there is no example, or a length is zero or above `length`.
+pub fn padding_mask(lengths: &[usize], length: usize, like: &Tensor) -> Result<Tensor> {
+    if lengths.is_empty() || lengths.iter().any(|&own| own == 0 || own > length) {
+        return Err(config_error(
+            "lengths, length",
+            (lengths, length),
+            "there must be an example, and each length must be at least 1 and at most the common one",
+        ));
+    }
+    let values: Vec<f32> = lengths
+        .iter()
+        .flat_map(|&own| (0..length).map(move |at| if at < own { 0.0 } else { f32::NEG_INFINITY }))
+        .collect();
+    Tensor::from_vec(values, (lengths.len(), 1, 1, length), &candle_core::Device::Cpu)?
+        .to_dtype(like.dtype())?
+        .to_device(like.device())
+}
+
+/// A learned vector for each position, added to the input.
+///
+/// Parameter: `weight` (length, size).
+#[derive(Debug, Clone)]
+pub struct LearnedPositions {
+    weight: Tensor,
+}
+
+/// [`LearnedPositions`] for inputs of at most `length` vectors of `size`, drawn from a normal distribution with deviation
+/// 0.02 as Dosovitskiy et al. (2021) do.
+///
+/// # Errors
+/// If a size is zero or the variable has another shape.
+pub fn learned_positions(length: usize, size: usize, vb: &VarBuilder<'_>) -> Result<LearnedPositions> {
+    if length == 0 || size == 0 {
+        return Err(config_error(
+            "length, size",
+            (length, size),
+            "each must be at least 1",
+        ));
+    }
+    let init = Init::Randn {
+        mean: 0.0,
+        stdev: 0.02,
+    };
+    Ok(LearnedPositions {
+        weight: vb.get_with_hints((length, size), "weight", init)?,
+    })
+}
+
+impl Module for LearnedPositions {
+    /// (batch, length, size) to the same shape; the length may be smaller than that of the table.
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let (most, size) = self.weight.dims2()?;
+        match x.dims() {
+            &[_, length, given] if given == size && length > 0 && length <= most => {
+                x.broadcast_add(&self.weight.narrow(0, 0, length)?)
+            }
+            dims => Err(shape_error(
+                "input of learned positions",
+                dims,
+                format!("(batch, 1 to {most}, {size})"),
+            )),
+        }
+    }
 }
 
 /// The sinusoids of Vaswani et al. (2017), (length, size): sines on even columns, cosines on odd ones, with wavelengths

@@ -1,0 +1,171 @@
+//! A linear layer as one operation: a matrix product each way, with the bias added in place.
+
+use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Storage, Tensor};
+
+use crate::error::shape_error;
+use crate::gemm::Matrix;
+use crate::real::{Real, dispatch, element_type, slice, storage, tensor};
+use crate::simd::widened;
+
+/// Rows (.., inputs), `rows` in all, times the transpose of a weight (outputs, inputs).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Product {
+    pub(super) rows: usize,
+    pub(super) inputs: usize,
+    pub(super) outputs: usize,
+}
+
+/// Rows whose gradients are summed in one go in the element type; the sums of the blocks are added in f64.
+const BLOCK: usize = 64;
+
+impl Product {
+    fn forward<T: Real>(
+        &self,
+        (x, lx): (&CpuStorage, &Layout),
+        (w, lw): (&CpuStorage, &Layout),
+        bias: Option<&[T]>,
+    ) -> Result<(CpuStorage, Shape)> {
+        slice::<T>(x, lx)?;
+        slice::<T>(w, lw)?;
+        let x = Matrix::new(x, lx.start_offset(), self.rows, self.inputs);
+        let w = Matrix::new(w, lw.start_offset(), self.outputs, self.inputs);
+        let mut out: Vec<T> = x.product(&w.transposed())?;
+        if let Some(bias) = bias {
+            widened(
+                #[inline(always)]
+                || {
+                    for row in out.chunks_exact_mut(self.outputs) {
+                        for (y, &bias) in row.iter_mut().zip(bias) {
+                            *y += bias;
+                        }
+                    }
+                },
+            );
+        }
+        let mut shape = lx.dims().to_vec();
+        if let Some(last) = shape.last_mut() {
+            *last = self.outputs;
+        }
+        Ok((storage(out), shape.into()))
+    }
+
+    /// Gradients of rows, weight and bias; those that nobody needs are left out.
+    fn backward<T: Real>(
+        &self,
+        x: &Tensor,
+        w: &Tensor,
+        bias: Option<&Tensor>,
+        grad: &Tensor,
+    ) -> Result<[Option<Tensor>; 3]> {
+        let grad = grad.contiguous()?;
+        let ((xs, lx), (ws, lw), (gs, lg)) = (
+            x.storage_and_layout(),
+            w.storage_and_layout(),
+            grad.storage_and_layout(),
+        );
+        let (Storage::Cpu(xs), Storage::Cpu(ws), Storage::Cpu(gs)) = (&*xs, &*ws, &*gs) else {
+            return Err(shape_error("device", x.device().location(), "the CPU"));
+        };
+        let grads = slice::<T>(gs, lg)?;
+        let gradient = Matrix::new(gs, lg.start_offset(), self.rows, self.outputs);
+        let dx = if x.track_op() {
+            let w = Matrix::new(ws, lw.start_offset(), self.outputs, self.inputs);
+            Some(tensor::<T>(gradient.product(&w)?, x.shape())?)
+        } else {
+            None
+        };
+        let dw = if w.track_op() {
+            let x = Matrix::new(xs, lx.start_offset(), self.rows, self.inputs);
+            Some(tensor::<T>(gradient.transposed().product(&x)?, w.shape())?)
+        } else {
+            None
+        };
+        let db = match bias {
+            Some(bias) if bias.track_op() => Some(tensor::<T>(self.column_sums(grads), bias.shape())?),
+            _ => None,
+        };
+        Ok([dx, dw, db])
+    }
+
+    fn column_sums<T: Real>(&self, grads: &[T]) -> Vec<T> {
+        let mut totals = vec![0.0; self.outputs];
+        let mut sums = vec![T::default(); self.outputs];
+        for block in grads.chunks(BLOCK * self.outputs) {
+            sums.fill(T::default());
+            widened(
+                #[inline(always)]
+                || {
+                    for row in block.chunks_exact(self.outputs) {
+                        for (sum, &grad) in sums.iter_mut().zip(row) {
+                            *sum += grad;
+                        }
+                    }
+                },
+            );
+            for (total, sum) in totals.iter_mut().zip(&sums) {
+                *total += sum.to_f64();
+            }
+        }
+        totals.into_iter().map(T::of).collect()
+    }
+}
+
+impl CustomOp2 for Product {
+    fn name(&self) -> &'static str {
+        "timbral-linear"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        lx: &Layout,
+        w: &CpuStorage,
+        lw: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        dispatch!(element_type(x), "linear layer", T => self.forward::<T>((x, lx), (w, lw), None))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        w: &Tensor,
+        _: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let [dx, dw, _] = dispatch!(x.dtype(), "linear layer", T => self.backward::<T>(x, w, None, grad))?;
+        Ok((dx, dw))
+    }
+}
+
+impl CustomOp3 for Product {
+    fn name(&self) -> &'static str {
+        "timbral-linear-bias"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        lx: &Layout,
+        w: &CpuStorage,
+        lw: &Layout,
+        b: &CpuStorage,
+        lb: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        dispatch!(element_type(x), "linear layer", T => {
+            self.forward::<T>((x, lx), (w, lw), Some(slice(b, lb)?))
+        })
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        w: &Tensor,
+        b: &Tensor,
+        _: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let [dx, dw, db] =
+            dispatch!(x.dtype(), "linear layer", T => self.backward::<T>(x, w, Some(b), grad))?;
+        Ok((dx, dw, db))
+    }
+}
