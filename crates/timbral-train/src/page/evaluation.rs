@@ -52,6 +52,11 @@ impl EvaluationPage<'_> {
             );
         }
         page.paragraph(&headline(report));
+        if report.protocol.is_none() {
+            page.warning(
+                "The split is not told: these are test accuracies only if no track or artist was trained on.",
+            );
+        }
         page.heading("Scores");
         scores(&mut page, report);
         page.heading("Classes");
@@ -197,21 +202,24 @@ impl EvaluationPage<'_> {
 
     fn origin(&self) -> Vec<Vec<String>> {
         let report = self.report;
-        let protocol = report.protocol.as_ref().map_or_else(
-            || "not told: these are test accuracies only if no track or artist was trained on".to_owned(),
-            ToString::to_string,
-        );
+        let protocol = report
+            .protocol
+            .as_ref()
+            .map_or_else(|| "not told".to_owned(), ToString::to_string);
         let mut rows = vec![
             vec!["protocol".to_owned(), protocol],
             vec![
                 "split, SHA-256".to_owned(),
                 report.split_hash.clone().unwrap_or_else(|| "none".to_owned()),
             ],
-            vec!["measured on".to_owned(), format!("{} {}s", report.n_rows, report.unit)],
+            vec![
+                "measured on".to_owned(),
+                format!("{} {}s", report.n_rows, report.unit),
+            ],
             vec!["classes".to_owned(), report.labels.join(", ")],
             vec![
                 "intervals".to_owned(),
-                "95 % percentile bootstrap, 10 000 draws unless told otherwise; over artists is the honest one where \
+                "95 % percentile bootstrap; over artists is the honest one where \
                  artists have many tracks"
                     .to_owned(),
             ],
@@ -254,12 +262,24 @@ pub fn model_facts(header: &Header) -> Vec<(String, String)> {
         ("architecture".to_owned(), kind.to_owned()),
         ("licence of the weights".to_owned(), told(&header.licence)),
         ("trained on".to_owned(), told(&header.training_data)),
-        ("what it hears".to_owned(), header.front_end.to_string()),
+        (
+            "what it hears".to_owned(),
+            shortened(&header.front_end.to_string()),
+        ),
     ];
     if !metrics.is_empty() {
         facts.push(("measured at its making".to_owned(), metrics.join(", ")));
     }
     facts
+}
+
+/// A feature set has pages of parameters: the model file holds them all.
+fn shortened(text: &str) -> String {
+    const LENGTH: usize = 400;
+    match text.char_indices().nth(LENGTH) {
+        Some((end, _)) => format!("{} …", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 fn headline(report: &Report) -> String {
