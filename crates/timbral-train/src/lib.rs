@@ -11,6 +11,7 @@ mod manifest;
 mod metrics;
 mod report;
 mod rng;
+mod search;
 mod split;
 mod store;
 mod tables;
@@ -28,6 +29,10 @@ pub use metrics::{
     bootstrap, mcnemar,
 };
 pub use report::{ClassReport, Report, ReportSource};
+pub use search::{
+    ClassicSearch, Evaluate, Measured, NetworkSearch, Objective, RankedTrial, Scale, SearchConfig,
+    SearchProgress, SearchTable, Setting, Space, Strategy, Trial, TrialResult, search,
+};
 pub use split::{Amount, Folds, HoldoutConfig, LeakySegmentSplit, Protocol, Split};
 pub use store::{
     Extraction, ExtractionConfig, ExtractionSummary, FeatureRow, FileOutcome, Journal, TableFormat,

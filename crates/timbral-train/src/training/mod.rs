@@ -15,9 +15,11 @@ mod trainer;
 
 pub use augment::{Augmentation, augment};
 pub use config::{ScheduleKind, TrainConfig};
+pub(crate) use cross_validation::run_all;
 pub use cross_validation::{CrossValidation, Member, cross_validate, fit_ensemble};
 pub use data::SpectrogramSet;
 pub use history::{EpochMetrics, MetricsFile, MetricsFolder};
+pub(crate) use overrides::{nearest, set_in, with_nearest};
 pub use run_config::RunConfig;
 #[cfg(feature = "tensorboard")]
 pub use tensorboard::{EventFile, EventFolder};
