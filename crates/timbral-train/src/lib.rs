@@ -16,6 +16,7 @@ mod open_set;
 mod page;
 mod report;
 mod rng;
+mod search;
 mod split;
 mod store;
 mod tables;
@@ -48,6 +49,10 @@ pub use open_set::{
 #[cfg(feature = "html")]
 pub use page::{EvaluationPage, HtmlPage, LabelledRows, model_facts};
 pub use report::{ClassReport, Report, ReportSource};
+pub use search::{
+    ClassicSearch, Evaluate, Measured, NetworkSearch, Objective, RankedTrial, Scale, SearchConfig,
+    SearchProgress, SearchTable, Setting, Space, Strategy, Trial, TrialResult, search,
+};
 pub use split::{Amount, Folds, HoldoutConfig, LeakySegmentSplit, Protocol, Split};
 pub use store::{
     Extraction, ExtractionConfig, ExtractionSummary, FeatureRow, FileOutcome, Journal, TableFormat,

@@ -313,7 +313,12 @@ fn mean(values: &[Option<f64>]) -> Option<f64> {
 }
 
 /// Accuracy and macro-F1 of some rows without a matrix: they are drawn ten thousand times.
-fn accuracy_and_f1(truth: &[usize], predicted: &[usize], n_classes: usize, rows: &[usize]) -> (f64, f64) {
+pub(crate) fn accuracy_and_f1(
+    truth: &[usize],
+    predicted: &[usize],
+    n_classes: usize,
+    rows: &[usize],
+) -> (f64, f64) {
     let mut hits = vec![0_u32; n_classes];
     let mut named = vec![0_u32; n_classes];
     for &i in rows {

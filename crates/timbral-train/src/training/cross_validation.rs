@@ -140,7 +140,7 @@ pub fn cross_validate(
 ) -> Result<CrossValidation, TrainError> {
     check(members)?;
     let jobs = jobs(members, folds.len());
-    let done = run_all(&jobs, threads, |job| {
+    let done = run_all(&jobs, threads, |&job| {
         let member = &members[job.member];
         let (train, test) = &folds[job.fold];
         let name = format!("{}-{}-fold{}", member.name, job.copy, job.fold);
@@ -206,7 +206,7 @@ pub fn fit_ensemble_validated(
 ) -> Result<(Architecture, BTreeMap<String, Tensor>), TrainError> {
     check(members)?;
     let jobs = jobs(members, 1);
-    let done = run_all(&jobs, threads, |job| {
+    let done = run_all(&jobs, threads, |&job| {
         let member = &members[job.member];
         let name = format!("{}-{}", member.name, job.copy);
         train_one(member, job.copy, data, tracks, &name, folder, observe)
@@ -319,10 +319,10 @@ fn rebuild(
 
 /// Runs every job on `threads` workers, each with a thread pool of one, and returns the results in the order of the
 /// jobs. One thread a run wastes none: several runs side by side scale better than one over several threads.
-fn run_all<T: Send>(
-    jobs: &[Job],
+pub(crate) fn run_all<J: Sync, T: Send>(
+    jobs: &[J],
     threads: usize,
-    run: impl Fn(Job) -> Result<T, TrainError> + Sync,
+    run: impl Fn(&J) -> Result<T, TrainError> + Sync,
 ) -> Result<Vec<T>, TrainError> {
     let next = AtomicUsize::new(0);
     let failed = AtomicBool::new(false);
@@ -334,7 +334,7 @@ fn run_all<T: Send>(
             .map_err(|e| TrainError::config("threads", threads, e.to_string()))?;
         while !failed.load(Ordering::Relaxed) {
             let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(&job) = jobs.get(index) else { break };
+            let Some(job) = jobs.get(index) else { break };
             let result = pool
                 .install(|| run(job))
                 .inspect_err(|_| failed.store(true, Ordering::Relaxed))?;

@@ -23,6 +23,7 @@ mod tracks;
 mod trainer;
 
 pub use config::TrainConfig;
+pub(crate) use cross_validation::run_all;
 pub use cross_validation::{CrossValidation, Member, cross_validate, fit_ensemble, fit_ensemble_validated};
 pub use data::SpectrogramSet;
 pub use evaluation::predict;
@@ -30,6 +31,7 @@ pub use history::{EpochMetrics, MetricsFile, MetricsFolder};
 pub use log::RunLog;
 pub use loss::{Distillation, FocalParameters, LossKind};
 pub use optimizer::{AdamParameters, LionParameters, OptimizerKind, SgdParameters};
+pub(crate) use overrides::{nearest, set_in, with_nearest};
 pub use run_config::RunConfig;
 pub use schedule::{
     CosineRestartsParameters, OneCycleParameters, PlateauParameters, ScheduleKind, StepParameters,

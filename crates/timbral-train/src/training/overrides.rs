@@ -42,7 +42,7 @@ pub(super) fn set(config: &mut Table, name: &str, value: &Value) -> Result<(), S
     outcome
 }
 
-fn set_in(place: &mut Value, path: &[&str], value: &Value) -> Result<(), String> {
+pub(crate) fn set_in(place: &mut Value, path: &[&str], value: &Value) -> Result<(), String> {
     let Some((&first, rest)) = path.split_first() else {
         *place = value.clone();
         return Ok(());
@@ -86,7 +86,7 @@ fn name_of(item: &Value) -> Option<&str> {
 }
 
 /// A message about an unknown field or variant with the nearest of the known names, which serde lists in backquotes.
-pub(super) fn with_nearest(message: &str) -> String {
+pub(crate) fn with_nearest(message: &str) -> String {
     let message = message.trim_end();
     let start = ["unknown field `", "unknown variant `"]
         .iter()
@@ -104,7 +104,7 @@ pub(super) fn with_nearest(message: &str) -> String {
 }
 
 /// The name that takes the fewest edits; of equals the first.
-fn nearest<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known.min_by_key(|name| edits(given, name))
 }
 
