@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use ndarray::{Array2, Axis};
 use timbral::{FrontEnd, WindowFeatures};
-use timbral_classic::{Checked, Classifier as _, FittedModel, Learner as _, Parameters as _, PipelineParameters};
+use timbral_classic::{Classifier as _, FittedModel, Learner as _, Parameters as _, PipelineParameters};
 use timbral_model::{Aggregation, Architecture, ClassicConfig, Header, Kind, ModelFile, SCHEMA_VERSION};
 use timbral_segment::{Cut, Span};
 
@@ -27,58 +27,10 @@ pub struct ClassicCrossValidation {
 }
 
 /// The class of each row.
-pub(crate) fn classes(table: &FeatureTable, labels: &[String]) -> Vec<usize> {
+fn classes(table: &FeatureTable, labels: &[String]) -> Vec<usize> {
     // Labels are those of the table, sorted, so that each is found.
     let class = |track: &TrackInfo| labels.binary_search(&track.label).unwrap_or(0);
     table.tracks().iter().map(class).collect()
-}
-
-/// What a pipeline said of the test rows of a fold.
-pub(crate) struct FoldAnswers {
-    pub(crate) rows: Vec<usize>,
-    /// One row of class probabilities for each of `rows`.
-    pub(crate) probabilities: Array2<f64>,
-    fit_time: Duration,
-    predict_time: Duration,
-}
-
-/// Fits a pipeline on the training rows of a fold and applies it to the test rows. With `votes` the chosen class
-/// gets all of the probability, for learners that give none.
-pub(crate) fn predict_fold(
-    table: &FeatureTable,
-    y: &[usize],
-    n_classes: usize,
-    parameters: &Checked<PipelineParameters>,
-    split: &Split,
-    votes: bool,
-) -> Result<FoldAnswers, TrainError> {
-    let train = split.rows(table.tracks(), Part::Train);
-    let rows = split.rows(table.tracks(), Part::Test);
-    let start = Instant::now();
-    let train_y: Vec<usize> = train.iter().map(|&row| y[row]).collect();
-    let model = parameters.fit(
-        table.values().select(Axis(0), &train).view(),
-        &train_y,
-        n_classes,
-    )?;
-    let fit_time = start.elapsed();
-    let start = Instant::now();
-    let x = table.values().select(Axis(0), &rows);
-    let probabilities = if votes {
-        let mut certain = Array2::zeros((rows.len(), n_classes));
-        for (row, class) in model.predict(x.view())?.into_iter().enumerate() {
-            certain[(row, class)] = 1.0;
-        }
-        certain
-    } else {
-        model.predict_proba(x.view())?
-    };
-    Ok(FoldAnswers {
-        rows,
-        probabilities,
-        fit_time,
-        predict_time: start.elapsed(),
-    })
 }
 
 /// Fits a pipeline on each fold's training rows, scalers included, and applies it to the fold's test rows.
@@ -101,10 +53,19 @@ pub fn cross_validate_classic(
     let mut probabilities = Array2::zeros((0, labels.len()));
     let (mut truth, mut ids) = (Vec::new(), Vec::new());
     for split in folds.splits() {
-        let fold = predict_fold(table, &y, labels.len(), &parameters, &split, false)?;
-        fit_time += fold.fit_time;
-        predict_time += fold.predict_time;
-        let (test, answers) = (fold.rows, fold.probabilities);
+        let train = split.rows(table.tracks(), Part::Train);
+        let test = split.rows(table.tracks(), Part::Test);
+        let start = Instant::now();
+        let train_y: Vec<usize> = train.iter().map(|&row| y[row]).collect();
+        let model = parameters.fit(
+            table.values().select(Axis(0), &train).view(),
+            &train_y,
+            labels.len(),
+        )?;
+        fit_time += start.elapsed();
+        let start = Instant::now();
+        let answers = model.predict_proba(table.values().select(Axis(0), &test).view())?;
+        predict_time += start.elapsed();
         probabilities.append(Axis(0), answers.view()).map_err(|e| {
             TrainError::shape("probabilities", e.to_string(), "all folds have the same classes")
         })?;

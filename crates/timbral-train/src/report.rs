@@ -206,7 +206,7 @@ fn mean(values: &[Option<f64>]) -> Option<f64> {
 }
 
 /// Macro-F1 of some rows without a matrix: it is drawn ten thousand times.
-pub(crate) fn macro_f1(truth: &[usize], predicted: &[usize], n_classes: usize, rows: &[usize]) -> f64 {
+fn macro_f1(truth: &[usize], predicted: &[usize], n_classes: usize, rows: &[usize]) -> f64 {
     let mut hits = vec![0_u32; n_classes];
     let mut named = vec![0_u32; n_classes];
     for &i in rows {

@@ -1,16 +1,17 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use ndarray::Array2;
+use ndarray::{Array2, Axis};
 use sha2::{Digest as _, Sha256};
-use timbral_classic::{LearnerParameters, Parameters as _, PipelineParameters};
+use timbral_classic::{
+    Checked, Classifier as _, Learner as _, LearnerParameters, Parameters as _, PipelineParameters,
+};
 use toml::{Table, Value};
 
 use super::{Evaluate, Measured, Objective, SearchConfig, Setting, Strategy, Trial};
-use crate::classic::{FoldAnswers, classes, predict_fold};
 use crate::split::hex;
 use crate::training::{nearest, run_all, set_in, with_nearest};
-use crate::{FeatureTable, Folds, Predictions, Split, TrackInfo, TrainError};
+use crate::{FeatureTable, Folds, Part, Predictions, Split, TrackInfo, TrainError};
 
 /// Measures settings of a [`PipelineParameters`] by cross-validation over a feature table, no artist on both sides.
 ///
@@ -29,8 +30,11 @@ pub struct ClassicSearch<'a> {
     objective: Objective,
     halves: bool,
     /// Answers of trials that may be promoted.
-    answers: Mutex<BTreeMap<(usize, usize), (Vec<usize>, Array2<f64>)>>,
+    answers: Mutex<BTreeMap<(usize, usize), Answers>>,
 }
+
+/// The test rows of a fold, and a row of class probabilities for each.
+type Answers = (Vec<usize>, Array2<f64>);
 
 impl<'a> ClassicSearch<'a> {
     /// A search around `base` over the rows of a table.
@@ -55,10 +59,12 @@ impl<'a> ClassicSearch<'a> {
             _ => false,
         };
         let labels = table.labels();
+        // Labels are those of the table, sorted, so that each is found.
+        let class = |track: &TrackInfo| labels.binary_search(&track.label).unwrap_or(0);
         Ok(Self {
             base,
             table,
-            classes: classes(table, &labels),
+            classes: table.tracks().iter().map(class).collect(),
             labels,
             splits: folds.splits().collect(),
             folds,
@@ -93,6 +99,31 @@ impl<'a> ClassicSearch<'a> {
         Ok(parameters)
     }
 
+    /// Fits a pipeline on the training rows of a fold and applies it to the test rows. With `votes` the chosen class gets
+    /// all of the probability.
+    fn predict_fold(
+        &self,
+        parameters: &Checked<PipelineParameters>,
+        split: &Split,
+        votes: bool,
+    ) -> Result<Answers, TrainError> {
+        let (tracks, values) = (self.table.tracks(), self.table.values());
+        let (train, rows) = (split.rows(tracks, Part::Train), split.rows(tracks, Part::Test));
+        let y: Vec<usize> = train.iter().map(|&row| self.classes[row]).collect();
+        let model = parameters.fit(values.select(Axis(0), &train).view(), &y, self.labels.len())?;
+        let x = values.select(Axis(0), &rows);
+        let probabilities = if votes {
+            let mut certain = Array2::zeros((rows.len(), self.labels.len()));
+            for (row, class) in model.predict(x.view())?.into_iter().enumerate() {
+                certain[(row, class)] = 1.0;
+            }
+            certain
+        } else {
+            model.predict_proba(x.view())?
+        };
+        Ok((rows, probabilities))
+    }
+
     /// What a pipeline says of the test rows of each of the first `n` folds.
     fn answers(
         &self,
@@ -100,7 +131,7 @@ impl<'a> ClassicSearch<'a> {
         parameters: PipelineParameters,
         n: usize,
         threads: usize,
-    ) -> Result<Vec<(Vec<usize>, Array2<f64>)>, TrainError> {
+    ) -> Result<Vec<Answers>, TrainError> {
         let votes = !gives_probabilities(&parameters);
         let checked = parameters.check()?;
         let kept = |fold: usize| {
@@ -110,15 +141,7 @@ impl<'a> ClassicSearch<'a> {
         let folds: Vec<usize> = (0..n).collect();
         let answers = run_all(&folds, threads, |&fold| match kept(fold) {
             Some(answers) => Ok(answers),
-            None => predict_fold(
-                self.table,
-                &self.classes,
-                self.labels.len(),
-                &checked,
-                &self.splits[fold],
-                votes,
-            )
-            .map(|FoldAnswers { rows, probabilities, .. }| (rows, probabilities)),
+            None => self.predict_fold(&checked, &self.splits[fold], votes),
         })?;
         if self.halves {
             let mut kept = self.answers.lock().unwrap_or_else(PoisonError::into_inner);

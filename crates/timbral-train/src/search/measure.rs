@@ -3,8 +3,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Objective;
-use crate::report::macro_f1;
-use crate::{BootstrapConfig, Interval, Predictions, TrainError, bootstrap};
+use crate::{BootstrapConfig, ConfusionMatrix, Interval, Predictions, TrainError, bootstrap};
 
 /// How good a trial is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -44,7 +43,12 @@ impl Measured {
         }
         let units: Vec<Vec<usize>> = units.into_values().collect();
         let (truth, predicted) = (predictions.truth(), predictions.predicted());
-        let f1 = |rows: &[usize]| macro_f1(truth, &predicted, predictions.n_classes(), rows);
+        let f1 = |rows: &[usize]| {
+            let of = |classes: &[usize]| -> Vec<usize> { rows.iter().map(|&row| classes[row]).collect() };
+            // The classes were checked when the predictions were made.
+            ConfusionMatrix::new(&of(truth), &of(&predicted), predictions.n_classes())
+                .map_or(f64::NAN, |matrix| matrix.macro_average().f1)
+        };
         let correct = predictions.correct();
         let losses = losses(predictions);
         let statistic = |rows: &[usize]| match objective {
