@@ -14,7 +14,17 @@ pub struct Scatter {
     x_label: String,
     y_label: String,
     classes: Vec<(String, Vec<(f64, f64)>)>,
+    across: Across,
     layout: Layout,
+}
+
+/// What lies along the x axis.
+#[derive(Clone, Debug)]
+enum Across {
+    Linear,
+    Whole,
+    Log,
+    Names(Vec<String>),
 }
 
 layout_settings!(Scatter);
@@ -27,6 +37,7 @@ impl Scatter {
             x_label: x_label.into(),
             y_label: y_label.into(),
             classes: Vec::new(),
+            across: Across::Linear,
             layout: Layout::new("", 680.0, 480.0),
         }
     }
@@ -96,14 +107,61 @@ impl Scatter {
         self
     }
 
+    /// A logarithmic x axis; points at 0 and below are left out.
+    #[must_use]
+    pub fn log_x(mut self) -> Self {
+        self.across = Across::Log;
+        self
+    }
+
+    /// An x axis of whole numbers, such as those of runs.
+    #[must_use]
+    pub fn whole_x(mut self) -> Self {
+        self.across = Across::Whole;
+        self
+    }
+
+    /// An x axis of names: `x` is the number of a name, from 0. Points without a name are left out.
+    #[must_use]
+    pub fn names_x(mut self, names: &[String]) -> Self {
+        self.across = Across::Names(names.to_vec());
+        self
+    }
+
+    /// Where a point lies along the x axis; `None` if nowhere.
+    fn across(&self, x: f64) -> Option<f64> {
+        match &self.across {
+            Across::Linear | Across::Whole => Some(x),
+            Across::Log => (x > 0.0).then(|| x.log10()),
+            Across::Names(names) => (x > -0.5 && x < names.len() as f64 - 0.5).then_some(x + 0.5),
+        }
+    }
+
+    fn x_axis(&self, places: impl Iterator<Item = f64>) -> Axis {
+        let label = self.x_label.as_str();
+        let range = ticks::padded(ticks::extent(places), 0.05);
+        match &self.across {
+            Across::Linear => Axis::new(label, range, Marks::Linear),
+            Across::Whole => Axis::new(label, range, Marks::Whole),
+            Across::Log => Axis::new(label, range, Marks::Fixed(ticks::decades(range.0, range.1))),
+            Across::Names(names) => Axis::categories(label, names, false),
+        }
+    }
+
     /// Draws the figure.
     #[must_use]
     pub fn figure(&self) -> Figure {
-        let points = || self.classes.iter().flat_map(|c| c.1.iter().copied());
-        let range = |values: &mut dyn Iterator<Item = f64>| ticks::padded(ticks::extent(values), 0.05);
-        let x_range = range(&mut points().map(|p| p.0));
-        let y_range = range(&mut points().map(|p| p.1));
-        let x = Axis::new(self.x_label.as_str(), x_range, Marks::Linear).with_grid();
+        let classes: Vec<Vec<(f64, f64)>> = self
+            .classes
+            .iter()
+            .map(|(_, points)| {
+                let placed = points.iter().filter_map(|&(x, y)| Some((self.across(x)?, y)));
+                placed.collect()
+            })
+            .collect();
+        let points = || classes.iter().flatten().copied();
+        let y_range = ticks::padded(ticks::extent(points().map(|p| p.1)), 0.05);
+        let x = self.x_axis(points().map(|p| p.0)).with_grid();
         let y = Axis::new(self.y_label.as_str(), y_range, Marks::Linear).with_grid();
         let mut frame = Frame::new(&self.layout.title, self.layout.size, x, y);
         frame.keys = self
@@ -124,9 +182,9 @@ impl Scatter {
         let radius = (60.0 / (n as f64).sqrt()).clamp(1.5, 4.5);
         let opacity = if n > 200 { 0.75 } else { 0.9 };
         // One of each class in turn, so that none lies over all others.
-        let longest = self.classes.iter().map(|c| c.1.len()).max().unwrap_or(0);
+        let longest = classes.iter().map(Vec::len).max().unwrap_or(0);
         for i in 0..longest {
-            for (class, (_, points)) in self.classes.iter().enumerate() {
+            for (class, points) in classes.iter().enumerate() {
                 if let Some(&(x, y)) = points.get(i) {
                     let place = plot.point(x, y);
                     mark(&mut plot.scene, class, place, radius, opacity);

@@ -71,6 +71,47 @@ pub(crate) fn whole(low: f64, high: f64, most: usize) -> Vec<Tick> {
     with_step(low, high, step(low, high, most, 1.0))
 }
 
+/// Ticks of a logarithmic axis at `low` to `high`, logarithms to the base 10: powers of ten first, then two and five times
+/// these where there are few, then the ends if there would be less than two.
+pub(crate) fn decades(low: f64, high: f64) -> Vec<Tick> {
+    let mut ticks = Vec::new();
+    let (first, last) = (low.ceil().max(-300.0), high.floor().min(300.0));
+    let every = ((last - first) / 8.0).ceil().max(1.0);
+    let tick = |factor: f64, power: f64| Tick::new(factor.log10() + power, plain(factor, power));
+    let mut power = first;
+    while power <= last {
+        ticks.push(tick(1.0, power));
+        power += every;
+    }
+    if high - low < 3.0 {
+        let mut power = low.floor().max(-300.0);
+        while power <= high {
+            ticks.extend([tick(2.0, power), tick(5.0, power)]);
+            power += 1.0;
+        }
+    }
+    ticks.retain(|tick| tick.at >= low && tick.at <= high);
+    if ticks.len() < 2 {
+        let width = high - low;
+        let ends = [low + 0.1 * width, high - 0.1 * width];
+        ticks = ends.map(|at| Tick::new(at, short(10_f64.powf(at)))).into();
+    }
+    ticks
+}
+
+/// A digit times a power of ten, written out where that is short.
+fn plain(factor: f64, power: f64) -> String {
+    if power > 5.0 {
+        format!("{factor:.0}e{power:.0}")
+    } else if power >= 0.0 {
+        format!("{:.0}", factor * 10_f64.powf(power))
+    } else if power >= -4.0 {
+        format!("{:.*}", -power as usize, factor * 10_f64.powf(power))
+    } else {
+        format!("{factor:.0}e{power:.0}")
+    }
+}
+
 fn with_step(low: f64, high: f64, step: f64) -> Vec<Tick> {
     multiples(low, high, step)
         .into_iter()

@@ -3,6 +3,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
+use timbral_model::Architecture;
 
 use super::{Evaluate, Measured, Objective, SearchConfig, Strategy, Trial};
 use crate::split::hex;
@@ -153,8 +154,10 @@ impl Evaluate for NetworkSearch<'_> {
 
     fn check(&self, trial: &Trial) -> Result<(), TrainError> {
         let config = self.configuration(trial, None)?;
-        config.members.iter().try_for_each(|member| {
-            Trainer::new(&member.architecture, &member.training, self.data).map(|_| ())
+        config.members.iter().try_for_each(|member| match &member.architecture {
+            // Fitted, not trained.
+            Architecture::Classic(_) => Ok(member.architecture.validate()?),
+            network => Trainer::new(network, &member.training, self.data).map(|_| ()),
         })
     }
 
