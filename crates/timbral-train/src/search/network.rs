@@ -141,6 +141,9 @@ impl Evaluate for NetworkSearch<'_> {
         let mut hash = Sha256::new();
         hash.update(format!("{:?}\n{:?}\n", self.base, self.data.labels()));
         hash.update(self.folds.content_hash());
+        // Where a trunk cannot be read, the training says so.
+        let trunks = self.base.members.iter().filter_map(|member| member.trunk.as_ref());
+        trunks.filter_map(|path| std::fs::read(path).ok()).for_each(|bytes| hash.update(bytes));
         for (track, group) in self.groups.iter().enumerate() {
             hash.update(format!("\n{group}\n"));
             self.data.hash_track(track, &mut hash);
