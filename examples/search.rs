@@ -30,7 +30,12 @@ struct Arguments {
     #[arg(value_name = "TOML")]
     search: PathBuf,
     /// Run configuration whose networks are searched.
-    #[arg(long, value_name = "TOML", requires = "table", required_unless_present = "features")]
+    #[arg(
+        long,
+        value_name = "TOML",
+        requires = "table",
+        required_unless_present = "features"
+    )]
     config: Option<PathBuf>,
     /// Feature table for the pipeline that stands in the search.
     #[arg(long, value_name = "FILE", conflicts_with = "config")]
@@ -77,7 +82,11 @@ fn main() -> std::process::ExitCode {
             }
             eprintln!("stopping when what is measured is saved; give the same command again to go on");
         })?;
-        let wanted = |track: &TrackInfo| track.official_split.is_none_or(|part| arguments.split.contains(&part));
+        let wanted = |track: &TrackInfo| {
+            track
+                .official_split
+                .is_none_or(|part| arguments.split.contains(&part))
+        };
         let best = arguments.run.join("best.toml");
         let folds = arguments.run.join("folds.csv");
         if let Some(path) = &arguments.features {
@@ -92,19 +101,30 @@ fn main() -> std::process::ExitCode {
             classic.folds().save(folds)?;
             let found = run(&arguments, &config, &classic)?;
             let row = found.best().context("every trial failed")?;
-            return Ok(std::fs::write(best, toml::to_string(&classic.parameters(&row.trial)?)?)?);
+            return Ok(std::fs::write(
+                best,
+                toml::to_string(&classic.parameters(&row.trial)?)?,
+            )?);
         }
         let (Some(path), Some(folder)) = (&arguments.config, &arguments.table) else {
             bail!("neither --config with --table nor --features");
         };
         let (base, table) = (RunConfig::read(path)?, MelTable::read(folder)?);
-        let rows: Vec<usize> = (0..table.len()).filter(|&row| wanted(&table.rows()[row].track)).collect();
+        let rows: Vec<usize> = (0..table.len())
+            .filter(|&row| wanted(&table.rows()[row].track))
+            .collect();
         let set = SpectrogramSet::from_table(&table, &rows, &table.labels())?;
         let tracks: Vec<TrackInfo> = rows.iter().map(|&row| table.rows()[row].track.clone()).collect();
         let networks = NetworkSearch::new(&config, &base, &set, &tracks)?
             .with_checkpoints(arguments.run.join("trials"))
             // Not after the last pass: there is nothing left to stop.
-            .observed_by(|_, _, epoch| if epoch.epoch < epoch.epochs { flow() } else { ControlFlow::Continue(()) });
+            .observed_by(|_, _, epoch| {
+                if epoch.epoch < epoch.epochs {
+                    flow()
+                } else {
+                    ControlFlow::Continue(())
+                }
+            });
         networks.folds().save(folds)?;
         let found = run(&arguments, &config, &networks)?;
         let row = found.best().context("every trial failed")?;
@@ -131,7 +151,9 @@ fn run(arguments: &Arguments, config: &SearchConfig, evaluator: &impl Evaluate) 
         };
         let budget = now.result.budget.map_or(String::new(), |b| format!(" with {b}"));
         let (done, number) = (now.done, now.trial.number);
-        progress.line(format!("{done}/{total}, {left:.0} s left: trial {number}{budget}: {outcome}"));
+        progress.line(format!(
+            "{done}/{total}, {left:.0} s left: trial {number}{budget}: {outcome}"
+        ));
         flow()
     };
     let journal = arguments.run.join("journal.jsonl");
@@ -145,7 +167,10 @@ fn run(arguments: &Arguments, config: &SearchConfig, evaluator: &impl Evaluate) 
         true => common::json_line(&found)?,
         false => print!("{found}"),
     }
-    eprintln!("table, best.toml and pictures are in {}", Path::display(&arguments.run));
+    eprintln!(
+        "table, best.toml and pictures are in {}",
+        Path::display(&arguments.run)
+    );
     Ok(found)
 }
 
@@ -157,12 +182,16 @@ fn picture(config: &SearchConfig, found: &SearchTable) -> Figure {
             let plot = drawn(found, name, |trial| trial.values.get(name)?.as_number());
             return if *scale == Scale::Log { plot.log_x() } else { plot };
         }
-        let Space::Values(values) = space else { return Scatter::new(name.as_str(), "") };
+        let Space::Values(values) = space else {
+            return Scatter::new(name.as_str(), "");
+        };
         let place = |trial: &Trial| values.iter().position(|v| trial.values.get(name) == Some(v));
         let names: Vec<String> = values.iter().map(shown).collect();
         drawn(found, name, |trial| place(trial).map(|p| p as f64)).names_x(&names)
     });
-    let figures = std::iter::once(over_trials).chain(fields).map(|plot| plot.size(520.0, 360.0).figure());
+    let figures = std::iter::once(over_trials)
+        .chain(fields)
+        .map(|plot| plot.size(520.0, 360.0).figure());
     Figure::grid("Search", 2, figures)
 }
 
@@ -180,10 +209,11 @@ fn drawn(found: &SearchTable, label: &str, x: impl Fn(&Trial) -> Option<f64>) ->
     let best = found.best().map(|row| row.rank);
     let points = |test: &dyn Fn(Option<usize>, usize) -> bool| -> Vec<(f64, f64)> {
         let rows = found.ranked.iter().filter(|row| test(row.budget, row.rank));
-        rows.filter_map(|row| Some((x(&row.trial)?, row.measured?.score))).collect()
+        rows.filter_map(|row| Some((x(&row.trial)?, row.measured?.score)))
+            .collect()
     };
-    let plot = Scatter::new(label, found.objective.name())
-        .class("best", &points(&|_, rank| Some(rank) == best));
+    let plot =
+        Scatter::new(label, found.objective.name()).class("best", &points(&|_, rank| Some(rank) == best));
     budgets.iter().fold(plot, |plot, &budget| {
         let name = budget.map_or("other trials".to_owned(), |b| format!("budget {b}"));
         plot.class(name, &points(&|b, rank| b == budget && Some(rank) != best))

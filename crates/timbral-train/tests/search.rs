@@ -110,7 +110,8 @@ kind = ["a", "b"]
 
 #[test]
 fn repeated_draws_are_drawn_again() {
-    let config = config("strategy = { type = \"random\", trials = 50 }\nparameters = { a = [1, 2], b = [1, 2, 3] }");
+    let config =
+        config("strategy = { type = \"random\", trials = 50 }\nparameters = { a = [1, 2], b = [1, 2, 3] }");
     assert_eq!(config.trials().unwrap().len(), 6, "there are six combinations");
 }
 
@@ -172,11 +173,16 @@ fn the_table_does_not_depend_on_threads() {
         // The later a trial, the sooner it ends.
         std::thread::sleep(std::time::Duration::from_millis(27 - trial.number as u64));
         // Many ties, so that their order counts.
-        Ok(Measured::of((number(trial, "x") * 4.0).round() + budget.unwrap() as f64))
+        Ok(Measured::of(
+            (number(trial, "x") * 4.0).round() + budget.unwrap() as f64,
+        ))
     };
     let one = timeless(search(&config, &evaluator, 1, None, &go_on).unwrap());
     for threads in [2, 5, 40] {
-        assert_eq!(one, timeless(search(&config, &evaluator, threads, None, &go_on).unwrap()));
+        assert_eq!(
+            one,
+            timeless(search(&config, &evaluator, threads, None, &go_on).unwrap())
+        );
     }
 }
 
@@ -186,7 +192,9 @@ fn a_stopped_search_goes_on_to_the_same_table() {
     let calls = AtomicUsize::new(0);
     let evaluator = |trial: &Trial, budget: Option<usize>| {
         calls.fetch_add(1, Ordering::Relaxed);
-        Ok(Measured::of((number(trial, "x") * 37.0 * budget.unwrap() as f64).sin()))
+        Ok(Measured::of(
+            (number(trial, "x") * 37.0 * budget.unwrap() as f64).sin(),
+        ))
     };
     let whole = timeless(search(&config, &evaluator, 1, None, &go_on).unwrap());
     for stop in [1, 5, 26, 27, 30, 38] {
@@ -194,7 +202,11 @@ fn a_stopped_search_goes_on_to_the_same_table() {
         let path = folder.path().join("journal.jsonl");
         calls.store(0, Ordering::Relaxed);
         let until = |progress: &SearchProgress<'_>| {
-            if progress.done >= stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if progress.done >= stop {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
         };
         let error = search(&config, &evaluator, 1, Some(&path), &until).unwrap_err();
         assert!(matches!(error, TrainError::Stopped), "{error}");
@@ -213,7 +225,10 @@ fn a_stopped_search_goes_on_to_the_same_table() {
         assert_eq!(seen.into_inner().unwrap().first(), Some(&(stop + 1, 39)));
         // All is there: nothing is measured again, and the seconds are the same as well.
         let again = search(&config, &evaluator, 2, Some(&path), &go_on).unwrap();
-        assert_eq!(again, search(&config, &evaluator, 2, Some(&path), &go_on).unwrap());
+        assert_eq!(
+            again,
+            search(&config, &evaluator, 2, Some(&path), &go_on).unwrap()
+        );
         assert_eq!(calls.load(Ordering::Relaxed), 39);
     }
 }
@@ -229,7 +244,11 @@ fn a_damaged_result_is_measured_again_and_a_journal_of_another_search_is_refused
     // A digit of a score of the tenth result is another.
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     let at = lines[10].find("\"score\":0.").unwrap() + "\"score\":0.".len();
-    let digit = if lines[10].as_bytes()[at] == b'9' { "8" } else { "9" };
+    let digit = if lines[10].as_bytes()[at] == b'9' {
+        "8"
+    } else {
+        "9"
+    };
     lines[10].replace_range(at..=at, digit);
     std::fs::write(&path, lines.join("\n") + "\n").unwrap();
     let measured = AtomicUsize::new(0);
@@ -237,14 +256,21 @@ fn a_damaged_result_is_measured_again_and_a_journal_of_another_search_is_refused
         measured.fetch_add(1, Ordering::Relaxed);
         ControlFlow::Continue(())
     };
-    assert_eq!(timeless(search(&config, &evaluator, 1, Some(&path), &count).unwrap()), whole);
+    assert_eq!(
+        timeless(search(&config, &evaluator, 1, Some(&path), &count).unwrap()),
+        whole
+    );
     assert_eq!(measured.into_inner(), 39 - 9, "the results before it stay");
 
     let other = SearchConfig { seed: 4, ..config };
-    let error = search(&other, &evaluator, 1, Some(&path), &go_on).unwrap_err().to_string();
+    let error = search(&other, &evaluator, 1, Some(&path), &go_on)
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("another search"), "{error}");
     std::fs::write(&path, "not a journal\n").unwrap();
-    let error = search(&other, &evaluator, 1, Some(&path), &go_on).unwrap_err().to_string();
+    let error = search(&other, &evaluator, 1, Some(&path), &go_on)
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("line 1"), "{error}");
 }
 
@@ -265,7 +291,12 @@ fn a_trial_that_fails_is_told_and_ranks_last() {
     assert_eq!(table.ranked.len(), 27);
     let failed: Vec<bool> = table.ranked.iter().map(|row| row.measured.is_none()).collect();
     assert!(failed.is_sorted() && failed.iter().filter(|f| **f).count() == 13);
-    assert!(table.ranked.iter().all(|row| failing(&row.trial) == row.error.is_some()));
+    assert!(
+        table
+            .ranked
+            .iter()
+            .all(|row| failing(&row.trial) == row.error.is_some())
+    );
     assert!(table.to_string().contains("failed: "));
     // What is wrong with the machine ends the search.
     let broken = |_: &Trial, _: Option<usize>| -> Result<Measured, TrainError> {
@@ -274,7 +305,10 @@ fn a_trial_that_fails_is_told_and_ranks_last() {
             source: std::io::Error::other("full"),
         })
     };
-    assert!(matches!(search(&config, &broken, 2, None, &go_on), Err(TrainError::Io { .. })));
+    assert!(matches!(
+        search(&config, &broken, 2, None, &go_on),
+        Err(TrainError::Io { .. })
+    ));
     // When all fail there is a table and no best.
     let all = |_: &Trial, _: Option<usize>| Ok(Measured::of(f64::INFINITY));
     let table = search(&config, &all, 2, None, &go_on).unwrap();
@@ -287,7 +321,11 @@ fn nothing_is_measured_when_a_value_cannot_be_set() {
     impl Evaluate for Refuses {
         fn check(&self, trial: &Trial) -> Result<(), TrainError> {
             // The last of all.
-            if trial.number < 26 { Ok(()) } else { Err(TrainError::Stopped) }
+            if trial.number < 26 {
+                Ok(())
+            } else {
+                Err(TrainError::Stopped)
+            }
         }
         fn evaluate(&self, _: &Trial, _: Option<usize>, _: usize) -> Result<Measured, TrainError> {
             self.0.fetch_add(1, Ordering::Relaxed);
@@ -307,26 +345,53 @@ fn faults_of_a_search_are_told() {
     let folder = tempfile::tempdir().unwrap();
     let random = "strategy = { type = \"random\", trials = 5 }\n";
     for (text, part) in [
-        ("strategy = { type = \"grid\" }\nparameters = { a = { low = 0, high = 1 } }".to_owned(), "a grid takes lists"),
+        (
+            "strategy = { type = \"grid\" }\nparameters = { a = { low = 0, high = 1 } }".to_owned(),
+            "a grid takes lists",
+        ),
         (format!("{random}parameters = {{}}"), "at least one"),
         (format!("{random}parameters = {{ a = [] }}"), "at least one value"),
-        (format!("{random}parameters = {{ a = {{ low = 2, high = 1 }} }}"), "below high"),
-        (format!("{random}parameters = {{ a = {{ low = 0, high = 1, scale = \"log\" }} }}"), "above 0"),
-        (format!("{random}parameters = {{ a = {{ low = 0.5, high = 4, integer = true }} }}"), "whole ends"),
-        (format!("{random}parameters = {{ a = {{ low = 0, high = 1, scal = \"log\" }} }}"), "`scale`"),
+        (
+            format!("{random}parameters = {{ a = {{ low = 2, high = 1 }} }}"),
+            "below high",
+        ),
+        (
+            format!("{random}parameters = {{ a = {{ low = 0, high = 1, scale = \"log\" }} }}"),
+            "above 0",
+        ),
+        (
+            format!("{random}parameters = {{ a = {{ low = 0.5, high = 4, integer = true }} }}"),
+            "whole ends",
+        ),
+        (
+            format!("{random}parameters = {{ a = {{ low = 0, high = 1, scal = \"log\" }} }}"),
+            "`scale`",
+        ),
         (format!("{random}parameters = {{ a = {{ low = 0 }} }}"), "`high`"),
         (format!("{random}parameters = {{ a = 3 }}"), "neither a list"),
         (format!("{random}sede = 3\nparameters = {{ a = [1] }}"), "`seed`"),
-        (format!("{random}folds = 1\nparameters = {{ a = [1] }}"), "at least 2"),
-        (random.replace('5', "0") + "parameters = { a = [1] }", "within 1 and"),
-        (random.replace("random", "randm") + "parameters = { a = [1] }", "`random`"),
+        (
+            format!("{random}folds = 1\nparameters = {{ a = [1] }}"),
+            "at least 2",
+        ),
+        (
+            random.replace('5', "0") + "parameters = { a = [1] }",
+            "within 1 and",
+        ),
+        (
+            random.replace("random", "randm") + "parameters = { a = [1] }",
+            "`random`",
+        ),
         (HALVING.replace("eta = 3", "eta = 1"), "at least 2"),
         (HALVING.replace("maximum = 18", "maximum = 1"), "at most maximum"),
     ] {
         let error = read(folder.path(), &text).unwrap_err().to_string();
         assert!(error.contains(part), "{text}: {error}");
     }
-    assert!(matches!(SearchConfig::read("nowhere.toml"), Err(TrainError::Io { .. })));
+    assert!(matches!(
+        SearchConfig::read("nowhere.toml"),
+        Err(TrainError::Io { .. })
+    ));
 }
 
 #[test]
@@ -344,6 +409,9 @@ fn the_table_is_written_as_csv() {
     timeless(table).save_csv(&path).unwrap();
     let text = std::fs::read_to_string(path).unwrap();
     let lines: Vec<&str> = text.lines().collect();
-    assert_eq!(lines[0], "rank,trial,budget,score,low,high,accuracy,macro_f1,log_loss,seconds,error,a,b");
+    assert_eq!(
+        lines[0],
+        "rank,trial,budget,score,low,high,accuracy,macro_f1,log_loss,seconds,error,a,b"
+    );
     assert_eq!(lines[1], "1,1,,2.000000,,,,,,0.000,,2,\"\"\"x,y\"\"\"");
 }

@@ -175,12 +175,7 @@ impl Evaluate for ClassicSearch<'_> {
         self.parameters(trial).map(|_| ())
     }
 
-    fn evaluate(
-        &self,
-        trial: &Trial,
-        budget: Option<usize>,
-        threads: usize,
-    ) -> Result<Measured, TrainError> {
+    fn evaluate(&self, trial: &Trial, budget: Option<usize>, threads: usize) -> Result<Measured, TrainError> {
         let parameters = self.parameters(trial)?;
         let has_probabilities = gives_probabilities(&parameters);
         let n = budget.unwrap_or(self.splits.len()).clamp(1, self.splits.len());
@@ -202,7 +197,11 @@ impl Evaluate for ClassicSearch<'_> {
             .iter()
             .map(|track| (track.track_id.as_str(), track))
             .collect();
-        let group = |id: &String| of_id.get(id.as_str()).map_or_else(|| id.clone(), |t| t.group_key());
+        let group = |id: &String| {
+            of_id
+                .get(id.as_str())
+                .map_or_else(|| id.clone(), |t| t.group_key())
+        };
         let groups: Vec<String> = tracks.track_ids.iter().map(group).collect();
         Measured::new(&tracks.predictions, &groups, self.objective, has_probabilities)
     }

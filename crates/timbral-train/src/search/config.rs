@@ -116,8 +116,8 @@ impl SearchConfig {
     pub fn read(path: impl AsRef<Path>) -> Result<Self, TrainError> {
         let path = path.as_ref();
         let text = std::fs::read_to_string(path).map_err(TrainError::io(path))?;
-        let config: Self = toml::from_str(&text)
-            .map_err(|e| TrainError::malformed(path, with_nearest(&e.to_string())))?;
+        let config: Self =
+            toml::from_str(&text).map_err(|e| TrainError::malformed(path, with_nearest(&e.to_string())))?;
         config.validate()?;
         Ok(config)
     }

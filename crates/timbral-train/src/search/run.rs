@@ -36,12 +36,7 @@ pub trait Evaluate: Sync {
     /// # Errors
     /// What is wrong with these values ends the trial: [`TrainError::Config`], [`TrainError::Shape`] (a loss that is not
     /// finite), [`TrainError::Network`], [`TrainError::Classic`] and [`TrainError::Tensor`]. All else ends the search.
-    fn evaluate(
-        &self,
-        trial: &Trial,
-        budget: Option<usize>,
-        threads: usize,
-    ) -> Result<Measured, TrainError>;
+    fn evaluate(&self, trial: &Trial, budget: Option<usize>, threads: usize) -> Result<Measured, TrainError>;
 
     /// Called when the result of a trial is safe in the journal: what was kept to go on with it may go.
     fn finished(&self, trial: &Trial, budget: Option<usize>) {
@@ -158,7 +153,11 @@ pub fn search(
             .filter(|result| result.measured.is_some())
             .collect();
         good.sort_by(|a, b| better(config.objective, a, b));
-        alive = good.iter().take(config.promoted(alive.len())).map(|r| r.trial).collect();
+        alive = good
+            .iter()
+            .take(config.promoted(alive.len()))
+            .map(|r| r.trial)
+            .collect();
         // In the order of their numbers, so that what follows does not depend on that of the ranking.
         alive.sort_unstable();
     }

@@ -133,10 +133,14 @@ impl Space {
                 integer,
             } => {
                 if !(low.is_finite() && high.is_finite() && low < high) {
-                    Some(format!("low is {low} and high {high}, but low must be below high"))
+                    Some(format!(
+                        "low is {low} and high {high}, but low must be below high"
+                    ))
                 } else if *scale == Scale::Log && *low <= 0.0 {
                     Some(format!("low is {low}, but a logarithmic range lies above 0"))
-                } else if *integer && (low.fract() != 0.0 || high.fract() != 0.0 || high.abs().max(low.abs()) > 1e15) {
+                } else if *integer
+                    && (low.fract() != 0.0 || high.fract() != 0.0 || high.abs().max(low.abs()) > 1e15)
+                {
                     Some(format!("{low} to {high} must have whole ends within 1e15"))
                 } else {
                     None
@@ -162,15 +166,23 @@ impl TryFrom<Setting> for Space {
             }
         };
         let mut number = |name: &str| -> Result<f64, String> {
-            let given = fields.remove(name).ok_or_else(|| format!("a range needs the field `{name}`"))?;
-            given.as_number().ok_or_else(|| format!("`{name}` is {given}, but it must be a number"))
+            let given = fields
+                .remove(name)
+                .ok_or_else(|| format!("a range needs the field `{name}`"))?;
+            given
+                .as_number()
+                .ok_or_else(|| format!("`{name}` is {given}, but it must be a number"))
         };
         let (low, high) = (number("low")?, number("high")?);
         let scale = match fields.remove("scale") {
             None => Scale::Linear,
             Some(Setting::Text(text)) if text == "linear" => Scale::Linear,
             Some(Setting::Text(text)) if text == "log" => Scale::Log,
-            Some(other) => return Err(format!("`scale` is {other}, but it must be \"linear\" or \"log\"")),
+            Some(other) => {
+                return Err(format!(
+                    "`scale` is {other}, but it must be \"linear\" or \"log\""
+                ));
+            }
         };
         let integer = match fields.remove("integer") {
             None => false,

@@ -68,7 +68,9 @@ impl SearchTable {
         let mut results: Vec<TrialResult> = last.into_values().collect();
         let order = |a: &TrialResult, b: &TrialResult| {
             let failed = a.measured.is_none().cmp(&b.measured.is_none());
-            failed.then(b.rung.cmp(&a.rung)).then(better(config.objective, a, b))
+            failed
+                .then(b.rung.cmp(&a.rung))
+                .then(better(config.objective, a, b))
         };
         results.sort_by(order);
         let ranked: Vec<RankedTrial> = results
@@ -112,7 +114,9 @@ impl SearchTable {
             "rank", "trial", "budget", "score", "low", "high", "accuracy", "macro_f1", "log_loss", "seconds",
             "error",
         ];
-        let header = fixed.into_iter().chain(self.parameters.iter().map(String::as_str));
+        let header = fixed
+            .into_iter()
+            .chain(self.parameters.iter().map(String::as_str));
         writer.write_record(header).map_err(failed)?;
         for row in &self.ranked {
             let number = |value: Option<f64>| value.map_or(String::new(), |v| format!("{v:.6}"));
