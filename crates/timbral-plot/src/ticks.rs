@@ -236,7 +236,13 @@ mod tests {
 
         #[test]
         fn odd_ranges_give_ticks_or_none(low in any::<f64>(), high in any::<f64>(), most in 0..30_usize) {
-            for ticks in [linear(low, high, most), whole(low, high, most), time(low, high, most)] {
+            let (low_power, high_power) = padded(extent([low.log10(), high.log10()]), 0.05);
+            for ticks in [
+                linear(low, high, most),
+                whole(low, high, most),
+                time(low, high, most),
+                decades(low_power, high_power),
+            ] {
                 prop_assert!(ticks.len() <= 1000);
                 prop_assert!(ticks.iter().all(|t| t.at.is_finite()));
             }

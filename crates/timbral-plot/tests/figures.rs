@@ -77,6 +77,13 @@ fn all(values: &[f64], n_classes: usize) -> Vec<Figure> {
             .unwrap()
             .figure(),
     ]);
+    let points: Vec<(f64, f64)> = values.iter().map(|v| (*v, -*v)).collect();
+    let scatter = Scatter::new("Rate", "Accuracy").class("R&B", &points);
+    figures.extend([
+        scatter.clone().log_x().figure(),
+        scatter.clone().whole_x().figure(),
+        scatter.names_x(&labels).figure(),
+    ]);
     if n_classes >= 2 {
         figures.push(
             Scatter::pca(table.view(), &classes, &labels, &[0.5])
@@ -417,4 +424,41 @@ fn contradictions_are_errors() {
     ] {
         assert!(matches!(error, PlotError::Shape { .. }), "{error}");
     }
+}
+
+#[test]
+fn a_scatter_has_decades_or_names_along_its_axis() {
+    let texts = |figure: &Figure| -> Vec<String> {
+        let svg = figure.to_svg();
+        let document = Document::parse(&svg).unwrap();
+        let texts = document.descendants().filter(|n| n.has_tag_name("text"));
+        texts.filter_map(|n| n.text().map(str::to_owned)).collect()
+    };
+    let points = [(1e-4, 0.5), (1e-2, 0.7), (1.0, 0.6), (0.0, 0.9), (-1.0, 0.9)];
+    let log = texts(
+        &Scatter::new("Rate", "Accuracy")
+            .class("all", &points)
+            .log_x()
+            .figure(),
+    );
+    for label in ["0.0001", "0.001", "0.01", "0.1", "1"] {
+        assert!(log.iter().any(|t| t == label), "{label} in {log:?}");
+    }
+    // What lies nowhere on the axis does not stretch the other one.
+    assert!(!log.iter().any(|t| t == "0.9"), "{log:?}");
+    let narrow = texts(
+        &Scatter::new("C", "")
+            .class("all", &[(3.0, 0.5), (4.0, 0.6)])
+            .log_x()
+            .figure(),
+    );
+    assert!(narrow.len() >= 4, "two ticks at least: {narrow:?}");
+    let names = ["scale".to_owned(), "auto".to_owned()];
+    let named = texts(
+        &Scatter::new("Gamma", "")
+            .class("all", &[(0.0, 1.0), (5.0, 2.0)])
+            .names_x(&names)
+            .figure(),
+    );
+    assert!(names.iter().all(|name| named.contains(name)), "{named:?}");
 }

@@ -249,8 +249,14 @@ impl SearchConfig {
         budgets
     }
 
-    /// How many of `n` trials of a rung go on to the next.
+    /// How often a search of `trials` trials measures, all rungs together.
     #[must_use]
+    pub fn evaluations(&self, trials: usize) -> usize {
+        let rungs = std::iter::successors(Some(trials), |&n| Some(self.promoted(n)));
+        rungs.take(self.budgets().len()).sum()
+    }
+
+    /// How many of `n` trials of a rung go on to the next.
     pub(super) fn promoted(&self, n: usize) -> usize {
         match self.strategy {
             Strategy::SuccessiveHalving { eta, .. } => (n / eta.max(2)).max(1),

@@ -106,11 +106,7 @@ pub fn search(
         known.extend(results.into_iter().map(|r| ((r.rung, r.trial), r)));
         file = Some(opened);
     }
-    let mut sizes = vec![trials.len()];
-    for _ in 1..budgets.len() {
-        sizes.extend(sizes.last().map(|&n| config.promoted(n)));
-    }
-    let total = sizes.iter().sum();
+    let total = config.evaluations(trials.len());
     let shared = Mutex::new((file, known.len()));
     let mut alive: Vec<usize> = (0..trials.len()).collect();
     for (rung, &budget) in budgets.iter().enumerate() {

@@ -1,0 +1,221 @@
+//! Searches settings of networks or of a classic learner by cross-validation in which no artist is on both sides.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program speaks on stdout and stderr"
+)]
+
+mod common;
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+use clap::Parser;
+use timbral_plot::{Figure, Scatter};
+use timbral_train::{
+    ClassicSearch, Evaluate, FeatureTable, MelTable, NetworkSearch, Part, RunConfig, Scale, SearchConfig,
+    SearchProgress, SearchTable, Setting, Space, SpectrogramSet, TrackInfo, Trial, search,
+};
+
+/// Search the settings that do best in a cross-validation by artist: grid, random or successive halving.
+#[derive(Parser)]
+#[command(after_help = "Examples:\n  \
+    search examples/configs/search.toml --config examples/configs/gtzan.toml --table gtzan_tables\n  \
+    search examples/configs/search_classic.toml --features songs.csv")]
+struct Arguments {
+    /// What is searched, and how.
+    #[arg(value_name = "TOML")]
+    search: PathBuf,
+    /// Run configuration whose networks are searched.
+    #[arg(
+        long,
+        value_name = "TOML",
+        requires = "table",
+        required_unless_present = "features"
+    )]
+    config: Option<PathBuf>,
+    /// Feature table for the pipeline that stands in the search.
+    #[arg(long, value_name = "FILE", conflicts_with = "config")]
+    features: Option<PathBuf>,
+    /// Folder with `mel_index.csv`: the spectrograms, and for a feature table artists and parts of the tracks.
+    #[arg(long, value_name = "DIR")]
+    table: Option<PathBuf>,
+    /// Columns of the feature table that are left out.
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
+    without: Vec<String>,
+    /// Official parts that take part, where the data set has any; tracks without a part are taken as well.
+    #[arg(long, value_delimiter = ',', default_value = "train,valid")]
+    split: Vec<Part>,
+    /// Folder of the search: `journal.jsonl`, `trials.csv`, `best.toml`, `search.svg`, `search.png`, `folds.csv`. An
+    /// interrupted search goes on there.
+    #[arg(long, value_name = "DIR", default_value = "runs/search")]
+    run: PathBuf,
+    /// Trials measured at a time; the result does not depend on it.
+    #[arg(long, default_value_t = 2)]
+    threads: usize,
+    /// Print the ranked table as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Set by Ctrl-C.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+fn flow() -> ControlFlow<()> {
+    match INTERRUPTED.load(Ordering::Relaxed) {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    }
+}
+
+fn main() -> std::process::ExitCode {
+    common::run(|| {
+        let arguments = Arguments::parse();
+        let config = SearchConfig::read(&arguments.search)?;
+        std::fs::create_dir_all(&arguments.run).with_context(|| arguments.run.display().to_string())?;
+        ctrlc::set_handler(|| {
+            if INTERRUPTED.swap(true, Ordering::Relaxed) {
+                std::process::exit(130);
+            }
+            eprintln!("stopping when what is measured is saved; give the same command again to go on");
+        })?;
+        let wanted = |track: &TrackInfo| {
+            track
+                .official_split
+                .is_none_or(|part| arguments.split.contains(&part))
+        };
+        let best = arguments.run.join("best.toml");
+        let folds = arguments.run.join("folds.csv");
+        if let Some(path) = &arguments.features {
+            let base = config.pipeline.as_ref().context("the search has no [pipeline]")?;
+            let without: Vec<&str> = arguments.without.iter().map(String::as_str).collect();
+            let mut table = FeatureTable::read(path)?.without_columns(&without)?;
+            if let Some(folder) = &arguments.table {
+                table.apply_tracks(&MelTable::read(folder)?.tracks());
+            }
+            let table = table.retain_tracks(wanted);
+            let classic = ClassicSearch::new(&config, base, &table)?;
+            classic.folds().save(folds)?;
+            let found = run(&arguments, &config, &classic)?;
+            let row = found.best().context("every trial failed")?;
+            return Ok(std::fs::write(
+                best,
+                toml::to_string(&classic.parameters(&row.trial)?)?,
+            )?);
+        }
+        let (Some(path), Some(folder)) = (&arguments.config, &arguments.table) else {
+            bail!("neither --config with --table nor --features");
+        };
+        let (base, table) = (RunConfig::read(path)?, MelTable::read(folder)?);
+        let rows: Vec<usize> = (0..table.len())
+            .filter(|&row| wanted(&table.rows()[row].track))
+            .collect();
+        let set = SpectrogramSet::from_table(&table, &rows, &table.labels())?;
+        let tracks: Vec<TrackInfo> = rows.iter().map(|&row| table.rows()[row].track.clone()).collect();
+        let networks = NetworkSearch::new(&config, &base, &set, &tracks)?
+            .with_checkpoints(arguments.run.join("trials"))
+            // Not after the last pass: there is nothing left to stop.
+            .observed_by(|_, _, epoch| {
+                if epoch.epoch < epoch.epochs {
+                    flow()
+                } else {
+                    ControlFlow::Continue(())
+                }
+            });
+        networks.folds().save(folds)?;
+        let found = run(&arguments, &config, &networks)?;
+        let row = found.best().context("every trial failed")?;
+        Ok(networks.configuration(&row.trial, row.budget)?.save(best)?)
+    })
+}
+
+/// Searches with progress, and writes the table and the pictures.
+fn run(arguments: &Arguments, config: &SearchConfig, evaluator: &impl Evaluate) -> Result<SearchTable> {
+    let total = config.evaluations(config.trials()?.len());
+    let progress = common::progress(total as u64, "searching");
+    let (start, seen, first) = (Instant::now(), AtomicUsize::new(0), AtomicUsize::new(0));
+    let observe = |now: &SearchProgress<'_>| {
+        let before = seen.swap(now.done, Ordering::Relaxed);
+        if before == 0 {
+            first.store(now.done - 1, Ordering::Relaxed);
+        }
+        progress.inc((now.done - before) as u64);
+        let made = (now.done - first.load(Ordering::Relaxed)).max(1) as f64;
+        let left = start.elapsed().as_secs_f64() / made * (now.total - now.done) as f64;
+        let outcome = match (&now.result.measured, &now.result.error) {
+            (Some(measured), _) => format!("{} {:.4}", config.objective.name(), measured.score),
+            (None, error) => format!("failed: {}", error.as_deref().unwrap_or_default()),
+        };
+        let budget = now.result.budget.map_or(String::new(), |b| format!(" with {b}"));
+        let (done, number) = (now.done, now.trial.number);
+        progress.line(format!(
+            "{done}/{total}, {left:.0} s left: trial {number}{budget}: {outcome}"
+        ));
+        flow()
+    };
+    let journal = arguments.run.join("journal.jsonl");
+    let found = search(config, evaluator, arguments.threads, Some(&journal), &observe)?;
+    drop(progress);
+    found.save_csv(arguments.run.join("trials.csv"))?;
+    for name in ["search.svg", "search.png"] {
+        picture(config, &found).save(arguments.run.join(name))?;
+    }
+    match arguments.json {
+        true => common::json_line(&found)?,
+        false => print!("{found}"),
+    }
+    eprintln!(
+        "table, best.toml and pictures are in {}",
+        Path::display(&arguments.run)
+    );
+    Ok(found)
+}
+
+/// The objective over the trials and over each field.
+fn picture(config: &SearchConfig, found: &SearchTable) -> Figure {
+    let over_trials = drawn(found, "Trial", |trial| Some(trial.number as f64)).whole_x();
+    let fields = config.parameters.iter().map(|(name, space)| {
+        if let Space::Range { scale, .. } = space {
+            let plot = drawn(found, name, |trial| trial.values.get(name)?.as_number());
+            return if *scale == Scale::Log { plot.log_x() } else { plot };
+        }
+        let Space::Values(values) = space else {
+            return Scatter::new(name.as_str(), "");
+        };
+        let place = |trial: &Trial| values.iter().position(|v| trial.values.get(name) == Some(v));
+        let names: Vec<String> = values.iter().map(shown).collect();
+        drawn(found, name, |trial| place(trial).map(|p| p as f64)).names_x(&names)
+    });
+    let figures = std::iter::once(over_trials)
+        .chain(fields)
+        .map(|plot| plot.size(520.0, 360.0).figure());
+    Figure::grid("Search", 2, figures)
+}
+
+fn shown(value: &Setting) -> String {
+    match value {
+        Setting::Text(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// One class of points a budget, the largest first, and the best trial.
+fn drawn(found: &SearchTable, label: &str, x: impl Fn(&Trial) -> Option<f64>) -> Scatter {
+    let mut budgets: Vec<Option<usize>> = found.ranked.iter().map(|row| row.budget).collect();
+    budgets.dedup();
+    let best = found.best().map(|row| row.rank);
+    let points = |test: &dyn Fn(Option<usize>, usize) -> bool| -> Vec<(f64, f64)> {
+        let rows = found.ranked.iter().filter(|row| test(row.budget, row.rank));
+        rows.filter_map(|row| Some((x(&row.trial)?, row.measured?.score)))
+            .collect()
+    };
+    let plot =
+        Scatter::new(label, found.objective.name()).class("best", &points(&|_, rank| Some(rank) == best));
+    budgets.iter().fold(plot, |plot, &budget| {
+        let name = budget.map_or("other trials".to_owned(), |b| format!("budget {b}"));
+        plot.class(name, &points(&|b, rank| b == budget && Some(rank) != best))
+    })
+}
