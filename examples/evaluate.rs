@@ -123,8 +123,8 @@ fn evaluate(arguments: &Arguments) -> Result<()> {
     if arguments.json {
         return common::json_line(&report);
     }
-    println!("{report}\nwrote {}", arguments.out.join("report.html").display());
-    Ok(())
+    let page = arguments.out.join("report.html");
+    common::text(format_args!("{report}\nwrote {}\n", page.display()))
 }
 
 fn spectrograms(arguments: &Arguments, folder: &Path) -> Result<Answers> {
