@@ -163,8 +163,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     if arguments.json {
         common::json_line(&comparison)
     } else {
-        print!("{comparison}");
-        Ok(())
+        common::text(&comparison)
     }
 }
 

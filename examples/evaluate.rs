@@ -135,10 +135,15 @@ fn evaluate(arguments: &Arguments) -> Result<()> {
     if arguments.json {
         return common::json_line(&Measured { report, open_set });
     }
-    println!("{report}");
-    open_set.iter().flatten().for_each(|line| println!("{line}"));
-    println!("wrote {}", arguments.out.join("report.html").display());
-    Ok(())
+    common::text(format_args!("{report}
+"))?;
+    for line in open_set.iter().flatten() {
+        common::text(format_args!("{line}
+"))?;
+    }
+    let page = arguments.out.join("report.html");
+    common::text(format_args!("wrote {}
+", page.display()))
 }
 
 #[derive(serde::Serialize)]

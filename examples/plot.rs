@@ -1,5 +1,4 @@
 //! Draws one audio file: its waveform, a spectrogram, or any feature over time.
-#![allow(clippy::print_stdout, reason = "a program speaks on stdout")]
 
 mod common;
 
@@ -96,7 +95,7 @@ fn main() -> std::process::ExitCode {
                 }
                 Terminal::Auto | Terminal::Plain => TerminalColors::None,
             };
-            print!("{}", figure.to_terminal_with(arguments.columns, colors)?);
+            common::text(figure.to_terminal_with(arguments.columns, colors)?)?;
         }
         Ok(())
     })

@@ -1,5 +1,4 @@
 //! Writes a technical report: a template of prose whose tables and numbers come from runs.
-#![allow(clippy::print_stdout, reason = "a program speaks on stdout")]
 
 mod common;
 
@@ -39,10 +38,7 @@ fn main() -> std::process::ExitCode {
         match &arguments.output {
             Some(path) => timbral_model::write_atomically(path, report.as_bytes())
                 .with_context(|| path.display().to_string()),
-            None => {
-                print!("{report}");
-                Ok(())
-            }
+            None => common::text(&report),
         }
     })
 }

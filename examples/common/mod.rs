@@ -69,6 +69,12 @@ pub(crate) fn json_line(value: &impl serde::Serialize) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Writes text to stdout as it is; unlike `print!` it does not panic where the reader has left (`… | head`).
+pub(crate) fn text(value: impl std::fmt::Display) -> anyhow::Result<()> {
+    write!(std::io::stdout().lock(), "{value}")?;
+    Ok(())
+}
+
 /// Starts a new count of [`peak_memory`]; `false` where the system does not allow it (all but Linux).
 pub(crate) fn reset_peak_memory() -> bool {
     std::fs::write("/proc/self/clear_refs", "5").is_ok()
