@@ -33,7 +33,7 @@ struct Arguments {
     /// The folder to write to; it is made where it is missing.
     #[arg(short, long)]
     output: PathBuf,
-    /// The track that is mixed in. Default: the same one, its halves swapped.
+    /// The track that is mixed in. Default: the same one backwards.
     #[arg(long)]
     other: Option<PathBuf>,
     /// Fixes everything that is drawn.
@@ -65,7 +65,7 @@ fn main() -> std::process::ExitCode {
         let mut other = samples.clone();
         match &arguments.other {
             Some(path) => other = read(path, &arguments)?,
-            None => other.rotate_left(samples.len() / 2),
+            None => other.reverse(),
         }
         fit_length(&mut other, samples.len());
         let folder = &arguments.output;
@@ -124,7 +124,8 @@ fn sounds(samples: &[f32], other: &[f32], arguments: &Arguments) -> Result<Vec<L
             let share = mix_signals(&mut changed, other, ratio);
             told = format!("other track {ratio:.1} dB below, target {share:.2}");
         }
-        let pictures = [("Before", mel(samples)?), ("After", mel(&changed)?)];
+        // A floor below the loudest would move with it, and look like a change.
+        let pictures = [("Before", mel(samples, None)?), ("After", mel(&changed, None)?)];
         let mut files = vec![arguments.output.join(format!("{name}.wav"))];
         let audio = Audio {
             samples: changed,
@@ -146,12 +147,12 @@ fn sounds(samples: &[f32], other: &[f32], arguments: &Arguments) -> Result<Vec<L
 }
 
 fn spectrograms(samples: &[f32], other: &[f32], arguments: &Arguments) -> Result<Vec<Line>> {
-    let (before, other) = (mel(samples)?, mel(other)?);
+    let (before, other) = (mel(samples, Some(80.0))?, mel(other, Some(80.0))?);
     let (bands, frames) = before.dim();
     type Set = fn(&mut Augmentation);
     let changes: [(&str, Set, &str); 7] = [
         ("level", |a| a.level_db = 6.0, "level_db = 6"),
-        ("spectral-tilt", |a| a.tilt_db = 8.0, "tilt_db = 8"),
+        ("spectral-tilt", |a| a.tilt_db = 15.0, "tilt_db = 15"),
         (
             "spec-augment",
             |a| (a.band_masks, a.frame_masks) = (2, 2),
@@ -216,8 +217,12 @@ fn spectrograms(samples: &[f32], other: &[f32], arguments: &Arguments) -> Result
     (100..).zip(changes).map(make).collect()
 }
 
-fn mel(samples: &[f32]) -> Result<Array2<f32>> {
-    Ok(LogMelSpectrogram::new(LogMelConfig::default())?.compute(samples)?)
+fn mel(samples: &[f32], top_db: Option<f32>) -> Result<Array2<f32>> {
+    let config = LogMelConfig {
+        top_db,
+        ..LogMelConfig::default()
+    };
+    Ok(LogMelSpectrogram::new(config)?.compute(samples)?)
 }
 
 /// A generator of its own for each change.
