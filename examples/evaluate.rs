@@ -135,15 +135,22 @@ fn evaluate(arguments: &Arguments) -> Result<()> {
     if arguments.json {
         return common::json_line(&Measured { report, open_set });
     }
-    common::text(format_args!("{report}
-"))?;
+    common::text(format_args!(
+        "{report}
+"
+    ))?;
     for line in open_set.iter().flatten() {
-        common::text(format_args!("{line}
-"))?;
+        common::text(format_args!(
+            "{line}
+"
+        ))?;
     }
     let page = arguments.out.join("report.html");
-    common::text(format_args!("wrote {}
-", page.display()))
+    common::text(format_args!(
+        "wrote {}
+",
+        page.display()
+    ))
 }
 
 #[derive(serde::Serialize)]
