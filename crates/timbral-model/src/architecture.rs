@@ -248,7 +248,7 @@ impl Architecture {
             Self::Ensemble { members } => {
                 let input = walker.shape().to_vec();
                 let mut width = 0;
-                for (i, member) in members.iter().enumerate() {
+                for (i, member) in with_layers(members) {
                     walker.branch_from(&input);
                     walker.within(&member_path(i), |walker| member.walk(walker));
                     width += walker.width();
@@ -341,7 +341,7 @@ impl Architecture {
     }
 
     /// Builds the network without its last layer, as [`build`](Self::build) does with it; an ensemble gives the features
-    /// of its members side by side.
+    /// of its members side by side, without its classic models, which have no layers.
     ///
     /// # Errors
     /// As [`build`](Self::build).
@@ -376,15 +376,24 @@ impl Architecture {
             Self::SampleCnn(config) => Box::new(SampleCnn::new(config, clock, vb).map_err(shape_error)?),
             Self::Transfer(config) => Box::new(Transfer::new(config, clock, vb)?),
             Self::Ensemble { members } => {
-                let trunks = members
-                    .iter()
-                    .enumerate()
+                let trunks: Vec<_> = with_layers(members)
                     .map(|(i, member)| member.trunk_checked(clock, vb.pp(member_path(i))))
                     .collect::<std::result::Result<_, _>>()?;
+                rule(!trunks.is_empty(), || {
+                    "an ensemble of classic models has no layers below its last one".into()
+                })?;
                 Box::new(JoinedTrunks(trunks))
             }
         })
     }
+}
+
+/// The members of an ensemble that have layers below their last one, with their places: all but classic models.
+fn with_layers(members: &[Architecture]) -> impl Iterator<Item = (usize, &Architecture)> {
+    members
+        .iter()
+        .enumerate()
+        .filter(|(_, member)| !matches!(member, Architecture::Classic(_)))
 }
 
 fn shape_error(error: candle_core::Error) -> ModelError {
