@@ -10,7 +10,7 @@ use timbral::WindowFeatures;
 use timbral_model::{Architecture, Input, ModelFile};
 use timbral_train::{
     CutMixShape, EpochMetrics, FocalParameters, LossKind, OptimizerKind, RunConfig, ScheduleKind,
-    SgdParameters, SpectrogramSet, StepParameters, TrainError, fit_ensemble,
+    SearchConfig, SgdParameters, SpectrogramSet, StepParameters, TrainError, fit_ensemble,
 };
 
 const TEXT: &str = r#"
