@@ -97,6 +97,7 @@ fn cholesky(matrix: &Matrix) -> Matrix {
     lower
 }
 
+#[allow(clippy::needless_range_loop, reason = "indices as in the recursion")]
 fn inverse_of_lower(lower: &Matrix) -> Matrix {
     let mut inverse = [[0.0; N]; N];
     for column in 0..N {

@@ -29,8 +29,11 @@ pub struct ClassicSearch<'a> {
     objective: Objective,
     halves: bool,
     /// Answers of trials that may be promoted.
-    answers: Mutex<BTreeMap<(usize, usize), (Vec<usize>, Array2<f64>)>>,
+    answers: Mutex<BTreeMap<(usize, usize), Answers>>,
 }
+
+/// The test rows of a fold, and a row of class probabilities for each.
+type Answers = (Vec<usize>, Array2<f64>);
 
 impl<'a> ClassicSearch<'a> {
     /// A search around `base` over the rows of a table.
@@ -100,7 +103,7 @@ impl<'a> ClassicSearch<'a> {
         parameters: PipelineParameters,
         n: usize,
         threads: usize,
-    ) -> Result<Vec<(Vec<usize>, Array2<f64>)>, TrainError> {
+    ) -> Result<Vec<Answers>, TrainError> {
         let kept = |fold: usize| {
             let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
             answers.get(&(trial.number, fold)).cloned()
@@ -126,11 +129,7 @@ impl<'a> ClassicSearch<'a> {
 impl ClassicSearch<'_> {
     /// The test rows of a fold and what a pipeline that was fitted to the others says of them: of a learner without
     /// probabilities the class that it names gets all.
-    fn answers_of(
-        &self,
-        fold: usize,
-        parameters: &PipelineParameters,
-    ) -> Result<(Vec<usize>, Array2<f64>), TrainError> {
+    fn answers_of(&self, fold: usize, parameters: &PipelineParameters) -> Result<Answers, TrainError> {
         let rows = |part| self.splits[fold].rows(self.table.tracks(), part);
         let split = [(rows(Part::Train), rows(Part::Test))];
         let answers = answer_rows(self.table, parameters, &split)?;

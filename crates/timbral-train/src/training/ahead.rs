@@ -57,7 +57,7 @@ mod tests {
             };
             let all = made_ahead(0..20, ahead, make, |squares| {
                 let mut all = Vec::new();
-                while let Some(square) = squares.next() {
+                for square in &mut *squares {
                     all.push(square?);
                     // Those that wait, the one in the making, and what was taken.
                     assert!(made.load(Ordering::SeqCst) <= all.len() + ahead + 1);

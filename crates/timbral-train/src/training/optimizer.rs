@@ -149,11 +149,12 @@ impl Optimizer {
     }
 
     pub(super) fn step(&mut self, gradients: &GradStore, rate: f64) -> Result<(), TrainError> {
-        Ok(match self {
+        match self {
             Self::Adam(optimizer) => optimizer.step(gradients, rate)?,
             Self::Sgd(optimizer) => optimizer.step(gradients, rate)?,
             Self::Lion(optimizer) => optimizer.step(gradients, rate)?,
-        })
+        }
+        Ok(())
     }
 
     /// Moments by name, for checkpoints.
@@ -166,11 +167,12 @@ impl Optimizer {
     }
 
     pub(super) fn load(&mut self, saved: &BTreeMap<String, Tensor>, steps: u64) -> Result<(), TrainError> {
-        Ok(match self {
+        match self {
             Self::Adam(optimizer) => optimizer.load(saved, steps)?,
             Self::Sgd(optimizer) => optimizer.load(saved, steps)?,
             Self::Lion(optimizer) => optimizer.load(saved, steps)?,
-        })
+        }
+        Ok(())
     }
 }
 
