@@ -175,17 +175,3 @@ impl Optimizer {
         Ok(())
     }
 }
-
-/// Brings every single gradient into `[-limit, limit]`.
-pub(super) fn clip_values(
-    gradients: &mut GradStore,
-    parameters: &[Parameter],
-    limit: f64,
-) -> Result<(), TrainError> {
-    for parameter in parameters {
-        if let Some(gradient) = gradients.remove(&parameter.var) {
-            gradients.insert(&parameter.var, gradient.clamp(-limit, limit)?);
-        }
-    }
-    Ok(())
-}

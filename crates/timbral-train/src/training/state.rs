@@ -5,8 +5,8 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::VarMap;
 use timbral_model::Network;
 use timbral_nn::{
-    SeededInit, TrainingClock, add_gradients, clip_gradient_norm, named_variables, parameters,
-    scale_gradients,
+    SeededInit, TrainingClock, add_gradients, clip_gradient_norm, clip_gradient_value, named_variables,
+    parameters, scale_gradients,
 };
 
 use super::ahead::made_ahead;
@@ -15,7 +15,7 @@ use super::checkpoint::{Checkpoint, Progress};
 use super::evaluation::strongest;
 use super::history::EpochMetrics;
 use super::loss::Loss;
-use super::optimizer::{Optimizer, clip_values};
+use super::optimizer::Optimizer;
 use super::schedule::Course;
 use super::trainer::{Batch, Batches, Trainer};
 use crate::TrainError;
@@ -153,7 +153,7 @@ impl<'a> State<'a> {
     fn step(&mut self, mut gradients: GradStore, rate: f64) -> Result<(), TrainError> {
         let config = self.trainer.config;
         if config.clip_value > 0.0 {
-            clip_values(&mut gradients, self.optimizer.parameters(), config.clip_value)?;
+            clip_gradient_value(&mut gradients, self.optimizer.parameters(), config.clip_value)?;
         }
         if config.clip_norm > 0.0 {
             clip_gradient_norm(&mut gradients, self.optimizer.parameters(), config.clip_norm)?;
