@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
-use timbral_train::{Comparison, Report};
+use timbral_train::{Comparison, Report, RunSummary};
 
 /// Fill a template with the results of runs, and write the report.
 ///
 /// Places in the template, NAME being a JSON file of the runs without its ending, or a folder with compare.json or report.json:
-/// {{table:NAME}} all tables, {{leakage:NAME}} accuracies of all protocols side by side, {{foldings:NAME}} those of each folding, {{value:NAME#/path/in/json}} a number
+/// {{table:NAME}} all tables, {{leakage:NAME}} accuracies of all protocols side by side, {{foldings:NAME}} those of each
+/// folding, {{runs:FOLDER}} the runs of `train` in the folders of a folder, best first, {{value:NAME#/path/in/json}} a number
 /// to three places, {{percent:NAME#/path/in/json}} the same in per cent, {{text:FILE}} a file as it is. `<!-- … -->` at the
 /// head of the template is left out.
 #[derive(Parser)]
@@ -86,8 +87,10 @@ fn fill(text: &str, runs: &Path) -> Result<String> {
 
 fn filled(place: &str, runs: &Path) -> Result<String> {
     let (kind, name) = place.split_once(':').context("it is {{kind:name}}")?;
-    if kind == "text" {
-        return read(&runs.join(name));
+    match kind {
+        "text" => return read(&runs.join(name)),
+        "runs" => return all_runs(&runs.join(name)),
+        _ => {}
     }
     let (name, pointer) = name.split_once('#').unwrap_or((name, ""));
     let path = result(&runs.join(name))?;
@@ -110,8 +113,21 @@ fn filled(place: &str, runs: &Path) -> Result<String> {
                 (_, None) => Ok(value.as_str().map_or_else(|| value.to_string(), str::to_owned)),
             }
         }
-        _ => bail!("there are table, leakage, foldings, value, percent and text"),
+        _ => bail!("there are table, leakage, foldings, runs, value, percent and text"),
     }
+}
+
+/// One table of the runs in the folders of a folder, best first.
+fn all_runs(folder: &Path) -> Result<String> {
+    let mut runs = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        let path = entry?.path();
+        if path.join("report.json").is_file() {
+            runs.push(RunSummary::read(&path)?);
+        }
+    }
+    runs.sort_by(|a, b| b.report.accuracy.total_cmp(&a.report.accuracy));
+    Ok(RunSummary::markdown(&runs))
 }
 
 /// The JSON file of a run.

@@ -62,7 +62,7 @@ struct Arguments {
     /// Put temperature and rule of the cross-validation into a copy of this model file, --out, in place of a new fit.
     #[arg(long, value_name = "FILE", requires = "out")]
     calibrate: Option<PathBuf>,
-    /// Folder of the run: checkpoints, `metrics/*.csv`, cached features, `report.json`. An interrupted run goes on there.
+    /// Folder of the run: checkpoints, `metrics/*.csv`, cached features, `report.json`, `predictions.csv`. An interrupted run goes on there.
     #[arg(long, value_name = "DIR", default_value = "runs/train")]
     run: PathBuf,
     /// Networks trained at a time, one thread each; the result does not depend on it.
@@ -241,6 +241,10 @@ fn validate(
             member.name, member.copies
         ));
     }
+    std::fs::write(
+        arguments.run.join("predictions.csv"),
+        cv.to_csv(&config.members, &data.set, &data.tracks)?,
+    )?;
     let title = format!(
         "{}, {}-fold cross-validation by artist",
         config.name, arguments.folds

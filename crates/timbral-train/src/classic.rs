@@ -9,12 +9,13 @@ use timbral::{FrontEnd, WindowFeatures};
 use timbral_classic::{Classifier as _, FittedModel, Learner as _, Parameters as _, PipelineParameters};
 use timbral_model::{
     Aggregation, Architecture, ClassicConfig, Header, Kind, LogMelStatistics, ModelFile, SCHEMA_VERSION,
+    StatisticsConfig,
 };
 use timbral_segment::{Cut, Span};
 
 use crate::{
-    BootstrapConfig, FeatureTable, Folds, Part, Predictions, Report, ReportSource, SpectrogramSet, Split,
-    TrackInfo, TrackPredictions, TrainError,
+    BootstrapConfig, FeatureTable, Folds, Part, Predictions, Report, ReportSource, SpectrogramSet, TrackInfo,
+    TrackPredictions, TrainError,
 };
 
 /// What cross-validation of a classic learner measured.
@@ -135,13 +136,13 @@ pub fn cross_validate_classic(
         .iter()
         .map(|id| (*group_of.get(id).unwrap_or(&id)).clone())
         .collect();
-    let (first, hash) = (folds.splits().next(), folds.content_hash());
+    let (protocol, hash) = (folds.protocol(), folds.content_hash());
     let source = ReportSource {
         title,
         unit: "track",
         labels: &labels,
         groups: &track_groups,
-        protocol: first.as_ref().map(Split::protocol),
+        protocol: Some(&protocol),
         split_hash: Some(&hash),
     };
     let config = BootstrapConfig::default();
@@ -210,17 +211,26 @@ pub(crate) fn fit_on_statistics(
         let rule = "it needs statistics and a pipeline to be fitted";
         return Err(TrainError::config("architecture", "a classic model", rule));
     };
-    let plan = LogMelStatistics::new(statistics)?;
-    let mut values = Vec::with_capacity(tracks.len() * statistics.len());
+    let x = statistics_rows(statistics, data, tracks)?;
+    let y: Vec<usize> = tracks.iter().map(|&track| data.class(track)).collect();
+    let model = pipeline.clone().check()?.fit(x.view(), &y, data.labels().len())?;
+    Ok(config.fitted(&FittedModel::from(model))?)
+}
+
+/// Log-mel statistics of whole tracks, one row a track.
+pub(crate) fn statistics_rows(
+    config: &StatisticsConfig,
+    data: &SpectrogramSet,
+    tracks: &[usize],
+) -> Result<Array2<f64>, TrainError> {
+    let plan = LogMelStatistics::new(config)?;
+    let mut values = Vec::with_capacity(tracks.len() * config.len());
     for &track in tracks {
         let row: Vec<f32> = plan.forward(&data.whole(track)?)?.flatten_all()?.to_vec1()?;
         values.extend(row.into_iter().map(f64::from));
     }
-    let x = Array2::from_shape_vec((tracks.len(), statistics.len()), values)
-        .map_err(|e| TrainError::shape("statistics", e.to_string(), "all tracks have the same"))?;
-    let y: Vec<usize> = tracks.iter().map(|&track| data.class(track)).collect();
-    let model = pipeline.clone().check()?.fit(x.view(), &y, data.labels().len())?;
-    Ok(config.fitted(&FittedModel::from(model))?)
+    Array2::from_shape_vec((tracks.len(), config.len()), values)
+        .map_err(|e| TrainError::shape("statistics", e.to_string(), "all tracks have the same"))
 }
 
 /// The front end that computes the rows of a table.

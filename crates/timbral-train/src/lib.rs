@@ -48,7 +48,7 @@ pub use open_set::{
 };
 #[cfg(feature = "html")]
 pub use page::{EvaluationPage, HtmlPage, LabelledRows, model_facts};
-pub use report::{ClassReport, Report, ReportSource};
+pub use report::{ClassReport, Report, ReportSource, RunSummary};
 pub use search::{
     ClassicSearch, Evaluate, Measured, NetworkSearch, Objective, RankedTrial, Scale, SearchConfig,
     SearchProgress, SearchTable, Setting, Space, Strategy, Trial, TrialResult, search,

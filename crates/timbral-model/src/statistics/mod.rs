@@ -136,17 +136,34 @@ impl StatisticsConfig {
     /// Number of statistics that come out.
     #[must_use]
     pub fn len(&self) -> usize {
+        self.blocks().iter().map(|(_, count)| count).sum()
+    }
+
+    /// The blocks of statistics in the order of [`LogMelStatistics`], each with the number of its statistics: `bands`,
+    /// `cepstra`, `correlations`, `modulation`, `cepstral_modulation`, `texture`, `skewness`, `contrast` and `covariance`.
+    /// Blocks that are not asked for have none.
+    #[must_use]
+    pub fn blocks(&self) -> [(&'static str, usize); 9] {
         let pairs = self.correlated * self.correlated.saturating_sub(1) / 2;
         let (groups, bins) = (self.groups(), self.bin_edges().len().saturating_sub(1));
         let optional = |wanted: bool, n: usize| if wanted { n } else { 0 };
-        4 * self.bands
-            + 3 * self.coefficients
-            + 2 * pairs
-            + (groups + self.modulated) * bins
-            + optional(self.texture, 2 * self.bands.saturating_sub(1))
-            + optional(self.skewness, 2 * self.bands)
-            + optional(self.contrast, groups * (2 + bins))
-            + optional(self.covariance, covariance::len(2 * groups))
+        [
+            ("bands", 4 * self.bands),
+            ("cepstra", 3 * self.coefficients),
+            ("correlations", 2 * pairs),
+            ("modulation", groups * bins),
+            ("cepstral_modulation", self.modulated * bins),
+            (
+                "texture",
+                optional(self.texture, 2 * self.bands.saturating_sub(1)),
+            ),
+            ("skewness", optional(self.skewness, 2 * self.bands)),
+            ("contrast", optional(self.contrast, groups * (2 + bins))),
+            (
+                "covariance",
+                optional(self.covariance, covariance::len(2 * groups)),
+            ),
+        ]
     }
 
     fn groups(&self) -> usize {

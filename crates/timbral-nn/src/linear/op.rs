@@ -1,6 +1,7 @@
 //! A linear layer as one operation: a matrix product each way, with the bias added in place.
 
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Storage, Tensor};
+use rayon::prelude::*;
 
 use crate::error::shape_error;
 use crate::gemm::Matrix;
@@ -15,6 +16,8 @@ pub(super) struct Product {
     pub(super) outputs: usize,
 }
 
+/// Rows of a parallel task.
+const GRAIN: usize = 256;
 /// Rows whose gradients are summed in one go in the element type; the sums of the blocks are added in f64.
 const BLOCK: usize = 64;
 
@@ -31,16 +34,18 @@ impl Product {
         let w = Matrix::new(w, lw.start_offset(), self.outputs, self.inputs);
         let mut out: Vec<T> = x.product(&w.transposed())?;
         if let Some(bias) = bias {
-            widened(
-                #[inline(always)]
-                || {
-                    for row in out.chunks_exact_mut(self.outputs) {
-                        for (y, &bias) in row.iter_mut().zip(bias) {
-                            *y += bias;
+            out.par_chunks_mut(GRAIN * self.outputs).for_each(|rows| {
+                widened(
+                    #[inline(always)]
+                    || {
+                        for row in rows.chunks_exact_mut(self.outputs) {
+                            for (y, &bias) in row.iter_mut().zip(bias) {
+                                *y += bias;
+                            }
                         }
-                    }
-                },
-            );
+                    },
+                );
+            });
         }
         let mut shape = lx.dims().to_vec();
         if let Some(last) = shape.last_mut() {
@@ -88,21 +93,26 @@ impl Product {
     }
 
     fn column_sums<T: Real>(&self, grads: &[T]) -> Vec<T> {
-        let mut totals = vec![0.0; self.outputs];
-        let mut sums = vec![T::default(); self.outputs];
-        for block in grads.chunks(BLOCK * self.outputs) {
-            sums.fill(T::default());
-            widened(
-                #[inline(always)]
-                || {
-                    for row in block.chunks_exact(self.outputs) {
-                        for (sum, &grad) in sums.iter_mut().zip(row) {
-                            *sum += grad;
+        let blocks: Vec<Vec<T>> = grads
+            .par_chunks(BLOCK * self.outputs)
+            .map(|block| {
+                let mut sums = vec![T::default(); self.outputs];
+                widened(
+                    #[inline(always)]
+                    || {
+                        for row in block.chunks_exact(self.outputs) {
+                            for (sum, &grad) in sums.iter_mut().zip(row) {
+                                *sum += grad;
+                            }
                         }
-                    }
-                },
-            );
-            for (total, sum) in totals.iter_mut().zip(&sums) {
+                    },
+                );
+                sums
+            })
+            .collect();
+        let mut totals = vec![0.0; self.outputs];
+        for sums in blocks {
+            for (total, sum) in totals.iter_mut().zip(sums) {
                 *total += sum.to_f64();
             }
         }

@@ -1,7 +1,7 @@
 //! All steps of a gated recurrent layer as one operation with its own backward pass.
 //!
-//! A task is one direction of a few examples: their states stay in the cache from step to step. Tasks depend on the batch
-//! alone and their weight gradients are added in order, so that the result does not depend on the number of threads.
+//! A task is one direction of a group of a few examples: their states stay in the cache from step to step. Groups depend on
+//! the batch alone and their weight gradients are added in order, so that the result does not depend on the number of threads.
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -30,8 +30,8 @@ pub(super) struct Recurrence {
     pub(super) size: usize,
     /// Whether somebody needs gradients.
     pub(super) keep: bool,
-    /// What the forward pass of each task leaves for the backward pass, which takes it: a second one computes it again.
-    pub(super) kept: Mutex<Vec<CpuStorage>>,
+    /// What the forward pass of each group of examples and direction leaves for the backward pass, which takes it: a second one computes it again.
+    pub(super) kept: Mutex<Vec<Vec<CpuStorage>>>,
 }
 
 /// One direction of some examples.
@@ -51,7 +51,7 @@ struct Gradients<T> {
 }
 
 impl Recurrence {
-    fn take(&self) -> Vec<CpuStorage> {
+    fn take(&self) -> Vec<Vec<CpuStorage>> {
         std::mem::take(&mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -64,17 +64,14 @@ impl Recurrence {
         self.cell.kept() * self.size
     }
 
-    fn tasks(&self) -> Vec<Task> {
-        let mut tasks = Vec::new();
-        for direction in 0..self.directions {
-            for start in (0..self.batch).step_by(EXAMPLES) {
-                tasks.push(Task {
-                    direction,
-                    examples: start..(start + EXAMPLES).min(self.batch),
-                });
-            }
-        }
-        tasks
+    /// The tasks of a group of examples, one for each direction.
+    fn tasks(&self, group: usize) -> impl IndexedParallelIterator<Item = Task> {
+        let start = group * EXAMPLES;
+        let examples = start..(start + EXAMPLES).min(self.batch);
+        (0..self.directions).into_par_iter().map(move |direction| Task {
+            direction,
+            examples: examples.clone(),
+        })
     }
 
     /// The time of a step: the second direction runs backwards.
@@ -101,35 +98,34 @@ impl Recurrence {
                 transposed
             })
             .collect();
-        let tasks = self.tasks();
-        let passed: Vec<Passed<T>> = tasks
-            .par_iter()
-            .map(|task| {
-                let bias = &bias[task.direction * gates..][..gates];
-                self.pass(task, inputs, &weights[task.direction], bias)
+        let mut out = vec![T::default(); self.batch * self.length * self.directions * size];
+        let groups = out.par_chunks_mut(EXAMPLES * self.length * self.directions * size);
+        let kept: Vec<Vec<CpuStorage>> = groups
+            .enumerate()
+            .map(|(group, out)| {
+                let pass = |task: Task| {
+                    let bias = &bias[task.direction * gates..][..gates];
+                    self.pass(&task, inputs, &weights[task.direction], bias)
+                };
+                let passed: Vec<Passed<T>> = self.tasks(group).map(pass).collect();
+                let keep = |(direction, (states, kept)): (usize, Passed<T>)| {
+                    self.spread(direction, &states, size, out);
+                    storage(kept)
+                };
+                passed.into_iter().enumerate().map(keep).collect()
             })
             .collect();
-        let mut out = vec![T::default(); self.batch * self.length * self.directions * size];
-        for (task, (states, _)) in tasks.iter().zip(&passed) {
-            self.spread(task, states, size, &mut out);
-        }
         if self.keep {
-            let kept = passed.into_iter().map(|(_, kept)| storage(kept)).collect();
             *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = kept;
         }
         Ok(out)
     }
 
-    /// Copies what a task made, (examples, length, width), to its places.
-    fn spread<T: Real>(&self, task: &Task, values: &[T], width: usize, out: &mut [T]) {
-        let rows = values.chunks_exact(width);
-        let places = task
-            .examples
-            .clone()
-            .flat_map(|example| (0..self.length).map(move |time| (example, time)));
-        for (row, (example, time)) in rows.zip(places) {
-            let start = self.place(example, time, task.direction, width);
-            out[start..start + width].copy_from_slice(row);
+    /// Copies what one direction of a group of examples made, (examples, length, width), to its places.
+    fn spread<T: Real>(&self, direction: usize, values: &[T], width: usize, group: &mut [T]) {
+        let places = group.chunks_exact_mut(self.directions * width);
+        for (values, place) in values.chunks_exact(width).zip(places) {
+            place[direction * width..][..width].copy_from_slice(values);
         }
     }
 
@@ -182,7 +178,7 @@ impl Recurrence {
 
     fn backward<T: Real>(
         &self,
-        kept: Vec<CpuStorage>,
+        kept: Vec<Vec<CpuStorage>>,
         weight: &[T],
         states: &[T],
         grad: &[T],
@@ -196,32 +192,43 @@ impl Recurrence {
                 wide
             })
             .collect();
-        let tasks = self.tasks();
-        if kept.len() != tasks.len() {
+        let groups = self.batch.div_ceil(EXAMPLES);
+        if kept.len() != groups {
             return Err(shape_error(
                 "backward pass of a recurrent layer",
                 kept.len(),
-                format!("{} tasks kept by the forward pass", tasks.len()),
+                format!("{groups} groups of examples kept by the forward pass"),
             ));
         }
-        let gradients: Vec<Gradients<T>> = tasks
-            .par_iter()
+        let mut inputs = vec![T::default(); self.batch * self.length * self.directions * gates];
+        let parts: Vec<Vec<(Vec<T>, Vec<T>)>> = inputs
+            .par_chunks_mut(EXAMPLES * self.length * self.directions * gates)
             .zip(kept)
-            .map(|(task, kept)| {
-                let kept = T::cpu_storage_as_slice(&kept)?;
-                Ok(self.pass_back(task, kept, &weights[task.direction], states, grad))
+            .enumerate()
+            .map(|(group, (inputs, kept))| {
+                let pass = |(task, kept): (Task, CpuStorage)| {
+                    let kept = T::cpu_storage_as_slice(&kept)?;
+                    Ok(self.pass_back(&task, kept, &weights[task.direction], states, grad))
+                };
+                let gradients: Vec<Gradients<T>> =
+                    self.tasks(group).zip(kept).map(pass).collect::<Result<_>>()?;
+                let put = |(direction, own): (usize, Gradients<T>)| {
+                    self.spread(direction, &own.inputs, gates, inputs);
+                    (own.weight, own.bias)
+                };
+                Ok(gradients.into_iter().enumerate().map(put).collect())
             })
             .collect::<Result<_>>()?;
-        let mut inputs = vec![T::default(); self.batch * self.length * self.directions * gates];
         let mut weight = vec![T::default(); self.directions * gates * size];
         let mut bias = vec![T::default(); self.directions * gates];
-        for (task, gradients) in tasks.iter().zip(gradients) {
-            self.spread(task, &gradients.inputs, gates, &mut inputs);
-            let sums = weight[task.direction * gates * size..].chunks_exact_mut(size);
-            for (sums, parts) in sums.zip(gradients.weight.chunks_exact(padded(size))) {
+        for (direction, (weight_part, bias_part)) in
+            parts.iter().flat_map(|directions| directions.iter().enumerate())
+        {
+            let sums = weight[direction * gates * size..].chunks_exact_mut(size);
+            for (sums, parts) in sums.zip(weight_part.chunks_exact(padded(size))) {
                 add(sums, parts);
             }
-            add(&mut bias[task.direction * gates..][..gates], &gradients.bias);
+            add(&mut bias[direction * gates..][..gates], bias_part);
         }
         Ok([inputs, weight, bias])
     }

@@ -101,7 +101,7 @@ pub struct Comparison {
     pub n_tracks: usize,
     /// Number of groups (artists) that they belong to.
     pub n_groups: usize,
-    /// Number of columns of the feature table; 0 where there was none.
+    /// Number of columns of the feature table; 0 where there was none, or several of different widths.
     pub n_features: usize,
     /// Names of the classes.
     pub labels: Vec<String>,

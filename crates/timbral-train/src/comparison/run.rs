@@ -122,10 +122,11 @@ pub fn compare(
             observe,
         )?);
     }
-    let n_features = contestants.iter().find_map(|c| match c {
+    let mut widths = contestants.iter().filter_map(|c| match c {
         Contestant::Classic { table, .. } => Some(table.columns().len()),
         Contestant::Network { .. } => None,
     });
+    let n_features = widths.next().filter(|first| widths.all(|width| width == *first));
     Ok(Comparison {
         data: config.data.clone(),
         n_tracks: tracks.len(),
@@ -310,8 +311,8 @@ fn describe(divisions: &[Division]) -> String {
         return String::new();
     };
     let n = first.n_folds;
-    let what = match first.folds.as_ref().and_then(|folds| folds.split(0).ok()) {
-        Some(split) => match (first.protocol, split.protocol()) {
+    let what = match first.folds.as_ref().map(Folds::protocol) {
+        Some(protocol) => match (first.protocol, protocol) {
             (_, crate::Protocol::Pinned { .. }) => {
                 format!("{n} folds given from outside, no group on two sides")
             }

@@ -1,3 +1,4 @@
+mod runs;
 mod text;
 
 use std::path::Path;
@@ -11,6 +12,8 @@ use crate::metrics::{
     BootstrapConfig, ClassScores, Interval, Predictions, Rankings, bootstrap_all, units_of,
 };
 use crate::split::Protocol;
+
+pub use runs::RunSummary;
 
 /// Bins of the expected calibration error.
 pub(crate) const CALIBRATION_BINS: usize = 15;

@@ -213,7 +213,20 @@ impl Folds {
                 format!("there are {} folds", self.n_folds),
             ));
         }
-        let protocol = match &self.kind {
+        let part = |f: usize| if f == fold { Part::Test } else { Part::Train };
+        let parts = self.folds.iter().map(|(id, f)| (id.clone(), part(*f))).collect();
+        // The folds were checked when they were made.
+        Ok(Split::unchecked(self.protocol_of(Some(fold)), parts))
+    }
+
+    /// How the folds were made, of answers to all of them put together.
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        self.protocol_of(None)
+    }
+
+    fn protocol_of(&self, fold: Option<usize>) -> Protocol {
+        match &self.kind {
             Kind::StratifiedGroup { seed } => Protocol::StratifiedGroupKFold {
                 n_folds: self.n_folds,
                 fold,
@@ -224,14 +237,10 @@ impl Folds {
                 fold,
             },
             Kind::LeaveOneGroupOut { groups } => Protocol::LeaveOneGroupOut {
-                group: groups.get(fold).cloned().unwrap_or_default(),
+                group: fold.and_then(|fold| groups.get(fold).cloned()),
             },
             Kind::TrackRandomLeaky { seed } => Protocol::TrackRandomLeaky { seed: *seed },
-        };
-        let part = |f: usize| if f == fold { Part::Test } else { Part::Train };
-        let parts = self.folds.iter().map(|(id, f)| (id.clone(), part(*f))).collect();
-        // The folds were checked when they were made.
-        Ok(Split::unchecked(protocol, parts))
+        }
     }
 
     /// The splits of all folds, in order.

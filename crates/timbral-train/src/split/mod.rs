@@ -29,8 +29,9 @@ pub enum Protocol {
     StratifiedGroupKFold {
         /// Number of folds.
         n_folds: usize,
-        /// The fold that is tested on.
-        fold: usize,
+        /// The fold that is tested on; none where each is in its turn, and the answers are put together.
+        #[serde(default)]
+        fold: Option<usize>,
         /// Seed of the shuffle.
         seed: u64,
     },
@@ -38,8 +39,9 @@ pub enum Protocol {
     Pinned {
         /// Its name.
         name: String,
-        /// The fold that is tested on.
-        fold: usize,
+        /// The fold that is tested on; none where each is in its turn, and the answers are put together.
+        #[serde(default)]
+        fold: Option<usize>,
     },
     /// A share or number of tracks of each class, taken by whole groups.
     GroupHoldout {
@@ -48,8 +50,9 @@ pub enum Protocol {
     },
     /// All groups but one are trained on.
     LeaveOneGroupOut {
-        /// The group that is tested on.
-        group: String,
+        /// The group that is tested on; none where each is in its turn.
+        #[serde(default)]
+        group: Option<String>,
     },
     /// Tracks at random: an artist lies on both sides. Shows a leak; its numbers are not test accuracies.
     TrackRandomLeaky {
@@ -79,16 +82,24 @@ impl Protocol {
     }
 }
 
+/// `fold 3`, or that all of them were tested on.
+fn which(fold: Option<&usize>) -> String {
+    fold.map_or_else(|| "all folds".to_owned(), |fold| format!("fold {fold}"))
+}
+
 impl fmt::Display for Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Official => write!(f, "official split"),
             Self::StratifiedGroupKFold { n_folds, fold, seed } => {
-                write!(f, "stratified group {n_folds}-fold, fold {fold} (seed {seed})")
+                let fold = which(fold.as_ref());
+                write!(f, "stratified group {n_folds}-fold, {fold} (seed {seed})")
             }
-            Self::Pinned { name, fold } => write!(f, "{name}, fold {fold}"),
+            Self::Pinned { name, fold } => write!(f, "{name}, {}", which(fold.as_ref())),
             Self::GroupHoldout { seed } => write!(f, "group holdout (seed {seed})"),
-            Self::LeaveOneGroupOut { group } => write!(f, "leave one group out ({group})"),
+            Self::LeaveOneGroupOut { group } => {
+                write!(f, "leave one group out ({})", group.as_deref().unwrap_or("each"))
+            }
             Self::TrackRandomLeaky { seed } => write!(f, "track-random (artist-leaky, seed {seed})"),
             Self::LastOfClassLeaky { count } => write!(f, "last {count} of each class (artist-leaky)"),
             Self::SegmentRandomLeaky { seed } => write!(f, "segment-random (leaky, seed {seed})"),

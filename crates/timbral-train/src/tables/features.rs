@@ -4,10 +4,13 @@ use std::path::Path;
 use ndarray::{Array2, Axis};
 use serde::Deserialize;
 
+use timbral_model::StatisticsConfig;
+
 use super::npz::NpzFile;
+use crate::classic::statistics_rows;
 use crate::csv_table::CsvTable;
 use crate::track::{TrackInfo, sorted_labels};
-use crate::{ExtractionConfig, GroupTable, TrainError};
+use crate::{ExtractionConfig, GroupTable, SpectrogramSet, TrainError};
 
 /// A table of numbers, one row a track (or window), as the CSV files that circulate with GTZAN and FMA.
 ///
@@ -138,7 +141,7 @@ impl FeatureTable {
     /// # Errors
     ///
     /// [`TrainError::Config`] if a name is no column.
-    pub fn without_columns(mut self, names: &[&str]) -> Result<Self, TrainError> {
+    pub fn without_columns(self, names: &[&str]) -> Result<Self, TrainError> {
         if let Some(missing) = names.iter().find(|name| !self.columns.iter().any(|c| c == *name)) {
             return Err(TrainError::config(
                 "column",
@@ -146,12 +149,77 @@ impl FeatureTable {
                 "it must be a column of the table",
             ));
         }
+        Ok(self.retain_columns(|name| !names.contains(&name)))
+    }
+
+    /// Log-mel statistics of every track of `data`, whose tracks `tracks` names in the same order: one row a track, columns
+    /// named after the blocks of [`StatisticsConfig::blocks`] and counted: `bands_0`, `bands_1`, …
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Shape`] when there are not as many tracks as spectrograms, or the spectrograms have other bands.
+    pub fn of_statistics(
+        config: &StatisticsConfig,
+        data: &SpectrogramSet,
+        tracks: &[TrackInfo],
+    ) -> Result<Self, TrainError> {
+        if tracks.len() != data.len() {
+            let given = format!("{} for {} spectrograms", tracks.len(), data.len());
+            return Err(TrainError::shape(
+                "tracks",
+                given,
+                "there must be as many of both",
+            ));
+        }
+        let blocks = config.blocks().into_iter();
+        let columns = blocks.flat_map(|(block, count)| (0..count).map(move |i| format!("{block}_{i}")));
+        Ok(Self {
+            columns: columns.collect(),
+            tracks: tracks.to_vec(),
+            values: statistics_rows(config, data, &(0..data.len()).collect::<Vec<_>>())?,
+            durations: vec![0.0; tracks.len()],
+            extraction: None,
+        })
+    }
+
+    /// The columns of this table and behind them those of `other`, for the rows whose track `other` has a row of as well.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Config`] if both have a column of one name, or `other` has several rows of a track.
+    pub fn join(mut self, other: &Self) -> Result<Self, TrainError> {
+        if let Some(twice) = other.columns.iter().find(|name| self.columns.contains(name)) {
+            return Err(TrainError::config(
+                "column",
+                twice,
+                "only one of the tables may have it",
+            ));
+        }
+        let mut row_of: HashMap<&str, usize> = HashMap::with_capacity(other.tracks.len());
+        for (row, track) in other.tracks.iter().enumerate() {
+            if row_of.insert(&track.track_id, row).is_some() {
+                let rule = "a table that is joined has one row a track";
+                return Err(TrainError::config("track", &track.track_id, rule));
+            }
+        }
+        self = self.retain_tracks(|track| row_of.contains_key(track.track_id.as_str()));
+        let rows: Vec<usize> = self.tracks.iter().map(|t| row_of[t.track_id.as_str()]).collect();
+        self.values = ndarray::concatenate![Axis(1), self.values, other.values.select(Axis(0), &rows)];
+        self.columns.extend(other.columns.iter().cloned());
+        // No extraction makes these columns.
+        self.extraction = None;
+        Ok(self)
+    }
+
+    /// The same table with only those columns whose name passes.
+    #[must_use]
+    pub fn retain_columns(mut self, keep: impl Fn(&str) -> bool) -> Self {
         let kept: Vec<usize> = (0..self.columns.len())
-            .filter(|&i| !names.contains(&self.columns[i].as_str()))
+            .filter(|&i| keep(&self.columns[i]))
             .collect();
         self.values = self.values.select(Axis(1), &kept);
         self.columns = kept.iter().map(|&i| self.columns[i].clone()).collect();
-        Ok(self)
+        self
     }
 
     /// The same table with only those rows whose track passes.

@@ -16,7 +16,7 @@ use super::evaluation::predict;
 use super::history::EpochMetrics;
 use super::trainer::Trainer;
 use crate::classic::fit_on_statistics;
-use crate::{BootstrapConfig, Folds, Predictions, Report, ReportSource, Split, TrackInfo, TrainError};
+use crate::{BootstrapConfig, Folds, Predictions, Report, ReportSource, TrackInfo, TrainError};
 
 /// A network of an ensemble and how it is trained, or a classic model of log-mel statistics, which is fitted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -104,20 +104,62 @@ impl CrossValidation {
             .iter()
             .map(|&track| tracks[track].group_key())
             .collect();
-        let (first, hash) = (folds.splits().next(), folds.content_hash());
+        let (protocol, hash) = (folds.protocol(), folds.content_hash());
         let source = ReportSource {
             title,
             unit: "track",
             labels: data.labels(),
             groups: &groups,
-            protocol: first.as_ref().map(Split::protocol),
+            protocol: Some(&protocol),
             split_hash: Some(&hash),
         };
-        Report::new(
+        let report = Report::new(
             &self.predictions(&self.ensemble, data)?,
             &source,
             &BootstrapConfig::default(),
-        )
+        )?;
+        let (fit, predict) = (self.fit_times.iter().sum(), self.predict_times.iter().sum());
+        Ok(report.with_times(Some(fit), Some(predict)))
+    }
+
+    /// Every answer as CSV: `track_id,label,network`, then the probability of each class. Networks are the copies of the
+    /// members (`cnn-0`, `cnn-1`, …) and their mean, `ensemble`.
+    ///
+    /// # Errors
+    /// [`TrainError::Shape`] when `members` or `tracks` are not those that were measured.
+    pub fn to_csv(
+        &self,
+        members: &[Member],
+        data: &SpectrogramSet,
+        tracks: &[TrackInfo],
+    ) -> Result<String, TrainError> {
+        if members.len() != self.copies.len() || tracks.len() != data.len() {
+            let given = format!("{} members, {} tracks", members.len(), tracks.len());
+            let rule = format!("{} and {}", self.copies.len(), data.len());
+            return Err(TrainError::shape("cross-validation", given, rule));
+        }
+        let copies = members.iter().zip(&self.copies).flat_map(|(member, copies)| {
+            let name = |(copy, rows)| (format!("{}-{copy}", member.name), rows);
+            copies.iter().enumerate().map(name)
+        });
+        let mut table = csv::Writer::from_writer(Vec::new());
+        let failed = |e: csv::Error| TrainError::shape("predictions", e.to_string(), "rows of one length");
+        let head = ["track_id", "label", "network"].map(str::to_owned);
+        table
+            .write_record(head.iter().chain(data.labels()))
+            .map_err(failed)?;
+        for (name, rows) in copies.chain([("ensemble".to_owned(), &self.ensemble)]) {
+            for (&track, row) in self.tracks.iter().zip(rows) {
+                let track = &tracks[track];
+                let head = [track.track_id.clone(), track.label.clone(), name.clone()];
+                let probabilities = row.iter().map(ToString::to_string);
+                table
+                    .write_record(head.into_iter().chain(probabilities))
+                    .map_err(failed)?;
+            }
+        }
+        let bytes = table.into_inner().map_err(|e| failed(e.into_error().into()))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 }
 

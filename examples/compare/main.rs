@@ -5,7 +5,9 @@
     reason = "a program speaks on stdout and stderr"
 )]
 
+#[path = "../common/mod.rs"]
 mod common;
+mod data;
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -14,8 +16,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use timbral_classic::{PipelineParameters, PowerTransformerParameters, TransformerParameters};
 use timbral_train::{
-    CompareConfig, Contestant, FeatureTable, FoldProtocol, GroupTable, Manifest, MelTable, Part,
-    QuotedResult, RunConfig, SpectrogramSet, TrackInfo, compare,
+    CompareConfig, Contestant, FoldProtocol, GroupTable, Part, QuotedResult, RunConfig, compare,
 };
 
 /// Compare learners and networks over the same folds: accuracy, average precision, ROC-AUC, times, each with its interval.
@@ -24,6 +25,7 @@ use timbral_train::{
     compare gtzan_tables --learners logistic,svc\n  \
     compare songs.parquet --manifest songs.csv --protocol groups,track-random-leaky --out runs/compare\n  \
     compare gtzan_tables --net examples/configs/gtzan.toml --learners svc\n  \
+    compare gtzan_tables --columns table,bands,table+bands+modulation --learners logistic\n  \
     compare taggrams.npz --groups artist_groups.csv --folds artist_groups.csv --track-means")]
 struct Arguments {
     /// A feature table (.csv, .parquet, .npz), or a folder with features_30_sec.csv and mel_index.csv.
@@ -38,6 +40,11 @@ struct Arguments {
     /// A pipeline of one's own: a TOML file as `fit --pipeline` takes it, under a name.
     #[arg(long, value_name = "NAME=FILE")]
     pipeline: Vec<String>,
+    /// Columns that the learners see, one row of the result for each set: `table`, and blocks of log-mel statistics of the
+    /// spectrograms of mel_index.csv (bands, cepstra, correlations, modulation, cepstral_modulation, texture, skewness,
+    /// contrast, covariance), joined by `+`.
+    #[arg(long, value_delimiter = ',', default_value = "table", value_name = "SET")]
+    columns: Vec<String>,
     /// Networks on the log-mel spectrograms of mel_index.csv: a run configuration as `train` takes it.
     #[arg(long, value_name = "TOML")]
     net: Vec<PathBuf>,
@@ -90,33 +97,43 @@ fn main() -> std::process::ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<()> {
-    let (table, mel) = data(arguments)?;
-    let pipelines = pipelines(arguments)?;
-    let mut nets = Vec::new();
-    for path in &arguments.net {
-        let mut config = RunConfig::read(path)?;
-        arguments
-            .set
-            .iter()
-            .try_for_each(|assignment| config.set(assignment))?;
-        nets.push(config);
-    }
-    let mut contestants: Vec<Contestant<'_>> = pipelines
+    let data = data::read(arguments)?;
+    let mut nets = arguments
+        .net
         .iter()
-        .map(|(name, parameters)| Contestant::Classic {
+        .map(RunConfig::read)
+        .collect::<Result<Vec<_>, _>>()?;
+    for field in &arguments.set {
+        nets.iter_mut().try_for_each(|net| net.set(field))?;
+    }
+    let mut learners = Vec::new();
+    for (name, parameters) in pipelines(arguments)? {
+        for (columns, table) in &data.tables {
+            let name = match &columns[..] {
+                "table" => name.clone(),
+                _ => format!("{columns} ({}): {name}", table.columns().len()),
+            };
+            learners.push((name, parameters.clone(), table));
+        }
+    }
+    let classic = learners
+        .iter()
+        .map(|(name, parameters, table)| Contestant::Classic {
             name,
             parameters,
-            table: &table,
-        })
-        .collect();
-    if let Some((set, tracks)) = &mel {
-        contestants.extend(nets.iter().map(|net| Contestant::Network {
-            name: &net.name,
-            members: &net.members,
-            set,
-            tracks,
-        }));
-    }
+            table,
+        });
+    let networks = nets.iter().filter_map(|net| {
+        data.spectrograms
+            .as_ref()
+            .map(|(set, tracks)| Contestant::Network {
+                name: &net.name,
+                members: &net.members,
+                set,
+                tracks,
+            })
+    });
+    let contestants: Vec<Contestant<'_>> = classic.chain(networks).collect();
     let pinned = match &arguments.folds {
         Some(path) => {
             let given = GroupTable::read(path)?;
@@ -169,67 +186,6 @@ fn run(arguments: &Arguments) -> Result<()> {
 
 fn write(path: &Path, text: &str) -> Result<()> {
     timbral_model::write_atomically(path, text.as_bytes()).with_context(|| path.display().to_string())
-}
-
-type Spectrograms = (SpectrogramSet, Vec<TrackInfo>);
-
-/// The rows that take part, and the spectrograms if a network does.
-fn data(arguments: &Arguments) -> Result<(FeatureTable, Option<Spectrograms>)> {
-    let is_folder = arguments.data.is_dir();
-    let folder = if is_folder {
-        Some(arguments.data.as_path())
-    } else {
-        arguments.data.parent()
-    };
-    let mut table = if is_folder {
-        FeatureTable::read(arguments.data.join("features_30_sec.csv"))?
-            // Means of a signal around zero tell nothing.
-            .without_columns(&["harmony_mean", "perceptr_mean"])?
-    } else {
-        FeatureTable::read(&arguments.data)?
-    };
-    let wanted = |track: &TrackInfo| {
-        track
-            .official_split
-            .is_none_or(|part| arguments.split.contains(&part))
-    };
-    let mel = match (&arguments.table, is_folder || !arguments.net.is_empty()) {
-        (Some(folder), _) => Some(MelTable::read(folder)?),
-        (None, true) => Some(MelTable::read(folder.context("no folder")?)?),
-        (None, false) => None,
-    };
-    if let Some(mel) = &mel {
-        table.apply_tracks(&mel.tracks());
-        if is_folder {
-            // A track that the index lacks has neither artist nor part.
-            table = table.retain_tracks(|track| track.official_split.is_some());
-        }
-    }
-    if let Some(path) = &arguments.manifest {
-        table.apply_tracks(&Manifest::read(path)?.tracks());
-    }
-    let groups = arguments.groups.as_ref().map(GroupTable::read).transpose()?;
-    if let Some(groups) = &groups {
-        table.apply_groups(groups);
-    }
-    if arguments.track_means {
-        table = table.track_means();
-    }
-    let table = table.retain_tracks(wanted);
-    let spectrograms = match (&mel, arguments.net.is_empty()) {
-        (Some(mel), false) => {
-            let rows: Vec<usize> = (0..mel.len())
-                .filter(|&row| wanted(&mel.rows()[row].track))
-                .collect();
-            let mut tracks: Vec<TrackInfo> = rows.iter().map(|&row| mel.rows()[row].track.clone()).collect();
-            if let Some(groups) = &groups {
-                tracks.iter_mut().for_each(|track| groups.apply(track));
-            }
-            Some((SpectrogramSet::from_table(mel, &rows, &mel.labels())?, tracks))
-        }
-        _ => None,
-    };
-    Ok((table, spectrograms))
 }
 
 fn pipelines(arguments: &Arguments) -> Result<Vec<(String, PipelineParameters)>> {
