@@ -1,9 +1,11 @@
 //! How programs that train show and keep what they do, and how Ctrl-C stops them without a loss.
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use timbral_plot::TrainingCurves;
 use timbral_train::{EpochMetrics, Member, RunLog, TrainError};
 
 use super::Progress;
@@ -74,4 +76,36 @@ impl Watch {
             }
         }
     }
+}
+
+/// Draws loss and accuracy over the passes of each network that was validated: `metrics/NAME.loss.svg` and
+/// `metrics/NAME.accuracy.svg` beside the `metrics/NAME.csv` that they come from.
+pub(crate) fn draw_curves(run: &Path) -> anyhow::Result<()> {
+    for entry in std::fs::read_dir(run.join("metrics"))? {
+        let path = entry?.path();
+        if path.extension().is_none_or(|extension| extension != "csv") {
+            continue;
+        }
+        let mut columns: HashMap<String, Vec<f64>> = HashMap::new();
+        for row in csv::Reader::from_path(&path)?.deserialize::<HashMap<String, Option<f64>>>() {
+            for (name, value) in row? {
+                columns.entry(name).or_default().extend(value);
+            }
+        }
+        for measure in ["loss", "accuracy"] {
+            let column = |part: &str| {
+                columns
+                    .get(&format!("{part}_{measure}"))
+                    .map_or(&[][..], Vec::as_slice)
+            };
+            let (training, validation) = (column("train"), column("valid"));
+            if !validation.is_empty() {
+                let curves = TrainingCurves::new(measure).run("", training, validation);
+                let picture = path.with_extension(format!("{measure}.svg"));
+                curves.figure().save(&picture)?;
+                eprintln!("wrote {}", picture.display());
+            }
+        }
+    }
+    Ok(())
 }

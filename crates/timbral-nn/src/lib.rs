@@ -22,6 +22,7 @@ mod real;
 mod recurrent;
 mod residual;
 mod simd;
+mod weighted;
 
 pub use crate::activation::{Activation, log_softmax, relu, softmax};
 pub use crate::attention::{

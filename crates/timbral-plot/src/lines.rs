@@ -10,7 +10,6 @@ use crate::{Color, Figure};
 #[derive(Clone, Debug)]
 pub struct TrainingCurves {
     measure: String,
-    /// Whether it is a share, drawn from 0 to 1 where it fills that.
     curves: Vec<Curve>,
     layout: Layout,
 }

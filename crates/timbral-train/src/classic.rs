@@ -197,7 +197,8 @@ pub fn fit_classic(
     Ok(ModelFile { header, tensors })
 }
 
-/// Fits a classic model of log-mel statistics, as it stands in a training configuration, on whole tracks.
+/// Fits a classic model of log-mel statistics, as it stands in a training configuration, on whole tracks and, where there
+/// are several, on the excerpts that each is cut into.
 ///
 /// # Errors
 ///
@@ -206,30 +207,51 @@ pub(crate) fn fit_on_statistics(
     config: &ClassicConfig,
     data: &SpectrogramSet,
     tracks: &[usize],
+    excerpts: usize,
 ) -> Result<(ClassicConfig, BTreeMap<String, Tensor>), TrainError> {
     let (Some(statistics), Some(pipeline)) = (&config.statistics, &config.pipeline) else {
         let rule = "it needs statistics and a pipeline to be fitted";
         return Err(TrainError::config("architecture", "a classic model", rule));
     };
-    let x = statistics_rows(statistics, data, tracks)?;
-    let y: Vec<usize> = tracks.iter().map(|&track| data.class(track)).collect();
+    let x = statistics_rows(statistics, data, tracks, excerpts)?;
+    let classes = tracks.iter().map(|&track| data.class(track));
+    let y: Vec<usize> = classes
+        .flat_map(|class| vec![class; rows_of_track(excerpts)])
+        .collect();
     let model = pipeline.clone().check()?.fit(x.view(), &y, data.labels().len())?;
     Ok(config.fitted(&FittedModel::from(model))?)
 }
 
-/// Log-mel statistics of whole tracks, one row a track.
+/// Rows of a track that is cut into so many excerpts: itself, and each of them unless there is but one, itself.
+fn rows_of_track(excerpts: usize) -> usize {
+    if excerpts > 1 { 1 + excerpts } else { 1 }
+}
+
+/// Log-mel statistics: of each track a row of the whole and behind it one of each excerpt.
 pub(crate) fn statistics_rows(
     config: &StatisticsConfig,
     data: &SpectrogramSet,
     tracks: &[usize],
+    excerpts: usize,
 ) -> Result<Array2<f64>, TrainError> {
     let plan = LogMelStatistics::new(config)?;
-    let mut values = Vec::with_capacity(tracks.len() * config.len());
+    let rows = tracks.len() * rows_of_track(excerpts);
+    let mut values = Vec::with_capacity(rows * config.len());
     for &track in tracks {
-        let row: Vec<f32> = plan.forward(&data.whole(track)?)?.flatten_all()?.to_vec1()?;
-        values.extend(row.into_iter().map(f64::from));
+        let whole = data.whole(track)?;
+        let frames = whole.dim(2)?;
+        let excerpt = |i: usize| {
+            let (start, end) = (i * frames / excerpts, (i + 1) * frames / excerpts);
+            (start, (end - start).max(1))
+        };
+        let parts = (1..rows_of_track(excerpts)).map(|i| excerpt(i - 1));
+        for (start, length) in std::iter::once((0, frames)).chain(parts) {
+            let row = plan.forward(&whole.narrow(2, start, length)?)?;
+            let row: Vec<f32> = row.flatten_all()?.to_vec1()?;
+            values.extend(row.into_iter().map(f64::from));
+        }
     }
-    Array2::from_shape_vec((tracks.len(), config.len()), values)
+    Array2::from_shape_vec((rows, config.len()), values)
         .map_err(|e| TrainError::shape("statistics", e.to_string(), "all tracks have the same"))
 }
 

@@ -245,6 +245,7 @@ fn networks_stand_beside_learners() {
         },
         trunk: None,
         copies: 1,
+        excerpts: 1,
     };
     let members = [member("one"), member("two")];
     let contestants = [

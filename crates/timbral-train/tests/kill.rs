@@ -77,6 +77,7 @@ fn train(folder: &Path) -> Result<(), TrainError> {
         },
         trunk: None,
         copies: 1,
+        excerpts: 1,
     };
     std::fs::create_dir_all(folder).unwrap();
     let metrics = MetricsFolder::create(folder.join("metrics"))?;

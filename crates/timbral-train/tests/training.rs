@@ -87,6 +87,7 @@ fn members(training: &TrainConfig) -> Vec<Member> {
             training,
             trunk: None,
             copies,
+            excerpts: 1,
         }
     };
     vec![member("cnn", cnn(), 2), member("statistics", statistics(), 1)]

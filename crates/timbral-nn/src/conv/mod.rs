@@ -15,6 +15,7 @@ pub(crate) use self::geometry::{Axis, axes};
 pub use self::one::{Conv1d, Conv1dConfig, conv1d};
 use self::op::Convolution;
 use crate::error::{config_error, shape_error};
+use crate::weighted;
 
 /// Settings of a [`Conv2d`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -199,11 +200,11 @@ pub fn convolve2d(
             format!("{:?}", x.dtype()),
         ));
     }
-    let (x, weight) = (x.contiguous()?, weight.contiguous()?);
-    match bias {
-        Some(bias) => x.apply_op3(&weight, &bias.contiguous()?, Convolution::new(geometry)),
-        None => x.apply_op2(&weight, Convolution::new(geometry)),
-    }
+    let (op, bias) = (
+        Convolution::new(geometry),
+        bias.map(Tensor::contiguous).transpose()?,
+    );
+    weighted::apply(op, &x.contiguous()?, &weight.contiguous()?, bias.as_ref())
 }
 
 fn on_device(

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Storage, Tensor};
+use candle_core::{CpuStorage, Result, Shape, Storage, Tensor};
 use rayon::prelude::*;
 
 use super::columns::{fold, unfold};
@@ -10,7 +10,8 @@ use super::direct::{Kernel, Plan, weight_gradient};
 use super::geometry::Geometry;
 use crate::error::shape_error;
 use crate::gemm::Matrix;
-use crate::real::{Real, dispatch, element_type, slice, storage, tensor};
+use crate::real::{Real, slice, storage, tensor};
+use crate::weighted::{Memory, Weighted};
 
 /// Elements of one block of columns: it stays in the second-level cache.
 const BLOCK: usize = 96 * 1024;
@@ -85,9 +86,9 @@ fn forward_image<T: Real>(
 }
 
 fn forward<T: Real>(
-    (x, x_layout): (&CpuStorage, &Layout),
-    (w, w_layout): (&CpuStorage, &Layout),
-    bias: Option<(&CpuStorage, &Layout)>,
+    (x, x_layout): Memory<'_>,
+    (w, w_layout): Memory<'_>,
+    bias: Option<Memory<'_>>,
     convolution: &Convolution,
 ) -> Result<(CpuStorage, Shape)> {
     let geometry = &convolution.geometry;
@@ -369,64 +370,25 @@ impl Convolution {
     }
 }
 
-impl CustomOp2 for Convolution {
-    fn name(&self) -> &'static str {
-        "timbral-conv2d"
-    }
+impl Weighted for Convolution {
+    const NAME: &'static str = "timbral-conv2d";
 
-    fn cpu_fwd(
+    fn forward<T: Real>(
         &self,
-        x: &CpuStorage,
-        lx: &Layout,
-        w: &CpuStorage,
-        lw: &Layout,
+        x: Memory<'_>,
+        weight: Memory<'_>,
+        bias: Option<Memory<'_>>,
     ) -> Result<(CpuStorage, Shape)> {
-        dispatch!(element_type(x), "convolution", T => {
-            forward::<T>((x, lx), (w, lw), None, self)
-        })
+        forward::<T>(x, weight, bias, self)
     }
 
-    fn bwd(
+    fn backward<T: Real>(
         &self,
         x: &Tensor,
-        w: &Tensor,
-        _: &Tensor,
+        weight: &Tensor,
+        bias: Option<&Tensor>,
         grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let [dx, dw, _] = dispatch!(x.dtype(), "convolution", T => backward::<T>(x, w, None, grad, self))?;
-        Ok((dx, dw))
-    }
-}
-
-impl CustomOp3 for Convolution {
-    fn name(&self) -> &'static str {
-        "timbral-conv2d-bias"
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        lx: &Layout,
-        w: &CpuStorage,
-        lw: &Layout,
-        b: &CpuStorage,
-        lb: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        dispatch!(element_type(x), "convolution", T => {
-            forward::<T>((x, lx), (w, lw), Some((b, lb)), self)
-        })
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        w: &Tensor,
-        b: &Tensor,
-        _: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let [dx, dw, db] =
-            dispatch!(x.dtype(), "convolution", T => backward::<T>(x, w, Some(b), grad, self))?;
-        Ok((dx, dw, db))
+    ) -> Result<[Option<Tensor>; 3]> {
+        backward::<T>(x, weight, bias, grad, self)
     }
 }

@@ -7,6 +7,7 @@ use candle_nn::VarBuilder;
 
 use crate::conv::fan_in_uniform;
 use crate::error::{config_error, shape_error};
+use crate::weighted;
 
 /// Settings of a [`Linear`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,10 +98,8 @@ impl Module for Linear {
                 outputs: out_features,
             };
             let (x, weight) = (x.contiguous()?, self.weight.contiguous()?);
-            return match &self.bias {
-                Some(bias) => x.apply_op3(&weight, &bias.contiguous()?, op),
-                None => x.apply_op2(&weight, op),
-            };
+            let bias = self.bias.as_ref().map(Tensor::contiguous).transpose()?;
+            return weighted::apply(op, &x, &weight, bias.as_ref());
         }
         // One matrix product: candle multiplies a batched input matrix by matrix.
         let rows = x.reshape(((), in_features))?.matmul(&self.weight.t()?)?;

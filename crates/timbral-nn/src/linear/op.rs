@@ -1,12 +1,13 @@
 //! A linear layer as one operation: a matrix product each way, with the bias added in place.
 
-use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Storage, Tensor};
+use candle_core::{CpuStorage, Result, Shape, Storage, Tensor};
 use rayon::prelude::*;
 
 use crate::error::shape_error;
 use crate::gemm::Matrix;
-use crate::real::{Real, dispatch, element_type, slice, storage, tensor};
+use crate::real::{Real, slice, storage, tensor};
 use crate::simd::widened;
+use crate::weighted::{Memory, Weighted};
 
 /// Rows (.., inputs), `rows` in all, times the transpose of a weight (outputs, inputs).
 #[derive(Debug, Clone, Copy)]
@@ -21,19 +22,22 @@ const GRAIN: usize = 256;
 /// Rows whose gradients are summed in one go in the element type; the sums of the blocks are added in f64.
 const BLOCK: usize = 64;
 
-impl Product {
+impl Weighted for Product {
+    const NAME: &'static str = "timbral-linear";
+
     fn forward<T: Real>(
         &self,
-        (x, lx): (&CpuStorage, &Layout),
-        (w, lw): (&CpuStorage, &Layout),
-        bias: Option<&[T]>,
+        (x, lx): Memory<'_>,
+        (w, lw): Memory<'_>,
+        bias: Option<Memory<'_>>,
     ) -> Result<(CpuStorage, Shape)> {
         slice::<T>(x, lx)?;
         slice::<T>(w, lw)?;
         let x = Matrix::new(x, lx.start_offset(), self.rows, self.inputs);
         let w = Matrix::new(w, lw.start_offset(), self.outputs, self.inputs);
         let mut out: Vec<T> = x.product(&w.transposed())?;
-        if let Some(bias) = bias {
+        if let Some((bias, layout)) = bias {
+            let bias = slice::<T>(bias, layout)?;
             out.par_chunks_mut(GRAIN * self.outputs).for_each(|rows| {
                 widened(
                     #[inline(always)]
@@ -54,7 +58,6 @@ impl Product {
         Ok((storage(out), shape.into()))
     }
 
-    /// Gradients of rows, weight and bias; those that nobody needs are left out.
     fn backward<T: Real>(
         &self,
         x: &Tensor,
@@ -91,7 +94,9 @@ impl Product {
         };
         Ok([dx, dw, db])
     }
+}
 
+impl Product {
     fn column_sums<T: Real>(&self, grads: &[T]) -> Vec<T> {
         let blocks: Vec<Vec<T>> = grads
             .par_chunks(BLOCK * self.outputs)
@@ -117,65 +122,5 @@ impl Product {
             }
         }
         totals.into_iter().map(T::of).collect()
-    }
-}
-
-impl CustomOp2 for Product {
-    fn name(&self) -> &'static str {
-        "timbral-linear"
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        lx: &Layout,
-        w: &CpuStorage,
-        lw: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        dispatch!(element_type(x), "linear layer", T => self.forward::<T>((x, lx), (w, lw), None))
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        w: &Tensor,
-        _: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let [dx, dw, _] = dispatch!(x.dtype(), "linear layer", T => self.backward::<T>(x, w, None, grad))?;
-        Ok((dx, dw))
-    }
-}
-
-impl CustomOp3 for Product {
-    fn name(&self) -> &'static str {
-        "timbral-linear-bias"
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        lx: &Layout,
-        w: &CpuStorage,
-        lw: &Layout,
-        b: &CpuStorage,
-        lb: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        dispatch!(element_type(x), "linear layer", T => {
-            self.forward::<T>((x, lx), (w, lw), Some(slice(b, lb)?))
-        })
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        w: &Tensor,
-        b: &Tensor,
-        _: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let [dx, dw, db] =
-            dispatch!(x.dtype(), "linear layer", T => self.backward::<T>(x, w, Some(b), grad))?;
-        Ok((dx, dw, db))
     }
 }

@@ -5,6 +5,7 @@ use candle_nn::{Init, VarBuilder};
 
 use super::rows_op::RowNorm;
 use crate::error::{config_error, shape_error};
+use crate::weighted;
 
 /// Normalises over the last axis (Ba et al. 2016), as PyTorch's `nn.LayerNorm` of one size.
 ///
@@ -172,11 +173,8 @@ fn apply(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, op: RowNorm) -> Res
             format!("{:?}", weight.dtype()),
         ));
     }
-    let (x, weight) = (x.contiguous()?, weight.contiguous()?);
-    match bias {
-        Some(bias) => x.apply_op3(&weight, &bias.contiguous()?, op),
-        None => x.apply_op2(&weight, op),
-    }
+    let bias = bias.map(Tensor::contiguous).transpose()?;
+    weighted::apply(op, &x.contiguous()?, &weight.contiguous()?, bias.as_ref())
 }
 
 /// The same from candle's operations, for other devices.

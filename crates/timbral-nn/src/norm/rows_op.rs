@@ -1,10 +1,11 @@
 //! Normalisation of rows, with the scales and shifts that follow it, as one operation.
 
-use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use crate::real::{Real, dispatch, element_type, slice, storage, tensor, with_slice};
+use crate::real::{Real, slice, storage, tensor, with_slice};
 use crate::simd::widened;
+use crate::weighted::{Memory, Weighted};
 
 /// Partial sums kept side by side, so that the compiler may use vector registers.
 const LANES: usize = 16;
@@ -122,7 +123,7 @@ impl RowNorm {
         }
     }
 
-    fn forward<T: Real>(&self, x: &[T], weights: &[T], shifts: Option<&[T]>) -> Vec<T> {
+    fn normalised<T: Real>(&self, x: &[T], weights: &[T], shifts: Option<&[T]>) -> Vec<T> {
         let length = self.length();
         let mut out = vec![T::default(); x.len()];
         out.par_chunks_mut(length)
@@ -215,7 +216,7 @@ impl RowNorm {
         }
     }
 
-    fn backward<T: Real>(&self, x: &[T], weights: &[T], grad: &[T]) -> Gradients<T> {
+    fn gradients<T: Real>(&self, x: &[T], weights: &[T], grad: &[T]) -> Gradients<T> {
         let length = self.length();
         let rows = x.len() / length;
         let per_task = rows.div_ceil(TASKS);
@@ -258,76 +259,37 @@ impl RowNorm {
         let real = |totals: Vec<f64>| totals.into_iter().map(T::of).collect();
         (dx, real(totals.0), real(totals.1))
     }
-
-    fn gradients(&self, x: &Tensor, w: &Tensor, grad: &Tensor) -> Result<[Tensor; 3]> {
-        dispatch!(x.dtype(), "normalisation", T => {
-            let (dx, dw, db) = with_slice::<T, _>(x, |x| with_slice(w, |w| {
-                with_slice(grad, |grad| Ok(self.backward(x, w, grad)))
-            }))?;
-            Ok([tensor(dx, x.shape())?, tensor(dw, w.shape())?, tensor(db, w.shape())?])
-        })
-    }
 }
 
-impl CustomOp2 for RowNorm {
-    fn name(&self) -> &'static str {
-        "timbral-row-norm"
-    }
+impl Weighted for RowNorm {
+    const NAME: &'static str = "timbral-row-norm";
 
-    fn cpu_fwd(
+    fn forward<T: Real>(
         &self,
-        x: &CpuStorage,
-        lx: &Layout,
-        w: &CpuStorage,
-        lw: &Layout,
+        (x, lx): Memory<'_>,
+        (w, lw): Memory<'_>,
+        bias: Option<Memory<'_>>,
     ) -> Result<(CpuStorage, Shape)> {
-        dispatch!(element_type(x), "normalisation", T => {
-            let out = self.forward::<T>(slice(x, lx)?, slice(w, lw)?, None);
-            Ok((storage(out), lx.shape().clone()))
-        })
+        let bias = bias.map(|(bias, layout)| slice::<T>(bias, layout)).transpose()?;
+        let out = self.normalised(slice::<T>(x, lx)?, slice(w, lw)?, bias);
+        Ok((storage(out), lx.shape().clone()))
     }
 
-    fn bwd(
+    fn backward<T: Real>(
         &self,
         x: &Tensor,
         w: &Tensor,
-        _: &Tensor,
+        _: Option<&Tensor>,
         grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let [dx, dw, _] = self.gradients(x, w, grad)?;
-        Ok((Some(dx), Some(dw)))
-    }
-}
-
-impl CustomOp3 for RowNorm {
-    fn name(&self) -> &'static str {
-        "timbral-row-norm-shift"
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        lx: &Layout,
-        w: &CpuStorage,
-        lw: &Layout,
-        b: &CpuStorage,
-        lb: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        dispatch!(element_type(x), "normalisation", T => {
-            let out = self.forward::<T>(slice(x, lx)?, slice(w, lw)?, Some(slice(b, lb)?));
-            Ok((storage(out), lx.shape().clone()))
-        })
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        w: &Tensor,
-        _: &Tensor,
-        _: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let [dx, dw, db] = self.gradients(x, w, grad)?;
-        Ok((Some(dx), Some(dw), Some(db)))
+    ) -> Result<[Option<Tensor>; 3]> {
+        let (dx, dw, db) = with_slice::<T, _>(x, |x| {
+            with_slice(w, |w| with_slice(grad, |grad| Ok(self.gradients(x, w, grad))))
+        })?;
+        let tensors = [
+            tensor(dx, x.shape())?,
+            tensor(dw, w.shape())?,
+            tensor(db, w.shape())?,
+        ];
+        Ok(tensors.map(Some))
     }
 }

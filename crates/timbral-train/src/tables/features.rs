@@ -176,7 +176,7 @@ impl FeatureTable {
         Ok(Self {
             columns: columns.collect(),
             tracks: tracks.to_vec(),
-            values: statistics_rows(config, data, &(0..data.len()).collect::<Vec<_>>())?,
+            values: statistics_rows(config, data, &(0..data.len()).collect::<Vec<_>>(), 1)?,
             durations: vec![0.0; tracks.len()],
             extraction: None,
         })

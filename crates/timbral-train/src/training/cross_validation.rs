@@ -35,6 +35,10 @@ pub struct Member {
     /// How many are trained, each with another seed. Default: 1.
     #[serde(default = "one")]
     pub copies: usize,
+    /// Excerpts of equal length that each training track is cut into, as further rows beside the whole track: for classic
+    /// models alone, since networks are trained on random crops anyway. 1 leaves it at whole tracks. Default: 1.
+    #[serde(default = "one")]
+    pub excerpts: usize,
 }
 
 impl Member {
@@ -296,6 +300,13 @@ fn check(members: &[Member]) -> Result<(), TrainError> {
         if !(1..=most).contains(&member.copies) {
             return Err(TrainError::config("copies", member.copies, rule));
         }
+        let (most, rule) = match member.architecture {
+            Architecture::Classic(_) => (16, "it must lie within 1 and 16"),
+            _ => (1, "a network is trained on random crops, so it must be 1"),
+        };
+        if !(1..=most).contains(&member.excerpts) {
+            return Err(TrainError::config("excerpts", member.excerpts, rule));
+        }
     }
     Ok(())
 }
@@ -320,7 +331,7 @@ fn train_one(
     observe: &(impl Fn(&str, &EpochMetrics) -> ControlFlow<()> + Sync),
 ) -> Result<(Architecture, BTreeMap<String, Tensor>), TrainError> {
     if let Architecture::Classic(config) = &member.architecture {
-        let (config, tensors) = fit_on_statistics(config, data, train)?;
+        let (config, tensors) = fit_on_statistics(config, data, train, member.excerpts)?;
         return Ok((Architecture::Classic(config), tensors));
     }
     let config = TrainConfig {

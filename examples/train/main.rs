@@ -1,22 +1,20 @@
 //! Trains a model from a table of spectrograms or from audio files, and measures it by artist-grouped cross-validation.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a program speaks on stdout and stderr"
-)]
+#![allow(clippy::print_stderr, reason = "a program speaks on stderr")]
 
+#[path = "../common/mod.rs"]
 mod common;
+mod validate;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::Parser;
-use common::watch::{Watch, stop_on_interrupt, with_way_on};
+use common::watch::{Watch, draw_curves, stop_on_interrupt, with_way_on};
 use timbral_model::ModelFile;
 use timbral_train::{
-    Calibration, EpochMetrics, FeatureCache, Folds, Manifest, MelTable, Part, Report, RunConfig, TrackInfo,
-    TrainError, TrainingTracks, Validation, fit_ensemble_validated,
+    FeatureCache, Manifest, MelTable, Part, RunConfig, TrackInfo, TrainError, TrainingTracks, Validation,
+    fit_ensemble_validated,
 };
 
 /// Train a model, and measure it by cross-validation in which no artist is on both sides.
@@ -50,7 +48,7 @@ struct Arguments {
     #[arg(long, default_value_t = 0)]
     fold_seed: u64,
     /// Tracks that the fit is validated on after each pass, to keep the best one: `official`, or a share of each class by
-    /// whole artists. Curves of training and validation then stand side by side in `metrics` of the run.
+    /// whole artists. Curves of training and validation are then drawn in the folder `metrics` of the run.
     #[arg(long, value_name = "official|SHARE")]
     valid: Option<Validation>,
     /// Where the model goes; without it, and without --valid, nothing is fitted after the cross-validation.
@@ -146,23 +144,9 @@ fn train(arguments: &Arguments, config: &RunConfig, data: &TrainingTracks) -> an
     let mut metrics = BTreeMap::new();
     let mut calibration = None;
     if arguments.folds > 0 {
-        let (report, fitted) = validate(arguments, config, data)?;
+        let (report, fitted) = validate::cross_validate(arguments, config, data)?;
         metrics.insert("cv_accuracy".to_owned(), report.accuracy);
         metrics.insert("cv_macro_f1".to_owned(), report.macro_f1);
-        let measured = Measured {
-            report: &report,
-            calibration: fitted.as_ref(),
-        };
-        std::fs::write(
-            arguments.run.join("report.json"),
-            serde_json::to_vec_pretty(&measured)?,
-        )?;
-        if arguments.json {
-            common::json_line(&measured)?;
-        } else {
-            println!("{report}");
-            fitted.iter().for_each(|fitted| println!("{fitted}"));
-        }
         calibration = fitted;
     }
     if let (Some(path), Some(out)) = (&arguments.calibrate, &arguments.out) {
@@ -191,6 +175,9 @@ fn train(arguments: &Arguments, config: &RunConfig, data: &TrainingTracks) -> an
         Some(&arguments.run.join("fit")),
         &|name, epoch| watch.epoch(name, epoch),
     )?;
+    if arguments.valid.is_some() {
+        draw_curves(&arguments.run)?;
+    }
     let Some(out) = &arguments.out else { return Ok(()) };
     let mut model = config.model_file(data.set.labels(), architecture, tensors, metrics)?;
     if let Some(calibration) = calibration {
@@ -203,56 +190,4 @@ fn save(model: &ModelFile, out: &Path) -> anyhow::Result<()> {
     model.save(out)?;
     eprintln!("wrote {}", out.display());
     Ok(())
-}
-
-/// What the cross-validation found, as `report.json` holds it.
-#[derive(serde::Serialize)]
-struct Measured<'a> {
-    #[serde(flatten)]
-    report: &'a Report,
-    calibration: Option<&'a Calibration>,
-}
-
-fn validate(
-    arguments: &Arguments,
-    config: &RunConfig,
-    data: &TrainingTracks,
-) -> anyhow::Result<(Report, Option<Calibration>)> {
-    let folds = Folds::stratified_group(&data.tracks, arguments.folds, arguments.fold_seed)?;
-    let watch = Watch::new(
-        &arguments.run,
-        &config.members,
-        arguments.folds,
-        arguments.tensorboard,
-    )?;
-    let folder = arguments.run.join("folds");
-    let observe = |name: &str, epoch: &EpochMetrics| watch.epoch(name, epoch);
-    let cv = data.cross_validate(
-        &config.members,
-        &folds,
-        arguments.threads,
-        Some(&folder),
-        &observe,
-    )?;
-    for (member, rows) in config.members.iter().zip(&cv.members) {
-        let accuracy = cv.predictions(rows, &data.set)?.accuracy();
-        watch.progress.line(format!(
-            "{} x {}: accuracy {accuracy:.3}",
-            member.name, member.copies
-        ));
-    }
-    std::fs::write(
-        arguments.run.join("predictions.csv"),
-        cv.to_csv(&config.members, &data.set, &data.tracks)?,
-    )?;
-    let title = format!(
-        "{}, {}-fold cross-validation by artist",
-        config.name, arguments.folds
-    );
-    // Some data sets are too small for it; the hours of the cross-validation are not lost to that.
-    let calibration = cv
-        .calibrate(&data.set, &data.tracks, &folds, arguments.keep)
-        .inspect_err(|error| eprintln!("no temperature and no rule of refusal: {error}"))
-        .ok();
-    Ok((cv.report(&title, &data.set, &data.tracks, &folds)?, calibration))
 }
