@@ -77,7 +77,7 @@ impl RunSummary {
                 format!("{} to {}", percent(interval.low), percent(interval.high))
             };
             let cells = [
-                run.name.clone(),
+                run.name.replace('|', "\\|"),
                 percent(report.accuracy),
                 ends(&report.interval),
                 report
