@@ -92,7 +92,8 @@ pub(crate) fn draw_curves(run: &Path) -> anyhow::Result<()> {
                 columns.entry(name).or_default().extend(value);
             }
         }
-        for measure in ["loss", "accuracy"] {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        for (measure, axis) in [("loss", "Loss"), ("accuracy", "Accuracy")] {
             let column = |part: &str| {
                 columns
                     .get(&format!("{part}_{measure}"))
@@ -100,7 +101,9 @@ pub(crate) fn draw_curves(run: &Path) -> anyhow::Result<()> {
             };
             let (training, validation) = (column("train"), column("valid"));
             if !validation.is_empty() {
-                let curves = TrainingCurves::new(measure).run("", training, validation);
+                let curves = TrainingCurves::new(axis)
+                    .title(name.clone())
+                    .run("", training, validation);
                 let picture = path.with_extension(format!("{measure}.svg"));
                 curves.figure().save(&picture)?;
                 eprintln!("wrote {}", picture.display());

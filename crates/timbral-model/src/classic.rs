@@ -29,15 +29,47 @@ pub struct ClassicConfig {
     /// Scalers and learner with their settings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pipeline: Option<PipelineParameters>,
-    /// Whether large arrays, as support vectors, are kept in single precision, which halves the file. Default: false.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub single_precision: bool,
+    /// How exactly large arrays are kept, as support vectors and principal components: each step halves the file.
+    /// Default: double.
+    #[serde(default, skip_serializing_if = "Precision::is_double")]
+    pub precision: Precision,
     /// What the model is made of, as `timbral-classic` tells it; null before it is fitted.
     #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     pub description: serde_json::Value,
     /// The arrays by name, each a tensor of that name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub arrays: BTreeMap<String, ArrayKind>,
+}
+
+/// How exactly the large arrays of a [`ClassicConfig`] are kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Precision {
+    /// 64 bits a number: exactly as it was fitted.
+    #[default]
+    Double,
+    /// 32 bits: to seven digits.
+    Single,
+    /// 16 bits: to three digits, for numbers up to 65504; an array that holds larger ones is kept in single precision.
+    Half,
+}
+
+impl Precision {
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+    fn is_double(&self) -> bool {
+        *self == Self::Double
+    }
+
+    /// What an array of these values is kept as.
+    fn kind(self, values: &[f64]) -> ArrayKind {
+        let fits_half = || values.iter().all(|value| value.abs() <= LARGEST_HALF);
+        match self {
+            _ if values.len() < LARGE => ArrayKind::F64,
+            Self::Double => ArrayKind::F64,
+            Self::Half if fits_half() => ArrayKind::F16,
+            Self::Single | Self::Half => ArrayKind::F32,
+        }
+    }
 }
 
 /// What an array holds.
@@ -48,16 +80,33 @@ pub enum ArrayKind {
     F64,
     /// Numbers in single precision.
     F32,
+    /// Numbers in half precision.
+    F16,
     /// Indices.
     U32,
+}
+
+impl ArrayKind {
+    fn dtype(self) -> DType {
+        match self {
+            Self::F64 => DType::F64,
+            Self::F32 => DType::F32,
+            Self::F16 => DType::F16,
+            Self::U32 => DType::U32,
+        }
+    }
 }
 
 fn is_zero(n: &usize) -> bool {
     *n == 0
 }
 
-/// Smallest array that is kept in single precision where that is asked for: smaller ones weigh little and decide much.
+/// Smallest array that is kept in less than double precision where that is asked for: smaller ones weigh little and decide
+/// much.
 const LARGE: usize = 1 << 16;
+
+/// The largest number of half precision.
+const LARGEST_HALF: f64 = 65_504.0;
 
 /// Most features that a classic model may take.
 const MAX_COLUMNS: usize = 1 << 20;
@@ -72,7 +121,7 @@ impl ClassicConfig {
             columns: 0,
             statistics: None,
             pipeline: None,
-            single_precision: false,
+            precision: Precision::Double,
             description: serde_json::Value::Null,
             arrays: BTreeMap::new(),
         };
@@ -92,11 +141,11 @@ impl ClassicConfig {
         let mut tensors = BTreeMap::new();
         for (name, PartArray { shape, values }) in arrays {
             let (kind, tensor) = match values {
-                PartValues::F64(values) if self.single_precision && values.len() >= LARGE => {
-                    let values: Vec<f32> = values.iter().map(|v| *v as f32).collect();
-                    (ArrayKind::F32, Tensor::from_vec(values, shape, &Device::Cpu)?)
+                PartValues::F64(values) => {
+                    let kind = self.precision.kind(&values);
+                    let tensor = Tensor::from_vec(values, shape, &Device::Cpu)?;
+                    (kind, tensor.to_dtype(kind.dtype())?)
                 }
-                PartValues::F64(values) => (ArrayKind::F64, Tensor::from_vec(values, shape, &Device::Cpu)?),
                 PartValues::U32(values) => (ArrayKind::U32, Tensor::from_vec(values, shape, &Device::Cpu)?),
             };
             kinds.insert(name.clone(), kind);
@@ -177,16 +226,16 @@ impl ClassicNet {
         let wrong = |e: candle_core::Error| ModelError::Shape(e.to_string());
         let mut arrays = BTreeMap::new();
         for (name, kind) in &config.arrays {
+            // Less than double precision fits into it exactly.
             let dtype = match kind {
-                // Single precision fits into double precision exactly.
-                ArrayKind::F64 | ArrayKind::F32 => DType::F64,
                 ArrayKind::U32 => DType::U32,
+                _ => DType::F64,
             };
             let tensor = vb.get_unchecked_dtype(name, dtype).map_err(wrong)?;
             let flat = tensor.flatten_all().map_err(wrong)?;
             let values = match kind {
-                ArrayKind::F64 | ArrayKind::F32 => PartValues::F64(flat.to_vec1().map_err(wrong)?),
                 ArrayKind::U32 => PartValues::U32(flat.to_vec1().map_err(wrong)?),
+                _ => PartValues::F64(flat.to_vec1().map_err(wrong)?),
             };
             let shape = tensor.dims().to_vec();
             arrays.insert(name.clone(), PartArray { shape, values });

@@ -25,7 +25,7 @@ mod trunk;
 
 pub use aggregate::Aggregation;
 pub use architecture::{Architecture, Input, Network, member_path};
-pub use classic::{ArrayKind, ClassicConfig, ClassicNet};
+pub use classic::{ArrayKind, ClassicConfig, ClassicNet, Precision};
 pub use compact_cnn::{CompactCnn, CompactCnnConfig};
 pub use crnn::{Crnn, CrnnConfig};
 pub use ensemble::Ensemble;

@@ -4,6 +4,7 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
+use half::f16;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use crate::ModelError;
@@ -14,9 +15,9 @@ const TEXT_KEY: &str = "timbral";
 /// Largest file that is read: 1 GiB.
 const MAX_FILE_BYTES: u64 = 1 << 30;
 
-/// Named `f32` tensors and one text (JSON, by custom) in a `.safetensors` file: what model files and checkpoints are.
+/// Named tensors (`f16`, `f32`, `f64`, `u32`) and one text (JSON, by custom) in a `.safetensors` file: what model files and checkpoints are.
 ///
-/// Reading trusts nothing: the size is bounded, offsets are checked, and every value must be finite `f32`.
+/// Reading trusts nothing: the size is bounded, offsets are checked, and every number must be finite.
 #[derive(Debug, Clone, Default)]
 pub struct TensorFile {
     /// The text.
@@ -91,6 +92,13 @@ impl TensorFile {
                         .flat_map(|v| v.to_le_bytes())
                         .collect(),
                 ),
+                DType::F16 => (
+                    Dtype::F16,
+                    flat.to_vec1::<f16>()?
+                        .iter()
+                        .flat_map(|v| v.to_le_bytes())
+                        .collect(),
+                ),
                 DType::U32 => (
                     Dtype::U32,
                     flat.to_vec1::<u32>()?
@@ -146,6 +154,12 @@ fn read_tensor(name: &str, view: &TensorView<'_>) -> Result<Tensor, ModelError> 
             finite(&mut values.iter().map(|v| f64::from(*v)))?;
             Ok(Tensor::from_vec(values, shape, device)?)
         }
+        Dtype::F16 => {
+            let chunks = view.data().as_chunks::<2>().0;
+            let values: Vec<f16> = chunks.iter().map(|&bytes| f16::from_le_bytes(bytes)).collect();
+            finite(&mut values.iter().map(|v| f64::from(*v)))?;
+            Ok(Tensor::from_vec(values, shape, device)?)
+        }
         Dtype::F64 => {
             let chunks = view.data().as_chunks::<8>().0;
             let values: Vec<f64> = chunks.iter().map(|&bytes| f64::from_le_bytes(bytes)).collect();
@@ -158,7 +172,7 @@ fn read_tensor(name: &str, view: &TensorView<'_>) -> Result<Tensor, ModelError> 
             Ok(Tensor::from_vec(values, shape, device)?)
         }
         other => Err(ModelError::Unsupported(format!(
-            "tensor {name} is {other:?}, F32, F64 and U32 are read"
+            "tensor {name} is {other:?}, F16, F32, F64 and U32 are read"
         ))),
     }
 }

@@ -7,12 +7,12 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::{VarBuilder, VarMap};
 use ndarray::Array2;
 use timbral_classic::{
-    Classifier as _, FittedModel, GradientBoostingParameters, Learner as _, LearnerParameters,
-    Parameters as _, PipelineParameters, SvcParameters, TransformerParameters,
+    Classifier as _, FittedModel, GradientBoostingParameters, KNeighborsParameters, Learner as _,
+    LearnerParameters, Parameters as _, PipelineParameters, SvcParameters, TransformerParameters,
 };
 use timbral_model::{
     Aggregation, Architecture, ArrayKind, ClassicConfig, Header, Kind, LogMelStatistics, Model, ModelFile,
-    SCHEMA_VERSION, StatisticsConfig, StatisticsNetConfig, member_path,
+    Precision, SCHEMA_VERSION, StatisticsConfig, StatisticsNetConfig, TensorFile, member_path,
 };
 use timbral_nn::{SeededInit, TrainingClock, named_variables};
 
@@ -122,7 +122,7 @@ fn what_is_not_fitted_is_checked_but_not_built() {
 }
 
 #[test]
-fn large_arrays_may_be_kept_in_single_precision() {
+fn large_arrays_may_be_kept_in_less_than_double_precision() {
     let x = rows(400, 3).mapv(|v| v + 1e-9);
     let wide = ndarray::concatenate(ndarray::Axis(1), &vec![x.view(); 100]).unwrap();
     // So small a weight makes nearly every row a support vector.
@@ -133,17 +133,12 @@ fn large_arrays_may_be_kept_in_single_precision() {
     };
     let fitted = fit(LearnerParameters::Svc(soft), &wide);
     let (double, exact) = ClassicConfig::store(&fitted).unwrap();
-    let single = ClassicConfig {
-        single_precision: true,
-        ..double.clone()
-    };
-    let (single, rounded) = single.fitted(&fitted).unwrap();
-    let halved = single
-        .arrays
-        .values()
-        .filter(|kind| **kind == ArrayKind::F32)
-        .count();
-    assert!(halved > 0 && double.arrays.values().all(|kind| *kind != ArrayKind::F32));
+    assert!(
+        double
+            .arrays
+            .values()
+            .all(|kind| matches!(kind, ArrayKind::F64 | ArrayKind::U32))
+    );
     let answers = |config: ClassicConfig, tensors: &BTreeMap<String, Tensor>| {
         let tensors = tensors
             .iter()
@@ -164,10 +159,42 @@ fn large_arrays_may_be_kept_in_single_precision() {
             .to_vec2::<f32>()
             .unwrap()
     };
-    let (a, b) = (answers(double, &exact), answers(single, &rounded));
-    for (a, b) in a.iter().flatten().zip(b.iter().flatten()) {
-        assert!((a - b).abs() < 1e-4, "{a} {b}");
+    let exact_answers = answers(double.clone(), &exact);
+    for (precision, kept, most) in [
+        (Precision::Single, ArrayKind::F32, 1e-4),
+        (Precision::Half, ArrayKind::F16, 0.02),
+    ] {
+        let config = ClassicConfig {
+            precision,
+            ..double.clone()
+        };
+        let (config, rounded) = config.fitted(&fitted).unwrap();
+        assert!(config.arrays.values().any(|kind| *kind == kept));
+        // Through the bytes of a file and back.
+        let file = TensorFile {
+            text: String::new(),
+            tensors: rounded,
+        };
+        let read = TensorFile::from_bytes(&file.to_bytes().unwrap()).unwrap().tensors;
+        let rounded = answers(config, &read);
+        for (a, b) in exact_answers.iter().flatten().zip(rounded.iter().flatten()) {
+            assert!((a - b).abs() < most, "{a} {b}");
+        }
     }
+    // What half precision cannot hold is kept in single.
+    let neighbours = PipelineParameters {
+        transformers: Vec::new(),
+        learner: LearnerParameters::KNeighbors(KNeighborsParameters::default()),
+    };
+    let (large, y) = (wide.mapv(|v| v * 1e6), vec![0, 1].repeat(wide.nrows() / 2));
+    let large = neighbours.check().unwrap().fit(large.view(), &y, 2).unwrap();
+    let config = ClassicConfig {
+        precision: Precision::Half,
+        ..double
+    };
+    let (config, _) = config.fitted(&large.into()).unwrap();
+    let kinds: Vec<_> = config.arrays.values().collect();
+    assert!(kinds.contains(&&ArrayKind::F32) && !kinds.contains(&&ArrayKind::F16));
 }
 
 #[test]
