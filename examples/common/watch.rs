@@ -20,9 +20,26 @@ pub(crate) fn stop_on_interrupt() -> anyhow::Result<()> {
             std::process::exit(130);
         }
         eprintln!(
-            "stopping when this pass is done and saved (Ctrl-C a second time ends at once, and loses this pass)"
+            "stopping when what is under way is saved (Ctrl-C a second time ends at once, and loses it)"
         );
     })?)
+}
+
+/// Whether to go on.
+pub(crate) fn flow() -> ControlFlow<()> {
+    match INTERRUPTED.load(Ordering::Relaxed) {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    }
+}
+
+/// Whether to go on after a pass; after the last one there is nothing left to stop.
+pub(crate) fn flow_after(epoch: &EpochMetrics) -> ControlFlow<()> {
+    if epoch.epoch < epoch.epochs {
+        flow()
+    } else {
+        ControlFlow::Continue(())
+    }
 }
 
 /// Says how to go on where Ctrl-C was what ended the training.
@@ -31,7 +48,7 @@ pub(crate) fn with_way_on<T>(outcome: anyhow::Result<T>) -> anyhow::Result<T> {
         Some(TrainError::Stopped) if INTERRUPTED.load(Ordering::Relaxed) => {
             let command: Vec<String> = std::env::args().collect();
             anyhow::anyhow!(
-                "stopped, and every pass is saved; the same command goes on from there: {}",
+                "stopped, and what was done is saved; the same command goes on from there: {}",
                 command.join(" ")
             )
         }
@@ -65,11 +82,7 @@ impl Watch {
         self.progress.message(format!("{name} {epoch}"));
         self.progress.inc(1);
         match self.log.push(name, epoch) {
-            // Not after the last pass: there is nothing left to stop.
-            Ok(()) if INTERRUPTED.load(Ordering::Relaxed) && epoch.epoch < epoch.epochs => {
-                ControlFlow::Break(())
-            }
-            Ok(()) => ControlFlow::Continue(()),
+            Ok(()) => flow_after(epoch),
             Err(error) => {
                 self.progress.line(format!("error: {error}"));
                 ControlFlow::Break(())

@@ -5,19 +5,21 @@
     reason = "a program speaks on stdout and stderr"
 )]
 
+#[path = "../common/mod.rs"]
 mod common;
+mod picture;
 
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
-use timbral_plot::{Figure, Scatter};
+use common::watch::{flow, flow_after, stop_on_interrupt, with_way_on};
+use picture::picture;
 use timbral_train::{
-    ClassicSearch, Evaluate, FeatureTable, MelTable, NetworkSearch, Part, RunConfig, Scale, SearchConfig,
-    SearchProgress, SearchTable, Setting, Space, SpectrogramSet, TrackInfo, Trial, search,
+    ClassicSearch, Evaluate, FeatureTable, MelTable, NetworkSearch, Part, RunConfig, SearchConfig,
+    SearchProgress, SearchTable, TrackInfo, TrainingTracks, search,
 };
 
 /// Search the settings that do best in a cross-validation by artist: grid, random or successive halving.
@@ -61,27 +63,12 @@ struct Arguments {
     json: bool,
 }
 
-/// Set by Ctrl-C.
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-
-fn flow() -> ControlFlow<()> {
-    match INTERRUPTED.load(Ordering::Relaxed) {
-        true => ControlFlow::Break(()),
-        false => ControlFlow::Continue(()),
-    }
-}
-
 fn main() -> std::process::ExitCode {
     common::run(|| {
         let arguments = Arguments::parse();
         let config = SearchConfig::read(&arguments.search)?;
         std::fs::create_dir_all(&arguments.run).with_context(|| arguments.run.display().to_string())?;
-        ctrlc::set_handler(|| {
-            if INTERRUPTED.swap(true, Ordering::Relaxed) {
-                std::process::exit(130);
-            }
-            eprintln!("stopping when what is measured is saved; give the same command again to go on");
-        })?;
+        stop_on_interrupt()?;
         let wanted = |track: &TrackInfo| {
             track
                 .official_split
@@ -109,22 +96,11 @@ fn main() -> std::process::ExitCode {
         let (Some(path), Some(folder)) = (&arguments.config, &arguments.table) else {
             bail!("neither --config with --table nor --features");
         };
-        let (base, table) = (RunConfig::read(path)?, MelTable::read(folder)?);
-        let rows: Vec<usize> = (0..table.len())
-            .filter(|&row| wanted(&table.rows()[row].track))
-            .collect();
-        let set = SpectrogramSet::from_table(&table, &rows, &table.labels())?;
-        let tracks: Vec<TrackInfo> = rows.iter().map(|&row| table.rows()[row].track.clone()).collect();
-        let networks = NetworkSearch::new(&config, &base, &set, &tracks)?
+        let base = RunConfig::read(path)?;
+        let data = TrainingTracks::from_table(&MelTable::read(folder)?, wanted)?;
+        let networks = NetworkSearch::new(&config, &base, &data.set, &data.tracks)?
             .with_checkpoints(arguments.run.join("trials"))
-            // Not after the last pass: there is nothing left to stop.
-            .observed_by(|_, _, epoch| {
-                if epoch.epoch < epoch.epochs {
-                    flow()
-                } else {
-                    ControlFlow::Continue(())
-                }
-            });
+            .observed_by(|_, _, epoch| flow_after(epoch));
         networks.folds().save(folds)?;
         let found = run(&arguments, &config, &networks)?;
         let row = found.best().context("every trial failed")?;
@@ -157,7 +133,8 @@ fn run(arguments: &Arguments, config: &SearchConfig, evaluator: &impl Evaluate) 
         flow()
     };
     let journal = arguments.run.join("journal.jsonl");
-    let found = search(config, evaluator, arguments.threads, Some(&journal), &observe)?;
+    let found = search(config, evaluator, arguments.threads, Some(&journal), &observe).map_err(Into::into);
+    let found = with_way_on(found)?;
     drop(progress);
     found.save_csv(arguments.run.join("trials.csv"))?;
     for name in ["search.svg", "search.png"] {
@@ -172,50 +149,4 @@ fn run(arguments: &Arguments, config: &SearchConfig, evaluator: &impl Evaluate) 
         Path::display(&arguments.run)
     );
     Ok(found)
-}
-
-/// The objective over the trials and over each field.
-fn picture(config: &SearchConfig, found: &SearchTable) -> Figure {
-    let over_trials = drawn(found, "Trial", |trial| Some(trial.number as f64)).whole_x();
-    let fields = config.parameters.iter().map(|(name, space)| {
-        if let Space::Range { scale, .. } = space {
-            let plot = drawn(found, name, |trial| trial.values.get(name)?.as_number());
-            return if *scale == Scale::Log { plot.log_x() } else { plot };
-        }
-        let Space::Values(values) = space else {
-            return Scatter::new(name.as_str(), "");
-        };
-        let place = |trial: &Trial| values.iter().position(|v| trial.values.get(name) == Some(v));
-        let names: Vec<String> = values.iter().map(shown).collect();
-        drawn(found, name, |trial| place(trial).map(|p| p as f64)).names_x(&names)
-    });
-    let figures = std::iter::once(over_trials)
-        .chain(fields)
-        .map(|plot| plot.size(520.0, 360.0).figure());
-    Figure::grid("Search", 2, figures)
-}
-
-fn shown(value: &Setting) -> String {
-    match value {
-        Setting::Text(text) => text.clone(),
-        other => other.to_string(),
-    }
-}
-
-/// One class of points a budget, the largest first, and the best trial.
-fn drawn(found: &SearchTable, label: &str, x: impl Fn(&Trial) -> Option<f64>) -> Scatter {
-    let mut budgets: Vec<Option<usize>> = found.ranked.iter().map(|row| row.budget).collect();
-    budgets.dedup();
-    let best = found.best().map(|row| row.rank);
-    let points = |test: &dyn Fn(Option<usize>, usize) -> bool| -> Vec<(f64, f64)> {
-        let rows = found.ranked.iter().filter(|row| test(row.budget, row.rank));
-        rows.filter_map(|row| Some((x(&row.trial)?, row.measured?.score)))
-            .collect()
-    };
-    let plot =
-        Scatter::new(label, found.objective.name()).class("best", &points(&|_, rank| Some(rank) == best));
-    budgets.iter().fold(plot, |plot, &budget| {
-        let name = budget.map_or("other trials".to_owned(), |b| format!("budget {b}"));
-        plot.class(name, &points(&|b, rank| b == budget && Some(rank) != best))
-    })
 }
