@@ -186,7 +186,7 @@ fn large_arrays_may_be_kept_in_less_than_double_precision() {
         transformers: Vec::new(),
         learner: LearnerParameters::KNeighbors(KNeighborsParameters::default()),
     };
-    let (large, y) = (wide.mapv(|v| v * 1e6), vec![0, 1].repeat(wide.nrows() / 2));
+    let (large, y) = (wide.mapv(|v| v * 1e6), [0, 1].repeat(wide.nrows() / 2));
     let large = neighbours.check().unwrap().fit(large.view(), &y, 2).unwrap();
     let config = ClassicConfig {
         precision: Precision::Half,
