@@ -7,6 +7,7 @@ use std::path::Path;
 
 use ndarray::Array2;
 use timbral::WindowFeatures;
+use timbral_classic::Parameters as _;
 use timbral_model::{Architecture, Input, ModelFile};
 use timbral_train::{
     CutMixShape, EpochMetrics, FocalParameters, LossKind, OptimizerKind, RunConfig, ScheduleKind,
@@ -206,6 +207,12 @@ fn every_example_configuration_says_what_fits_together() {
         let path = entry.unwrap().path();
         if path.to_string_lossy().contains("search") {
             SearchConfig::read(&path).unwrap();
+            continue;
+        }
+        if path.to_string_lossy().contains("pipeline") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let parameters: timbral_classic::PipelineParameters = toml::from_str(&text).unwrap();
+            parameters.validate().unwrap();
             continue;
         }
         // The path of a trunk counts from where the program is started: from the root of the project.
