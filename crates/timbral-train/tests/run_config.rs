@@ -333,6 +333,19 @@ fn a_saved_model_becomes_a_trunk_that_stays_or_learns() {
         bits(&frozen.tensors["output.weight"]),
         bits(&tuned.tensors["output.weight"])
     );
+    // Another file brings its own architecture with it.
+    let mut other = read(folder.path(), first).unwrap();
+    other.set("members.cnn.architecture.channels=[3, 5]").unwrap();
+    let other = fit(&other);
+    let path = folder.path().join("other.safetensors");
+    other.save(&path).unwrap();
+    let mut moved = config.clone();
+    moved
+        .set(&format!("trunk={:?}", path.display().to_string()))
+        .unwrap();
+    assert!(
+        matches!(&moved.members[0].architecture, Architecture::Transfer(t) if *t.trunk == other.header.architecture)
+    );
     // A trunk of another network is refused.
     config.set("architecture.trunk.channels=[4, 7]").unwrap();
     let observe = |_: &str, _: &EpochMetrics| ControlFlow::Continue(());

@@ -73,6 +73,9 @@ impl RunConfig {
     fn set_value(&mut self, name: &str, value: &Value) -> Result<(), String> {
         let mut table = Table::try_from(&*self).map_err(|e| e.to_string())?;
         overrides::set(&mut table, name, value)?;
+        if name.ends_with("trunk") && !name.contains("architecture.") {
+            forget_trunks(&mut table);
+        }
         add_trunks(&mut table).map_err(|e| e.to_string())?;
         *self = table
             .try_into()
@@ -122,6 +125,20 @@ impl RunConfig {
             training_data: self.training_data.clone(),
         };
         Ok(ModelFile { header, tensors })
+    }
+}
+
+/// Takes the architecture of the trunk from transfer networks that name a model file: another file may have another one.
+fn forget_trunks(config: &mut Table) {
+    let Some(Value::Array(members)) = config.get_mut("members") else {
+        return;
+    };
+    for member in members.iter_mut().filter(|member| member.get("trunk").is_some()) {
+        if let Some(Value::Table(architecture)) = member.get_mut("architecture")
+            && architecture.get("type").and_then(Value::as_str) == Some("transfer")
+        {
+            architecture.remove("trunk");
+        }
     }
 }
 
