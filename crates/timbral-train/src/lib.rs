@@ -18,6 +18,7 @@ mod report;
 mod rng;
 mod search;
 mod split;
+mod statistics;
 mod store;
 mod tables;
 mod track;

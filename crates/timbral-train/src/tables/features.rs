@@ -7,8 +7,8 @@ use serde::Deserialize;
 use timbral_model::StatisticsConfig;
 
 use super::npz::NpzFile;
-use crate::classic::statistics_rows;
 use crate::csv_table::CsvTable;
+use crate::statistics::statistics_rows;
 use crate::track::{TrackInfo, sorted_labels};
 use crate::{ExtractionConfig, GroupTable, SpectrogramSet, TrainError};
 
