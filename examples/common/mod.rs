@@ -75,6 +75,11 @@ pub(crate) fn text(value: impl std::fmt::Display) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Whether a track takes part: its official part is one of `parts`, or it has none.
+pub(crate) fn takes_part(track: &timbral_train::TrackInfo, parts: &[timbral_train::Part]) -> bool {
+    track.official_split.is_none_or(|part| parts.contains(&part))
+}
+
 /// Starts a new count of [`peak_memory`]; `false` where the system does not allow it (all but Linux).
 pub(crate) fn reset_peak_memory() -> bool {
     std::fs::write("/proc/self/clear_refs", "5").is_ok()

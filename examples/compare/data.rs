@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use timbral_model::StatisticsConfig;
 use timbral_train::{FeatureTable, GroupTable, Manifest, MelTable, SpectrogramSet, TrackInfo};
 
-use super::Arguments;
+use super::{Arguments, common};
 
 type Spectrograms = (SpectrogramSet, Vec<TrackInfo>);
 
@@ -54,11 +54,7 @@ pub(crate) fn read(arguments: &Arguments) -> Result<Data> {
     if arguments.track_means {
         table = table.track_means();
     }
-    let wanted = |track: &TrackInfo| {
-        track
-            .official_split
-            .is_none_or(|part| arguments.split.contains(&part))
-    };
+    let wanted = |track: &TrackInfo| common::takes_part(track, &arguments.split);
     let mut table = table.retain_tracks(wanted);
     let spectrograms = match &mel {
         Some(mel) if hears => Some(spectrograms(mel, groups.as_ref(), wanted)?),

@@ -51,7 +51,7 @@ struct Arguments {
     /// Set a field of every run configuration, as in `train`.
     #[arg(long, value_name = "NAME=VALUE")]
     set: Vec<String>,
-    /// Folder with mel_index.csv for --net. Default: the folder of the table.
+    /// Folder with mel_index.csv for --net and --columns. Default: the folder of the table.
     #[arg(long, value_name = "DIR")]
     table: Option<PathBuf>,
     /// Manifest that knows artist and part of the tracks.

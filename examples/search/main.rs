@@ -69,11 +69,7 @@ fn main() -> std::process::ExitCode {
         let config = SearchConfig::read(&arguments.search)?;
         std::fs::create_dir_all(&arguments.run).with_context(|| arguments.run.display().to_string())?;
         stop_on_interrupt()?;
-        let wanted = |track: &TrackInfo| {
-            track
-                .official_split
-                .is_none_or(|part| arguments.split.contains(&part))
-        };
+        let wanted = |track: &TrackInfo| common::takes_part(track, &arguments.split);
         let best = arguments.run.join("best.toml");
         let folds = arguments.run.join("folds.csv");
         if let Some(path) = &arguments.features {
@@ -88,10 +84,8 @@ fn main() -> std::process::ExitCode {
             classic.folds().save(folds)?;
             let found = run(&arguments, &config, &classic)?;
             let row = found.best().context("every trial failed")?;
-            return Ok(std::fs::write(
-                best,
-                toml::to_string(&classic.parameters(&row.trial)?)?,
-            )?);
+            let text = toml::to_string(&classic.parameters(&row.trial)?)?;
+            return Ok(timbral_model::write_atomically(&best, text.as_bytes())?);
         }
         let (Some(path), Some(folder)) = (&arguments.config, &arguments.table) else {
             bail!("neither --config with --table nor --features");

@@ -60,7 +60,8 @@ struct Arguments {
     /// Put temperature and rule of the cross-validation into a copy of this model file, --out, in place of a new fit.
     #[arg(long, value_name = "FILE", requires = "out")]
     calibrate: Option<PathBuf>,
-    /// Folder of the run: checkpoints, `metrics/*.csv`, cached features, `report.json`, `predictions.csv`. An interrupted run goes on there.
+    /// Folder of the run: checkpoints, `metrics/*.csv`, cached features, `report.json`, `predictions.csv`. An interrupted
+    /// run goes on there.
     #[arg(long, value_name = "DIR", default_value = "runs/train")]
     run: PathBuf,
     /// Networks trained at a time, one thread each; the result does not depend on it.
@@ -69,6 +70,9 @@ struct Arguments {
     /// Set a field of the configuration by its dotted name: `training.epochs=5`, `members.cnn.architecture.dropout=0.3`.
     #[arg(long, value_name = "NAME=VALUE")]
     set: Vec<String>,
+    /// Members of the configuration that take part. Default: all.
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    members: Vec<String>,
     /// Print the layers of each network before it is trained.
     #[arg(long)]
     summary: bool,
@@ -91,6 +95,18 @@ fn main() -> std::process::ExitCode {
         }
         let mut config = RunConfig::read(&arguments.config)?;
         arguments.set.iter().try_for_each(|field| config.set(field))?;
+        if let Some(unknown) = arguments
+            .members
+            .iter()
+            .find(|name| config.members.iter().all(|member| member.name != **name))
+        {
+            bail!("--members {unknown}: the configuration has no such member");
+        }
+        if !arguments.members.is_empty() {
+            config
+                .members
+                .retain(|member| arguments.members.contains(&member.name));
+        }
         std::fs::create_dir_all(&arguments.run).with_context(|| arguments.run.display().to_string())?;
         config.save(arguments.run.join("config.toml"))?;
         let data = load(&arguments, &config)?;
@@ -109,11 +125,7 @@ fn main() -> std::process::ExitCode {
 }
 
 fn load(arguments: &Arguments, config: &RunConfig) -> anyhow::Result<TrainingTracks> {
-    let wanted = |track: &TrackInfo| {
-        track
-            .official_split
-            .is_none_or(|part| arguments.split.contains(&part))
-    };
+    let wanted = |track: &TrackInfo| common::takes_part(track, &arguments.split);
     if let Some(folder) = &arguments.table {
         return Ok(TrainingTracks::from_table(&MelTable::read(folder)?, wanted)?);
     }

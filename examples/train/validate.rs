@@ -2,6 +2,7 @@
 #![allow(clippy::print_stderr, reason = "a program speaks on stderr")]
 
 use anyhow::Result;
+use timbral_model::write_atomically;
 use timbral_train::{Calibration, EpochMetrics, Folds, Report, RunConfig, TrainingTracks};
 
 use super::common::watch::Watch;
@@ -44,10 +45,8 @@ pub(crate) fn cross_validate(
             member.name, member.copies
         ));
     }
-    std::fs::write(
-        arguments.run.join("predictions.csv"),
-        cv.to_csv(&config.members, &data.set, &data.tracks)?,
-    )?;
+    let answers = cv.to_csv(&config.members, &data.set, &data.tracks)?;
+    write_atomically(&arguments.run.join("predictions.csv"), answers.as_bytes())?;
     let title = format!(
         "{}, {}-fold cross-validation by artist",
         config.name, arguments.folds
@@ -63,7 +62,7 @@ pub(crate) fn cross_validate(
         calibration: calibration.as_ref(),
     };
     let json = serde_json::to_vec_pretty(&measured)?;
-    std::fs::write(arguments.run.join("report.json"), json)?;
+    write_atomically(&arguments.run.join("report.json"), &json)?;
     if arguments.json {
         common::json_line(&measured)?;
     } else {

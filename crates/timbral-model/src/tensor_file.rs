@@ -15,7 +15,8 @@ const TEXT_KEY: &str = "timbral";
 /// Largest file that is read: 1 GiB.
 const MAX_FILE_BYTES: u64 = 1 << 30;
 
-/// Named tensors (`f16`, `f32`, `f64`, `u32`) and one text (JSON, by custom) in a `.safetensors` file: what model files and checkpoints are.
+/// Named tensors (`f16`, `f32`, `f64`, `u32`) and one text (JSON, by custom) in a `.safetensors` file: what model files and
+/// checkpoints are.
 ///
 /// Reading trusts nothing: the size is bounded, offsets are checked, and every number must be finite.
 #[derive(Debug, Clone, Default)]

@@ -41,7 +41,7 @@ real!(f64);
 
 /// Runs an expression with `$t` bound to the element type of a `DType`.
 macro_rules! dispatch {
-    ($dtype:expr, $what:literal, $t:ident => $body:expr) => {
+    ($dtype:expr, $what:expr, $t:ident => $body:expr) => {
         match $dtype {
             candle_core::DType::F32 => {
                 type $t = f32;

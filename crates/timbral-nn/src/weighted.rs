@@ -56,7 +56,7 @@ impl<O: Weighted> CustomOp2 for Framed<O> {
         w: &CpuStorage,
         lw: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        dispatch!(element_type(x), "weighted operation", T => self.0.forward::<T>((x, lx), (w, lw), None))
+        dispatch!(element_type(x), O::NAME, T => self.0.forward::<T>((x, lx), (w, lw), None))
     }
 
     fn bwd(
@@ -66,8 +66,7 @@ impl<O: Weighted> CustomOp2 for Framed<O> {
         _: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let [dx, dw, _] =
-            dispatch!(x.dtype(), "weighted operation", T => self.0.backward::<T>(x, w, None, grad))?;
+        let [dx, dw, _] = dispatch!(x.dtype(), O::NAME, T => self.0.backward::<T>(x, w, None, grad))?;
         Ok((dx, dw))
     }
 }
@@ -86,7 +85,7 @@ impl<O: Weighted> CustomOp3 for Framed<O> {
         b: &CpuStorage,
         lb: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        dispatch!(element_type(x), "weighted operation", T => {
+        dispatch!(element_type(x), O::NAME, T => {
             self.0.forward::<T>((x, lx), (w, lw), Some((b, lb)))
         })
     }
@@ -99,8 +98,7 @@ impl<O: Weighted> CustomOp3 for Framed<O> {
         _: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let [dx, dw, db] =
-            dispatch!(x.dtype(), "weighted operation", T => self.0.backward::<T>(x, w, Some(b), grad))?;
+        let [dx, dw, db] = dispatch!(x.dtype(), O::NAME, T => self.0.backward::<T>(x, w, Some(b), grad))?;
         Ok((dx, dw, db))
     }
 }

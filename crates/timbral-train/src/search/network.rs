@@ -54,14 +54,7 @@ impl<'a> NetworkSearch<'a> {
         data: &'a SpectrogramSet,
         tracks: &[TrackInfo],
     ) -> Result<Self, TrainError> {
-        if tracks.len() != data.len() {
-            let given = format!("{} for {} spectrograms", tracks.len(), data.len());
-            return Err(TrainError::shape(
-                "tracks",
-                given,
-                "there must be as many of both",
-            ));
-        }
+        data.check_told(tracks)?;
         let folds = Folds::stratified_group(tracks, config.folds, config.fold_seed)?;
         let rows = folds
             .splits()

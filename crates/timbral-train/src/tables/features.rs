@@ -163,14 +163,7 @@ impl FeatureTable {
         data: &SpectrogramSet,
         tracks: &[TrackInfo],
     ) -> Result<Self, TrainError> {
-        if tracks.len() != data.len() {
-            let given = format!("{} for {} spectrograms", tracks.len(), data.len());
-            return Err(TrainError::shape(
-                "tracks",
-                given,
-                "there must be as many of both",
-            ));
-        }
+        data.check_told(tracks)?;
         let blocks = config.blocks().into_iter();
         let columns = blocks.flat_map(|(block, count)| (0..count).map(move |i| format!("{block}_{i}")));
         Ok(Self {

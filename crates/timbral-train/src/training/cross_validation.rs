@@ -95,14 +95,7 @@ impl CrossValidation {
         tracks: &[TrackInfo],
         folds: &Folds,
     ) -> Result<Report, TrainError> {
-        if tracks.len() != data.len() {
-            let given = format!("{} for {} spectrograms", tracks.len(), data.len());
-            return Err(TrainError::shape(
-                "tracks",
-                given,
-                "there must be as many of both",
-            ));
-        }
+        data.check_told(tracks)?;
         let groups: Vec<String> = self
             .tracks
             .iter()
@@ -137,10 +130,10 @@ impl CrossValidation {
         data: &SpectrogramSet,
         tracks: &[TrackInfo],
     ) -> Result<String, TrainError> {
-        if members.len() != self.copies.len() || tracks.len() != data.len() {
-            let given = format!("{} members, {} tracks", members.len(), tracks.len());
-            let rule = format!("{} and {}", self.copies.len(), data.len());
-            return Err(TrainError::shape("cross-validation", given, rule));
+        data.check_told(tracks)?;
+        if members.len() != self.copies.len() {
+            let rule = format!("{} were measured", self.copies.len());
+            return Err(TrainError::shape("members", members.len().to_string(), rule));
         }
         let copies = members.iter().zip(&self.copies).flat_map(|(member, copies)| {
             let name = |(copy, rows)| (format!("{}-{copy}", member.name), rows);

@@ -4,7 +4,7 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 
-use crate::TrainError;
+use crate::{TrackInfo, TrainError};
 
 /// Labelled log-mel spectrograms, or waveforms, of whole tracks, held in memory.
 #[derive(Debug, Clone)]
@@ -173,6 +173,19 @@ impl SpectrogramSet {
     #[must_use]
     pub fn class(&self, track: usize) -> usize {
         self.tracks[track].1
+    }
+
+    /// Checks that there is one of `tracks`, which tell of the spectrograms, for each.
+    pub(crate) fn check_told(&self, tracks: &[TrackInfo]) -> Result<(), TrainError> {
+        if tracks.len() == self.len() {
+            return Ok(());
+        }
+        let given = format!("{} for {} spectrograms", tracks.len(), self.len());
+        Err(TrainError::shape(
+            "tracks",
+            given,
+            "there must be as many of both",
+        ))
     }
 
     /// Checks that each of `tracks` exists.

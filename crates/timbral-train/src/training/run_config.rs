@@ -72,10 +72,9 @@ impl RunConfig {
 
     fn set_value(&mut self, name: &str, value: &Value) -> Result<(), String> {
         let mut table = Table::try_from(&*self).map_err(|e| e.to_string())?;
+        let before = table.clone();
         overrides::set(&mut table, name, value)?;
-        if name.ends_with("trunk") && !name.contains("architecture.") {
-            forget_trunks(&mut table);
-        }
+        forget_changed_trunks(&before, &mut table);
         add_trunks(&mut table).map_err(|e| e.to_string())?;
         *self = table
             .try_into()
@@ -128,14 +127,16 @@ impl RunConfig {
     }
 }
 
-/// Takes the architecture of the trunk from transfer networks that name a model file: another file may have another one.
-fn forget_trunks(config: &mut Table) {
-    let Some(Value::Array(members)) = config.get_mut("members") else {
+/// Takes the architecture of the trunk from members that name another model file than before: it may have another one.
+fn forget_changed_trunks(before: &Table, after: &mut Table) {
+    let (Some(Value::Array(before)), Some(Value::Array(after))) =
+        (before.get("members"), after.get_mut("members"))
+    else {
         return;
     };
-    for member in members.iter_mut().filter(|member| member.get("trunk").is_some()) {
-        if let Some(Value::Table(architecture)) = member.get_mut("architecture")
-            && architecture.get("type").and_then(Value::as_str) == Some("transfer")
+    for (before, after) in before.iter().zip(after) {
+        if before.get("trunk") != after.get("trunk")
+            && let Some(Value::Table(architecture)) = after.get_mut("architecture")
         {
             architecture.remove("trunk");
         }
