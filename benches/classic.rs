@@ -3,11 +3,7 @@
 //! `benches/classic_sklearn.py` runs the same beside scikit-learn and XGBoost, and `benches/classic_accuracy.py` compares
 //! accuracies: they start this bench as a worker, which takes a job a line and answers with its time and a result.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a bench says that this must hold"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a bench says that this must hold")]
 
 use std::hint::black_box;
 use std::io::{BufRead, Write};
@@ -54,12 +50,7 @@ impl Data {
             let values: Array1<f64> = ndarray_npy::read_npy(path(part)).unwrap();
             values.iter().map(|v| *v as usize).collect()
         };
-        Self {
-            x: rows("x"),
-            y: classes("y"),
-            test_x: rows("test_x"),
-            test_y: classes("test_y"),
-        }
+        Self { x: rows("x"), y: classes("y"), test_x: rows("test_x"), test_y: classes("test_y") }
     }
 
     fn fit<L: Learner>(&self, learner: &L) -> L::Model {
@@ -108,32 +99,16 @@ fn timed<R>(work: impl FnOnce() -> R) -> (f64, R) {
 }
 
 fn svc() -> impl Learner<Model = timbral_classic::Svc> {
-    SvcParameters {
-        c: 5.0,
-        ..SvcParameters::default()
-    }
-    .check()
-    .unwrap()
+    SvcParameters { c: 5.0, ..SvcParameters::default() }.check().unwrap()
 }
 
 fn linear_svc() -> impl Learner<Model = timbral_classic::Svc> {
     let kernel = Kernel::Linear;
-    SvcParameters {
-        c: 0.1,
-        kernel,
-        ..SvcParameters::default()
-    }
-    .check()
-    .unwrap()
+    SvcParameters { c: 0.1, kernel, ..SvcParameters::default() }.check().unwrap()
 }
 
 fn boosting() -> impl Learner<Model = timbral_classic::GradientBoosting> {
-    GradientBoostingParameters {
-        n_rounds: 50,
-        ..Default::default()
-    }
-    .check()
-    .unwrap()
+    GradientBoostingParameters { n_rounds: 50, ..Default::default() }.check().unwrap()
 }
 
 fn logistic() -> impl Learner<Model = timbral_classic::LogisticRegression> {
@@ -141,12 +116,7 @@ fn logistic() -> impl Learner<Model = timbral_classic::LogisticRegression> {
 }
 
 fn pca() -> timbral_classic::Checked<PcaParameters> {
-    PcaParameters {
-        components: Components::Count(20),
-        ..Default::default()
-    }
-    .check()
-    .unwrap()
+    PcaParameters { components: Components::Count(20), ..Default::default() }.check().unwrap()
 }
 
 /// Reads "job size" lines and answers each with a line of JSON; fitted models for predictions are kept.
@@ -189,19 +159,13 @@ fn bench(c: &mut Criterion) {
     group.sample_size(10);
     group.bench_function("svc_fit", |b| b.iter(|| data.fit(&svc())));
     let model = data.fit(&svc());
-    group.bench_function("svc_predict", |b| {
-        b.iter(|| model.predict(data.test_x.view()).unwrap())
-    });
+    group.bench_function("svc_predict", |b| b.iter(|| model.predict(data.test_x.view()).unwrap()));
     group.bench_function("boosting_fit", |b| b.iter(|| data.fit(&boosting())));
     group.bench_function("logistic_fit", |b| b.iter(|| data.fit(&logistic())));
     group.bench_function("pca_fit", |b| b.iter(|| pca().fit(data.x.view()).unwrap()));
     // The floor of a support vector machine: the products of all rows with all.
     group.bench_function("floor_matrix_product", |b| {
-        b.iter_batched(
-            || data.x.t().to_owned(),
-            |t| data.x.dot(&t),
-            BatchSize::LargeInput,
-        )
+        b.iter_batched(|| data.x.t().to_owned(), |t| data.x.dot(&t), BatchSize::LargeInput)
     });
     group.finish();
 }

@@ -54,9 +54,8 @@ fn made() -> (Vec<u8>, Vec<u8>) {
 fn bare(file: &[u8]) -> (Vec<f32>, u32) {
     let stream = MediaSourceStream::new(Box::new(Cursor::new(file)), Default::default());
     let options = (FormatOptions::default(), MetadataOptions::default());
-    let mut format = symphonia::default::get_probe()
-        .probe(&Hint::new(), stream, options.0, options.1)
-        .unwrap();
+    let mut format =
+        symphonia::default::get_probe().probe(&Hint::new(), stream, options.0, options.1).unwrap();
     let track = format.default_track(TrackType::Audio).unwrap();
     let id = track.id;
     let parameters = track.codec_params.as_ref().unwrap().audio().unwrap().clone();
@@ -85,15 +84,12 @@ fn bare(file: &[u8]) -> (Vec<f32>, u32) {
 fn bare_opus(file: &[u8]) -> (Vec<f32>, u32) {
     let stream = MediaSourceStream::new(Box::new(Cursor::new(file)), Default::default());
     let options = (FormatOptions::default(), MetadataOptions::default());
-    let mut format = symphonia::default::get_probe()
-        .probe(&Hint::new(), stream, options.0, options.1)
-        .unwrap();
+    let mut format =
+        symphonia::default::get_probe().probe(&Hint::new(), stream, options.0, options.1).unwrap();
     let mut decoder = ropus::Decoder::new(48_000, ropus::Channels::Stereo).unwrap();
     let (mut samples, mut block) = (Vec::new(), vec![0.0; 2 * 5760]);
     while let Ok(Some(packet)) = format.next_packet() {
-        let frames = decoder
-            .decode_float(&packet.data, &mut block, ropus::DecodeMode::Normal)
-            .unwrap();
+        let frames = decoder.decode_float(&packet.data, &mut block, ropus::DecodeMode::Normal).unwrap();
         samples.extend_from_slice(&block[..2 * frames]);
     }
     (samples, 48_000)
@@ -111,27 +107,16 @@ struct Case {
 
 fn cases() -> Vec<Case> {
     let (wav, au) = made();
-    let same = |name, file: Vec<u8>| Case {
-        name,
-        bare_file: file.clone(),
-        file,
-        bare,
-    };
+    let same = |name, file: Vec<u8>| Case { name, bare_file: file.clone(), file, bare };
     vec![
         same("wav", wav.clone()),
         same("flac", fixture!("tone.flac")),
         same("mp3", fixture!("tone.mp3")),
         same("ogg", fixture!("tone.ogg")),
         #[cfg(feature = "opus")]
-        Case {
-            bare: bare_opus,
-            ..same("opus", fixture!("tone.opus"))
-        },
+        Case { bare: bare_opus, ..same("opus", fixture!("tone.opus")) },
         same("m4a", fixture!("tone.m4a")),
-        Case {
-            bare_file: wav,
-            ..same("au", au)
-        },
+        Case { bare_file: wav, ..same("au", au) },
     ]
 }
 
@@ -161,10 +146,8 @@ fn resample(criterion: &mut Criterion) {
         group.bench_function(format!("{}/bare", case.name), |b| {
             b.iter(|| {
                 let (samples, _) = (case.bare)(black_box(&case.bare_file));
-                let mono: Vec<f32> = samples
-                    .chunks_exact(2)
-                    .map(|frame| 0.5 * (frame[0] + frame[1]))
-                    .collect();
+                let mono: Vec<f32> =
+                    samples.chunks_exact(2).map(|frame| 0.5 * (frame[0] + frame[1])).collect();
                 let mut fft = Fft::<f32>::new(from as usize, to as usize, 1024, 1, FixedSync::Both).unwrap();
                 let input = InterleavedSlice::new(&mono, 1, mono.len()).unwrap();
                 fft.process_all(&input, mono.len(), None).unwrap().take_data()

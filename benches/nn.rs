@@ -4,10 +4,7 @@
 //! `cargo bench --bench nn -- serve` (one line `IMPLEMENTATION NETWORK KIND` in, one line `WALL_MS CPU_MS` out).
 
 #![allow(clippy::unwrap_used, reason = "a bench says that this must hold")]
-#![allow(
-    clippy::print_stdout,
-    reason = "the comparison reads the times from the standard output"
-)]
+#![allow(clippy::print_stdout, reason = "the comparison reads the times from the standard output")]
 
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -40,14 +37,7 @@ const HIDDEN: usize = 256;
 const DEPTH: usize = 4;
 
 fn dense(in_features: usize, out_features: usize, vb: VarBuilder<'_>) -> Result<Linear> {
-    linear(
-        LinearConfig {
-            in_features,
-            out_features,
-            bias: true,
-        },
-        vb,
-    )
+    linear(LinearConfig { in_features, out_features, bias: true }, vb)
 }
 
 fn channels(name: &str) -> Vec<usize> {
@@ -74,20 +64,11 @@ impl Cnn {
                 bias: false,
                 ..Conv2dConfig::default()
             };
-            let norm = BatchNormConfig {
-                channels: out_channels,
-                ..BatchNormConfig::default()
-            };
-            blocks.push((
-                conv2d(config, vb.pp("conv"))?,
-                batch_norm_2d(norm, vb.pp("norm"))?,
-            ));
+            let norm = BatchNormConfig { channels: out_channels, ..BatchNormConfig::default() };
+            blocks.push((conv2d(config, vb.pp("conv"))?, batch_norm_2d(norm, vb.pp("norm"))?));
             in_channels = out_channels;
         }
-        Ok(Self {
-            blocks,
-            head: dense(2 * in_channels, CLASSES, vb.pp("head"))?,
-        })
+        Ok(Self { blocks, head: dense(2 * in_channels, CLASSES, vb.pp("head"))? })
     }
 }
 
@@ -98,8 +79,7 @@ impl ModuleT for Cnn {
             x = norm.forward_relu_max_pool_t(&conv.forward(&x)?, train, (2, 2))?;
         }
         let x = mean_over(&x, 2)?;
-        self.head
-            .forward(&Tensor::cat(&[mean_over(&x, 2)?, max_over(&x, 2)?], 1)?)
+        self.head.forward(&Tensor::cat(&[mean_over(&x, 2)?, max_over(&x, 2)?], 1)?)
     }
 }
 
@@ -115,21 +95,12 @@ impl StockCnn {
         let mut last = 1;
         for (index, &out) in channels.iter().enumerate() {
             let vb = vb.pp(index);
-            let config = candle_nn::Conv2dConfig {
-                padding: 1,
-                ..candle_nn::Conv2dConfig::default()
-            };
+            let config = candle_nn::Conv2dConfig { padding: 1, ..candle_nn::Conv2dConfig::default() };
             let norm = candle_nn::batch_norm(out, candle_nn::BatchNormConfig::default(), vb.pp("norm"))?;
-            blocks.push((
-                candle_nn::conv2d_no_bias(last, out, 3, config, vb.pp("conv"))?,
-                norm,
-            ));
+            blocks.push((candle_nn::conv2d_no_bias(last, out, 3, config, vb.pp("conv"))?, norm));
             last = out;
         }
-        Ok(Self {
-            blocks,
-            head: candle_nn::linear(2 * last, CLASSES, vb.pp("head"))?,
-        })
+        Ok(Self { blocks, head: candle_nn::linear(2 * last, CLASSES, vb.pp("head"))? })
     }
 }
 
@@ -139,10 +110,7 @@ impl ModuleT for StockCnn {
         for (conv, norm) in &self.blocks {
             x = norm.forward_t(&conv.forward(&x)?, train)?.relu()?;
             let (batch, channels, height, width) = x.dims4()?;
-            x = x
-                .reshape((batch, channels, height / 2, 2, width / 2, 2))?
-                .max(5)?
-                .max(3)?;
+            x = x.reshape((batch, channels, height / 2, 2, width / 2, 2))?.max(5)?.max(3)?;
         }
         let x = x.mean(2)?;
         self.head.forward(&Tensor::cat(&[x.mean(2)?, x.max(2)?], 1)?)
@@ -157,15 +125,8 @@ struct Recurrent {
 
 impl Recurrent {
     fn new(vb: &VarBuilder<'_>) -> Result<Self> {
-        let config = RecurrentConfig {
-            input_size: IMAGE.0,
-            hidden_size: STATE,
-            bidirectional: true,
-        };
-        Ok(Self {
-            gru: gru(config, &vb.pp("gru"))?,
-            head: dense(2 * STATE, CLASSES, vb.pp("head"))?,
-        })
+        let config = RecurrentConfig { input_size: IMAGE.0, hidden_size: STATE, bidirectional: true };
+        Ok(Self { gru: gru(config, &vb.pp("gru"))?, head: dense(2 * STATE, CLASSES, vb.pp("head"))? })
     }
 }
 
@@ -197,13 +158,9 @@ impl ModuleT for StockRecurrent {
         let x = x.squeeze(1)?.transpose(1, 2)?.contiguous()?;
         let [forward, backward] = &self.directions;
         let states = |gru: &candle_nn::GRU, x: &Tensor| {
-            gru.states_to_tensor(&gru.seq(x)?)?
-                .reshape((BATCH, IMAGE.1, STATE))
+            gru.states_to_tensor(&gru.seq(x)?)?.reshape((BATCH, IMAGE.1, STATE))
         };
-        let states = [
-            states(forward, &x)?,
-            states(backward, &x.flip(&[1])?)?.flip(&[1])?,
-        ];
+        let states = [states(forward, &x)?, states(backward, &x.flip(&[1])?)?.flip(&[1])?];
         self.head.forward(&Tensor::cat(&states, 2)?.mean(1)?)
     }
 }
@@ -287,10 +244,7 @@ impl StockTransformer {
                 output: candle_nn::linear(HIDDEN, SIZE, vb.pp("output"))?,
             })
         };
-        let config = candle_nn::Conv2dConfig {
-            stride: PATCH.0,
-            ..candle_nn::Conv2dConfig::default()
-        };
+        let config = candle_nn::Conv2dConfig { stride: PATCH.0, ..candle_nn::Conv2dConfig::default() };
         let like = Tensor::zeros(1, DType::F32, &Device::Cpu)?;
         Ok(Self {
             patches: candle_nn::conv2d(1, SIZE, PATCH.0, config, vb.pp("patches"))?,
@@ -312,9 +266,7 @@ impl ModuleT for StockTransformer {
         let (batch, length, size) = x.dims3()?;
         for block in &self.blocks {
             let parts = block.input.forward(&norm(&x, &block.norms[0])?)?;
-            let parts = parts
-                .reshape((batch, length, 3, HEADS, size / HEADS))?
-                .permute((2, 0, 3, 1, 4))?;
+            let parts = parts.reshape((batch, length, 3, HEADS, size / HEADS))?.permute((2, 0, 3, 1, 4))?;
             let part = |index: usize| parts.narrow(0, index, 1)?.squeeze(0)?.contiguous();
             let scores = part(0)?.matmul(&part(1)?.t()?.contiguous()?)?;
             let scores = (scores / ((size / HEADS) as f64).sqrt())?;
@@ -388,9 +340,7 @@ fn networks(criterion: &mut Criterion) {
         group.bench_function(format!("{name}/candle-step"), |b| b.iter(|| stock.go("step")));
     }
     let square = Tensor::rand(-1f32, 1., (1024, 1024), &Device::Cpu).unwrap();
-    group.bench_function("floor/gemm-1024", |b| {
-        b.iter(|| black_box(square.matmul(&square)))
-    });
+    group.bench_function("floor/gemm-1024", |b| b.iter(|| black_box(square.matmul(&square))));
     group.finish();
 }
 
@@ -426,9 +376,7 @@ fn serve() {
             continue;
         };
         let key = (implementation == "candle", name.to_owned());
-        let run = runs
-            .entry(key)
-            .or_insert_with_key(|(stock, name)| Run::new(*stock, name));
+        let run = runs.entry(key).or_insert_with_key(|(stock, name)| Run::new(*stock, name));
         if kind == "memory" {
             let before = memory("VmRSS");
             (0..5).for_each(|_| run.go("step"));

@@ -26,9 +26,7 @@ fn network(c: &mut Criterion) {
         return;
     };
     let mut group = c.benchmark_group("network");
-    group.bench_function("compact_cnn/timbral", |b| {
-        b.iter(|| network.forward_t(black_box(&x), false))
-    });
+    group.bench_function("compact_cnn/timbral", |b| b.iter(|| network.forward_t(black_box(&x), false)));
 
     // Each convolution as the product (out, in * 9) x (in * 9, cells), the columns given.
     let mut products = Vec::new();
@@ -43,10 +41,7 @@ fn network(c: &mut Criterion) {
     }
     group.bench_function("compact_cnn/floor", |b| {
         b.iter(|| {
-            products
-                .iter()
-                .map(|(kernel, columns)| kernel.matmul(black_box(columns)))
-                .collect::<Vec<_>>()
+            products.iter().map(|(kernel, columns)| kernel.matmul(black_box(columns))).collect::<Vec<_>>()
         });
     });
     group.finish();
@@ -63,10 +58,8 @@ fn classify(c: &mut Criterion) {
         let samples: Vec<f32> = (0..30 * rate)
             .map(|i| {
                 let t = i as f32 / rate as f32;
-                let chord: f32 = [220.0, 277.2, 329.6]
-                    .iter()
-                    .map(|f| (std::f32::consts::TAU * f * t).sin())
-                    .sum();
+                let chord: f32 =
+                    [220.0, 277.2, 329.6].iter().map(|f| (std::f32::consts::TAU * f * t).sin()).sum();
                 0.2 * chord + ((i.wrapping_mul(2_654_435_761)) >> 16) as f32 / 655_360.0
             })
             .collect();
@@ -74,9 +67,7 @@ fn classify(c: &mut Criterion) {
             b.iter(|| classifier.classify_samples(black_box(&samples), rate));
         });
     }
-    group.bench_function("open_model", |b| {
-        b.iter(|| Classifier::from_bytes(black_box(MODEL)))
-    });
+    group.bench_function("open_model", |b| b.iter(|| Classifier::from_bytes(black_box(MODEL))));
     group.finish();
 }
 

@@ -87,11 +87,7 @@ fn read(path: &Path, arguments: &Arguments) -> Result<Vec<f32>> {
     let options = DecodeOptions::default().mono().sample_rate(RATE);
     let samples = decode_file(path, &options.excerpt(arguments.start, arguments.duration))?.samples;
     let start = arguments.start;
-    ensure!(
-        !samples.is_empty(),
-        "{}: no samples from second {start} on",
-        path.display()
-    );
+    ensure!(!samples.is_empty(), "{}: no samples from second {start} on", path.display());
     Ok(samples)
 }
 
@@ -101,13 +97,9 @@ fn sounds(samples: &[f32], other: &[f32], arguments: &Arguments) -> Result<Vec<L
         ("crop", |a| a.crop_seconds = 3.0),
         ("stretch", |a| a.stretch_probability = 1.0),
         ("pitch", |a| a.pitch_probability = 1.0),
-        ("tilt", |a| {
-            (a.tilt_probability, a.tilt_db_per_octave) = (1.0, 4.0)
-        }),
+        ("tilt", |a| (a.tilt_probability, a.tilt_db_per_octave) = (1.0, 4.0)),
         ("gain", |a| (a.gain_probability, a.gain_db) = (1.0, 20.0)),
-        ("white-noise", |a| {
-            (a.noise_probability, a.noise_pink) = (1.0, 0.0)
-        }),
+        ("white-noise", |a| (a.noise_probability, a.noise_pink) = (1.0, 0.0)),
         ("pink-noise", |a| (a.noise_probability, a.noise_pink) = (1.0, 1.0)),
         ("low-pass", |a| a.low_pass_probability = 1.0),
         ("mix", |a| a.mix_probability = 1.0),
@@ -127,21 +119,12 @@ fn sounds(samples: &[f32], other: &[f32], arguments: &Arguments) -> Result<Vec<L
         // A floor below the loudest would move with it, and look like a change.
         let pictures = [("Before", mel(samples, None)?), ("After", mel(&changed, None)?)];
         let mut files = vec![arguments.output.join(format!("{name}.wav"))];
-        let audio = Audio {
-            samples: changed,
-            sample_rate: RATE,
-            channels: 1,
-            warnings: vec![],
-        };
+        let audio = Audio { samples: changed, sample_rate: RATE, channels: 1, warnings: vec![] };
         // As float, what is louder than full scale is not clipped.
         write_wav(&files[0], &audio, WavFormat::Float32)?;
         files.extend(draw(name, &told, &pictures, arguments)?);
         let settings = told;
-        Ok(Line {
-            name,
-            settings,
-            files,
-        })
+        Ok(Line { name, settings, files })
     };
     (0..).zip(changes).map(make).collect()
 }
@@ -153,11 +136,7 @@ fn spectrograms(samples: &[f32], other: &[f32], arguments: &Arguments) -> Result
     let changes: [(&str, Set, &str); 7] = [
         ("level", |a| a.level_db = 6.0, "level_db = 6"),
         ("spectral-tilt", |a| a.tilt_db = 15.0, "tilt_db = 15"),
-        (
-            "spec-augment",
-            |a| (a.band_masks, a.frame_masks) = (2, 2),
-            "2 masks over bands, 2 over frames",
-        ),
+        ("spec-augment", |a| (a.band_masks, a.frame_masks) = (2, 2), "2 masks over bands, 2 over frames"),
         ("roll", |_| {}, ""),
         ("mixup", |_| {}, ""),
         ("cutmix", |_| {}, ""),
@@ -184,12 +163,7 @@ fn spectrograms(samples: &[f32], other: &[f32], arguments: &Arguments) -> Result
             };
             let part = CutMixBox::draw(bands, frames, rng.random_range(0.4..0.8), shape, &mut rng);
             part.paste(&mut crop, &mixed_in, frames);
-            told = format!(
-                "{} bands x {} frames, target {:.2}",
-                part.bands,
-                part.frames,
-                part.share()
-            );
+            told = format!("{} bands x {} frames, target {:.2}", part.bands, part.frames, part.share());
         } else {
             let mut settings = Augmentation {
                 level_db: 0.0,
@@ -208,20 +182,13 @@ fn spectrograms(samples: &[f32], other: &[f32], arguments: &Arguments) -> Result
         }
         let files = draw(name, &told, &pictures, arguments)?.to_vec();
         let settings = told;
-        Ok(Line {
-            name,
-            settings,
-            files,
-        })
+        Ok(Line { name, settings, files })
     };
     (100..).zip(changes).map(make).collect()
 }
 
 fn mel(samples: &[f32], top_db: Option<f32>) -> Result<Array2<f32>> {
-    let config = LogMelConfig {
-        top_db,
-        ..LogMelConfig::default()
-    };
+    let config = LogMelConfig { top_db, ..LogMelConfig::default() };
     Ok(LogMelSpectrogram::new(config)?.compute(samples)?)
 }
 

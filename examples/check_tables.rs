@@ -70,11 +70,8 @@ fn main() -> std::process::ExitCode {
             // Decibels are relative to the loudest of the frames taken, which are not quite the same: a shift of all bands.
             let level = difference.sum() / difference.len() as f32;
             let bands = rms(&(difference - level));
-            let table_row = columns
-                .tracks()
-                .iter()
-                .position(|t| t.track_id == *id)
-                .context("row of features")?;
+            let table_row =
+                columns.tracks().iter().position(|t| t.track_id == *id).context("row of features")?;
             let (column, worst) =
                 worst_column(&set.compute(&audio.samples)?, set.columns(), &columns, table_row)?;
             let ok = mel <= MEL_RMS_DB
@@ -103,25 +100,16 @@ fn main() -> std::process::ExitCode {
 
 /// Root mean square difference of the stored columns from the same frames computed here.
 fn mel_difference(samples: &[f32], stored: &Array2<f32>, n_frames: usize) -> Result<f64> {
-    let config = LogMelConfig {
-        reference: Reference::Max,
-        ..LogMelConfig::default()
-    };
+    let config = LogMelConfig { reference: Reference::Max, ..LogMelConfig::default() };
     let mel = LogMelSpectrogram::new(config)?.compute(samples)?;
-    ensure!(
-        mel.ncols() == n_frames,
-        "{} frames, the table says {n_frames}",
-        mel.ncols()
-    );
+    ensure!(mel.ncols() == n_frames, "{} frames, the table says {n_frames}", mel.ncols());
     let step = n_frames as f64 / (stored.ncols() as f64 + 0.5);
     // For a few lengths the stored frame is a neighbour of the formula's.
     let difference = |column: usize| {
         let frame = ((column as f64 + 0.5) * step) as usize;
         (frame.saturating_sub(1)..=(frame + 1).min(n_frames - 1))
             .map(|frame| {
-                (&mel.column(frame) - &stored.column(column))
-                    .mapv(|d| f64::from(d) * f64::from(d))
-                    .sum()
+                (&mel.column(frame) - &stored.column(column)).mapv(|d| f64::from(d) * f64::from(d)).sum()
             })
             .fold(f64::INFINITY, f64::min)
     };

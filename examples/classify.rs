@@ -1,9 +1,5 @@
 //! Says which genre songs are: the main job of timbral.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a program speaks on stdout and stderr"
-)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks on stdout and stderr")]
 
 mod common;
 
@@ -22,10 +18,8 @@ const DEFAULT_MODEL: &[u8] = include_bytes!("../models/gtzan.safetensors");
 
 /// Say which genre songs are.
 #[derive(Parser)]
-#[command(
-    after_help = "Example:\n  cargo run --release --example classify -- models/demo.wav\n  \
-                        genre=$(classify --plain song.mp3)"
-)]
+#[command(after_help = "Example:\n  cargo run --release --example classify -- models/demo.wav\n  \
+                        genre=$(classify --plain song.mp3)")]
 struct Arguments {
     /// Audio files, and folders that hold some.
     #[arg(required = true, value_name = "SONG")]
@@ -97,12 +91,8 @@ fn main() -> std::process::ExitCode {
             }
             songs.extend(found);
         }
-        let answers = Answers {
-            next: 0,
-            waiting: songs.iter().map(|_| None).collect(),
-            failed: 0,
-            outcome: Ok(()),
-        };
+        let answers =
+            Answers { next: 0, waiting: songs.iter().map(|_| None).collect(), failed: 0, outcome: Ok(()) };
         let answers = Mutex::new(answers);
         let progress = (songs.len() > 1).then(|| common::progress(songs.len() as u64, "classifying"));
         classifier.classify_files(&songs, arguments.threads, |index, answer| {
@@ -121,9 +111,7 @@ fn main() -> std::process::ExitCode {
             progress.iter().for_each(|bar| bar.inc(1));
         })?;
         drop(progress);
-        let answers = answers
-            .into_inner()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let answers = answers.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         answers.outcome?;
         match (answers.failed, songs.len()) {
             (0, _) => Ok(()),

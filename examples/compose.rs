@@ -39,12 +39,8 @@ fn main() -> std::process::ExitCode {
     common::run(|| {
         let arguments = Arguments::parse();
         let song = song();
-        let audio = timbral_decode::Audio {
-            samples: song,
-            sample_rate: RATE as u32,
-            channels: 1,
-            warnings: vec![],
-        };
+        let audio =
+            timbral_decode::Audio { samples: song, sample_rate: RATE as u32, channels: 1, warnings: vec![] };
         timbral_decode::write_wav(&arguments.output, &audio, timbral_decode::WavFormat::Int16)?;
         Ok(())
     })
@@ -73,9 +69,7 @@ fn song() -> Vec<f32> {
             });
             for half in 0..2 {
                 let octave = 12.0 * half as f32;
-                mix(&mut song, time + half as f32 * BEAT / 2.0, 0.24, |t| {
-                    bass(t, hertz(root + octave))
-                });
+                mix(&mut song, time + half as f32 * BEAT / 2.0, 0.24, |t| bass(t, hertz(root + octave)));
             }
             if bar >= 2 {
                 for note in chord {
@@ -87,10 +81,8 @@ fn song() -> Vec<f32> {
             for note in chord {
                 mix(&mut song, start, 4.0 * BEAT, |t| strings(t, hertz(note + 12.0)));
             }
-            for (eighth, &note) in MELODY[bar % 4 * 8..][..8]
-                .iter()
-                .enumerate()
-                .filter(|(_, note)| **note > 0)
+            for (eighth, &note) in
+                MELODY[bar % 4 * 8..][..8].iter().enumerate().filter(|(_, note)| **note > 0)
             {
                 let time = start + eighth as f32 * BEAT / 2.0;
                 mix(&mut song, time, 0.6, |t| 1.6 * piano(t, hertz(f32::from(note))));
@@ -104,12 +96,7 @@ fn song() -> Vec<f32> {
 /// Adds an instrument from `start` on for `length` seconds; it is a function of the seconds since its start.
 fn mix(song: &mut [f32], start: f32, length: f32, mut instrument: impl FnMut(f32) -> f32) {
     let from = (start * RATE) as usize;
-    for (i, sample) in song
-        .iter_mut()
-        .skip(from)
-        .take((length * RATE) as usize)
-        .enumerate()
-    {
+    for (i, sample) in song.iter_mut().skip(from).take((length * RATE) as usize).enumerate() {
         let t = i as f32 / RATE;
         // A few milliseconds of fade, so that no note ends in a click.
         *sample += instrument(t) * ((length - t) * 200.0).min(1.0);

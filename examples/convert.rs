@@ -56,11 +56,7 @@ fn main() -> std::process::ExitCode {
             return convert(&arguments.input, &arguments.output, &arguments);
         }
         let files = audio_files(&arguments.input)?;
-        ensure!(
-            !files.is_empty(),
-            "{}: there are no audio files in it",
-            arguments.input.display()
-        );
+        ensure!(!files.is_empty(), "{}: there are no audio files in it", arguments.input.display());
         let outputs = outputs(&files, &arguments);
         let progress = common::progress(files.len() as u64, "converting");
         let failed = AtomicUsize::new(0);
@@ -73,11 +69,7 @@ fn main() -> std::process::ExitCode {
         });
         drop(progress);
         let failed = failed.into_inner();
-        ensure!(
-            failed == 0,
-            "{failed} of {} files were not converted",
-            files.len()
-        );
+        ensure!(failed == 0, "{failed} of {} files were not converted", files.len());
         Ok(())
     })
 }
@@ -110,11 +102,8 @@ fn convert(input: &Path, output: &Path, arguments: &Arguments) -> anyhow::Result
     if output.exists() && !arguments.force {
         bail!("{}: exists; --force replaces it", output.display());
     }
-    let mut options = DecodeOptions {
-        mono: arguments.mono,
-        sample_rate: arguments.rate,
-        ..DecodeOptions::default()
-    };
+    let mut options =
+        DecodeOptions { mono: arguments.mono, sample_rate: arguments.rate, ..DecodeOptions::default() };
     if arguments.start > 0.0 || arguments.duration.is_some() {
         options = match arguments.duration {
             Some(duration) => options.excerpt(arguments.start, duration),
@@ -146,9 +135,7 @@ fn audio_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
         let path = entry.path();
         if entry.file_type()?.is_dir() {
             files.extend(audio_files(&path)?);
-        } else if let Some(ending) = path
-            .extension()
-            .map(|ending| ending.to_string_lossy().to_lowercase())
+        } else if let Some(ending) = path.extension().map(|ending| ending.to_string_lossy().to_lowercase())
             && ENDINGS.contains(&ending.as_str())
         {
             files.push(path);

@@ -11,10 +11,8 @@ use timbral_train::{FMA_ARCHIVES, FmaSubset, Inventory, LabelMap, Manifest, veri
 
 /// Take stock of a data set, and write its manifest.
 #[derive(Parser)]
-#[command(
-    after_help = "Examples:\n  dataset gtzan/genres --lists lists/ --manifest gtzan.csv\n  \
-    dataset fma_metadata/tracks.csv --fma fma_small\n  dataset --verify fma_small.zip fma_metadata.zip"
-)]
+#[command(after_help = "Examples:\n  dataset gtzan/genres --lists lists/ --manifest gtzan.csv\n  \
+    dataset fma_metadata/tracks.csv --fma fma_small\n  dataset --verify fma_small.zip fma_metadata.zip")]
 struct Arguments {
     /// A folder with one folder a class, or a manifest (CSV); with --fma the table tracks.csv; with --verify archives.
     #[arg(required = true)]
@@ -109,12 +107,7 @@ fn print(inventory: &Inventory) {
     println!("{:<20} {:>7} {:>10} {:>7}", "class", "files", "minutes", "broken");
     let (mut files, mut seconds, mut broken) = (0, 0.0, 0);
     for (label, class) in inventory.classes() {
-        println!(
-            "{label:<20} {:>7} {:>10.1} {:>7}",
-            class.files,
-            class.seconds / 60.0,
-            class.broken
-        );
+        println!("{label:<20} {:>7} {:>10.1} {:>7}", class.files, class.seconds / 60.0, class.broken);
         files += class.files;
         seconds += class.seconds;
         broken += class.broken;
@@ -124,17 +117,11 @@ fn print(inventory: &Inventory) {
         println!("broken: {}", file.error.as_deref().unwrap_or_default());
     }
     for file in &inventory.files {
-        file.warnings
-            .iter()
-            .for_each(|warning| println!("damaged: {}: {warning}", file.path));
+        file.warnings.iter().for_each(|warning| println!("damaged: {}: {warning}", file.path));
     }
     for pair in &inventory.duplicates {
         let [first, second] = [pair.first, pair.second].map(|file| &inventory.files[file].path);
-        let kind = if pair.exact {
-            "same samples"
-        } else {
-            "same recording"
-        };
+        let kind = if pair.exact { "same samples" } else { "same recording" };
         println!(
             "{kind}: {first} and {second}, {:.1} s, offset {:.1} s, {:.0} % of bits{}",
             pair.overlap,

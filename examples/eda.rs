@@ -48,24 +48,12 @@ fn main() -> std::process::ExitCode {
         let progress = common::progress(manifest.len() as u64, "files");
         let read = |entry: &timbral_train::ManifestEntry| -> Result<Track> {
             let audio = decode_file(&entry.path, &options)?;
-            let class = labels
-                .iter()
-                .position(|l| *l == entry.track.label)
-                .context("no class")?;
-            let columns = set
-                .compute(&audio.samples)
-                .with_context(|| entry.path.display().to_string())?;
-            Ok(Track {
-                class,
-                seconds: audio.duration_seconds(),
-                columns: columns.to_vec(),
-            })
+            let class = labels.iter().position(|l| *l == entry.track.label).context("no class")?;
+            let columns = set.compute(&audio.samples).with_context(|| entry.path.display().to_string())?;
+            Ok(Track { class, seconds: audio.duration_seconds(), columns: columns.to_vec() })
         };
-        let results: Vec<Result<Track>> = manifest
-            .entries()
-            .par_iter()
-            .map(|entry| (read(entry), progress.inc(1)).0)
-            .collect();
+        let results: Vec<Result<Track>> =
+            manifest.entries().par_iter().map(|entry| (read(entry), progress.inc(1)).0).collect();
         let mut tracks = Vec::new();
         let mut broken = Vec::new();
         for result in results {
@@ -74,11 +62,7 @@ fn main() -> std::process::ExitCode {
                 Err(error) => broken.push(common::chain(&error)),
             }
         }
-        ensure!(
-            !tracks.is_empty(),
-            "no file of {} could be read",
-            arguments.data.display()
-        );
+        ensure!(!tracks.is_empty(), "no file of {} could be read", arguments.data.display());
         let name = arguments.data.file_name().unwrap_or(arguments.data.as_os_str());
         let mut page = HtmlPage::new(&name.to_string_lossy());
         let hours = tracks.iter().map(|t| t.seconds).sum::<f64>() / 3600.0;
@@ -99,9 +83,7 @@ fn main() -> std::process::ExitCode {
             labels: &labels,
         };
         let seconds: Vec<f64> = tracks.iter().map(|t| t.seconds).collect();
-        let durations = Histogram::new(&seconds, "Duration (s)")
-            .title("Durations")
-            .size(640.0, 360.0);
+        let durations = Histogram::new(&seconds, "Duration (s)").title("Durations").size(640.0, 360.0);
         page.heading("Classes and durations");
         page.figures([rows.class_distribution()?, durations.figure()]);
         page.heading("One track of each class");
@@ -121,18 +103,11 @@ fn portraits(manifest: &Manifest, labels: &[String], options: &DecodeOptions) ->
         let mut entries = manifest.entries().iter().filter(|e| e.track.label == *label);
         let found = entries.find_map(|e| Some((&e.track.track_id, decode_file(&e.path, options).ok()?)));
         let Some((id, audio)) = found else { continue };
-        let plan = MelSpectrogram::new(MelConfig {
-            sample_rate: audio.sample_rate,
-            ..MelConfig::default()
-        })?;
+        let plan = MelSpectrogram::new(MelConfig { sample_rate: audio.sample_rate, ..MelConfig::default() })?;
         let mel = plan.compute(&audio.samples)?;
         let title = format!("{label}: {id}");
-        figures.push(
-            Waveform::new(&audio.samples, audio.sample_rate)
-                .title(&title)
-                .size(640.0, 300.0)
-                .figure(),
-        );
+        figures
+            .push(Waveform::new(&audio.samples, audio.sample_rate).title(&title).size(640.0, 300.0).figure());
         let map = HeatMap::mel_spectrogram(mel.view(), audio.sample_rate, 512).power_to_db(80.0);
         figures.push(map.title(&title).size(640.0, 300.0).figure());
     }

@@ -1,9 +1,5 @@
 //! Computes the features of audio files and writes them as a table.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a program speaks on stdout and stderr"
-)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks on stdout and stderr")]
 
 mod common;
 
@@ -71,38 +67,22 @@ fn main() -> std::process::ExitCode {
 
 fn extract(arguments: &Arguments) -> Result<()> {
     if arguments.list {
-        FeatureSetConfig::PRESETS
-            .iter()
-            .for_each(|name| println!("{name}"));
+        FeatureSetConfig::PRESETS.iter().for_each(|name| println!("{name}"));
         return Ok(());
     }
     let output = &arguments.output;
-    let format = TableFormat::of_path(output).with_context(|| {
-        format!(
-            "{}: the extension is not parquet, csv, npz or json",
-            output.display()
-        )
-    })?;
-    ensure!(
-        arguments.force || !output.exists(),
-        "{} exists; --force replaces it",
-        output.display()
-    );
+    let format = TableFormat::of_path(output)
+        .with_context(|| format!("{}: the extension is not parquet, csv, npz or json", output.display()))?;
+    ensure!(arguments.force || !output.exists(), "{} exists; --force replaces it", output.display());
     let extraction = Extraction::new(ExtractionConfig {
         features: common::feature_set(&arguments.features)?,
         segments: segments(arguments),
     })?;
-    extraction
-        .feature_set()
-        .warnings()
-        .iter()
-        .for_each(|warning| eprintln!("warning: {warning}"));
+    extraction.feature_set().warnings().iter().for_each(|warning| eprintln!("warning: {warning}"));
     let manifest = Manifest::of_paths(&arguments.paths, arguments.label_from_folder)?;
     let entries = manifest.entries();
     ensure!(!entries.is_empty(), "no audio files in these folders");
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(arguments.threads)
-        .build()?;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(arguments.threads).build()?;
     let progress = common::progress(entries.len() as u64, "extracting");
     // Beside the table, under its name, so that the same command finds it again.
     let mut journal = output.clone().into_os_string();

@@ -1,9 +1,5 @@
 //! Fits a classic learner on a feature table, measures it by cross-validation, and writes a model that `classify` serves.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a program speaks on stdout and stderr"
-)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks on stdout and stderr")]
 
 mod common;
 
@@ -18,10 +14,8 @@ use timbral_train::{
 
 /// Fit a classic learner on a table of `extract`, measured with no artist on both sides.
 #[derive(Parser)]
-#[command(
-    after_help = "Example:\n  extract gtzan.csv --features gtzan57 -o gtzan.parquet\n  \
-    fit gtzan.parquet --learner svc --out svc.safetensors\n  classify song.mp3 --model svc.safetensors"
-)]
+#[command(after_help = "Example:\n  extract gtzan.csv --features gtzan57 -o gtzan.parquet\n  \
+    fit gtzan.parquet --learner svc --out svc.safetensors\n  classify song.mp3 --model svc.safetensors")]
 struct Arguments {
     /// The table: .parquet, or .csv with its .csv.json beside it.
     table: PathBuf,
@@ -65,10 +59,7 @@ fn main() -> std::process::ExitCode {
 }
 
 fn fit(arguments: &Arguments) -> Result<()> {
-    ensure!(
-        arguments.folds > 0 || arguments.out.is_some(),
-        "nothing to do: no folds and no --out"
-    );
+    ensure!(arguments.folds > 0 || arguments.out.is_some(), "nothing to do: no folds and no --out");
     ensure!(
         arguments.keep > 0.0 && arguments.keep <= 1.0,
         "--keep is {}, it lies above 0 and is at most 1",
@@ -79,11 +70,8 @@ fn fit(arguments: &Arguments) -> Result<()> {
         table.apply_tracks(&Manifest::read(path)?.tracks());
     }
     if !arguments.split.is_empty() {
-        let wanted = |track: &TrackInfo| {
-            track
-                .official_split
-                .is_some_and(|part| arguments.split.contains(&part))
-        };
+        let wanted =
+            |track: &TrackInfo| track.official_split.is_some_and(|part| arguments.split.contains(&part));
         table = table.retain_tracks(wanted);
     }
     let parameters = pipeline(arguments)?;
@@ -102,10 +90,7 @@ fn fit(arguments: &Arguments) -> Result<()> {
         if let Some(path) = &arguments.page {
             let facts = [
                 ("data".to_owned(), arguments.table.display().to_string()),
-                (
-                    "features".to_owned(),
-                    format!("{} columns", table.columns().len()),
-                ),
+                ("features".to_owned(), format!("{} columns", table.columns().len())),
                 ("pipeline".to_owned(), toml::to_string(&parameters)?),
             ];
             let page = EvaluationPage {
@@ -121,9 +106,7 @@ fn fit(arguments: &Arguments) -> Result<()> {
             common::json_line(&measured.report)?;
         } else {
             print!("{}", measured.report);
-            calibration
-                .iter()
-                .for_each(|calibration| println!("{calibration}"));
+            calibration.iter().for_each(|calibration| println!("{calibration}"));
         }
         measurements = Some((measured.report.accuracy, calibration));
     }
@@ -131,9 +114,7 @@ fn fit(arguments: &Arguments) -> Result<()> {
         let mut model = fit_classic(&arguments.learner, &table, &parameters)?;
         if let Some((accuracy, calibration)) = measurements {
             model.header.metrics.insert("cv_accuracy".to_owned(), accuracy);
-            calibration
-                .iter()
-                .for_each(|calibration| calibration.apply(&mut model.header));
+            calibration.iter().for_each(|calibration| calibration.apply(&mut model.header));
         }
         model.save(path)?;
         if !arguments.json {
@@ -149,11 +130,7 @@ fn pipeline(arguments: &Arguments) -> Result<PipelineParameters> {
         return toml::from_str(&text).with_context(|| path.display().to_string());
     }
     let learners = common::learners();
-    let known = learners
-        .iter()
-        .map(|(name, _)| *name)
-        .collect::<Vec<_>>()
-        .join(", ");
+    let known = learners.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
     let found = learners.into_iter().find(|(name, _)| *name == arguments.learner);
     let (_, learner) =
         found.with_context(|| format!("learner {:?}: known are {known}", arguments.learner))?;

@@ -62,9 +62,7 @@ fn inspect(file: &Path, arguments: &Arguments) -> anyhow::Result<Value> {
         (probe_file(file)?, Value::Null)
     };
     let tags = probe.tags;
-    let picture = tags
-        .picture
-        .map(|picture| format!("{}, {} bytes", picture.mime_type, picture.data.len()));
+    let picture = tags.picture.map(|picture| format!("{}, {} bytes", picture.mime_type, picture.data.len()));
     Ok(json!({
         "file": file.display().to_string(),
         "container": probe.container,
@@ -120,15 +118,7 @@ fn print(report: &Value) {
         report["sample_rate"],
         report["channels"]
     );
-    for tag in [
-        "title",
-        "artist",
-        "album",
-        "track_number",
-        "year",
-        "genre",
-        "picture",
-    ] {
+    for tag in ["title", "artist", "album", "track_number", "year", "genre", "picture"] {
         if !report[tag].is_null() {
             println!("  {}: {}", tag.replace('_', " "), text(&report[tag]));
         }

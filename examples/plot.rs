@@ -113,10 +113,7 @@ fn draw(arguments: &Arguments) -> Result<Figure> {
     let audio = decode_file(&arguments.path, &options)?;
     let (samples, rate) = (&audio.samples, audio.sample_rate);
     let file = arguments.path.file_name().unwrap_or_default().to_string_lossy();
-    let title = arguments
-        .title
-        .clone()
-        .unwrap_or_else(|| format!("{} of {file}", arguments.kind));
+    let title = arguments.title.clone().unwrap_or_else(|| format!("{} of {file}", arguments.kind));
     // The hop of all features with their default parameters.
     const HOP: usize = 512;
     let named = |name: &str| feature(name, samples, rate);
@@ -129,9 +126,7 @@ fn draw(arguments: &Arguments) -> Result<Figure> {
                 Scale::Mel => FrequencyScale::Mel,
                 Scale::Log => FrequencyScale::Log,
             };
-            HeatMap::spectrogram(power.view(), rate, HOP)
-                .power_to_db(80.0)
-                .frequency_scale(scale)
+            HeatMap::spectrogram(power.view(), rate, HOP).power_to_db(80.0).frequency_scale(scale)
         }
         "mel" => HeatMap::mel_spectrogram(named("mel")?.view(), rate, HOP).power_to_db(80.0),
         "mfcc" => HeatMap::mfcc(named("mfcc")?.view(), rate, HOP),
@@ -157,22 +152,14 @@ fn draw(arguments: &Arguments) -> Result<Figure> {
         Colors::Magma => map.color_map(ColorMap::Magma),
     };
     // Signed, and the first coefficient is far larger than the rest.
-    let map = if arguments.kind == "mfcc" {
-        map.around_zero()
-    } else {
-        map
-    };
+    let map = if arguments.kind == "mfcc" { map.around_zero() } else { map };
     Ok(map.title(title).figure())
 }
 
 /// One feature over time with its default parameters.
 fn feature(name: &str, samples: &[f32], sample_rate: u32) -> Result<Array2<f32>> {
-    let feature = Feature::named(name).with_context(|| {
-        format!(
-            "there is no feature {name}; there are {}",
-            Feature::NAMES.join(", ")
-        )
-    })?;
+    let feature = Feature::named(name)
+        .with_context(|| format!("there is no feature {name}; there are {}", Feature::NAMES.join(", ")))?;
     let mut config = FeatureSetConfig::new("", vec![FeatureSpec::new(feature, [Statistic::Mean])]);
     config.sample_rate = sample_rate;
     let mut frames = FeatureSet::new(config)?.compute_frames(samples)?;

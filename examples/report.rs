@@ -50,11 +50,7 @@ fn read(path: &Path) -> Result<String> {
 
 /// The template without the comment at its head.
 fn body(template: &str) -> &str {
-    match template
-        .trim_start()
-        .strip_prefix("<!--")
-        .and_then(|rest| rest.split_once("-->"))
-    {
+    match template.trim_start().strip_prefix("<!--").and_then(|rest| rest.split_once("-->")) {
         Some((_, body)) => body.trim_start(),
         None => template,
     }
@@ -65,9 +61,8 @@ fn fill(text: &str, runs: &Path) -> Result<String> {
     let (mut out, mut faults) = (String::new(), Vec::new());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("{{") {
-        let (place, after) = after
-            .split_once("}}")
-            .with_context(|| format!("no }}}} after {{{{{after:.40}"))?;
+        let (place, after) =
+            after.split_once("}}").with_context(|| format!("no }}}} after {{{{{after:.40}"))?;
         out.push_str(before);
         match filled(place, runs) {
             Ok(text) => out.push_str(text.trim_end()),
@@ -77,10 +72,7 @@ fn fill(text: &str, runs: &Path) -> Result<String> {
     }
     out.push_str(rest);
     if !faults.is_empty() {
-        bail!(
-            "the template asks for what the runs lack:\n  {}",
-            faults.join("\n  ")
-        );
+        bail!("the template asks for what the runs lack:\n  {}", faults.join("\n  "));
     }
     Ok(out)
 }
@@ -103,9 +95,8 @@ fn filled(place: &str, runs: &Path) -> Result<String> {
         "leakage" => Ok(Comparison::load(&path)?.leakage_markdown()),
         "value" | "percent" => {
             let json: serde_json::Value = serde_json::from_str(&read(&path)?)?;
-            let value = json
-                .pointer(pointer)
-                .with_context(|| format!("{} has no {pointer}", path.display()))?;
+            let value =
+                json.pointer(pointer).with_context(|| format!("{} has no {pointer}", path.display()))?;
             match (kind, value.as_f64()) {
                 ("percent", Some(number)) => Ok(format!("{:.1}", 100.0 * number)),
                 (_, Some(_)) if value.is_u64() => Ok(value.to_string()),
@@ -144,11 +135,7 @@ fn result(path: &Path) -> Result<PathBuf> {
 fn foldings(comparison: &Comparison) -> String {
     let rows = comparison.tables.iter().take(1).flat_map(|table| &table.rows);
     rows.map(|row| {
-        let each: Vec<String> = row
-            .accuracies
-            .iter()
-            .map(|accuracy| format!("{accuracy:.4}"))
-            .collect();
+        let each: Vec<String> = row.accuracies.iter().map(|accuracy| format!("{accuracy:.4}")).collect();
         format!("{:<28} accuracy {}\n", row.name, each.join(" "))
     })
     .collect()

@@ -1,9 +1,5 @@
 //! Prints the features of one file frame by frame, the way a session with librosa shows them.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a program speaks on stdout and stderr"
-)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks on stdout and stderr")]
 
 mod common;
 
@@ -83,9 +79,7 @@ fn main() -> std::process::ExitCode {
         let mut config = config(&arguments.features)?;
         config.sample_rate = audio.sample_rate;
         let set = FeatureSet::new(config)?;
-        set.warnings()
-            .iter()
-            .for_each(|warning| eprintln!("warning: {warning}"));
+        set.warnings().iter().for_each(|warning| eprintln!("warning: {warning}"));
         if !arguments.json {
             println!(
                 "samples  ({},)  {} Hz  {:.3} s",
@@ -103,14 +97,7 @@ fn main() -> std::process::ExitCode {
                 common::json_line(&line)?;
             } else {
                 let [rows, columns] = line.shape;
-                let Line {
-                    feature,
-                    min,
-                    max,
-                    mean,
-                    first,
-                    ..
-                } = line;
+                let Line { feature, min, max, mean, first, .. } = line;
                 println!(
                     "{feature}  ({rows}, {columns})  min {min}  max {max}  mean {mean:.6}  first {first:?}"
                 );
@@ -122,17 +109,11 @@ fn main() -> std::process::ExitCode {
 
 /// A preset, a file, or names separated by commas.
 fn config(features: &str) -> Result<FeatureSetConfig> {
-    let named: Option<Vec<Feature>> = features
-        .split(',')
-        .map(|name| Feature::named(name.trim()))
-        .collect();
+    let named: Option<Vec<Feature>> = features.split(',').map(|name| Feature::named(name.trim())).collect();
     match named {
         Some(features) => {
             let spec = |feature| FeatureSpec::new(feature, [Statistic::Mean]);
-            Ok(FeatureSetConfig::new(
-                "",
-                features.into_iter().map(spec).collect(),
-            ))
+            Ok(FeatureSetConfig::new("", features.into_iter().map(spec).collect()))
         }
         None => common::feature_set(features),
     }
@@ -146,15 +127,7 @@ fn describe(feature: String, frames: &Array2<f32>, n_values: usize) -> Line {
         min: all().fold(f32::INFINITY, f32::min),
         max: all().fold(f32::NEG_INFINITY, f32::max),
         mean: all().map(f64::from).sum::<f64>() / frames.len().max(1) as f64,
-        first: frames
-            .columns()
-            .into_iter()
-            .next()
-            .into_iter()
-            .flatten()
-            .take(n_values)
-            .copied()
-            .collect(),
+        first: frames.columns().into_iter().next().into_iter().flatten().take(n_values).copied().collect(),
     }
 }
 

@@ -49,10 +49,8 @@ fn json_has_one_object_a_line_and_goes_on_after_a_broken_file() {
     let output = classify(&["--json", &garbage, &empty, &missing, "models/demo.wav"]);
     assert_eq!(output.status.code(), Some(1));
     let stdout = text(&output.stdout);
-    let lines: Vec<serde_json::Value> = stdout
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let lines: Vec<serde_json::Value> =
+        stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), 4);
     for (line, name) in lines.iter().zip(["garbage.mp3", "empty.wav", "missing.flac"]) {
         assert!(line["error"].as_str().unwrap().contains(name), "{line}");
@@ -76,10 +74,7 @@ fn json_has_one_object_a_line_and_goes_on_after_a_broken_file() {
     }
     let ranking = song["ranking"].as_array().unwrap();
     assert_eq!(ranking[0]["genre"], song["genre"]);
-    let sum: f64 = ranking
-        .iter()
-        .map(|score| score["probability"].as_f64().unwrap())
-        .sum();
+    let sum: f64 = ranking.iter().map(|score| score["probability"].as_f64().unwrap()).sum();
     assert!((sum - 1.0).abs() < 1e-4);
 }
 
@@ -89,11 +84,7 @@ fn failures_are_told_on_stderr_with_status_1_and_wrong_usage_with_2() {
     let missing = classify(&["no/such/song.mp3"]);
     assert_eq!(missing.status.code(), Some(1));
     assert!(missing.stdout.is_empty());
-    assert!(
-        text(&missing.stderr).starts_with("error: no/such/song.mp3"),
-        "{}",
-        text(&missing.stderr)
-    );
+    assert!(text(&missing.stderr).starts_with("error: no/such/song.mp3"), "{}", text(&missing.stderr));
     let nothing = classify(&[folder.path().to_str().unwrap()]);
     assert_eq!(nothing.status.code(), Some(1));
     assert!(text(&nothing.stderr).contains("no audio files"));
@@ -102,21 +93,13 @@ fn failures_are_told_on_stderr_with_status_1_and_wrong_usage_with_2() {
     assert_eq!(wrong_model.status.code(), Some(1));
     assert!(text(&wrong_model.stderr).starts_with("error: cannot use the model"));
     assert_eq!(classify(&[]).status.code(), Some(2));
-    assert_eq!(
-        classify(&["--plain", "--json", "models/demo.wav"]).status.code(),
-        Some(2)
-    );
+    assert_eq!(classify(&["--plain", "--json", "models/demo.wav"]).status.code(), Some(2));
     assert!(text(&classify(&["--help"]).stdout).contains("Example:"));
 }
 
 fn wav(folder: &Path, name: &str, samples: Vec<f32>) -> String {
     let path = folder.join(name);
-    let audio = timbral_decode::Audio {
-        samples,
-        sample_rate: RATE,
-        channels: 1,
-        warnings: vec![],
-    };
+    let audio = timbral_decode::Audio { samples, sample_rate: RATE, channels: 1, warnings: vec![] };
     timbral_decode::write_wav(&path, &audio, timbral_decode::WavFormat::Int16).unwrap();
     path.display().to_string()
 }
@@ -138,9 +121,7 @@ fn json(arguments: &[&str]) -> serde_json::Value {
 
 fn warned_of(line: &serde_json::Value, what: &str) -> bool {
     let warnings = line["warnings"].as_array().unwrap();
-    warnings
-        .iter()
-        .any(|warning| warning.as_str().unwrap().contains(what))
+    warnings.iter().any(|warning| warning.as_str().unwrap().contains(what))
 }
 
 #[test]
@@ -158,17 +139,11 @@ fn silence_is_unknown_and_a_single_sample_is_an_error() {
         assert!(plain.status.success());
         assert_eq!(text(&plain.stdout), "unknown");
         let warning = text(&plain.stderr);
-        assert!(
-            warning.starts_with("warning: ") && warning.contains("silence"),
-            "{warning}"
-        );
+        assert!(warning.starts_with("warning: ") && warning.contains("silence"), "{warning}");
         let table = classify(&[path]);
         assert_eq!(text(&table.stdout), format!("{path}: unknown\n"));
         let line = json(&["--json", path]);
-        assert_eq!(
-            (&line["genre"], &line["unknown"]),
-            (&"unknown".into(), &true.into())
-        );
+        assert_eq!((&line["genre"], &line["unknown"]), (&"unknown".into(), &true.into()));
         assert!(line["score"].is_null() && line["error"].is_null());
         assert!(warned_of(&line, "silence"), "{line}");
     }
@@ -179,11 +154,7 @@ fn silence_is_unknown_and_a_single_sample_is_an_error() {
     assert!(warned_of(&forced, "silence"), "{forced}");
     let click = classify(&[&wav(folder.path(), "click.wav", vec![0.0])]);
     assert_eq!(click.status.code(), Some(1));
-    assert!(
-        text(&click.stderr).contains("too short"),
-        "{}",
-        text(&click.stderr)
-    );
+    assert!(text(&click.stderr).contains("too short"), "{}", text(&click.stderr));
 }
 
 #[test]
@@ -193,20 +164,10 @@ fn silent_windows_have_no_vote() {
     let sound: Vec<f32> = noise(30 * rate).map(|x| 0.3 * x).collect();
     let mut gap = sound.clone();
     gap.extend(vec![0.0; 40 * rate]);
-    let (alone, gap) = (
-        wav(folder.path(), "alone.wav", sound),
-        wav(folder.path(), "gap.wav", gap),
-    );
-    let (alone, gap) = (
-        json(&["--json", "--no-reject", &alone]),
-        json(&["--json", "--no-reject", &gap]),
-    );
-    let silent: Vec<bool> = gap["windows"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|window| window["silent"].as_bool().unwrap())
-        .collect();
+    let (alone, gap) = (wav(folder.path(), "alone.wav", sound), wav(folder.path(), "gap.wav", gap));
+    let (alone, gap) = (json(&["--json", "--no-reject", &alone]), json(&["--json", "--no-reject", &gap]));
+    let silent: Vec<bool> =
+        gap["windows"].as_array().unwrap().iter().map(|window| window["silent"].as_bool().unwrap()).collect();
     // Windows of 30 s every 10 s: the last two lie in the silence.
     assert_eq!(silent, [false, false, false, true, true]);
     assert_eq!(gap["windows"][4]["genre"], "unknown");
@@ -217,40 +178,25 @@ fn silent_windows_have_no_vote() {
         let row = line["windows"][0]["probabilities"].as_array().unwrap();
         row.iter().map(|p| p.as_f64().unwrap()).collect()
     };
-    let same = first(&alone)
-        .iter()
-        .zip(first(&gap))
-        .all(|(a, b)| (a - b).abs() < 1e-5);
+    let same = first(&alone).iter().zip(first(&gap)).all(|(a, b)| (a - b).abs() < 1e-5);
     assert!(same, "{alone} {gap}");
 }
 
 #[test]
 fn short_and_clipped_sounds_are_told() {
     let folder = tempfile::tempdir().unwrap();
-    let short = wav(
-        folder.path(),
-        "short.wav",
-        noise(22_050).map(|x| 0.3 * x).collect(),
-    );
+    let short = wav(folder.path(), "short.wav", noise(22_050).map(|x| 0.3 * x).collect());
     assert!(warned_of(&json(&["--json", &short]), "very short: 1.0 s"));
     let loud = noise(5 * 22_050).map(|x| (4.0 * x).clamp(-1.0, 1.0)).collect();
     let line = json(&["--json", &wav(folder.path(), "loud.wav", loud)]);
-    assert!(
-        warned_of(&line, "clipped") && !warned_of(&line, "short"),
-        "{line}"
-    );
+    assert!(warned_of(&line, "clipped") && !warned_of(&line, "short"), "{line}");
 }
 
 /// The shipped model with another rule.
 fn model_with(folder: &Path, name: &str, score: RejectionScore, threshold: f64) -> String {
     let mut model = ModelFile::open(shipped()).unwrap();
     model.header.temperature = Some(0.5);
-    model.header.rejection = Some(Rejection {
-        score,
-        threshold,
-        kept: 0.95,
-        set_on: "nothing".into(),
-    });
+    model.header.rejection = Some(Rejection { score, threshold, kept: 0.95, set_on: "nothing".into() });
     let path = folder.join(name);
     model.save(&path).unwrap();
     path.display().to_string()
@@ -265,36 +211,19 @@ fn a_refused_song_is_unknown_and_its_closest_genre_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let song = "models/demo.wav";
     let never = model_with(folder.path(), "never.safetensors", RejectionScore::Margin, -1.0);
-    let always = model_with(
-        folder.path(),
-        "always.safetensors",
-        RejectionScore::MaxProbability,
-        2.0,
-    );
+    let always = model_with(folder.path(), "always.safetensors", RejectionScore::MaxProbability, 2.0);
     let known = json(&["--json", "--model", &never, song]);
-    assert_eq!(
-        (&known["unknown"], &known["threshold"]),
-        (&false.into(), &(-1.0).into())
-    );
-    let (first, second) = (
-        &known["ranking"][0]["probability"],
-        &known["ranking"][1]["probability"],
-    );
+    assert_eq!((&known["unknown"], &known["threshold"]), (&false.into(), &(-1.0).into()));
+    let (first, second) = (&known["ranking"][0]["probability"], &known["ranking"][1]["probability"]);
     let margin = first.as_f64().unwrap() - second.as_f64().unwrap();
     assert!((known["score"].as_f64().unwrap() - margin).abs() < 1e-6);
 
     let refused = json(&["--json", "--model", &always, song]);
-    assert_eq!(
-        (&refused["genre"], &refused["unknown"]),
-        (&"unknown".into(), &true.into())
-    );
+    assert_eq!((&refused["genre"], &refused["unknown"]), (&"unknown".into(), &true.into()));
     assert_eq!(refused["ranking"], known["ranking"]);
     let (score, confidence) = (refused["score"].as_f64(), refused["confidence"].as_f64());
     assert!((score.unwrap() - confidence.unwrap()).abs() < 1e-6);
-    assert_eq!(
-        text(&classify(&["--plain", "--model", &always, song]).stdout),
-        "unknown"
-    );
+    assert_eq!(text(&classify(&["--plain", "--model", &always, song]).stdout), "unknown");
     let closest = known["ranking"][0]["genre"].as_str().unwrap();
     let table = text(&classify(&["--model", &always, song]).stdout);
     let start = format!("{song}: unknown (closest: {closest} 0.");

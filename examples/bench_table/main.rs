@@ -49,19 +49,10 @@ fn measure(arguments: &Arguments) -> anyhow::Result<()> {
         arguments.rounds,
         machine(),
     );
-    let peers = arguments
-        .peers
-        .as_deref()
-        .map(read_peers)
-        .transpose()?
-        .unwrap_or_default();
+    let peers = arguments.peers.as_deref().map(read_peers).transpose()?.unwrap_or_default();
     let mut beside = String::new();
     for mut work in workload::all() {
-        if arguments
-            .only
-            .as_ref()
-            .is_some_and(|only| !work.name.contains(only))
-        {
+        if arguments.only.as_ref().is_some_and(|only| !work.name.contains(only)) {
             continue;
         }
         let (mut features, mut floors, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
@@ -106,11 +97,7 @@ fn measure(arguments: &Arguments) -> anyhow::Result<()> {
         );
         for (seconds, mut work) in workload::lengths() {
             let mut times: Vec<f64> = (0..9).map(|_| milliseconds(&mut work)).collect();
-            let _ = writeln!(
-                table,
-                "| {seconds} s | {:.4} |",
-                median(&mut times) / seconds as f64
-            );
+            let _ = writeln!(table, "| {seconds} s | {:.4} |", median(&mut times) / seconds as f64);
         }
     }
     println!("{table}");
@@ -136,9 +123,7 @@ fn read_peers(path: &Path) -> anyhow::Result<Peers> {
 fn machine() -> String {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = info.lines().find(|line| line.starts_with("model name"));
-    let name = name
-        .and_then(|line| line.split(": ").nth(1))
-        .unwrap_or("an unnamed processor");
+    let name = name.and_then(|line| line.split(": ").nth(1)).unwrap_or("an unnamed processor");
     format!("{name}, {}", std::env::consts::ARCH)
 }
 

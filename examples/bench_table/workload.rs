@@ -1,8 +1,5 @@
 //! What is measured: one plan each on a 30 s clip, and the bare Fourier transforms of the same frames.
-#![allow(
-    clippy::expect_used,
-    reason = "a bench whose fixed settings are refused should stop"
-)]
+#![allow(clippy::expect_used, reason = "a bench whose fixed settings are refused should stop")]
 
 use realfft::RealFftPlanner;
 use timbral_features::{
@@ -50,8 +47,7 @@ fn transforms(frames: Vec<f32>, n_fft: usize) -> Box<dyn FnMut() -> f32> {
     Box::new(move || {
         let mut last = 0.0;
         for frame in buffer.chunks_exact_mut(n_fft) {
-            fft.process_with_scratch(frame, &mut spectrum, &mut scratch)
-                .expect("the lengths fit");
+            fft.process_with_scratch(frame, &mut spectrum, &mut scratch).expect("the lengths fit");
             last += spectrum[7].re;
         }
         last
@@ -88,8 +84,7 @@ macro_rules! plan {
         let mut out = frame_major($rows, frames).expect("the answer fits");
         let mut scratch = plan.scratch();
         call($name, $bar, $elsewhere, move || {
-            plan.compute_into(&samples, &mut out, &mut scratch)
-                .expect("the clip is valid");
+            plan.compute_into(&samples, &mut out, &mut scratch).expect("the clip is valid");
             first(&out)
         })
     }};
@@ -102,13 +97,7 @@ fn call(
     elsewhere: &'static str,
     timbral: impl FnMut() -> f32 + 'static,
 ) -> Work {
-    Work {
-        name,
-        bar,
-        elsewhere,
-        timbral: Box::new(timbral),
-        floor: floor(),
-    }
+    Work { name, bar, elsewhere, timbral: Box::new(timbral), floor: floor() }
 }
 
 trait Real {
@@ -132,46 +121,31 @@ fn first<T: Real>(array: &ndarray::Array2<T>) -> f32 {
 }
 
 fn chroma(tuning: Option<f64>) -> ChromaStftConfig {
-    ChromaStftConfig {
-        tuning,
-        ..ChromaStftConfig::default()
-    }
+    ChromaStftConfig { tuning, ..ChromaStftConfig::default() }
 }
 
 fn kaldi() -> Work {
-    let plan = KaldiFbank::new(KaldiFbankConfig {
-        num_mel_bins: 80,
-        ..KaldiFbankConfig::default()
-    })
-    .expect("the configuration is valid");
+    let plan = KaldiFbank::new(KaldiFbankConfig { num_mel_bins: 80, ..KaldiFbankConfig::default() })
+        .expect("the configuration is valid");
     let samples = clip(16_000, SECONDS);
     let mut out = frame_major(80, plan.n_frames(samples.len())).expect("the answer fits");
     let mut scratch = plan.scratch();
     let timbral = move || {
-        plan.compute_into(&samples, &mut out, &mut scratch)
-            .expect("the clip is valid");
+        plan.compute_into(&samples, &mut out, &mut scratch).expect("the clip is valid");
         first(&out)
     };
-    Work {
-        floor: kaldi_floor(),
-        ..call("kaldi_fbank80_16k", 1.5, "4.3", timbral)
-    }
+    Work { floor: kaldi_floor(), ..call("kaldi_fbank80_16k", 1.5, "4.3", timbral) }
 }
 
 fn envelope(aggregate: OnsetAggregate) -> OnsetEnvelope {
-    OnsetEnvelope::new(OnsetEnvelopeConfig {
-        aggregate,
-        ..OnsetEnvelopeConfig::default()
-    })
-    .expect("the configuration is valid")
+    OnsetEnvelope::new(OnsetEnvelopeConfig { aggregate, ..OnsetEnvelopeConfig::default() })
+        .expect("the configuration is valid")
 }
 
 fn onset_strength() -> Work {
     let samples = clip(22_050, SECONDS);
     let plan = envelope(OnsetAggregate::Mean);
-    call("onset_strength", 1.6, "–", move || {
-        plan.compute(&samples).expect("the clip is valid")[1000]
-    })
+    call("onset_strength", 1.6, "–", move || plan.compute(&samples).expect("the clip is valid")[1000])
 }
 
 fn tempo() -> Work {
@@ -197,17 +171,13 @@ fn beats() -> Work {
 fn chroma_cqt() -> Work {
     let samples = clip(22_050, SECONDS);
     let plan = ChromaCqt::new(ChromaCqtConfig::default()).expect("the configuration is valid");
-    call("chroma_cqt", 6.0, "43", move || {
-        first(&plan.compute(&samples).expect("the clip is valid"))
-    })
+    call("chroma_cqt", 6.0, "43", move || first(&plan.compute(&samples).expect("the clip is valid")))
 }
 
 fn gtzan57() -> Work {
     let samples = clip(22_050, SECONDS);
     let plan = FeatureSet::preset("gtzan57").expect("the preset is valid");
-    call("gtzan57", 30.0, "501", move || {
-        plan.compute(&samples).expect("the clip is valid")[0] as f32
-    })
+    call("gtzan57", 30.0, "501", move || plan.compute(&samples).expect("the clip is valid")[0] as f32)
 }
 
 fn hpss() -> Work {
@@ -216,9 +186,7 @@ fn hpss() -> Work {
     let samples = clip(22_050, SECONDS);
     call("hpss31x31", 25.0, "461", move || {
         let transform = stft.compute(&samples).expect("the clip is valid");
-        let parts = plan
-            .compute_complex(transform.view())
-            .expect("the transform is finite");
+        let parts = plan.compute_complex(transform.view()).expect("the transform is finite");
         first(&parts.harmonic) + first(&parts.percussive)
     })
 }
@@ -226,15 +194,7 @@ fn hpss() -> Work {
 /// All features that have a bar, in the order of the table, each made when its turn comes.
 pub(crate) fn all() -> impl Iterator<Item = Work> {
     let all: [fn() -> Work; 18] = [
-        || {
-            plan!(
-                "stft",
-                1.15,
-                "2.4 (torch)",
-                Stft::new(StftConfig::default()),
-                1025
-            )
-        },
+        || plan!("stft", 1.15, "2.4 (torch)", Stft::new(StftConfig::default()), 1025),
         || plan!("mel128", 1.3, "–", MelSpectrogram::new(MelConfig::default()), 128),
         || {
             plan!(
@@ -246,60 +206,12 @@ pub(crate) fn all() -> impl Iterator<Item = Work> {
             )
         },
         || plan!("mfcc20", 1.4, "7.7", Mfcc::new(MfccConfig::default()), 20),
-        || {
-            plan!(
-                "chroma_stft_given",
-                1.5,
-                "4.8",
-                ChromaStft::new(chroma(Some(0.0))),
-                12
-            )
-        },
-        || {
-            plan!(
-                "chroma_stft_estimated",
-                3.0,
-                "18.8",
-                ChromaStft::new(chroma(None)),
-                12
-            )
-        },
-        || {
-            plan!(
-                "spectral_contrast",
-                1.6,
-                "9.0",
-                SpectralContrast::new(ContrastConfig::default()),
-                7
-            )
-        },
-        || {
-            plan!(
-                "spectral_centroid",
-                1.3,
-                "6.2",
-                SpectralCentroid::new(CentroidConfig::default()),
-                1
-            )
-        },
-        || {
-            plan!(
-                "spectral_bandwidth",
-                1.4,
-                "6.6",
-                SpectralBandwidth::new(BandwidthConfig::default()),
-                1
-            )
-        },
-        || {
-            plan!(
-                "spectral_rolloff",
-                1.3,
-                "–",
-                SpectralRolloff::new(RolloffConfig::default()),
-                1
-            )
-        },
+        || plan!("chroma_stft_given", 1.5, "4.8", ChromaStft::new(chroma(Some(0.0))), 12),
+        || plan!("chroma_stft_estimated", 3.0, "18.8", ChromaStft::new(chroma(None)), 12),
+        || plan!("spectral_contrast", 1.6, "9.0", SpectralContrast::new(ContrastConfig::default()), 7),
+        || plan!("spectral_centroid", 1.3, "6.2", SpectralCentroid::new(CentroidConfig::default()), 1),
+        || plan!("spectral_bandwidth", 1.4, "6.6", SpectralBandwidth::new(BandwidthConfig::default()), 1),
+        || plan!("spectral_rolloff", 1.3, "–", SpectralRolloff::new(RolloffConfig::default()), 1),
         kaldi,
         onset_strength,
         tempo,
@@ -323,8 +235,7 @@ pub(crate) fn lengths() -> impl Iterator<Item = (usize, Box<dyn FnMut() -> f32>)
             let mut out = frame_major(128, frames).expect("the answer fits");
             let mut scratch = plan.scratch();
             move || {
-                plan.compute_into(&samples, &mut out, &mut scratch)
-                    .expect("the clip is valid");
+                plan.compute_into(&samples, &mut out, &mut scratch).expect("the clip is valid");
                 first(&out)
             }
         };

@@ -11,15 +11,8 @@
 //!     })
 //! }
 //! ```
-#![allow(
-    dead_code,
-    reason = "each example compiles its own copy and uses only a part of it"
-)]
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a program speaks on stdout and stderr"
-)]
+#![allow(dead_code, reason = "each example compiles its own copy and uses only a part of it")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks on stdout and stderr")]
 
 pub(crate) mod watch;
 
@@ -100,11 +93,7 @@ pub(crate) fn progress(length: u64, message: impl Into<Cow<'static, str>>) -> Pr
         bar.set_style(style);
     }
     bar.set_message(message);
-    Progress {
-        plain: bar.is_hidden(),
-        bar,
-        length,
-    }
+    Progress { plain: bar.is_hidden(), bar, length }
 }
 
 /// A running progress display; it may be shared between threads and is cleared when dropped.
@@ -163,30 +152,13 @@ pub(crate) fn learners() -> Vec<(&'static str, timbral_classic::LearnerParameter
         GradientBoostingParameters, KNeighborsParameters, LearnerParameters as L,
         LogisticRegressionParameters, MaxFeatures, NeighborWeight, RandomForestParameters, SvcParameters,
     };
-    let logistic = LogisticRegressionParameters {
-        c: 0.1,
-        ..Default::default()
-    };
-    let svc = SvcParameters {
-        c: 5.0,
-        probability: true,
-        ..Default::default()
-    };
-    let neighbours = KNeighborsParameters {
-        n_neighbors: 7,
-        weight: NeighborWeight::Distance,
-        ..Default::default()
-    };
-    let forest = RandomForestParameters {
-        n_trees: 300,
-        max_features: MaxFeatures::Share(0.3),
-        ..Default::default()
-    };
-    let boosting = GradientBoostingParameters {
-        learning_rate: 0.1,
-        max_depth: 3,
-        ..Default::default()
-    };
+    let logistic = LogisticRegressionParameters { c: 0.1, ..Default::default() };
+    let svc = SvcParameters { c: 5.0, probability: true, ..Default::default() };
+    let neighbours =
+        KNeighborsParameters { n_neighbors: 7, weight: NeighborWeight::Distance, ..Default::default() };
+    let forest =
+        RandomForestParameters { n_trees: 300, max_features: MaxFeatures::Share(0.3), ..Default::default() };
+    let boosting = GradientBoostingParameters { learning_rate: 0.1, max_depth: 3, ..Default::default() };
     vec![
         ("logistic", L::LogisticRegression(logistic)),
         ("svc", L::Svc(svc)),

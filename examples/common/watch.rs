@@ -35,11 +35,7 @@ pub(crate) fn flow() -> ControlFlow<()> {
 
 /// Whether to go on after a pass; after the last one there is nothing left to stop.
 pub(crate) fn flow_after(epoch: &EpochMetrics) -> ControlFlow<()> {
-    if epoch.epoch < epoch.epochs {
-        flow()
-    } else {
-        ControlFlow::Continue(())
-    }
+    if epoch.epoch < epoch.epochs { flow() } else { ControlFlow::Continue(()) }
 }
 
 /// Says how to go on where Ctrl-C was what ended the training.
@@ -107,16 +103,11 @@ pub(crate) fn draw_curves(run: &Path) -> anyhow::Result<()> {
         }
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         for (measure, axis) in [("loss", "Loss"), ("accuracy", "Accuracy")] {
-            let column = |part: &str| {
-                columns
-                    .get(&format!("{part}_{measure}"))
-                    .map_or(&[][..], Vec::as_slice)
-            };
+            let column =
+                |part: &str| columns.get(&format!("{part}_{measure}")).map_or(&[][..], Vec::as_slice);
             let (training, validation) = (column("train"), column("valid"));
             if !validation.is_empty() {
-                let curves = TrainingCurves::new(axis)
-                    .title(name.clone())
-                    .run("", training, validation);
+                let curves = TrainingCurves::new(axis).title(name.clone()).run("", training, validation);
                 let picture = path.with_extension(format!("{measure}.svg"));
                 curves.figure().save(&picture)?;
                 eprintln!("wrote {}", picture.display());

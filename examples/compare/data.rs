@@ -26,11 +26,7 @@ pub(crate) fn read(arguments: &Arguments) -> Result<Data> {
         FeatureTable::read(&arguments.data)?
     };
     let statistics = statistics(arguments)?;
-    let folder = if is_folder {
-        Some(arguments.data.as_path())
-    } else {
-        arguments.data.parent()
-    };
+    let folder = if is_folder { Some(arguments.data.as_path()) } else { arguments.data.parent() };
     let hears = statistics.is_some() || !arguments.net.is_empty();
     let mel = match (&arguments.table, is_folder || hears) {
         (Some(folder), _) => Some(MelTable::read(folder)?),
@@ -76,10 +72,7 @@ pub(crate) fn read(arguments: &Arguments) -> Result<Data> {
         });
         (wanted.clone(), kept)
     });
-    Ok(Data {
-        tables: tables.collect(),
-        spectrograms: spectrograms.filter(|_| !arguments.net.is_empty()),
-    })
+    Ok(Data { tables: tables.collect(), spectrograms: spectrograms.filter(|_| !arguments.net.is_empty()) })
 }
 
 /// Statistics that hold every block of the sets of columns; none where they ask for the table alone.
@@ -110,9 +103,7 @@ fn spectrograms(
     groups: Option<&GroupTable>,
     wanted: impl Fn(&TrackInfo) -> bool,
 ) -> Result<Spectrograms> {
-    let rows: Vec<usize> = (0..mel.len())
-        .filter(|&row| wanted(&mel.rows()[row].track))
-        .collect();
+    let rows: Vec<usize> = (0..mel.len()).filter(|&row| wanted(&mel.rows()[row].track)).collect();
     let mut tracks: Vec<TrackInfo> = rows.iter().map(|&row| mel.rows()[row].track.clone()).collect();
     if let Some(groups) = groups {
         tracks.iter_mut().for_each(|track| groups.apply(track));

@@ -1,9 +1,5 @@
 //! Compares learners and networks over the same folds, no artist on two sides.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a program speaks on stdout and stderr"
-)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks on stdout and stderr")]
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -31,11 +27,7 @@ struct Arguments {
     /// A feature table (.csv, .parquet, .npz), or a folder with features_30_sec.csv and mel_index.csv.
     data: PathBuf,
     /// Classic learners, each after a power transform; `none` for networks alone.
-    #[arg(
-        long,
-        value_delimiter = ',',
-        default_value = "logistic,svc,neighbours,bayes,forest,boosting"
-    )]
+    #[arg(long, value_delimiter = ',', default_value = "logistic,svc,neighbours,bayes,forest,boosting")]
     learners: Vec<String>,
     /// A pipeline of one's own: a TOML file as `fit --pipeline` takes it, under a name.
     #[arg(long, value_name = "NAME=FILE")]
@@ -98,11 +90,7 @@ fn main() -> std::process::ExitCode {
 
 fn run(arguments: &Arguments) -> Result<()> {
     let data = data::read(arguments)?;
-    let mut nets = arguments
-        .net
-        .iter()
-        .map(RunConfig::read)
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut nets = arguments.net.iter().map(RunConfig::read).collect::<Result<Vec<_>, _>>()?;
     for field in &arguments.set {
         nets.iter_mut().try_for_each(|net| net.set(field))?;
     }
@@ -116,22 +104,15 @@ fn run(arguments: &Arguments) -> Result<()> {
             learners.push((name, parameters.clone(), table));
         }
     }
-    let classic = learners
-        .iter()
-        .map(|(name, parameters, table)| Contestant::Classic {
-            name,
-            parameters,
-            table,
-        });
+    let classic =
+        learners.iter().map(|(name, parameters, table)| Contestant::Classic { name, parameters, table });
     let networks = nets.iter().filter_map(|net| {
-        data.spectrograms
-            .as_ref()
-            .map(|(set, tracks)| Contestant::Network {
-                name: &net.name,
-                members: &net.members,
-                set,
-                tracks,
-            })
+        data.spectrograms.as_ref().map(|(set, tracks)| Contestant::Network {
+            name: &net.name,
+            members: &net.members,
+            set,
+            tracks,
+        })
     });
     let contestants: Vec<Contestant<'_>> = classic.chain(networks).collect();
     let pinned = match &arguments.folds {
@@ -139,20 +120,12 @@ fn run(arguments: &Arguments) -> Result<()> {
             let given = GroupTable::read(path)?;
             let names = given.foldings();
             ensure!(!names.is_empty(), "{}: no column cv… or fold…", path.display());
-            names
-                .iter()
-                .map(|name| given.folds(name))
-                .collect::<Result<Vec<_>, _>>()?
+            names.iter().map(|name| given.folds(name)).collect::<Result<Vec<_>, _>>()?
         }
         None => Vec::new(),
     };
     let config = CompareConfig {
-        data: arguments
-            .data
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned(),
+        data: arguments.data.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         n_folds: arguments.n_folds,
         seeds: arguments.seeds,
         protocols: arguments.protocol.clone(),
@@ -160,28 +133,18 @@ fn run(arguments: &Arguments) -> Result<()> {
         ..CompareConfig::default()
     };
     let quoted = arguments.quoted.as_ref().map(QuotedResult::read).transpose()?;
-    let comparison = compare(
-        &config,
-        &contestants,
-        &pinned,
-        quoted.unwrap_or_default(),
-        &|run, pass| {
-            if pass.is_none_or(|pass| pass.epoch == pass.epochs) {
-                eprintln!("{run}{}", if pass.is_some() { ": trained" } else { "" });
-            }
-            ControlFlow::Continue(())
-        },
-    )?;
+    let comparison = compare(&config, &contestants, &pinned, quoted.unwrap_or_default(), &|run, pass| {
+        if pass.is_none_or(|pass| pass.epoch == pass.epochs) {
+            eprintln!("{run}{}", if pass.is_some() { ": trained" } else { "" });
+        }
+        ControlFlow::Continue(())
+    })?;
     let folder = &arguments.out;
     std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     comparison.save(folder.join("compare.json"))?;
     write(&folder.join("compare.csv"), &comparison.to_csv())?;
     write(&folder.join("compare.md"), &comparison.to_markdown())?;
-    if arguments.json {
-        common::json_line(&comparison)
-    } else {
-        common::text(&comparison)
-    }
+    if arguments.json { common::json_line(&comparison) } else { common::text(&comparison) }
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
@@ -198,23 +161,12 @@ fn pipelines(arguments: &Arguments) -> Result<Vec<(String, PipelineParameters)>>
         })?;
         let transformers = vec![TransformerParameters::Power(PowerTransformerParameters::default())];
         let learner = learner.1.clone();
-        pipelines.push((
-            format!("power transform + {name}"),
-            PipelineParameters {
-                transformers,
-                learner,
-            },
-        ));
+        pipelines.push((format!("power transform + {name}"), PipelineParameters { transformers, learner }));
     }
     for given in &arguments.pipeline {
-        let (name, path) = given
-            .split_once('=')
-            .with_context(|| format!("{given}: not NAME=FILE"))?;
+        let (name, path) = given.split_once('=').with_context(|| format!("{given}: not NAME=FILE"))?;
         let text = std::fs::read_to_string(path).with_context(|| path.to_owned())?;
-        pipelines.push((
-            name.to_owned(),
-            toml::from_str(&text).with_context(|| path.to_owned())?,
-        ));
+        pipelines.push((name.to_owned(), toml::from_str(&text).with_context(|| path.to_owned())?));
     }
     Ok(pipelines)
 }

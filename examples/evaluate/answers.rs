@@ -43,13 +43,9 @@ fn spectrograms(arguments: &Arguments, folder: &Path) -> Result<Answers> {
     }
     let model = Model::open(&arguments.model)?;
     let table = MelTable::read(folder)?;
-    let chosen: Vec<usize> = (0..table.len())
-        .filter(|&row| wanted(arguments, &table.rows()[row].track))
-        .collect();
-    let tracks: Vec<TrackInfo> = chosen
-        .iter()
-        .map(|&row| table.rows()[row].track.clone())
-        .collect();
+    let chosen: Vec<usize> =
+        (0..table.len()).filter(|&row| wanted(arguments, &table.rows()[row].track)).collect();
+    let tracks: Vec<TrackInfo> = chosen.iter().map(|&row| table.rows()[row].track.clone()).collect();
     check_labels(&tracks, model.labels())?;
     let set = SpectrogramSet::from_table(&table, &chosen, &table.labels())?;
     let progress = common::progress(chosen.len() as u64, "evaluating");
@@ -65,14 +61,7 @@ fn spectrograms(arguments: &Arguments, folder: &Path) -> Result<Answers> {
         progress.inc(1);
     }
     let names = tracks.iter().map(|track| track.track_id.clone()).collect();
-    Ok(Answers {
-        header: model.header().clone(),
-        tracks,
-        names,
-        rows,
-        scores,
-        windows: Vec::new(),
-    })
+    Ok(Answers { header: model.header().clone(), tracks, names, rows, scores, windows: Vec::new() })
 }
 
 fn feature_table(arguments: &Arguments, path: &Path) -> Result<Answers> {
@@ -87,21 +76,13 @@ fn feature_table(arguments: &Arguments, path: &Path) -> Result<Answers> {
     let values: Vec<f32> = table.values().iter().map(|&value| value as f32).collect();
     let batch = Tensor::from_vec(values, (n, columns, 1), &Device::Cpu)?;
     let rows = model.probabilities(&batch).with_context(|| {
-        format!(
-            "{} on {} columns of {}",
-            arguments.model.display(),
-            columns,
-            path.display()
-        )
+        format!("{} on {} columns of {}", arguments.model.display(), columns, path.display())
     })?;
     let mut tracks: Vec<TrackInfo> = Vec::new();
     let mut of_track: Vec<Vec<Vec<f32>>> = Vec::new();
     let mut windows = Vec::with_capacity(n);
     for (track, row) in table.tracks().iter().zip(rows) {
-        let place = tracks
-            .iter()
-            .position(|t| t.track_id == track.track_id)
-            .unwrap_or(tracks.len());
+        let place = tracks.iter().position(|t| t.track_id == track.track_id).unwrap_or(tracks.len());
         if place == tracks.len() {
             tracks.push(track.clone());
             of_track.push(Vec::new());
@@ -109,20 +90,14 @@ fn feature_table(arguments: &Arguments, path: &Path) -> Result<Answers> {
         windows.push((place, row.clone()));
         of_track[place].push(row);
     }
-    let rows: Vec<Vec<f32>> = of_track
-        .iter()
-        .map(|rows| model.aggregate(rows))
-        .collect::<Result<_, _>>()?;
+    let rows: Vec<Vec<f32>> = of_track.iter().map(|rows| model.aggregate(rows)).collect::<Result<_, _>>()?;
     let rule = model.header().rejection.as_ref();
     let names = tracks.iter().map(|track| track.track_id.clone()).collect();
     Ok(Answers {
         header: model.header().clone(),
         tracks,
         names,
-        scores: rows
-            .iter()
-            .map(|row| rule.and_then(|rule| rule.score.of(row, [])))
-            .collect(),
+        scores: rows.iter().map(|row| rule.and_then(|rule| rule.score.of(row, []))).collect(),
         rows,
         windows,
     })
@@ -139,23 +114,14 @@ fn audio(arguments: &Arguments) -> Result<Answers> {
     let paths: Vec<PathBuf> = entries.iter().map(|entry| entry.path.clone()).collect();
     let verdicts = classify(&classifier, &paths, arguments.threads)?;
     let windows = verdicts.iter().enumerate().flat_map(|(track, verdict)| {
-        verdict
-            .windows
-            .iter()
-            .map(move |window| (track, window.probabilities.clone()))
+        verdict.windows.iter().map(move |window| (track, window.probabilities.clone()))
     });
     Ok(Answers {
         windows: windows.collect(),
-        rows: verdicts
-            .iter()
-            .map(|verdict| verdict.probabilities(&header.labels))
-            .collect(),
+        rows: verdicts.iter().map(|verdict| verdict.probabilities(&header.labels)).collect(),
         scores: verdicts.iter().map(|verdict| verdict.score).collect(),
         tracks: entries.iter().map(|entry| entry.track.clone()).collect(),
-        names: entries
-            .iter()
-            .map(|entry| entry.path.display().to_string())
-            .collect(),
+        names: entries.iter().map(|entry| entry.path.display().to_string()).collect(),
         header,
     })
 }
@@ -174,9 +140,7 @@ pub(crate) fn classify(classifier: &Classifier, paths: &[PathBuf], threads: usiz
         progress.inc(1);
     })?;
     drop(progress);
-    let verdicts = verdicts
-        .into_inner()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let verdicts = verdicts.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     let missing = verdicts.iter().filter(|verdict| verdict.is_none()).count();
     if missing > 0 {
         // A file that cannot be read is no track left out quietly: it would make the number better than it is.
@@ -189,16 +153,10 @@ pub(crate) fn classify(classifier: &Classifier, paths: &[PathBuf], threads: usiz
 fn check_labels(tracks: &[TrackInfo], labels: &[String]) -> Result<()> {
     let known = sorted_labels(tracks);
     let unknown: Vec<_> = known.iter().filter(|label| !labels.contains(label)).collect();
-    ensure!(
-        unknown.is_empty(),
-        "the model does not know the labels {unknown:?}; it knows {labels:?}"
-    );
+    ensure!(unknown.is_empty(), "the model does not know the labels {unknown:?}; it knows {labels:?}");
     Ok(())
 }
 
 fn wanted(arguments: &Arguments, track: &TrackInfo) -> bool {
-    arguments.split.is_empty()
-        || track
-            .official_split
-            .is_some_and(|part| arguments.split.contains(&part))
+    arguments.split.is_empty() || track.official_split.is_some_and(|part| arguments.split.contains(&part))
 }

@@ -1,9 +1,5 @@
 //! Measures a model on labelled spectrograms, feature tables or audio files.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a program speaks on stdout and stderr"
-)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks on stdout and stderr")]
 
 mod answers;
 #[path = "../common/mod.rs"]
@@ -70,11 +66,7 @@ fn evaluate(arguments: &Arguments) -> Result<()> {
     let class = |track: &TrackInfo| labels.iter().position(|l| *l == track.label).unwrap_or(0);
     let truth: Vec<usize> = answers.tracks.iter().map(class).collect();
     let groups: Vec<String> = answers.tracks.iter().map(TrackInfo::group_key).collect();
-    let data = arguments
-        .table
-        .as_ref()
-        .or(arguments.manifest.as_ref())
-        .context("no data")?;
+    let data = arguments.table.as_ref().or(arguments.manifest.as_ref()).context("no data")?;
     let source = ReportSource {
         title: &format!("{} on {}", arguments.model.display(), data.display()),
         unit: "track",
@@ -85,11 +77,8 @@ fn evaluate(arguments: &Arguments) -> Result<()> {
     };
     let config = BootstrapConfig::default();
     let predictions = Predictions::from_rows(truth.clone(), &answers.rows)?;
-    let open_set = arguments
-        .outside
-        .as_deref()
-        .map(|folder| open_set(arguments, folder, &answers))
-        .transpose()?;
+    let open_set =
+        arguments.outside.as_deref().map(|folder| open_set(arguments, folder, &answers)).transpose()?;
     let mut report = Report::new(&predictions, &source, &config)?.with_times(None, Some(time));
     if answers.windows.len() > answers.tracks.len() {
         let (of, rows): (Vec<usize>, Vec<Vec<f32>>) = answers.windows.into_iter().unzip();
@@ -139,10 +128,7 @@ fn open_set(arguments: &Arguments, folder: &Path, answers: &Answers) -> Result<V
         .rows
         .iter()
         .zip(&answers.scores)
-        .map(|(row, score)| ScoredAnswer {
-            probabilities: row.clone(),
-            score: *score,
-        })
+        .map(|(row, score)| ScoredAnswer { probabilities: row.clone(), score: *score })
         .collect();
     let classifier = Classifier::open(&arguments.model)?;
     let outside: Vec<ScoredAnswer> =

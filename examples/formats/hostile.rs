@@ -22,9 +22,7 @@ pub(crate) fn check(_directory: &Path, row: &Row, run: &Run) -> anyhow::Result<S
     }
     let may_fail = wanted.starts_with("error") || wanted.contains("refuse") || wanted.contains("or error");
     let may_decode = !wanted.starts_with("error")
-        || ["or decode", "or treat", "or a bounded", "too short"]
-            .iter()
-            .any(|words| wanted.contains(words));
+        || ["or decode", "or treat", "or a bounded", "too short"].iter().any(|words| wanted.contains(words));
     match &run.result {
         Err(error) if may_fail => Ok(error.to_string()),
         Err(error) => bail!("must be: {wanted}: {error}"),

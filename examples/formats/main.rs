@@ -61,9 +61,7 @@ struct Row(HashMap<String, String>);
 impl Row {
     fn get(&self, column: &str) -> anyhow::Result<&str> {
         let value = self.0.get(column);
-        value
-            .map(String::as_str)
-            .with_context(|| format!("there is no column {column}"))
+        value.map(String::as_str).with_context(|| format!("there is no column {column}"))
     }
 }
 
@@ -95,9 +93,7 @@ impl Run {
     }
 
     fn cost(&self) -> String {
-        let memory = self
-            .peak_bytes
-            .map_or(String::new(), |bytes| format!(", peak {} MB", bytes >> 20));
+        let memory = self.peak_bytes.map_or(String::new(), |bytes| format!(", peak {} MB", bytes >> 20));
         format!("{:.0} ms{memory}", self.seconds * 1000.0)
     }
 }

@@ -42,10 +42,7 @@ pub(crate) fn check(directory: &Path, row: &Row, run: &Run) -> anyhow::Result<St
     );
     if ungapped {
         let padded: usize = row.get("ffmpeg_decoded_frames")?.parse()?;
-        ensure!(
-            frames == padded,
-            "{said}; {padded} frames were expected, encoder delay included"
-        );
+        ensure!(frames == padded, "{said}; {padded} frames were expected, encoder delay included");
         return Ok(said);
     }
     // ADTS knows no length, and the last ADPCM block is filled up; both may end up to one block later.
@@ -56,16 +53,8 @@ pub(crate) fn check(directory: &Path, row: &Row, run: &Run) -> anyhow::Result<St
     );
     ensure!(lag == 0 && correlation > 0.99, "{said}");
     if is_lossless(row.get("codec")?) && rate == 44_100 && channels <= 2 {
-        let step = if row.get("codec")? == "pcm_u8" {
-            1.0 / 128.0
-        } else {
-            1.0 / 32_768.0
-        };
-        let worst = heard
-            .iter()
-            .zip(&reference.samples)
-            .map(|(a, b)| (a - b).abs())
-            .fold(0.0, f32::max);
+        let step = if row.get("codec")? == "pcm_u8" { 1.0 / 128.0 } else { 1.0 / 32_768.0 };
+        let worst = heard.iter().zip(&reference.samples).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         ensure!(worst <= step, "{said}; samples differ by {worst}");
     }
     Ok(said)
@@ -88,11 +77,6 @@ fn align(heard: &[f32], reference: &[f32]) -> (i64, f64) {
     let to = (from + 20_000).min(length.saturating_sub(from)).max(from);
     let window = &reference[from..to];
     let score = |start: usize| dot(window, &heard[start..start + window.len()]);
-    let best = (0..=2 * from)
-        .map(|start| (start, score(start)))
-        .max_by(|x, y| x.1.total_cmp(&y.1));
-    (
-        best.map_or(0, |(start, _)| start as i64 - from as i64),
-        correlation,
-    )
+    let best = (0..=2 * from).map(|start| (start, score(start))).max_by(|x, y| x.1.total_cmp(&y.1));
+    (best.map_or(0, |(start, _)| start as i64 - from as i64), correlation)
 }

@@ -17,10 +17,7 @@ pub(crate) enum Answer {
     F64(ArrayD<f64>),
     Complex(ArrayD<Complex32>),
     Int(ArrayD<i64>),
-    #[allow(
-        dead_code,
-        reason = "not every reader of golden folders has functions that answer text"
-    )]
+    #[allow(dead_code, reason = "not every reader of golden folders has functions that answer text")]
     Text(Vec<String>),
 }
 
@@ -69,11 +66,7 @@ pub(crate) struct Case<'a> {
 
 impl<'a> Case<'a> {
     pub(crate) fn new(description: &'a Description, store: &'a Store) -> Self {
-        Self {
-            description,
-            store,
-            taken: RefCell::default(),
-        }
+        Self { description, store, taken: RefCell::default() }
     }
 
     pub(crate) fn function(&self) -> &str {
@@ -83,50 +76,22 @@ impl<'a> Case<'a> {
     /// Parameters that nothing has read.
     pub(crate) fn untaken(&self) -> Vec<String> {
         let taken = self.taken.borrow();
-        self.description
-            .params
-            .keys()
-            .filter(|k| !taken.contains(*k))
-            .cloned()
-            .collect()
+        self.description.params.keys().filter(|k| !taken.contains(*k)).cloned().collect()
     }
 
     // Data
 
     pub(crate) fn samples(&self) -> Result<Vec<f32>> {
-        let name = self
-            .description
-            .signal
-            .as_ref()
-            .context("the case has no signal")?;
-        let signal = self
-            .store
-            .index()
-            .signals
-            .get(name)
-            .with_context(|| format!("no signal {name}"))?;
-        Ok(self
-            .store
-            .array::<f32>(&signal.file, &signal.key)?
-            .into_iter()
-            .collect())
+        let name = self.description.signal.as_ref().context("the case has no signal")?;
+        let signal = self.store.index().signals.get(name).with_context(|| format!("no signal {name}"))?;
+        Ok(self.store.array::<f32>(&signal.file, &signal.key)?.into_iter().collect())
     }
 
     /// The sample rate of the signal.
     #[allow(dead_code, reason = "for functions that take a signal and no `sr`")]
     pub(crate) fn signal_rate(&self) -> Result<u32> {
-        let name = self
-            .description
-            .signal
-            .as_ref()
-            .context("the case has no signal")?;
-        Ok(self
-            .store
-            .index()
-            .signals
-            .get(name)
-            .with_context(|| format!("no signal {name}"))?
-            .sample_rate)
+        let name = self.description.signal.as_ref().context("the case has no signal")?;
+        Ok(self.store.index().signals.get(name).with_context(|| format!("no signal {name}"))?.sample_rate)
     }
 
     pub(crate) fn has_input(&self, name: &str) -> bool {
@@ -180,10 +145,7 @@ impl<'a> Case<'a> {
     /// The raw value of a parameter.
     pub(crate) fn value(&self, name: &str) -> Result<&Value> {
         self.taken.borrow_mut().insert(name.to_owned());
-        self.description
-            .params
-            .get(name)
-            .with_context(|| format!("no parameter {name}"))
+        self.description.params.get(name).with_context(|| format!("no parameter {name}"))
     }
 
     /// The value of a parameter that is given and not null.
@@ -204,19 +166,13 @@ impl<'a> Case<'a> {
 
     pub(crate) fn usize(&self, name: &str) -> Result<usize> {
         let value = self.value(name)?;
-        let number = value
-            .as_u64()
-            .or_else(|| value.as_f64().filter(|v| v.fract() == 0.0).map(|v| v as u64));
-        number
-            .map(|v| v as usize)
-            .with_context(|| format!("{name} = {value} is no count"))
+        let number = value.as_u64().or_else(|| value.as_f64().filter(|v| v.fract() == 0.0).map(|v| v as u64));
+        number.map(|v| v as usize).with_context(|| format!("{name} = {value} is no count"))
     }
 
     pub(crate) fn integer(&self, name: &str) -> Result<i64> {
         let value = self.value(name)?;
-        value
-            .as_i64()
-            .with_context(|| format!("{name} = {value} is no integer"))
+        value.as_i64().with_context(|| format!("{name} = {value} is no integer"))
     }
 
     pub(crate) fn f64(&self, name: &str) -> Result<f64> {
@@ -229,17 +185,13 @@ impl<'a> Case<'a> {
 
     pub(crate) fn bool(&self, name: &str) -> Result<bool> {
         let value = self.value(name)?;
-        value
-            .as_bool()
-            .with_context(|| format!("{name} = {value} is no boolean"))
+        value.as_bool().with_context(|| format!("{name} = {value} is no boolean"))
     }
 
     #[allow(dead_code, reason = "for functions that choose by name")]
     pub(crate) fn text(&self, name: &str) -> Result<&str> {
         let value = self.value(name)?;
-        value
-            .as_str()
-            .with_context(|| format!("{name} = {value} is no text"))
+        value.as_str().with_context(|| format!("{name} = {value} is no text"))
     }
 
     pub(crate) fn optional_usize(&self, name: &str) -> Result<Option<usize>> {
@@ -247,10 +199,7 @@ impl<'a> Case<'a> {
     }
 
     pub(crate) fn optional_f64(&self, name: &str) -> Result<Option<f64>> {
-        self.given(name)
-            .map(number)
-            .transpose()
-            .with_context(|| name.to_owned())
+        self.given(name).map(number).transpose().with_context(|| name.to_owned())
     }
 
     pub(crate) fn optional_f32(&self, name: &str) -> Result<Option<f32>> {
@@ -277,10 +226,7 @@ impl<'a> Case<'a> {
     }
 
     pub(crate) fn norm(&self, name: &str) -> Result<Option<Norm>> {
-        self.given(name)
-            .map(norm)
-            .transpose()
-            .with_context(|| name.to_owned())
+        self.given(name).map(norm).transpose().with_context(|| name.to_owned())
     }
 
     pub(crate) fn mel_norm(&self, name: &str) -> Result<MelNorm> {
@@ -296,19 +242,13 @@ impl<'a> Case<'a> {
         let default = StftConfig::default();
         let n_fft = self.optional_usize("n_fft")?.unwrap_or(default.n_fft);
         let win_length = self.optional_usize("win_length")?;
-        let hop_length = self
-            .optional_usize("hop_length")?
-            .unwrap_or(win_length.unwrap_or(n_fft) / 4);
+        let hop_length = self.optional_usize("hop_length")?.unwrap_or(win_length.unwrap_or(n_fft) / 4);
         Ok(StftConfig {
             n_fft,
             hop_length,
             win_length,
             window: self.given("window").map(window).transpose()?.unwrap_or_default(),
-            center: if self.has("center") {
-                self.bool("center")?
-            } else {
-                true
-            },
+            center: if self.has("center") { self.bool("center")? } else { true },
             pad_mode: self.pad_mode("pad_mode")?,
         })
     }
@@ -346,9 +286,7 @@ fn window(value: &Value) -> Result<Window> {
         };
         return Ok(serde_json::from_value(Value::String(name.to_owned()))?);
     }
-    let parts = value
-        .as_array()
-        .context("a window is a name, or a name with a parameter")?;
+    let parts = value.as_array().context("a window is a name, or a name with a parameter")?;
     ensure!(parts.len() == 2, "a window has one parameter");
     let parameter = number(&parts[1])?;
     Ok(match parts[0].as_str().unwrap_or_default() {

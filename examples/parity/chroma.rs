@@ -40,11 +40,7 @@ fn chroma_stft(case: &Case<'_>) -> Result<Answers> {
 fn peak_config(case: &Case<'_>) -> Result<PiptrackConfig> {
     let default = PiptrackConfig::default();
     let number = |name: &str, default: f64| {
-        if case.has(name) {
-            case.f64(name)
-        } else {
-            Ok(default)
-        }
+        if case.has(name) { case.f64(name) } else { Ok(default) }
     };
     Ok(PiptrackConfig {
         sample_rate: case.sample_rate()?,
@@ -72,10 +68,7 @@ fn peaks(case: &Case<'_>) -> Result<Answers> {
         Spectrogram::new(SpectrogramConfig { stft, power: 1.0 })?.compute(&case.samples()?)?
     };
     let found = piptrack(spectrogram.view(), &peak_config(case)?)?;
-    Ok(vec![
-        ("pitches".to_owned(), found.pitches.into()),
-        ("magnitudes".to_owned(), found.magnitudes.into()),
-    ])
+    Ok(vec![("pitches".to_owned(), found.pitches.into()), ("magnitudes".to_owned(), found.magnitudes.into())])
 }
 
 fn tuning(case: &Case<'_>) -> Result<Answers> {
@@ -85,27 +78,12 @@ fn tuning(case: &Case<'_>) -> Result<Answers> {
         tuning_of_spectrogram(case.matrix("S")?.view(), &peaks, resolution, bins_per_octave)?
     } else {
         let stft = case.stft_config()?;
-        estimate_tuning(
-            &case.samples()?,
-            &TuningConfig {
-                stft,
-                peaks,
-                resolution,
-                bins_per_octave,
-            },
-        )?
+        estimate_tuning(&case.samples()?, &TuningConfig { stft, peaks, resolution, bins_per_octave })?
     };
     Ok(only(case, tuning))
 }
 
 fn pitches(case: &Case<'_>) -> Result<Answers> {
     let frequencies = case.vector("frequencies")?;
-    Ok(only(
-        case,
-        pitch_tuning(
-            frequencies,
-            case.f64("resolution")?,
-            case.usize("bins_per_octave")?,
-        )?,
-    ))
+    Ok(only(case, pitch_tuning(frequencies, case.f64("resolution")?, case.usize("bins_per_octave")?)?))
 }

@@ -17,21 +17,13 @@ pub(crate) struct Distance {
 impl Distance {
     fn new(error: f64, tolerance: f64) -> Self {
         // Written so that a NaN fails.
-        Self {
-            error,
-            tolerance,
-            passed: error <= tolerance,
-        }
+        Self { error, tolerance, passed: error <= tolerance }
     }
 
     /// Of two the one nearer to (or farther beyond) its tolerance.
     fn worse(self, other: Self) -> Self {
         let strain = |d: Self| {
-            if d.tolerance > 0.0 {
-                d.error / d.tolerance
-            } else {
-                d.error
-            }
+            if d.tolerance > 0.0 { d.error / d.tolerance } else { d.error }
         };
         match (self.passed, other.passed) {
             (true, false) => other,
@@ -50,10 +42,7 @@ pub(crate) fn compare(case: &Case<'_>, answers: &Answers) -> Result<Distance> {
         if description.tolerance_output.as_ref() == Some(&output.name) {
             continue;
         }
-        let answer = answers
-            .iter()
-            .find(|(name, _)| *name == output.name)
-            .map(|(_, a)| a);
+        let answer = answers.iter().find(|(name, _)| *name == output.name).map(|(_, a)| a);
         let answer = answer.with_context(|| format!("no answer for the output {}", output.name))?;
         let distance = one(case, output, answer).with_context(|| output.name.clone())?;
         worst = Some(worst.map_or(distance, |worst| worst.worse(distance)));
@@ -69,9 +58,7 @@ pub(crate) fn compare(case: &Case<'_>, answers: &Answers) -> Result<Distance> {
 
 fn one(case: &Case<'_>, output: &Output, answer: &Answer) -> Result<Distance> {
     if let Some(values) = &output.values {
-        let Answer::Text(given) = answer else {
-            bail!("text expected")
-        };
+        let Answer::Text(given) = answer else { bail!("text expected") };
         let wrong =
             values.iter().zip(given).filter(|(a, b)| a != b).count() + values.len().abs_diff(given.len());
         return Ok(Distance::new(wrong as f64, 0.0));
@@ -87,16 +74,9 @@ fn one(case: &Case<'_>, output: &Output, answer: &Answer) -> Result<Distance> {
         stored = stored[inner].to_vec();
     }
     if let Some(name) = &case.description.tolerance_output {
-        let table = case
-            .description
-            .outputs
-            .iter()
-            .find(|o| o.name == *name)
-            .context("no tolerances")?;
+        let table = case.description.outputs.iter().find(|o| o.name == *name).context("no tolerances")?;
         let file = table.file.as_deref().context("the tolerances have no file")?;
-        let tolerances = case
-            .store
-            .array::<f32>(file, table.key.as_deref().unwrap_or_default())?;
+        let tolerances = case.store.array::<f32>(file, table.key.as_deref().unwrap_or_default())?;
         ensure!(
             tolerances.len() == given.len(),
             "{} tolerances for {} values",
@@ -106,19 +86,11 @@ fn one(case: &Case<'_>, output: &Output, answer: &Answer) -> Result<Distance> {
         let strain = given.iter().zip(&stored).zip(&tolerances).map(|((a, b), t)| {
             let t = f64::from(*t);
             let error = a.distance(*b);
-            if error <= t {
-                error / t.max(f64::MIN_POSITIVE)
-            } else {
-                error / t
-            }
+            if error <= t { error / t.max(f64::MIN_POSITIVE) } else { error / t }
         });
         return Ok(Distance::new(strain.fold(0.0, nan_max), 1.0));
     }
-    ensure!(
-        given.len() == stored.len(),
-        "{} values for {shape:?}",
-        given.len()
-    );
+    ensure!(given.len() == stored.len(), "{} values for {shape:?}", given.len());
     Ok(apply(&rule, output.non_finite, &given, &stored))
 }
 
@@ -158,14 +130,8 @@ fn apply(rule: &Rule, non_finite: bool, given: &[Number], stored: &[Number]) -> 
     let (rtol, atol) = (rule.rtol.unwrap_or(0.0), rule.atol.unwrap_or(0.0));
     let pairs = || given.iter().copied().zip(stored.iter().copied());
     if rule.compare.as_deref() == Some("agreement") {
-        let agree = pairs()
-            .filter(|(a, b)| a.distance(*b) <= atol || a.same_kind(*b))
-            .count();
-        let share = if given.is_empty() {
-            1.0
-        } else {
-            agree as f64 / given.len() as f64
-        };
+        let agree = pairs().filter(|(a, b)| a.distance(*b) <= atol || a.same_kind(*b)).count();
+        let share = if given.is_empty() { 1.0 } else { agree as f64 / given.len() as f64 };
         return Distance::new(1.0 - share, 1.0 - rule.min_agreement.unwrap_or(1.0) + 1e-12);
     }
     if pairs().any(|(a, b)| !(a.is_finite() && b.is_finite() || non_finite && a.same_kind(b))) {
@@ -194,11 +160,7 @@ fn apply(rule: &Rule, non_finite: bool, given: &[Number], stored: &[Number]) -> 
 }
 
 fn nan_max(a: f64, b: f64) -> f64 {
-    if a.is_nan() || b.is_nan() {
-        f64::NAN
-    } else {
-        a.max(b)
-    }
+    if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }
 }
 
 /// Shape, answer and stored numbers in the same order. One element counts as a scalar.
@@ -226,10 +188,7 @@ fn pairs(
         Answer::Text(_) => bail!("numbers expected"),
     };
     let scalars = given.len() == 1 && stored.len() == 1;
-    ensure!(
-        shape == stored_shape || scalars,
-        "shape {shape:?}, expected {stored_shape:?}"
-    );
+    ensure!(shape == stored_shape || scalars, "shape {shape:?}, expected {stored_shape:?}");
     Ok((shape, given, stored))
 }
 

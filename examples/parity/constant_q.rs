@@ -66,26 +66,17 @@ fn cqt(case: &Case<'_>) -> Result<Answers> {
 }
 
 fn vqt(case: &Case<'_>) -> Result<Answers> {
-    let config = VqtConfig {
-        cqt: config(case)?,
-        intervals: intervals(case)?,
-        gamma: case.optional_f64("gamma")?,
-    };
+    let config =
+        VqtConfig { cqt: config(case)?, intervals: intervals(case)?, gamma: case.optional_f64("gamma")? };
     Ok(only(case, Vqt::new(config)?.compute(&case.samples()?)?))
 }
 
 fn hybrid(case: &Case<'_>) -> Result<Answers> {
-    Ok(only(
-        case,
-        HybridCqt::new(config(case)?)?.compute(&case.samples()?)?,
-    ))
+    Ok(only(case, HybridCqt::new(config(case)?)?.compute(&case.samples()?)?))
 }
 
 fn pseudo(case: &Case<'_>) -> Result<Answers> {
-    Ok(only(
-        case,
-        PseudoCqt::new(config(case)?)?.compute(&case.samples()?)?,
-    ))
+    Ok(only(case, PseudoCqt::new(config(case)?)?.compute(&case.samples()?)?))
 }
 
 fn fold(case: &Case<'_>) -> Result<FoldConfig> {
@@ -93,15 +84,8 @@ fn fold(case: &Case<'_>) -> Result<FoldConfig> {
         n_chroma: case.usize("n_chroma")?,
         bins_per_octave: case.usize("bins_per_octave")?,
         fmin: fmin(case)?,
-        window: case
-            .given("window")
-            .map(|window| serde_json::from_value(window.clone()))
-            .transpose()?,
-        threshold: if case.has("threshold") {
-            case.f32("threshold")?
-        } else {
-            0.0
-        },
+        window: case.given("window").map(|window| serde_json::from_value(window.clone())).transpose()?,
+        threshold: if case.has("threshold") { case.f32("threshold")? } else { 0.0 },
         norm: case.norm("norm")?,
     })
 }
@@ -178,10 +162,7 @@ fn centroids(case: &Case<'_>) -> Result<Answers> {
     } else {
         // The text of this parameter says that the chroma is that of the defaults.
         case.value("chroma")?;
-        let config = ChromaCqtConfig {
-            sample_rate: case.sample_rate()?,
-            ..ChromaCqtConfig::default()
-        };
+        let config = ChromaCqtConfig { sample_rate: case.sample_rate()?, ..ChromaCqtConfig::default() };
         ChromaCqt::new(config)?.compute(&case.samples()?)?
     };
     Ok(only(case, tonnetz(chroma.view())?))

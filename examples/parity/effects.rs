@@ -26,11 +26,7 @@ pub(crate) fn run(case: &Case<'_>) -> Option<Result<Answers>> {
 }
 
 fn samples(case: &Case<'_>) -> Result<Vec<f32>> {
-    if case.has_input("y") {
-        case.vector("y")
-    } else {
-        case.samples()
-    }
+    if case.has_input("y") { case.vector("y") } else { case.samples() }
 }
 
 fn silence(case: &Case<'_>) -> Result<SilenceConfig> {
@@ -56,11 +52,7 @@ fn trimmed(case: &Case<'_>) -> Result<Answers> {
 fn passages(case: &Case<'_>) -> Result<Answers> {
     let passages = split(&samples(case)?, &silence(case)?)?;
     let edges = Array2::from_shape_fn((passages.len(), 2), |(i, end)| {
-        (if end == 0 {
-            passages[i].start
-        } else {
-            passages[i].end
-        }) as i64
+        (if end == 0 { passages[i].start } else { passages[i].end }) as i64
     });
     Ok(only(case, edges))
 }
@@ -74,28 +66,19 @@ fn emphasis(case: &Case<'_>, filter: Filter) -> Result<Answers> {
         None => None,
     };
     let (y, state) = filter(&samples(case)?, case.f64("coef")?, zi)?;
-    Ok(vec![
-        ("y".to_owned(), y.into()),
-        ("zf".to_owned(), Answer::from(Array1::from_elem(1, state))),
-    ])
+    Ok(vec![("y".to_owned(), y.into()), ("zf".to_owned(), Answer::from(Array1::from_elem(1, state)))])
 }
 
 fn vocoder(case: &Case<'_>) -> Result<Answers> {
     let stft = case.complex_matrix("D")?;
     let hop_length = case.optional_usize("hop_length")?;
     let n_fft = case.optional_usize("n_fft")?;
-    Ok(only(
-        case,
-        phase_vocoder(stft.view(), case.f64("rate")?, hop_length, n_fft)?,
-    ))
+    Ok(only(case, phase_vocoder(stft.view(), case.f64("rate")?, hop_length, n_fft)?))
 }
 
 fn stretch(case: &Case<'_>) -> Result<Answers> {
     case.fixed("length", "round(len(y) / rate)")?;
-    let config = TimeStretchConfig {
-        rate: case.f64("rate")?,
-        stft: case.stft_config()?,
-    };
+    let config = TimeStretchConfig { rate: case.f64("rate")?, stft: case.stft_config()? };
     Ok(only(case, TimeStretch::new(config)?.compute(&samples(case)?)?))
 }
 
@@ -120,8 +103,5 @@ fn griffin_lim(case: &Case<'_>) -> Result<Answers> {
         stft: case.stft_config()?,
         length: case.optional_usize("length")?,
     };
-    Ok(only(
-        case,
-        GriffinLim::new(config)?.compute(case.matrix("S")?.view())?,
-    ))
+    Ok(only(case, GriffinLim::new(config)?.compute(case.matrix("S")?.view())?))
 }

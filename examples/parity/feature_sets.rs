@@ -59,10 +59,7 @@ fn table(case: &Case<'_>, preset: &str) -> Result<Answers> {
     }
     let set = FeatureSet::new(config)?;
     let columns: Vec<String> = serde_json::from_value(case.value("columns")?.clone())?;
-    ensure!(
-        set.columns() == columns,
-        "the preset has other columns, or in another order"
-    );
+    ensure!(set.columns() == columns, "the preset has other columns, or in another order");
     let values = set.compute(&case.samples()?)?;
     // The second output is the tolerance of each value, not an answer.
     Ok(vec![("values".to_owned(), Answer::F64(values.into_dyn()))])

@@ -33,11 +33,7 @@ pub(crate) fn run(case: &Case<'_>) -> Option<Result<Answers>> {
 
 /// The signal, or the samples given as an input.
 fn samples(case: &Case<'_>) -> Result<Vec<f32>> {
-    if case.has_input("y") {
-        case.vector("y")
-    } else {
-        case.samples()
-    }
+    if case.has_input("y") { case.vector("y") } else { case.samples() }
 }
 
 fn mel(case: &Case<'_>) -> Result<MelConfig> {
@@ -50,11 +46,7 @@ fn mel(case: &Case<'_>) -> Result<MelConfig> {
         window: stft.window,
         center: stft.center,
         pad_mode: stft.pad_mode,
-        power: if case.has("power") {
-            case.f32("power")?
-        } else {
-            2.0
-        },
+        power: if case.has("power") { case.f32("power")? } else { 2.0 },
         n_mels: case.usize("n_mels")?,
         fmin: case.f64("fmin")?,
         fmax: case.optional_f64("fmax")?,
@@ -64,10 +56,7 @@ fn mel(case: &Case<'_>) -> Result<MelConfig> {
 }
 
 fn musicnn(case: &Case<'_>) -> Result<Answers> {
-    let config = MusicnnMelConfig {
-        mel: mel(case)?,
-        ..MusicnnMelConfig::default()
-    };
+    let config = MusicnnMelConfig { mel: mel(case)?, ..MusicnnMelConfig::default() };
     Ok(only(case, MusicnnMel::new(config)?.compute(&samples(case)?)?))
 }
 
@@ -109,18 +98,12 @@ fn speech_mfcc(case: &Case<'_>) -> Result<Answers> {
         ceplifter: case.f64("ceplifter")?,
         append_energy: case.bool("appendEnergy")?,
     };
-    Ok(only(
-        case,
-        speech(case)?.mfcc(&case.samples()?, &config)?.reversed_axes(),
-    ))
+    Ok(only(case, speech(case)?.mfcc(&case.samples()?, &config)?.reversed_axes()))
 }
 
 fn slope(case: &Case<'_>) -> Result<Answers> {
     let features = case.matrix("feat")?.reversed_axes();
-    Ok(only(
-        case,
-        speech_delta(features.view(), case.usize("N")?)?.reversed_axes(),
-    ))
+    Ok(only(case, speech_delta(features.view(), case.usize("N")?)?.reversed_axes()))
 }
 
 /// Parameters that lie in the case or, for cepstra, in an object of their own.
@@ -174,17 +157,8 @@ impl<'a> Parameters<'a> {
     }
 }
 
-const SPECTROGRAM: [&str; 9] = [
-    "n_fft",
-    "win_length",
-    "hop_length",
-    "pad",
-    "window_fn",
-    "power",
-    "normalized",
-    "center",
-    "pad_mode",
-];
+const SPECTROGRAM: [&str; 9] =
+    ["n_fft", "win_length", "hop_length", "pad", "window_fn", "power", "normalized", "center", "pad_mode"];
 const MEL: [&str; 5] = ["n_mels", "f_min", "f_max", "norm", "mel_scale"];
 
 /// The case's own parameters, of which `names` are taken.
@@ -197,9 +171,7 @@ fn own<'a>(case: &'a Case<'_>, names: &[&str]) -> Parameters<'a> {
 
 /// The parameters in an object of the case.
 fn nested<'a>(case: &'a Case<'_>, name: &str, known: &[&str]) -> Result<Parameters<'a>> {
-    let Some(object) = case.value(name)?.as_object() else {
-        bail!("{name} is no object")
-    };
+    let Some(object) = case.value(name)?.as_object() else { bail!("{name} is no object") };
     for key in object.keys() {
         ensure!(known.contains(&key.as_str()), "unknown parameter {name}.{key}");
     }
@@ -231,10 +203,7 @@ fn torchaudio_mfcc(case: &Case<'_>) -> Result<Answers> {
         norm: dct_norm(case)?,
         log_mels: case.bool("log_mels")?,
     };
-    Ok(only(
-        case,
-        TorchaudioMfcc::new(config)?.compute(&case.samples()?)?,
-    ))
+    Ok(only(case, TorchaudioMfcc::new(config)?.compute(&case.samples()?)?))
 }
 
 fn torchaudio_lfcc(case: &Case<'_>) -> Result<Answers> {
@@ -248,10 +217,7 @@ fn torchaudio_lfcc(case: &Case<'_>) -> Result<Answers> {
         norm: dct_norm(case)?,
         log_lf: case.bool("log_lf")?,
     };
-    Ok(only(
-        case,
-        TorchaudioLfcc::new(config)?.compute(&case.samples()?)?,
-    ))
+    Ok(only(case, TorchaudioLfcc::new(config)?.compute(&case.samples()?)?))
 }
 
 fn torchaudio_centroid(case: &Case<'_>) -> Result<Answers> {
@@ -259,8 +225,5 @@ fn torchaudio_centroid(case: &Case<'_>) -> Result<Answers> {
         sample_rate: rate(case)?,
         spectrogram: own(case, &SPECTROGRAM).spectrogram()?,
     };
-    Ok(only(
-        case,
-        TorchaudioSpectralCentroid::new(config)?.compute(&case.samples()?)?,
-    ))
+    Ok(only(case, TorchaudioSpectralCentroid::new(config)?.compute(&case.samples()?)?))
 }

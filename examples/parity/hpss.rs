@@ -42,40 +42,24 @@ fn config(case: &Case<'_>) -> Result<HpssConfig> {
 fn decompose(case: &Case<'_>) -> Result<Answers> {
     let plan = Hpss::new(config(case)?)?;
     let masks_only = case.bool("mask")?;
-    let complex = case
-        .description
-        .inputs
-        .iter()
-        .any(|i| i.name == "S" && i.dtype.starts_with("complex"));
+    let complex = case.description.inputs.iter().any(|i| i.name == "S" && i.dtype.starts_with("complex"));
     if complex && !masks_only {
         let parts = plan.compute_complex(case.complex_matrix("S")?.view())?;
         return Ok(both(parts.harmonic, parts.percussive));
     }
     let s = case.matrix("S")?;
-    let parts = if masks_only {
-        plan.masks(s.view())?
-    } else {
-        plan.compute(s.view())?
-    };
+    let parts = if masks_only { plan.masks(s.view())? } else { plan.compute(s.view())? };
     Ok(both(parts.harmonic, parts.percussive))
 }
 
 fn both(harmonic: impl Into<Answer>, percussive: impl Into<Answer>) -> Answers {
-    vec![
-        ("harmonic".to_owned(), harmonic.into()),
-        ("percussive".to_owned(), percussive.into()),
-    ]
+    vec![("harmonic".to_owned(), harmonic.into()), ("percussive".to_owned(), percussive.into())]
 }
 
 fn median(case: &Case<'_>) -> Result<Answers> {
     case.fixed("mode", "reflect")?;
-    let Some((rows, columns)) = pair(case.value("size")?) else {
-        bail!("size is no pair")
-    };
-    Ok(only(
-        case,
-        median_filter(case.matrix("S")?.view(), (rows as usize, columns as usize))?,
-    ))
+    let Some((rows, columns)) = pair(case.value("size")?) else { bail!("size is no pair") };
+    Ok(only(case, median_filter(case.matrix("S")?.view(), (rows as usize, columns as usize))?))
 }
 
 fn effect(case: &Case<'_>) -> Result<Answers> {
@@ -98,15 +82,7 @@ fn effect(case: &Case<'_>) -> Result<Answers> {
 
 fn mask(case: &Case<'_>) -> Result<Answers> {
     let (x, reference) = (case.matrix("X")?, case.matrix("X_ref")?);
-    Ok(only(
-        case,
-        softmask(
-            x.view(),
-            reference.view(),
-            case.f32("power")?,
-            case.bool("split_zeros")?,
-        )?,
-    ))
+    Ok(only(case, softmask(x.view(), reference.view(), case.f32("power")?, case.bool("split_zeros")?)?))
 }
 
 fn neighbors(case: &Case<'_>) -> Result<Answers> {

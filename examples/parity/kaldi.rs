@@ -23,11 +23,7 @@ fn config(case: &Case<'_>) -> Result<KaldiFbankConfig> {
         num_mel_bins: case.usize("num_mel_bins")?,
         low_freq: case.f64("low_freq")?,
         high_freq: case.f64("high_freq")?,
-        waveform_scale: if case.has("waveform_scale") {
-            case.f32("waveform_scale")?
-        } else {
-            1.0
-        },
+        waveform_scale: if case.has("waveform_scale") { case.f32("waveform_scale")? } else { 1.0 },
         window_type: match case.text("window_type")? {
             "povey" => KaldiWindow::Povey,
             "hanning" => KaldiWindow::Hanning,
@@ -72,10 +68,7 @@ fn fbank(case: &Case<'_>) -> Result<Answers> {
         use_power: case.bool("use_power")?,
         ..config(case)?
     };
-    Ok(only(
-        case,
-        frames_first(KaldiFbank::new(config)?.compute(&case.samples()?)?),
-    ))
+    Ok(only(case, frames_first(KaldiFbank::new(config)?.compute(&case.samples()?)?)))
 }
 
 fn mfcc(case: &Case<'_>) -> Result<Answers> {
@@ -84,8 +77,5 @@ fn mfcc(case: &Case<'_>) -> Result<Answers> {
         num_ceps: case.usize("num_ceps")?,
         cepstral_lifter: case.f64("cepstral_lifter")?,
     };
-    Ok(only(
-        case,
-        frames_first(KaldiMfcc::new(config)?.compute(&case.samples()?)?),
-    ))
+    Ok(only(case, frames_first(KaldiMfcc::new(config)?.compute(&case.samples()?)?)))
 }

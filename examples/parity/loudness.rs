@@ -30,11 +30,7 @@ fn integrated(case: &Case<'_>) -> Result<Answers> {
         overlap: case.f64("overlap")?,
     };
     let channels: Vec<Vec<f32>> = if case.has_input("y") {
-        case.matrix("y")?
-            .rows()
-            .into_iter()
-            .map(|row| row.to_vec())
-            .collect()
+        case.matrix("y")?.rows().into_iter().map(|row| row.to_vec()).collect()
     } else {
         vec![case.samples()?]
     };
@@ -45,18 +41,11 @@ fn integrated(case: &Case<'_>) -> Result<Answers> {
 fn filter(case: &Case<'_>) -> Result<Answers> {
     let [shelf, pass] = weighting(case)?.filters(u32::try_from(case.usize("rate")?)?)?;
     let kind = case.text("filter_type")?;
-    let filter = if kind.starts_with("high_shelf") {
-        shelf
-    } else {
-        pass
-    };
+    let filter = if kind.starts_with("high_shelf") { shelf } else { pass };
     // The analogue parameters are the class's own; they are read so that nothing passes unseen.
     for name in ["G", "Q", "fc"] {
         ensure!(case.f64(name)?.is_finite(), "{name} is not finite");
     }
     case.fixed("passband_gain", 1.0)?;
-    Ok(vec![
-        ("b".to_owned(), filter.b.to_vec().into()),
-        ("a".to_owned(), filter.a.to_vec().into()),
-    ])
+    Ok(vec![("b".to_owned(), filter.b.to_vec().into()), ("a".to_owned(), filter.a.to_vec().into())])
 }

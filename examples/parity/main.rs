@@ -111,10 +111,7 @@ fn compare_all(arguments: &Arguments) -> Result<()> {
         bail!("{}: no such cases", arguments.folder.display());
     }
     if failed > 0 || arguments.require_all && missing > 0 {
-        bail!(
-            "{failed} of {} cases differ, {missing} are not implemented",
-            outcomes.len()
-        );
+        bail!("{failed} of {} cases differ, {missing} are not implemented", outcomes.len());
     }
     Ok(())
 }

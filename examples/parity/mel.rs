@@ -47,10 +47,7 @@ pub(crate) fn mel_config(case: &Case<'_>, norm: &str) -> Result<MelConfig> {
 }
 
 fn mel(case: &Case<'_>) -> Result<Answers> {
-    Ok(only(
-        case,
-        MelSpectrogram::new(mel_config(case, "norm")?)?.compute(&case.samples()?)?,
-    ))
+    Ok(only(case, MelSpectrogram::new(mel_config(case, "norm")?)?.compute(&case.samples()?)?))
 }
 
 fn db_config(case: &Case<'_>, array: &ndarray::Array2<f32>) -> Result<DbConfig> {
@@ -62,11 +59,7 @@ fn db_config(case: &Case<'_>, array: &ndarray::Array2<f32>) -> Result<DbConfig> 
         Some(other) => bail!("ref = {other} is not supported"),
         None => Reference::Value(case.f32("ref")?),
     };
-    Ok(DbConfig {
-        reference,
-        amin: case.f32("amin")?,
-        top_db: case.optional_f32("top_db")?,
-    })
+    Ok(DbConfig { reference, amin: case.f32("amin")?, top_db: case.optional_f32("top_db")? })
 }
 
 fn decibels(case: &Case<'_>, amplitude: bool) -> Result<Answers> {
@@ -89,10 +82,7 @@ fn weighting(case: &Case<'_>) -> Result<Answers> {
     let frequencies = fft_frequencies(case.f64("sr")?, case.usize("n_fft")?);
     let kind: Weighting = serde_json::from_value(case.value("kind")?.clone())?;
     let config = db_config(case, &spectrogram)?;
-    Ok(only(
-        case,
-        perceptual_weighting(view(&spectrogram), &frequencies, kind, &config)?,
-    ))
+    Ok(only(case, perceptual_weighting(view(&spectrogram), &frequencies, kind, &config)?))
 }
 
 fn mfcc(case: &Case<'_>) -> Result<Answers> {
@@ -105,10 +95,7 @@ fn mfcc(case: &Case<'_>) -> Result<Answers> {
         ..MfccConfig::default()
     };
     if !case.has_input("S") {
-        config.log_mel = LogMelConfig {
-            mel: mel_config(case, "mel_norm")?,
-            ..LogMelConfig::default()
-        };
+        config.log_mel = LogMelConfig { mel: mel_config(case, "mel_norm")?, ..LogMelConfig::default() };
         return Ok(only(case, Mfcc::new(config)?.compute(&case.samples()?)?));
     }
     // The input is a mel power spectrogram, which becomes decibels first.
@@ -137,16 +124,10 @@ fn delta(case: &Case<'_>) -> Result<Answers> {
         order: case.usize("order")?,
         mode: serde_json::from_value(case.value("mode")?.clone())?,
     };
-    Ok(only(
-        case,
-        Delta::new(config)?.compute(view(&case.matrix("data")?))?,
-    ))
+    Ok(only(case, Delta::new(config)?.compute(view(&case.matrix("data")?))?))
 }
 
 fn stack(case: &Case<'_>) -> Result<Answers> {
     let (steps, delay) = (case.usize("n_steps")?, case.integer("delay")? as isize);
-    Ok(only(
-        case,
-        stack_memory(view(&case.matrix("data")?), steps, delay, case.pad_mode("mode")?)?,
-    ))
+    Ok(only(case, stack_memory(view(&case.matrix("data")?), steps, delay, case.pad_mode("mode")?)?))
 }

@@ -26,16 +26,8 @@ pub(crate) fn default_envelope(
     hop_length: usize,
     aggregate: OnsetAggregate,
 ) -> Result<Vec<f32>> {
-    let mel = MelConfig {
-        sample_rate: case.sample_rate()?,
-        hop_length,
-        ..MelConfig::default()
-    };
-    let config = OnsetEnvelopeConfig {
-        mel,
-        aggregate,
-        ..OnsetEnvelopeConfig::default()
-    };
+    let mel = MelConfig { sample_rate: case.sample_rate()?, hop_length, ..MelConfig::default() };
+    let config = OnsetEnvelopeConfig { mel, aggregate, ..OnsetEnvelopeConfig::default() };
     Ok(OnsetEnvelope::new(config)?.compute(&case.samples()?)?)
 }
 
@@ -51,37 +43,18 @@ fn config(case: &Case<'_>) -> Result<OnsetEnvelopeConfig> {
             win_length: stft.win_length,
             window: stft.window,
             pad_mode: stft.pad_mode,
-            n_mels: if case.has("n_mels") {
-                case.usize("n_mels")?
-            } else {
-                default.n_mels
-            },
-            fmin: if case.has("fmin") {
-                case.f64("fmin")?
-            } else {
-                default.fmin
-            },
+            n_mels: if case.has("n_mels") { case.usize("n_mels")? } else { default.n_mels },
+            fmin: if case.has("fmin") { case.f64("fmin")? } else { default.fmin },
             fmax: case.optional_f64("fmax")?,
-            htk: if case.has("htk") {
-                case.bool("htk")?
-            } else {
-                default.htk
-            },
-            norm: if case.has("norm") {
-                case.mel_norm("norm")?
-            } else {
-                default.norm
-            },
+            htk: if case.has("htk") { case.bool("htk")? } else { default.htk },
+            norm: if case.has("norm") { case.mel_norm("norm")? } else { default.norm },
             ..default
         },
         lag: case.usize("lag")?,
         max_size: case.usize("max_size")?,
         detrend: case.bool("detrend")?,
         center: stft.center,
-        aggregate: match case
-            .given("aggregate")
-            .map(|value| value.as_str().unwrap_or_default())
-        {
+        aggregate: match case.given("aggregate").map(|value| value.as_str().unwrap_or_default()) {
             None | Some("mean") => OnsetAggregate::Mean,
             Some("median") => OnsetAggregate::Median,
             Some("max") => OnsetAggregate::Max,
@@ -144,10 +117,7 @@ fn peak_config(case: &Case<'_>, default: Option<PeakPickConfig>) -> Result<PeakP
 
 fn pick(case: &Case<'_>) -> Result<Answers> {
     case.fixed("sparse", true)?;
-    Ok(only(
-        case,
-        frames(peak_pick(&case.vector("x")?, &peak_config(case, None)?)?),
-    ))
+    Ok(only(case, frames(peak_pick(&case.vector("x")?, &peak_config(case, None)?)?)))
 }
 
 fn detect(case: &Case<'_>) -> Result<Answers> {
@@ -162,17 +132,9 @@ fn detect(case: &Case<'_>) -> Result<Answers> {
     };
     // The energy to backtrack in, where it is not the envelope, is an input.
     case.given("energy");
-    let mut onsets = onset_detect(
-        &envelope,
-        &peak_config(case, Some(default))?,
-        case.bool("normalize")?,
-    )?;
+    let mut onsets = onset_detect(&envelope, &peak_config(case, Some(default))?, case.bool("normalize")?)?;
     if case.bool("backtrack")? {
-        let energy = if case.has_input("energy") {
-            case.vector("energy")?
-        } else {
-            envelope
-        };
+        let energy = if case.has_input("energy") { case.vector("energy")? } else { envelope };
         onsets = onset_backtrack(&onsets, &energy)?;
     }
     Ok(only(case, frames(onsets)))
@@ -180,8 +142,5 @@ fn detect(case: &Case<'_>) -> Result<Answers> {
 
 fn backtrack(case: &Case<'_>) -> Result<Answers> {
     let events = indices(case.integers("events")?);
-    Ok(only(
-        case,
-        frames(onset_backtrack(&events, &case.vector("energy")?)?),
-    ))
+    Ok(only(case, frames(onset_backtrack(&events, &case.vector("energy")?)?)))
 }

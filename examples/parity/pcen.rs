@@ -60,8 +60,5 @@ fn blocks(case: &Case<'_>, n_frames: usize) -> Result<Vec<usize>> {
     let Some(Value::Array(blocks)) = case.given("blocks") else {
         return Ok(vec![n_frames]);
     };
-    Ok(blocks
-        .iter()
-        .map(|block| block.as_u64().map_or(n_frames, |b| b as usize))
-        .collect())
+    Ok(blocks.iter().map(|block| block.as_u64().map_or(n_frames, |b| b as usize)).collect())
 }

@@ -28,10 +28,7 @@ fn yin(case: &Case<'_>) -> Result<Answers> {
 }
 
 fn pyin(case: &Case<'_>) -> Result<Answers> {
-    let beta = case
-        .value("beta_parameters")?
-        .as_array()
-        .context("beta_parameters is no pair")?;
+    let beta = case.value("beta_parameters")?.as_array().context("beta_parameters is no pair")?;
     let beta: Vec<f64> = beta.iter().filter_map(serde_json::Value::as_f64).collect();
     let config = PyinConfig {
         sample_rate: case.sample_rate()?,

@@ -36,11 +36,7 @@ impl Outcome {
 fn judge(case: &Case<'_>, answers: Result<Answers>) -> Result<Distance> {
     let answers = answers?;
     let untaken = case.untaken();
-    ensure!(
-        untaken.is_empty(),
-        "parameters that nothing took: {}",
-        untaken.join(", ")
-    );
+    ensure!(untaken.is_empty(), "parameters that nothing took: {}", untaken.join(", "));
     compare(case, &answers)
 }
 
@@ -72,11 +68,7 @@ pub(crate) fn markdown(outcomes: &[Outcome], index: &Index) -> String {
     }
     let (passed, failed, missing) = count(outcomes);
     let mut text = String::from("# Parity with the references\n\n");
-    let versions: Vec<String> = index
-        .references
-        .iter()
-        .map(|(name, v)| format!("{name} {v}"))
-        .collect();
+    let versions: Vec<String> = index.references.iter().map(|(name, v)| format!("{name} {v}")).collect();
     let _ = write!(
         text,
         "Written by `cargo run --release --example parity -- FOLDER --write docs/PARITY.md`.\n\n\
@@ -89,19 +81,13 @@ pub(crate) fn markdown(outcomes: &[Outcome], index: &Index) -> String {
     for (function, cases) in functions {
         let ok = cases.iter().filter(|o| o.passed()).count();
         let strain = |d: &Distance| {
-            if d.tolerance > 0.0 {
-                d.error / d.tolerance
-            } else {
-                d.error
-            }
+            if d.tolerance > 0.0 { d.error / d.tolerance } else { d.error }
         };
         let worst = cases
             .iter()
             .filter_map(|o| o.result.as_ref()?.as_ref().ok())
             .max_by(|a, b| strain(a).total_cmp(&strain(b)));
-        let numbers = worst.map_or("- | -".to_owned(), |d| {
-            format!("{:.1e} | {:.1e}", d.error, d.tolerance)
-        });
+        let numbers = worst.map_or("- | -".to_owned(), |d| format!("{:.1e} | {:.1e}", d.error, d.tolerance));
         let _ = writeln!(text, "| `{function}` | {} | {ok} | {numbers} |", cases.len());
     }
     text

@@ -24,10 +24,6 @@ fn resample(case: &Case<'_>) -> Result<Answers> {
         fix: case.bool("fix")?,
         scale: case.bool("scale")?,
     };
-    let samples = if case.has_input("y") {
-        case.vector("y")?
-    } else {
-        case.samples()?
-    };
+    let samples = if case.has_input("y") { case.vector("y")? } else { case.samples()? };
     Ok(only(case, Resampler::new(config)?.compute(&samples)?))
 }

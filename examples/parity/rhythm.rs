@@ -48,10 +48,7 @@ fn scale_of_lags(case: &Case<'_>) -> Result<()> {
 
 fn tempogram(case: &Case<'_>) -> Result<Answers> {
     scale_of_lags(case)?;
-    Ok(only(
-        case,
-        tempogram_plan(case)?.compute(&envelope(case, OnsetAggregate::Mean)?)?,
-    ))
+    Ok(only(case, tempogram_plan(case)?.compute(&envelope(case, OnsetAggregate::Mean)?)?))
 }
 
 fn fourier(case: &Case<'_>) -> Result<Answers> {
@@ -70,21 +67,14 @@ fn tempo_config(case: &Case<'_>) -> Result<TempoConfig> {
         hop_length: case.usize("hop_length")?,
         start_bpm: case.f64("start_bpm")?,
         std_bpm: case.f64("std_bpm")?,
-        ac_size: if case.has("ac_size") {
-            case.f64("ac_size")?
-        } else {
-            TempoConfig::default().ac_size
-        },
+        ac_size: if case.has("ac_size") { case.f64("ac_size")? } else { TempoConfig::default().ac_size },
         max_tempo: case.optional_f64("max_tempo")?,
     })
 }
 
 fn ratio(case: &Case<'_>) -> Result<Answers> {
     case.fixed("kind", "linear")?;
-    ensure!(
-        case.given("aggregate").is_none(),
-        "only ratios of every frame are supported"
-    );
+    ensure!(case.given("aggregate").is_none(), "only ratios of every frame are supported");
     let mut config = TempogramRatioConfig {
         tempo: tempo_config(case)?,
         fill_value: case.f32("fill_value")?,
@@ -117,16 +107,11 @@ fn beats(case: &Case<'_>) -> Result<Answers> {
         start_bpm: case.f64("start_bpm")?,
         tightness: case.f64("tightness")?,
         trim: case.bool("trim")?,
-        bpm: case
-            .optional_f64("bpm")?
-            .map_or(BeatTempo::Estimated, BeatTempo::Given),
+        bpm: case.optional_f64("bpm")?.map_or(BeatTempo::Estimated, BeatTempo::Given),
     };
     let beats = beat_track(&envelope(case, OnsetAggregate::Median)?, &config)?;
     let frames: Vec<i64> = beats.frames.iter().map(|&t| t as i64).collect();
-    Ok(vec![
-        ("bpm".to_owned(), Answer::from(Array1::from(beats.bpm))),
-        ("beats".to_owned(), frames.into()),
-    ])
+    Ok(vec![("bpm".to_owned(), Answer::from(Array1::from(beats.bpm))), ("beats".to_owned(), frames.into())])
 }
 
 fn pulse(case: &Case<'_>) -> Result<Answers> {

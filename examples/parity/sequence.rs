@@ -65,11 +65,7 @@ fn recurrence(case: &Case<'_>) -> Result<Answers> {
         self_links: case.bool("self")?,
         full: case.bool("full")?,
     };
-    Ok(links(
-        case,
-        recurrence_matrix(case.matrix("data")?.view(), &config)?,
-        config.mode,
-    ))
+    Ok(links(case, recurrence_matrix(case.matrix("data")?.view(), &config)?, config.mode))
 }
 
 fn cross(case: &Case<'_>) -> Result<Answers> {
@@ -81,18 +77,11 @@ fn cross(case: &Case<'_>) -> Result<Answers> {
         full: case.bool("full")?,
     };
     let (data, reference) = (case.matrix("data")?, case.matrix("data_ref")?);
-    Ok(links(
-        case,
-        cross_similarity(data.view(), reference.view(), &config)?,
-        config.mode,
-    ))
+    Ok(links(case, cross_similarity(data.view(), reference.view(), &config)?, config.mode))
 }
 
 fn lag(case: &Case<'_>) -> Result<Answers> {
-    Ok(only(
-        case,
-        recurrence_to_lag(case.matrix("rec")?.view(), case.bool("pad")?)?,
-    ))
+    Ok(only(case, recurrence_to_lag(case.matrix("rec")?.view(), case.bool("pad")?)?))
 }
 
 fn enhance(case: &Case<'_>) -> Result<Answers> {
@@ -116,17 +105,12 @@ fn boundaries(case: &Case<'_>) -> Result<Answers> {
         other => bail!("axis = {other}"),
     };
     let starts = agglomerative(data, case.usize("k")?)?;
-    Ok(only(
-        case,
-        starts.into_iter().map(|s| s as i64).collect::<Vec<_>>(),
-    ))
+    Ok(only(case, starts.into_iter().map(|s| s as i64).collect::<Vec<_>>()))
 }
 
 /// A list of numbers, or words for the default.
 fn weights(case: &Case<'_>, name: &str) -> Option<Vec<f64>> {
-    case.given(name)?
-        .as_array()
-        .map(|list| list.iter().filter_map(Value::as_f64).collect())
+    case.given(name)?.as_array().map(|list| list.iter().filter_map(Value::as_f64).collect())
 }
 
 fn warp(case: &Case<'_>) -> Result<Answers> {
@@ -146,10 +130,7 @@ fn warp(case: &Case<'_>) -> Result<Answers> {
         let (x, y) = alignment.path[i];
         (if side == 0 { x } else { y }) as i64
     });
-    Ok(vec![
-        ("D".to_owned(), alignment.cost.into()),
-        ("path".to_owned(), path.into()),
-    ])
+    Ok(vec![("D".to_owned(), alignment.cost.into()), ("path".to_owned(), path.into())])
 }
 
 /// Rows (or columns) divided by their sums.
@@ -181,26 +162,15 @@ fn decode(case: &Case<'_>) -> Result<Answers> {
     } else {
         let p_state = distribution(case, "p_state");
         let prob = normalised(prob, Axis(1));
-        viterbi_discriminative(
-            prob.view(),
-            transition.view(),
-            p_state.as_ref().map(|p| p.view()),
-            init,
-        )?
+        viterbi_discriminative(prob.view(), transition.view(), p_state.as_ref().map(|p| p.view()), init)?
     };
     let logp = Answer::from(path.logp);
-    Ok(vec![
-        ("states".to_owned(), labels(&path.states).into()),
-        ("logp".to_owned(), logp),
-    ])
+    Ok(vec![("states".to_owned(), labels(&path.states).into()), ("logp".to_owned(), logp)])
 }
 
 fn decode_binary(case: &Case<'_>) -> Result<Answers> {
     let rows: Vec<Vec<f64>> = serde_json::from_value(case.value("transition")?.clone())?;
-    ensure!(
-        rows.len() == 2 && rows.iter().all(|r| r.len() == 2),
-        "transition is not 2 by 2"
-    );
+    ensure!(rows.len() == 2 && rows.iter().all(|r| r.len() == 2), "transition is not 2 by 2");
     let transition = Array2::from_shape_fn((2, 2), |(i, j)| rows[i][j]);
     let (p_state, p_init) = (distribution(case, "p_state"), distribution(case, "p_init"));
     let prob = case.matrix("prob")?.mapv(f64::from);
@@ -212,10 +182,7 @@ fn decode_binary(case: &Case<'_>) -> Result<Answers> {
     )?;
     let logp: Vec<f64> = paths.iter().map(|p| p.logp).collect();
     Ok(vec![
-        (
-            "states".to_owned(),
-            stack_states(&paths).mapv(|s| s as i64).into(),
-        ),
+        ("states".to_owned(), stack_states(&paths).mapv(|s| s as i64).into()),
         ("logp".to_owned(), logp.into()),
     ])
 }
@@ -236,11 +203,7 @@ fn stay(case: &Case<'_>, transition: Stay) -> Result<Answers> {
 
 fn local(case: &Case<'_>) -> Result<Answers> {
     let width = match case.value("width")? {
-        Value::Array(each) => each
-            .iter()
-            .filter_map(Value::as_u64)
-            .map(|w| w as usize)
-            .collect(),
+        Value::Array(each) => each.iter().filter_map(Value::as_u64).map(|w| w as usize).collect(),
         _ => vec![case.usize("width")?],
     };
     // The older name of SciPy's triangle.

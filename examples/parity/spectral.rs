@@ -38,10 +38,7 @@ macro_rules! either {
 }
 
 fn centroid(case: &Case<'_>) -> Result<Array2<f32>> {
-    let config = CentroidConfig {
-        sample_rate: case.sample_rate()?,
-        stft: case.stft_config()?,
-    };
+    let config = CentroidConfig { sample_rate: case.sample_rate()?, stft: case.stft_config()? };
     either!(case, SpectralCentroid::new(config)?)
 }
 
@@ -51,11 +48,7 @@ fn bandwidth(case: &Case<'_>) -> Result<Array2<f32>> {
         sample_rate: case.sample_rate()?,
         stft: case.stft_config()?,
         p: if case.has("p") { case.f32("p")? } else { default.p },
-        norm: if case.has("norm") {
-            case.bool("norm")?
-        } else {
-            default.norm
-        },
+        norm: if case.has("norm") { case.bool("norm")? } else { default.norm },
     };
     either!(case, SpectralBandwidth::new(config)?)
 }
@@ -65,11 +58,7 @@ fn rolloff(case: &Case<'_>) -> Result<Array2<f32>> {
     let config = RolloffConfig {
         sample_rate: case.sample_rate()?,
         stft: case.stft_config()?,
-        roll_percent: if case.has("roll_percent") {
-            case.f64("roll_percent")?
-        } else {
-            default.roll_percent
-        },
+        roll_percent: if case.has("roll_percent") { case.f64("roll_percent")? } else { default.roll_percent },
     };
     either!(case, SpectralRolloff::new(config)?)
 }
@@ -78,16 +67,8 @@ fn flatness(case: &Case<'_>) -> Result<Array2<f32>> {
     let default = FlatnessConfig::default();
     let config = FlatnessConfig {
         stft: case.stft_config()?,
-        amin: if case.has("amin") {
-            case.f32("amin")?
-        } else {
-            default.amin
-        },
-        power: if case.has("power") {
-            case.f32("power")?
-        } else {
-            default.power
-        },
+        amin: if case.has("amin") { case.f32("amin")? } else { default.amin },
+        power: if case.has("power") { case.f32("power")? } else { default.power },
     };
     either!(case, SpectralFlatness::new(config)?)
 }
@@ -97,26 +78,10 @@ fn contrast(case: &Case<'_>) -> Result<Array2<f32>> {
     let config = ContrastConfig {
         sample_rate: case.sample_rate()?,
         stft: case.stft_config()?,
-        fmin: if case.has("fmin") {
-            case.f64("fmin")?
-        } else {
-            default.fmin
-        },
-        n_bands: if case.has("n_bands") {
-            case.usize("n_bands")?
-        } else {
-            default.n_bands
-        },
-        quantile: if case.has("quantile") {
-            case.f64("quantile")?
-        } else {
-            default.quantile
-        },
-        linear: if case.has("linear") {
-            case.bool("linear")?
-        } else {
-            default.linear
-        },
+        fmin: if case.has("fmin") { case.f64("fmin")? } else { default.fmin },
+        n_bands: if case.has("n_bands") { case.usize("n_bands")? } else { default.n_bands },
+        quantile: if case.has("quantile") { case.f64("quantile")? } else { default.quantile },
+        linear: if case.has("linear") { case.bool("linear")? } else { default.linear },
         ..default
     };
     either!(case, SpectralContrast::new(config)?)
@@ -132,10 +97,7 @@ fn poly(case: &Case<'_>) -> Result<Array2<f32>> {
 }
 
 fn zero_crossings(case: &Case<'_>) -> Result<Array2<f32>> {
-    ensure!(
-        case.given("ref_magnitude").is_none(),
-        "ref_magnitude is not supported"
-    );
+    ensure!(case.given("ref_magnitude").is_none(), "ref_magnitude is not supported");
     let config = ZeroCrossingRateConfig {
         frame_length: case.usize("frame_length")?,
         hop_length: case.usize("hop_length")?,

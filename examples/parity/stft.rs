@@ -19,35 +19,19 @@ pub(crate) fn run(case: &Case<'_>) -> Option<Result<Answers>> {
 }
 
 fn stft(case: &Case<'_>) -> Result<Answers> {
-    Ok(only(
-        case,
-        Stft::new(case.stft_config()?)?.compute(&case.samples()?)?,
-    ))
+    Ok(only(case, Stft::new(case.stft_config()?)?.compute(&case.samples()?)?))
 }
 
 fn spectrogram(case: &Case<'_>) -> Result<Answers> {
-    let config = SpectrogramConfig {
-        stft: case.stft_config()?,
-        power: case.f32("power")?,
-    };
+    let config = SpectrogramConfig { stft: case.stft_config()?, power: case.f32("power")? };
     Ok(only(case, Spectrogram::new(config)?.compute(&case.samples()?)?))
 }
 
 fn istft(case: &Case<'_>) -> Result<Answers> {
     let stft = case.complex_matrix("stft_matrix")?;
-    let config = IstftConfig {
-        stft: case.stft_config()?,
-        length: case.optional_usize("length")?,
-    };
-    let n_fft = if case.given("n_fft").is_some() {
-        config.stft.n_fft
-    } else {
-        2 * (stft.nrows() - 1)
-    };
-    let plan = Istft::new(IstftConfig {
-        stft: StftConfig { n_fft, ..config.stft },
-        ..config
-    })?;
+    let config = IstftConfig { stft: case.stft_config()?, length: case.optional_usize("length")? };
+    let n_fft = if case.given("n_fft").is_some() { config.stft.n_fft } else { 2 * (stft.nrows() - 1) };
+    let plan = Istft::new(IstftConfig { stft: StftConfig { n_fft, ..config.stft }, ..config })?;
     Ok(only(case, plan.compute(stft.view())?))
 }
 

@@ -86,11 +86,7 @@ impl Store {
         let file = File::open(&path).with_context(|| format!("cannot open {}", path.display()))?;
         let index = serde_json::from_reader(std::io::BufReader::new(file))
             .with_context(|| format!("cannot read {}", path.display()))?;
-        Ok(Self {
-            folder: folder.to_owned(),
-            index,
-            archives: RefCell::default(),
-        })
+        Ok(Self { folder: folder.to_owned(), index, archives: RefCell::default() })
     }
 
     pub(crate) fn index(&self) -> &Index {

@@ -13,10 +13,7 @@ use timbral_features::{
 use crate::case::{Answer, Answers, Case, only};
 
 pub(crate) fn run(case: &Case<'_>) -> Option<Result<Answers>> {
-    let name = case
-        .function()
-        .strip_prefix("librosa.")
-        .unwrap_or(case.function());
+    let name = case.function().strip_prefix("librosa.").unwrap_or(case.function());
     Some(match name {
         "filters.mel" => mel(case),
         "filters.chroma" => chroma(case),
@@ -26,9 +23,7 @@ pub(crate) fn run(case: &Case<'_>) -> Option<Result<Answers>> {
         "filters.wavelet_lengths" => lengths(case),
         "hz_to_note" => notes(case),
         _ => {
-            return window(case, name)
-                .or_else(|| frequencies(case, name))
-                .or_else(|| times(case, name));
+            return window(case, name).or_else(|| frequencies(case, name)).or_else(|| times(case, name));
         }
     })
 }
@@ -115,10 +110,7 @@ pub(crate) fn dct_kind(case: &Case<'_>) -> Result<(DctType, DctNorm)> {
 
 fn dct(case: &Case<'_>) -> Result<Answers> {
     let (dct_type, norm) = dct_kind(case)?;
-    Ok(only(
-        case,
-        dct_matrix(case.usize("n_mfcc")?, case.usize("n_input")?, dct_type, norm)?,
-    ))
+    Ok(only(case, dct_matrix(case.usize("n_mfcc")?, case.usize("n_input")?, dct_type, norm)?))
 }
 
 fn wavelet_config(case: &Case<'_>) -> Result<WaveletConfig> {
@@ -127,16 +119,8 @@ fn wavelet_config(case: &Case<'_>) -> Result<WaveletConfig> {
         sample_rate: case.f64("sr")?,
         window: case.window("window")?,
         filter_scale: case.f64("filter_scale")?,
-        pad_fft: if case.has("pad_fft") {
-            case.bool("pad_fft")?
-        } else {
-            default.pad_fft
-        },
-        norm: if case.has("norm") {
-            case.norm("norm")?
-        } else {
-            default.norm
-        },
+        pad_fft: if case.has("pad_fft") { case.bool("pad_fft")? } else { default.pad_fft },
+        norm: if case.has("norm") { case.norm("norm")? } else { default.norm },
         gamma: case.optional_f64("gamma")?.unwrap_or(f64::NAN),
         alpha: None,
     })
@@ -145,18 +129,12 @@ fn wavelet_config(case: &Case<'_>) -> Result<WaveletConfig> {
 fn wavelets(case: &Case<'_>) -> Result<Answers> {
     let answer = wavelet(&case.vector_f64("freqs")?, &wavelet_config(case)?)?;
     let filters = answer.filters.mapv(|c| Complex32::new(c.re as f32, c.im as f32));
-    Ok(vec![
-        ("filters".to_owned(), filters.into()),
-        ("lengths".to_owned(), answer.lengths.into()),
-    ])
+    Ok(vec![("filters".to_owned(), filters.into()), ("lengths".to_owned(), answer.lengths.into())])
 }
 
 fn lengths(case: &Case<'_>) -> Result<Answers> {
     let (lengths, cutoff) = wavelet_lengths(&case.vector_f64("freqs")?, &wavelet_config(case)?)?;
-    Ok(vec![
-        ("lengths".to_owned(), lengths.into()),
-        ("f_cutoff".to_owned(), cutoff.into()),
-    ])
+    Ok(vec![("lengths".to_owned(), lengths.into()), ("f_cutoff".to_owned(), cutoff.into())])
 }
 
 fn notes(case: &Case<'_>) -> Result<Answers> {
@@ -166,11 +144,8 @@ fn notes(case: &Case<'_>) -> Result<Answers> {
         cents: case.bool("cents")?,
         unicode: case.bool("unicode")?,
     };
-    let names: Result<Vec<String>, _> = case
-        .vector_f64("frequencies")?
-        .into_iter()
-        .map(|f| hz_to_note(f, style))
-        .collect();
+    let names: Result<Vec<String>, _> =
+        case.vector_f64("frequencies")?.into_iter().map(|f| hz_to_note(f, style)).collect();
     Ok(only(case, names?))
 }
 
@@ -184,21 +159,17 @@ fn frequencies(case: &Case<'_>, name: &str) -> Option<Result<Answers>> {
     };
     let answer = || -> Option<Result<Vec<f64>>> {
         Some(match name {
-            "hz_to_mel" => case
-                .bool("htk")
-                .and_then(|htk| each("frequencies", &|f| hz_to_mel(f, htk))),
-            "mel_to_hz" => case
-                .bool("htk")
-                .and_then(|htk| each("mels", &|m| mel_to_hz(m, htk))),
+            "hz_to_mel" => case.bool("htk").and_then(|htk| each("frequencies", &|f| hz_to_mel(f, htk))),
+            "mel_to_hz" => case.bool("htk").and_then(|htk| each("mels", &|m| mel_to_hz(m, htk))),
             "hz_to_midi" => each("frequencies", &hz_to_midi),
             "midi_to_hz" => each("notes", &midi_to_hz),
             "hz_to_octs" => case.f64("tuning").and_then(|tuning| {
                 let bins = case.usize("bins_per_octave")?;
                 each("frequencies", &|f| hz_to_octs(f, tuning, bins))
             }),
-            "A4_to_tuning" => case
-                .usize("bins_per_octave")
-                .and_then(|bins| each("A4", &|f| a4_to_tuning(f, bins))),
+            "A4_to_tuning" => {
+                case.usize("bins_per_octave").and_then(|bins| each("A4", &|f| a4_to_tuning(f, bins)))
+            }
             "A_weighting" => weighting(a_weighting),
             "B_weighting" => weighting(b_weighting),
             "C_weighting" => weighting(c_weighting),
@@ -206,9 +177,7 @@ fn frequencies(case: &Case<'_>, name: &str) -> Option<Result<Answers>> {
             _ => return None,
         })
     };
-    answer()
-        .or_else(|| bins(case, name))
-        .map(|values| Ok(only(case, values?)))
+    answer().or_else(|| bins(case, name)).map(|values| Ok(only(case, values?)))
 }
 
 fn bins(case: &Case<'_>, name: &str) -> Option<Result<Vec<f64>>> {
@@ -259,51 +228,29 @@ fn times(case: &Case<'_>, name: &str) -> Option<Result<Answers>> {
             "frames_to_samples" => {
                 let (hop, n_fft) = (hop()?, n_fft()?);
                 let frames = case.integers("frames")?.into_iter();
-                frames
-                    .map(|f| frames_to_samples(f, hop, n_fft))
-                    .collect::<Vec<_>>()
-                    .into()
+                frames.map(|f| frames_to_samples(f, hop, n_fft)).collect::<Vec<_>>().into()
             }
             "samples_to_frames" => {
                 let (hop, n_fft) = (hop()?, n_fft()?);
                 let samples = case.integers("samples")?.into_iter();
-                samples
-                    .map(|s| samples_to_frames(s, hop, n_fft))
-                    .collect::<Vec<_>>()
-                    .into()
+                samples.map(|s| samples_to_frames(s, hop, n_fft)).collect::<Vec<_>>().into()
             }
             "frames_to_time" => {
                 let (rate, hop, n_fft) = (rate()?, hop()?, n_fft()?);
                 let frames = case.integers("frames")?.into_iter();
-                frames
-                    .map(|f| frames_to_time(f, rate, hop, n_fft))
-                    .collect::<Vec<_>>()
-                    .into()
+                frames.map(|f| frames_to_time(f, rate, hop, n_fft)).collect::<Vec<_>>().into()
             }
             "time_to_frames" => {
                 let (rate, hop, n_fft) = (rate()?, hop()?, n_fft()?);
-                seconds()?
-                    .into_iter()
-                    .map(|t| time_to_frames(t, rate, hop, n_fft))
-                    .collect::<Vec<_>>()
-                    .into()
+                seconds()?.into_iter().map(|t| time_to_frames(t, rate, hop, n_fft)).collect::<Vec<_>>().into()
             }
             _ => {
                 let rate = rate()?;
-                seconds()?
-                    .into_iter()
-                    .map(|t| time_to_samples(t, rate))
-                    .collect::<Vec<_>>()
-                    .into()
+                seconds()?.into_iter().map(|t| time_to_samples(t, rate)).collect::<Vec<_>>().into()
             }
         })
     };
-    const NAMES: [&str; 5] = [
-        "frames_to_samples",
-        "samples_to_frames",
-        "frames_to_time",
-        "time_to_frames",
-        "time_to_samples",
-    ];
+    const NAMES: [&str; 5] =
+        ["frames_to_samples", "samples_to_frames", "frames_to_time", "time_to_frames", "time_to_samples"];
     NAMES.contains(&name).then(|| Ok(only(case, answer()?)))
 }

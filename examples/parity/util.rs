@@ -28,9 +28,7 @@ pub(crate) fn run(case: &Case<'_>) -> Option<Result<Answers>> {
 }
 
 fn statistic(function: &str) -> Option<Statistic> {
-    let name = function
-        .strip_prefix("numpy.")
-        .or_else(|| function.strip_prefix("scipy.stats."))?;
+    let name = function.strip_prefix("numpy.").or_else(|| function.strip_prefix("scipy.stats."))?;
     Statistic::ALL.into_iter().find(|s| s.name() == name)
 }
 
@@ -46,37 +44,19 @@ fn normalized(case: &Case<'_>) -> Result<Answer> {
     let fill = case.given("fill").and_then(|v| v.as_bool());
     let norm: Norm = case.norm("norm")?.context("a norm is needed")?;
     let threshold = case.optional_f32("threshold")?;
-    Ok(normalize(
-        view(&case.matrix("S")?),
-        norm,
-        case.usize("axis")?,
-        threshold,
-        fill,
-    )?
-    .into())
+    Ok(normalize(view(&case.matrix("S")?), norm, case.usize("axis")?, threshold, fill)?.into())
 }
 
 fn framed(case: &Case<'_>) -> Result<Answer> {
     case.fixed("axis", -1)?;
-    Ok(frame(
-        &case.vector("x")?,
-        case.usize("frame_length")?,
-        case.usize("hop_length")?,
-    )?
-    .into())
+    Ok(frame(&case.vector("x")?, case.usize("frame_length")?, case.usize("hop_length")?)?.into())
 }
 
 fn synced(case: &Case<'_>) -> Result<Answer> {
     case.fixed("axis", -1)?;
     let aggregate: Aggregate = serde_json::from_value(case.value("aggregate")?.clone())?;
     let boundaries: Result<Vec<usize>, _> = case.integers("idx")?.into_iter().map(usize::try_from).collect();
-    Ok(sync(
-        view(&case.matrix("data")?),
-        &boundaries?,
-        aggregate,
-        case.bool("pad")?,
-    )?
-    .into())
+    Ok(sync(view(&case.matrix("data")?), &boundaries?, aggregate, case.bool("pad")?)?.into())
 }
 
 fn extremes(case: &Case<'_>, find: fn(&[f32]) -> Vec<bool>) -> Result<Answer> {
@@ -84,9 +64,7 @@ fn extremes(case: &Case<'_>, find: fn(&[f32]) -> Vec<bool>) -> Result<Answer> {
     let matrix = case.matrix("x")?;
     let mut found = Array2::<i64>::zeros(matrix.dim());
     for (row, mut to) in matrix.rows().into_iter().zip(found.rows_mut()) {
-        to.iter_mut()
-            .zip(find(&row.to_vec()))
-            .for_each(|(to, hit)| *to = i64::from(hit));
+        to.iter_mut().zip(find(&row.to_vec())).for_each(|(to, hit)| *to = i64::from(hit));
     }
     Ok(found.into())
 }
@@ -106,10 +84,7 @@ fn autocorrelation(case: &Case<'_>) -> Result<Answer> {
 }
 
 fn crossings(case: &Case<'_>) -> Result<Answer> {
-    ensure!(
-        case.given("ref_magnitude").is_none(),
-        "ref_magnitude is not supported"
-    );
+    ensure!(case.given("ref_magnitude").is_none(), "ref_magnitude is not supported");
     let (threshold, pad, zero_pos) = (case.f32("threshold")?, case.bool("pad")?, case.bool("zero_pos")?);
     let found = zero_crossings(&case.vector("y")?, threshold, pad, zero_pos);
     Ok(found.into_iter().map(i64::from).collect::<Vec<_>>().into())

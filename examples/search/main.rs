@@ -1,9 +1,5 @@
 //! Searches settings of networks or of a classic learner by cross-validation in which no artist is on both sides.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a program speaks on stdout and stderr"
-)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks on stdout and stderr")]
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -32,12 +28,7 @@ struct Arguments {
     #[arg(value_name = "TOML")]
     search: PathBuf,
     /// Run configuration whose networks are searched.
-    #[arg(
-        long,
-        value_name = "TOML",
-        requires = "table",
-        required_unless_present = "features"
-    )]
+    #[arg(long, value_name = "TOML", requires = "table", required_unless_present = "features")]
     config: Option<PathBuf>,
     /// Feature table for the pipeline that stands in the search.
     #[arg(long, value_name = "FILE", conflicts_with = "config")]
@@ -121,9 +112,7 @@ fn run(arguments: &Arguments, config: &SearchConfig, evaluator: &impl Evaluate) 
         };
         let budget = now.result.budget.map_or(String::new(), |b| format!(" with {b}"));
         let (done, number) = (now.done, now.trial.number);
-        progress.line(format!(
-            "{done}/{total}, {left:.0} s left: trial {number}{budget}: {outcome}"
-        ));
+        progress.line(format!("{done}/{total}, {left:.0} s left: trial {number}{budget}: {outcome}"));
         flow()
     };
     let journal = arguments.run.join("journal.jsonl");
@@ -138,9 +127,6 @@ fn run(arguments: &Arguments, config: &SearchConfig, evaluator: &impl Evaluate) 
         true => common::json_line(&found)?,
         false => print!("{found}"),
     }
-    eprintln!(
-        "table, best.toml and pictures are in {}",
-        Path::display(&arguments.run)
-    );
+    eprintln!("table, best.toml and pictures are in {}", Path::display(&arguments.run));
     Ok(found)
 }

@@ -18,9 +18,7 @@ pub(crate) fn picture(config: &SearchConfig, found: &SearchTable) -> Figure {
         let names: Vec<String> = values.iter().map(shown).collect();
         drawn(found, name, |trial| place(trial).map(|p| p as f64)).names_x(&names)
     });
-    let figures = std::iter::once(over_trials)
-        .chain(fields)
-        .map(|plot| plot.size(520.0, 360.0).figure());
+    let figures = std::iter::once(over_trials).chain(fields).map(|plot| plot.size(520.0, 360.0).figure());
     Figure::grid("Search", 2, figures)
 }
 
@@ -38,8 +36,7 @@ fn drawn(found: &SearchTable, label: &str, x: impl Fn(&Trial) -> Option<f64>) ->
     let best = found.best().map(|row| row.rank);
     let points = |test: &dyn Fn(Option<usize>, usize) -> bool| -> Vec<(f64, f64)> {
         let rows = found.ranked.iter().filter(|row| test(row.budget, row.rank));
-        rows.filter_map(|row| Some((x(&row.trial)?, row.measured?.score)))
-            .collect()
+        rows.filter_map(|row| Some((x(&row.trial)?, row.measured?.score))).collect()
     };
     let plot =
         Scatter::new(label, found.objective.name()).class("best", &points(&|_, rank| Some(rank) == best));

@@ -28,12 +28,7 @@ struct Arguments {
     #[arg(value_name = "TOML")]
     config: PathBuf,
     /// Folder with `mel_index.csv` and the spectrograms that it names.
-    #[arg(
-        long,
-        value_name = "DIR",
-        required_unless_present = "manifest",
-        conflicts_with = "manifest"
-    )]
+    #[arg(long, value_name = "DIR", required_unless_present = "manifest", conflicts_with = "manifest")]
     table: Option<PathBuf>,
     /// Manifest of audio files (path, label, track_id, artist, …), or a folder with one folder a genre.
     #[arg(long, value_name = "CSV")]
@@ -95,17 +90,13 @@ fn main() -> std::process::ExitCode {
         }
         let mut config = RunConfig::read(&arguments.config)?;
         arguments.set.iter().try_for_each(|field| config.set(field))?;
-        if let Some(unknown) = arguments
-            .members
-            .iter()
-            .find(|name| config.members.iter().all(|member| member.name != **name))
+        if let Some(unknown) =
+            arguments.members.iter().find(|name| config.members.iter().all(|member| member.name != **name))
         {
             bail!("--members {unknown}: the configuration has no such member");
         }
         if !arguments.members.is_empty() {
-            config
-                .members
-                .retain(|member| arguments.members.contains(&member.name));
+            config.members.retain(|member| arguments.members.contains(&member.name));
         }
         std::fs::create_dir_all(&arguments.run).with_context(|| arguments.run.display().to_string())?;
         config.save(arguments.run.join("config.toml"))?;
@@ -129,26 +120,16 @@ fn load(arguments: &Arguments, config: &RunConfig) -> anyhow::Result<TrainingTra
     if let Some(folder) = &arguments.table {
         return Ok(TrainingTracks::from_table(&MelTable::read(folder)?, wanted)?);
     }
-    let path = arguments
-        .manifest
-        .as_deref()
-        .context("neither --table nor --manifest")?;
+    let path = arguments.manifest.as_deref().context("neither --table nor --manifest")?;
     let manifest = Manifest::read(path)?.filtered(wanted);
     manifest.notes().iter().for_each(|note| eprintln!("note: {note}"));
     let cache = FeatureCache::open(arguments.run.join("features"))?;
     let progress = common::progress(manifest.len() as u64, "reading audio");
     let done = |_: &Path, error: Option<&TrainError>| {
         progress.inc(1);
-        error
-            .iter()
-            .for_each(|error| progress.line(format!("left out: {error}")));
+        error.iter().for_each(|error| progress.line(format!("left out: {error}")));
     };
-    Ok(TrainingTracks::from_manifest(
-        &manifest,
-        &config.front_end,
-        Some(&cache),
-        done,
-    )?)
+    Ok(TrainingTracks::from_manifest(&manifest, &config.front_end, Some(&cache), done)?)
 }
 
 /// Cross-validates and fits, whatever is asked for.

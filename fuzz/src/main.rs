@@ -30,9 +30,7 @@ static PLACES: Mutex<BTreeMap<String, (u64, u64)>> = Mutex::new(BTreeMap::new())
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args()
-        .skip(1)
-        .map(|argument| argument.parse::<u64>().unwrap_or(1));
+    let mut arguments = std::env::args().skip(1).map(|argument| argument.parse::<u64>().unwrap_or(1));
     let (inputs, seed) = (arguments.next().unwrap_or(100_000), arguments.next().unwrap_or(1));
     let only = arguments.next();
     let seeds = seeds::all();
@@ -91,10 +89,7 @@ fn record_panics() {
             format!("{inside}:{}", place.line())
         });
         if let Ok(mut places) = PLACES.lock() {
-            places
-                .entry(place)
-                .or_insert((0, NUMBER.load(Ordering::Relaxed)))
-                .0 += 1;
+            places.entry(place).or_insert((0, NUMBER.load(Ordering::Relaxed))).0 += 1;
         }
     }));
 }
@@ -164,10 +159,7 @@ fn run(input: &[u8], random: &mut Random) -> &'static str {
             let blocks = Decoder::from_bytes(input, &options.mono());
             blocks.and_then(|blocks| {
                 let samples = blocks.collect::<Result<Vec<_>, _>>()?.concat();
-                Ok(Audio {
-                    samples,
-                    ..Audio::default()
-                })
+                Ok(Audio { samples, ..Audio::default() })
             })
         }
         _ => decode_bytes(input, &options),

@@ -11,10 +11,7 @@ pub struct Counting {
 
 impl Counting {
     pub const fn new() -> Self {
-        Self {
-            held: AtomicUsize::new(0),
-            peak: AtomicUsize::new(0),
-        }
+        Self { held: AtomicUsize::new(0), peak: AtomicUsize::new(0) }
     }
 
     /// Forgets the peak; returns the bytes held now.

@@ -17,16 +17,7 @@ pub fn all() -> Vec<Vec<u8>> {
             seeds.push(au(encoding, size, &body));
         }
     }
-    for (tag, bits) in [
-        (1_u16, 8_u16),
-        (1, 16),
-        (1, 24),
-        (1, 32),
-        (3, 32),
-        (3, 64),
-        (6, 8),
-        (7, 8),
-    ] {
+    for (tag, bits) in [(1_u16, 8_u16), (1, 16), (1, 24), (1, 32), (3, 32), (3, 64), (6, 8), (7, 8)] {
         let plain = chunk(b"fmt ", &format(tag, bits));
         let extended = chunk(b"fmt ", &extensible(tag, bits));
         let tags = chunk(b"LIST", b"INFOINAM\x06\0\0\0Title\0IART\x05\0\0\0Name\0\0");
@@ -41,10 +32,7 @@ pub fn all() -> Vec<Vec<u8>> {
     }
     let mp3 = seeds.iter().find(|seed| seed.starts_with(b"ID3")).cloned();
     if let Some(mp3) = mp3 {
-        let header = 10
-            + mp3[6..10]
-                .iter()
-                .fold(0, |size, &byte| (size << 7) | usize::from(byte));
+        let header = 10 + mp3[6..10].iter().fold(0, |size, &byte| (size << 7) | usize::from(byte));
         let sound = mp3.get(header..).unwrap_or_default();
         seeds.push([sound, &ape(), &id3v1()].concat());
         seeds.push([&ape(), sound].concat());
@@ -114,15 +102,7 @@ fn fixtures() -> Vec<Vec<u8>> {
     let read = |path: &std::path::PathBuf| {
         let mut bytes = std::fs::read(path).ok()?;
         // Whole where an index stands at the end, where one page of an Ogg is long, and for seeks into the middle.
-        let whole = [
-            "tone.m4a",
-            "alac.m4a",
-            "alac.caf",
-            "tone.ogg",
-            "flac.oga",
-            "long.mka",
-            "long.opus",
-        ];
+        let whole = ["tone.m4a", "alac.m4a", "alac.caf", "tone.ogg", "flac.oga", "long.mka", "long.opus"];
         if !whole.iter().any(|name| path.ends_with(name)) {
             bytes.truncate(KEPT);
         }
@@ -146,9 +126,7 @@ fn riff(magic: &[u8; 4], chunks: &[&[u8]]) -> Vec<u8> {
 }
 
 fn format(tag: u16, bits: u16) -> Vec<u8> {
-    [tag, 2, 8000, 0, 0, 0, 2 * bits / 8, bits]
-        .map(u16::to_le_bytes)
-        .concat()
+    [tag, 2, 8000, 0, 0, 0, 2 * bits / 8, bits].map(u16::to_le_bytes).concat()
 }
 
 fn extensible(tag: u16, bits: u16) -> Vec<u8> {
@@ -164,16 +142,9 @@ fn ape() -> Vec<u8> {
         let size = (value.len() as u32).to_le_bytes();
         [&size, &[0; 4][..], key, &[0], value].concat()
     };
-    let items = [
-        item(b"Title", b"Sweep"),
-        item(b"Track", b"7/9"),
-        item(b"Year", b"2024"),
-    ]
-    .concat();
+    let items = [item(b"Title", b"Sweep"), item(b"Track", b"7/9"), item(b"Year", b"2024")].concat();
     let ends = |flags: u32| {
-        let fields = [2000, items.len() as u32 + 32, 3, flags]
-            .map(u32::to_le_bytes)
-            .concat();
+        let fields = [2000, items.len() as u32 + 32, 3, flags].map(u32::to_le_bytes).concat();
         [b"APETAGEX", &fields[..], &[0; 8]].concat()
     };
     [ends(0xa000_0000), items.clone(), ends(0x8000_0000)].concat()

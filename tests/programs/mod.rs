@@ -6,13 +6,7 @@ use std::path::PathBuf;
 pub(crate) fn path(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let profile = test.ancestors().nth(2).unwrap();
-    let path = profile
-        .join("examples")
-        .join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
-    assert!(
-        path.exists(),
-        "{}: cargo builds the examples with the tests",
-        path.display()
-    );
+    let path = profile.join("examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    assert!(path.exists(), "{}: cargo builds the examples with the tests", path.display());
     path
 }

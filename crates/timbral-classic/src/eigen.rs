@@ -41,11 +41,7 @@ fn tridiagonalise(mut a: Array2<f64>) -> (Vec<f64>, Vec<f64>, Array2<f64>) {
         // The reflection that maps column k below the diagonal to a multiple of the first unit vector.
         let mut v = a.column(k).split_at(Axis(0), k + 1).1.to_owned();
         let scale = v.fold(0.0_f64, |m, x| m.max(x.abs()));
-        let norm = if scale > 0.0 {
-            (v.mapv(|x| (x / scale).powi(2)).sum()).sqrt() * scale
-        } else {
-            0.0
-        };
+        let norm = if scale > 0.0 { (v.mapv(|x| (x / scale).powi(2)).sum()).sqrt() * scale } else { 0.0 };
         let alpha = if v[0] > 0.0 { -norm } else { norm };
         off.push(alpha);
         v[0] -= alpha;

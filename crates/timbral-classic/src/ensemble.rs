@@ -27,21 +27,13 @@ impl Parameters for VotingParameters {
         }
         if let Some(weights) = &self.weights {
             if weights.len() != self.members.len() {
-                return Err(ClassicError::config(
-                    "weights",
-                    weights.len(),
-                    "each member has one",
-                ));
+                return Err(ClassicError::config("weights", weights.len(), "each member has one"));
             }
             let fine =
                 weights.iter().all(|w| w.is_finite() && *w >= 0.0) && weights.iter().sum::<f64>() > 0.0;
             if !fine {
                 let given = format!("{weights:?}");
-                return Err(ClassicError::config(
-                    "weights",
-                    given,
-                    "none is negative and one is above 0",
-                ));
+                return Err(ClassicError::config("weights", given, "none is negative and one is above 0"));
             }
         }
         self.members.iter().try_for_each(Parameters::validate)
@@ -62,10 +54,7 @@ impl Learner for Checked<VotingParameters> {
         let members = fit_all(&self.0.members, x, y, n_classes)?;
         let weights = self.0.weights.clone().unwrap_or_else(|| vec![1.0; members.len()]);
         let sum: f64 = weights.iter().sum();
-        Ok(Voting {
-            members,
-            weights: weights.iter().map(|w| w / sum).collect(),
-        })
+        Ok(Voting { members, weights: weights.iter().map(|w| w / sum).collect() })
     }
 }
 
@@ -75,10 +64,7 @@ fn fit_all(
     y: &[usize],
     n_classes: usize,
 ) -> Result<Vec<Pipeline>, ClassicError> {
-    members
-        .iter()
-        .map(|p| Checked(p.clone()).fit(x, y, n_classes))
-        .collect()
+    members.iter().map(|p| Checked(p.clone()).fit(x, y, n_classes)).collect()
 }
 
 impl Classifier for Voting {
@@ -172,10 +158,7 @@ impl Checked<StackingParameters> {
             }
         }
         let combiner = Checked(self.0.combiner).fit(answers.view(), y, n_classes)?;
-        Ok(Stacking {
-            members: fit_all(&self.0.members, x, y, n_classes)?,
-            combiner,
-        })
+        Ok(Stacking { members: fit_all(&self.0.members, x, y, n_classes)?, combiner })
     }
 }
 
@@ -200,7 +183,6 @@ impl Classifier for Stacking {
 
     fn predict_proba(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, ClassicError> {
         check_input(x, self.n_features())?;
-        self.combiner
-            .predict_proba(member_answers(&self.members, x)?.view())
+        self.combiner.predict_proba(member_answers(&self.members, x)?.view())
     }
 }

@@ -34,17 +34,10 @@ pub enum ClassicError {
 
 impl ClassicError {
     pub(crate) fn config(parameter: &'static str, given: impl ToString, rule: &'static str) -> Self {
-        Self::Config {
-            parameter,
-            given: given.to_string(),
-            rule,
-        }
+        Self::Config { parameter, given: given.to_string(), rule }
     }
 
     pub(crate) fn data(given: impl Into<String>, rule: impl Into<String>) -> Self {
-        Self::Data {
-            given: given.into(),
-            rule: rule.into(),
-        }
+        Self::Data { given: given.into(), rule: rule.into() }
     }
 }

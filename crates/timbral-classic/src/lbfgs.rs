@@ -56,11 +56,7 @@ pub(crate) fn minimise(
             direction = steepest.iter().map(|g| -g).collect();
             slope = -dot(&steepest, &steepest);
         }
-        let mut step = if pairs.is_empty() {
-            (1.0 / largest(&steepest)).min(1.0)
-        } else {
-            1.0
-        };
+        let mut step = if pairs.is_empty() { (1.0 / largest(&steepest)).min(1.0) } else { 1.0 };
         let (mut low, mut high) = (0.0, f64::INFINITY);
         let mut accepted = false;
         for _ in 0..60 {
@@ -74,11 +70,7 @@ pub(crate) fn minimise(
             }
             let next_value = function(&next, &mut next_gradient) + l1_part(&next);
             let gained = if search.l1 > 0.0 {
-                steepest
-                    .iter()
-                    .zip(next.iter().zip(&x))
-                    .map(|(g, (a, b))| g * (a - b))
-                    .sum::<f64>()
+                steepest.iter().zip(next.iter().zip(&x)).map(|(g, (a, b))| g * (a - b)).sum::<f64>()
             } else {
                 step * slope
             };
@@ -132,23 +124,12 @@ pub(crate) fn minimise(
 }
 
 fn unfinished(search: &Search, iterations: usize, gradient: &[f64]) -> ClassicError {
-    let detail = format!(
-        "the gradient is {:.1e}, the tolerance {:.1e}",
-        largest(gradient),
-        search.tolerance
-    );
-    ClassicError::NotConverged {
-        learner: search.learner,
-        iterations,
-        detail,
-    }
+    let detail = format!("the gradient is {:.1e}, the tolerance {:.1e}", largest(gradient), search.tolerance);
+    ClassicError::NotConverged { learner: search.learner, iterations, detail }
 }
 
 fn largest(values: &[f64]) -> f64 {
-    values.iter().fold(
-        0.0,
-        |m, v| if v.is_nan() { f64::INFINITY } else { m.max(v.abs()) },
-    )
+    values.iter().fold(0.0, |m, v| if v.is_nan() { f64::INFINITY } else { m.max(v.abs()) })
 }
 
 /// The smallest subgradient: at zero the L1 part takes back as much of the slope as it can.

@@ -177,10 +177,7 @@ pub(crate) fn check_training(
     }
     let present = counts.iter().filter(|count| **count > 0).count();
     if present < 2 {
-        return Err(ClassicError::data(
-            format!("{present} classes have rows"),
-            "at least two must",
-        ));
+        return Err(ClassicError::data(format!("{present} classes have rows"), "at least two must"));
     }
     Ok(counts)
 }
@@ -196,15 +193,13 @@ pub(crate) fn column_moments(x: ArrayView2<'_, f64>) -> (Array1<f64>, Array1<f64
     let first = x.sum_axis(ndarray::Axis(0)) / n;
     let (mut rest, mut squares) = (Array1::zeros(x.ncols()), Array1::zeros(x.ncols()));
     for row in x.rows() {
-        ndarray::Zip::from(&mut rest)
-            .and(&mut squares)
-            .and(&row)
-            .and(&first)
-            .for_each(|rest: &mut f64, square: &mut f64, &v, &first| {
+        ndarray::Zip::from(&mut rest).and(&mut squares).and(&row).and(&first).for_each(
+            |rest: &mut f64, square: &mut f64, &v, &first| {
                 let distance = v - first;
                 *rest += distance;
                 *square += distance * distance;
-            });
+            },
+        );
     }
     (first + rest / n, squares)
 }

@@ -42,13 +42,7 @@ pub struct LogisticRegressionParameters {
 
 impl Default for LogisticRegressionParameters {
     fn default() -> Self {
-        Self {
-            c: 1.0,
-            penalty: Penalty::L2,
-            balanced: false,
-            tolerance: 1e-6,
-            max_iterations: 1000,
-        }
+        Self { c: 1.0, penalty: Penalty::L2, balanced: false, tolerance: 1e-6, max_iterations: 1000 }
     }
 }
 
@@ -58,18 +52,10 @@ impl Parameters for LogisticRegressionParameters {
             return Err(ClassicError::config("c", self.c, "it must be finite and above 0"));
         }
         if !(self.tolerance.is_finite() && self.tolerance > 0.0) {
-            return Err(ClassicError::config(
-                "tolerance",
-                self.tolerance,
-                "it must be finite and above 0",
-            ));
+            return Err(ClassicError::config("tolerance", self.tolerance, "it must be finite and above 0"));
         }
         if self.max_iterations == 0 {
-            return Err(ClassicError::config(
-                "max_iterations",
-                0,
-                "at least one step is needed",
-            ));
+            return Err(ClassicError::config("max_iterations", 0, "at least one step is needed"));
         }
         Ok(())
     }
@@ -138,20 +124,13 @@ impl Learner for Checked<LogisticRegressionParameters> {
         let counts = check_training(x, y, n_classes)?;
         let p = &self.0;
         let present: Vec<usize> = (0..n_classes).filter(|&c| counts[c] > 0).collect();
-        let place: Vec<usize> = (0..n_classes)
-            .map(|c| present.iter().position(|&q| q == c).unwrap_or(usize::MAX))
-            .collect();
+        let place: Vec<usize> =
+            (0..n_classes).map(|c| present.iter().position(|&q| q == c).unwrap_or(usize::MAX)).collect();
         let (n, features) = x.dim();
         let k = present.len();
         let row_weights: Vec<f64> = y
             .iter()
-            .map(|&c| {
-                if p.balanced {
-                    n as f64 / (k as f64 * counts[c] as f64)
-                } else {
-                    1.0
-                }
-            })
+            .map(|&c| if p.balanced { n as f64 / (k as f64 * counts[c] as f64) } else { 1.0 })
             .collect();
         let targets: Vec<usize> = y.iter().map(|&c| place[c]).collect();
         let total: f64 = row_weights.iter().sum();
@@ -164,11 +143,7 @@ impl Learner for Checked<LogisticRegressionParameters> {
         };
         let n_weights = k * features;
         let x = x.as_standard_layout();
-        let data = Rows {
-            x: x.view(),
-            targets: &targets,
-            weights: &row_weights,
-        };
+        let data = Rows { x: x.view(), targets: &targets, weights: &row_weights };
         let objective = |theta: &[f64], gradient: &mut [f64]| -> f64 {
             let (w, b) = theta.split_at(n_weights);
             // Shapes are right by construction.
@@ -187,9 +162,7 @@ impl Learner for Checked<LogisticRegressionParameters> {
                 gw.iter_mut().zip(&by_weight).for_each(|(g, d)| *g += d);
                 gb.iter_mut().zip(&by_intercept).for_each(|(g, d)| *g += d);
             }
-            gw.iter_mut()
-                .zip(w.iter())
-                .for_each(|(g, w)| *g = *g / total + l2 * w);
+            gw.iter_mut().zip(w.iter()).for_each(|(g, w)| *g = *g / total + l2 * w);
             gb.iter_mut().for_each(|g| *g /= total);
             loss / total + 0.5 * l2 * w.iter().map(|w| w * w).sum::<f64>()
         };

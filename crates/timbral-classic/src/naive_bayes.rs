@@ -25,11 +25,7 @@ impl Parameters for GaussianNaiveBayesParameters {
         if self.smoothing.is_finite() && self.smoothing >= 0.0 {
             return Ok(());
         }
-        Err(ClassicError::config(
-            "smoothing",
-            self.smoothing,
-            "it must be finite and not negative",
-        ))
+        Err(ClassicError::config("smoothing", self.smoothing, "it must be finite and not negative"))
     }
 }
 
@@ -65,17 +61,11 @@ impl Learner for Checked<GaussianNaiveBayesParameters> {
             let rows: Vec<usize> = (0..y.len()).filter(|&i| y[i] == class).collect();
             let rows = x.select(Axis(0), &rows);
             let mean = column_means(rows.view());
-            variances
-                .row_mut(class)
-                .assign(&(variance(rows.view(), &mean) + added));
+            variances.row_mut(class).assign(&(variance(rows.view(), &mean) + added));
             means.row_mut(class).assign(&mean);
             log_priors[class] = (counts[class] as f64 / y.len() as f64).ln();
         }
-        Ok(GaussianNaiveBayes {
-            means,
-            variances,
-            log_priors,
-        })
+        Ok(GaussianNaiveBayes { means, variances, log_priors })
     }
 }
 
@@ -93,17 +83,10 @@ impl Classifier for GaussianNaiveBayes {
         let mut scores = Array2::zeros((x.nrows(), self.n_classes()));
         for class in 0..self.n_classes() {
             let (mean, variance) = (self.means.row(class), self.variances.row(class));
-            let width: f64 = variance
-                .iter()
-                .map(|v| (2.0 * std::f64::consts::PI * v).ln())
-                .sum();
+            let width: f64 = variance.iter().map(|v| (2.0 * std::f64::consts::PI * v).ln()).sum();
             for (row, score) in x.rows().into_iter().zip(scores.column_mut(class)) {
-                let spread: f64 = row
-                    .iter()
-                    .zip(mean)
-                    .zip(variance)
-                    .map(|((x, m), v)| (x - m) * (x - m) / v)
-                    .sum();
+                let spread: f64 =
+                    row.iter().zip(mean).zip(variance).map(|((x, m), v)| (x - m) * (x - m) / v).sum();
                 *score = self.log_priors[class] - 0.5 * (width + spread);
             }
         }

@@ -43,22 +43,14 @@ pub struct KNeighborsParameters {
 
 impl Default for KNeighborsParameters {
     fn default() -> Self {
-        Self {
-            n_neighbors: 5,
-            weight: NeighborWeight::Uniform,
-            distance: Distance::Euclidean,
-        }
+        Self { n_neighbors: 5, weight: NeighborWeight::Uniform, distance: Distance::Euclidean }
     }
 }
 
 impl Parameters for KNeighborsParameters {
     fn validate(&self) -> Result<(), ClassicError> {
         if self.n_neighbors == 0 {
-            return Err(ClassicError::config(
-                "n_neighbors",
-                0,
-                "there must be at least one",
-            ));
+            return Err(ClassicError::config("n_neighbors", 0, "there must be at least one"));
         }
         Ok(())
     }
@@ -102,13 +94,8 @@ impl KNeighbors {
 
     fn nearest(&self, row: ArrayView1<'_, f64>) -> Vec<(usize, f64)> {
         let distance = self.parameters.distance;
-        let mut all: Vec<(usize, f64)> = self
-            .x
-            .rows()
-            .into_iter()
-            .map(|other| measure(distance, row, other))
-            .enumerate()
-            .collect();
+        let mut all: Vec<(usize, f64)> =
+            self.x.rows().into_iter().map(|other| measure(distance, row, other)).enumerate().collect();
         let k = self.parameters.n_neighbors.min(all.len());
         let order = |a: &(usize, f64), b: &(usize, f64)| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0));
         if k < all.len() {
@@ -131,11 +118,7 @@ fn measure(distance: Distance, a: ArrayView1<'_, f64>, b: ArrayView1<'_, f64>) -
         Distance::Manhattan => sum(|x, y| (x - y).abs()),
         Distance::Cosine => {
             let lengths = (a.dot(&a) * b.dot(&b)).sqrt();
-            if lengths > 0.0 {
-                (1.0 - a.dot(&b) / lengths).max(0.0)
-            } else {
-                1.0
-            }
+            if lengths > 0.0 { (1.0 - a.dot(&b) / lengths).max(0.0) } else { 1.0 }
         }
     }
 }

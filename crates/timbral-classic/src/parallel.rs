@@ -18,10 +18,7 @@ pub(crate) fn map<R: Send>(n: usize, work: impl Fn(usize) -> R + Sync + Send) ->
 /// Does `work` on each item, with its number.
 #[cfg(feature = "rayon")]
 pub(crate) fn for_each<T: Send>(items: Vec<T>, work: impl Fn(usize, T) + Sync + Send) {
-    items
-        .into_par_iter()
-        .enumerate()
-        .for_each(|(i, item)| work(i, item));
+    items.into_par_iter().enumerate().for_each(|(i, item)| work(i, item));
 }
 
 /// Does `work` on each item, with its number.

@@ -30,10 +30,7 @@ pub struct PcaParameters {
 
 impl Default for PcaParameters {
     fn default() -> Self {
-        Self {
-            components: Components::All,
-            whiten: false,
-        }
+        Self { components: Components::All, whiten: false }
     }
 }
 
@@ -41,11 +38,9 @@ impl Parameters for PcaParameters {
     fn validate(&self) -> Result<(), ClassicError> {
         match self.components {
             Components::Count(0) => Err(ClassicError::config("components", 0, "at least one must be kept")),
-            Components::Variance(share) if !(share > 0.0 && share <= 1.0) => Err(ClassicError::config(
-                "components",
-                share,
-                "the share lies above 0 and is at most 1",
-            )),
+            Components::Variance(share) if !(share > 0.0 && share <= 1.0) => {
+                Err(ClassicError::config("components", share, "the share lies above 0 and is at most 1"))
+            }
             _ => Ok(()),
         }
     }
@@ -62,10 +57,7 @@ impl Checked<PcaParameters> {
         check_rows(x)?;
         let (n, p) = x.dim();
         if n < 2 {
-            return Err(ClassicError::data(
-                "there is one row",
-                "variances need at least two",
-            ));
+            return Err(ClassicError::data("there is one row", "variances need at least two"));
         }
         let (mean, squares) = column_moments(x);
         let freedom = (n - 1) as f64;
@@ -95,10 +87,7 @@ impl Checked<PcaParameters> {
         components = components.view().split_at(Axis(0), kept).0.to_owned();
         for mut row in components.rows_mut() {
             let norm = row.dot(&row).sqrt();
-            let largest = row
-                .iter()
-                .copied()
-                .fold(0.0, |m: f64, v| if v.abs() > m.abs() { v } else { m });
+            let largest = row.iter().copied().fold(0.0, |m: f64, v| if v.abs() > m.abs() { v } else { m });
             let sign = if largest < 0.0 { -1.0 } else { 1.0 };
             if norm > 0.0 {
                 row.mapv_inplace(|v| sign * v / norm);

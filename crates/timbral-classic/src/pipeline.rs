@@ -237,9 +237,7 @@ impl Pipeline {
     }
 
     fn changed(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, ClassicError> {
-        self.transformers
-            .iter()
-            .try_fold(x.to_owned(), |x, t| t.transform(x.view()))
+        self.transformers.iter().try_fold(x.to_owned(), |x, t| t.transform(x.view()))
     }
 }
 
@@ -256,11 +254,7 @@ impl Learner for Checked<PipelineParameters> {
             transformers.push(fitted);
         }
         let learner = Checked(self.0.learner.clone()).fit(changed.view(), y, n_classes)?;
-        Ok(Pipeline {
-            transformers,
-            learner,
-            n_features: x.ncols(),
-        })
+        Ok(Pipeline { transformers, learner, n_features: x.ncols() })
     }
 }
 

@@ -36,10 +36,7 @@ pub struct SelectKBestParameters {
 
 impl Default for SelectKBestParameters {
     fn default() -> Self {
-        Self {
-            k: 10,
-            score: FeatureScore::AnovaF,
-        }
+        Self { k: 10, score: FeatureScore::AnovaF }
     }
 }
 
@@ -49,11 +46,9 @@ impl Parameters for SelectKBestParameters {
             return Err(ClassicError::config("k", 0, "at least one feature must be kept"));
         }
         match self.score {
-            FeatureScore::MutualInformation { n_neighbors: 0, .. } => Err(ClassicError::config(
-                "n_neighbors",
-                0,
-                "there must be at least one",
-            )),
+            FeatureScore::MutualInformation { n_neighbors: 0, .. } => {
+                Err(ClassicError::config("n_neighbors", 0, "there must be at least one"))
+            }
             _ => Ok(()),
         }
     }
@@ -139,21 +134,10 @@ pub fn f_classif(
         let column = x.column(feature);
         let mean = mean(column.iter().copied());
         let mut sums = vec![0.0; n_classes];
-        column
-            .iter()
-            .zip(y)
-            .for_each(|(v, &class)| sums[class] += v - mean);
+        column.iter().zip(y).for_each(|(v, &class)| sums[class] += v - mean);
         let of_class = |class: usize| sums[class] / counts[class].max(1) as f64;
-        let apart: f64 = sums
-            .iter()
-            .zip(&counts)
-            .map(|(s, &c)| s * s / c.max(1) as f64)
-            .sum();
-        let spread: f64 = column
-            .iter()
-            .zip(y)
-            .map(|(v, &c)| (v - mean - of_class(c)).powi(2))
-            .sum();
+        let apart: f64 = sums.iter().zip(&counts).map(|(s, &c)| s * s / c.max(1) as f64).sum();
+        let spread: f64 = column.iter().zip(y).map(|(v, &c)| (v - mean - of_class(c)).powi(2)).sum();
         // What rounding alone makes of a constant.
         let rounding = y.len() as f64 * (mean * f64::EPSILON * 8.0).powi(2);
         match (apart > rounding, spread > rounding) {
@@ -193,11 +177,7 @@ pub fn mutual_info_classif(
 ) -> Result<Array1<f64>, ClassicError> {
     let counts = check_training(x, y, n_classes)?;
     if n_neighbors == 0 {
-        return Err(ClassicError::config(
-            "n_neighbors",
-            0,
-            "there must be at least one",
-        ));
+        return Err(ClassicError::config("n_neighbors", 0, "there must be at least one"));
     }
     let rows: Vec<usize> = (0..y.len()).filter(|&row| counts[y[row]] > 1).collect();
     let information = |feature: usize| {
@@ -212,11 +192,8 @@ fn spread_out(column: ArrayView1<'_, f64>, seed: u64, feature: u64) -> Vec<f64> 
     let n = column.len() as f64;
     let mean = mean(column.iter().copied());
     let deviation = (column.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt();
-    let scale = if deviation > 10.0 * f64::EPSILON * mean.abs() && deviation.is_finite() {
-        deviation
-    } else {
-        1.0
-    };
+    let scale =
+        if deviation > 10.0 * f64::EPSILON * mean.abs() && deviation.is_finite() { deviation } else { 1.0 };
     let mut rng = seeded(seed, feature);
     let mut uniform = || (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
     let size = 1e-10 * (column.iter().map(|v| (v / scale).abs()).sum::<f64>() / n).max(1.0);

@@ -35,15 +35,9 @@ impl Temperature {
         let (mut low, mut high) = (0.01_f64.ln(), 100.0_f64.ln());
         for _ in 0..100 {
             let middle = (low + high) / 2.0;
-            if slope(middle.exp()) < 0.0 {
-                low = middle
-            } else {
-                high = middle
-            }
+            if slope(middle.exp()) < 0.0 { low = middle } else { high = middle }
         }
-        Ok(Self {
-            temperature: (-(low + high) / 2.0).exp(),
-        })
+        Ok(Self { temperature: (-(low + high) / 2.0).exp() })
     }
 
     /// The temperature: above 1 where the model was too sure.

@@ -16,41 +16,27 @@ use timbral_classic::{
 
 fn every_transformer() -> Vec<TransformerParameters> {
     use TransformerParameters as T;
-    let mutual = SelectKBestParameters {
-        k: 2,
-        score: FeatureScore::MutualInformation {
-            n_neighbors: 3,
-            seed: 0,
-        },
-    };
+    let mutual =
+        SelectKBestParameters { k: 2, score: FeatureScore::MutualInformation { n_neighbors: 3, seed: 0 } };
     vec![
         T::Standard(Default::default()),
         T::MinMax(Default::default()),
         T::Power(Default::default()),
         T::SelectKBest(Default::default()),
         T::SelectKBest(mutual),
-        T::Pca(PcaParameters {
-            components: Components::Variance(0.9),
-            whiten: true,
-        }),
+        T::Pca(PcaParameters { components: Components::Variance(0.9), whiten: true }),
     ]
 }
 
 fn is_sound(p: &Array2<f64>) -> bool {
-    p.rows()
-        .into_iter()
-        .all(|row| (row.sum() - 1.0).abs() < 1e-9 && row.iter().all(|p| *p >= 0.0))
+    p.rows().into_iter().all(|row| (row.sum() - 1.0).abs() < 1e-9 && row.iter().all(|p| *p >= 0.0))
 }
 
 #[test]
 fn one_row_of_each_class_is_enough() {
     let x = array![[0.0, 1.0], [5.0, -1.0], [9.0, 0.0]];
     for (name, learner) in all_learners() {
-        let model = pipeline(learner)
-            .check()
-            .unwrap()
-            .fit(x.view(), &[2, 0, 1], 3)
-            .unwrap();
+        let model = pipeline(learner).check().unwrap().fit(x.view(), &[2, 0, 1], 3).unwrap();
         let p = model.predict_proba(x.view()).unwrap();
         assert!(is_sound(&p), "{name}: {p}");
     }
@@ -63,34 +49,18 @@ fn more_features_than_rows() {
     for (name, learner) in all_learners() {
         let learner = match learner {
             LearnerParameters::GradientBoosting(p) => {
-                LearnerParameters::GradientBoosting(GradientBoostingParameters {
-                    min_child_weight: 0.0,
-                    ..p
-                })
+                LearnerParameters::GradientBoosting(GradientBoostingParameters { min_child_weight: 0.0, ..p })
             }
             other => other,
         };
-        let model = pipeline(learner)
-            .check()
-            .unwrap()
-            .fit(train, &y[..18], 3)
-            .unwrap();
-        let hits = model
-            .predict(test)
-            .unwrap()
-            .iter()
-            .zip(&y[18..])
-            .filter(|(a, b)| a == b)
-            .count();
+        let model = pipeline(learner).check().unwrap().fit(train, &y[..18], 3).unwrap();
+        let hits = model.predict(test).unwrap().iter().zip(&y[18..]).filter(|(a, b)| a == b).count();
         assert!(hits >= 5 || name == "boosting", "{name}: {hits} of 6");
         assert!(is_sound(&model.predict_proba(test).unwrap()), "{name}");
     }
     for transformer in every_transformer() {
         let fitted = transformer.check().unwrap().fit(train, &y[..18], 3).unwrap();
-        assert!(
-            fitted.transform(test).unwrap().iter().all(|v| v.is_finite()),
-            "{fitted:?}"
-        );
+        assert!(fitted.transform(test).unwrap().iter().all(|v| v.is_finite()), "{fitted:?}");
     }
 }
 
@@ -102,38 +72,21 @@ fn what_cannot_be_fitted_is_an_error() {
     let empty = Array2::zeros((0, 2));
     for transformer in every_transformer() {
         let transformer = transformer.check().unwrap();
-        assert!(matches!(
-            transformer.fit(with_nan.view(), &y, 2),
-            Err(ClassicError::Data { .. })
-        ));
-        assert!(matches!(
-            transformer.fit(empty.view(), &[], 2),
-            Err(ClassicError::Data { .. })
-        ));
+        assert!(matches!(transformer.fit(with_nan.view(), &y, 2), Err(ClassicError::Data { .. })));
+        assert!(matches!(transformer.fit(empty.view(), &[], 2), Err(ClassicError::Data { .. })));
         let fitted = transformer.fit(x.view(), &y, 2).unwrap();
         assert!(fitted.transform(with_nan.view()).is_err());
         assert_eq!(fitted.transform(empty.view()).unwrap().nrows(), 0);
     }
     assert!(f_classif(x.view(), &[0; 12], 2).is_err(), "one class");
-    assert!(
-        f_classif(x.view().split_at(Axis(0), 2).0, &[0, 1], 2).is_err(),
-        "as many classes as rows"
-    );
+    assert!(f_classif(x.view().split_at(Axis(0), 2).0, &[0, 1], 2).is_err(), "as many classes as rows");
     assert!(mutual_info_classif(x.view(), &y, 2, 0, 0).is_err());
-    let weights = SvcParameters {
-        class_weight: ClassWeight::Given(vec![1.0]),
-        ..Default::default()
-    };
+    let weights = SvcParameters { class_weight: ClassWeight::Given(vec![1.0]), ..Default::default() };
     assert!(weights.check().unwrap().fit(x.view(), &y, 2).is_err());
     // Kernel values that no number can hold.
     let huge = x.mapv(|v| v * 1e160);
     for kernel in [Kernel::Linear, Kernel::Rbf { gamma: Gamma::Auto }] {
-        let svc = SvcParameters {
-            kernel,
-            ..Default::default()
-        }
-        .check()
-        .unwrap();
+        let svc = SvcParameters { kernel, ..Default::default() }.check().unwrap();
         let error = svc.fit(huge.view(), &y, 2).unwrap_err().to_string();
         assert!(error.contains("scale the features"), "{error}");
     }
@@ -158,59 +111,28 @@ fn selection_keeps_what_tells_the_classes_apart() {
         parameters.fit(x.view(), &y, 2).unwrap().kept().to_vec()
     };
     assert_eq!(kept(1, FeatureScore::AnovaF), [4]);
-    assert_eq!(
-        kept(
-            2,
-            FeatureScore::MutualInformation {
-                n_neighbors: 3,
-                seed: 0
-            }
-        ),
-        [1, 4]
-    );
+    assert_eq!(kept(2, FeatureScore::MutualInformation { n_neighbors: 3, seed: 0 }), [1, 4]);
     assert_eq!(kept(100, FeatureScore::AnovaF), [0, 1, 2, 3, 4, 5]);
     let (f, p) = f_classif(x.view(), &y, 2).unwrap();
     assert_eq!((f[2], p[2]), (0.0, 1.0));
-    let select = TransformerParameters::SelectKBest(SelectKBestParameters {
-        k: 1,
-        ..Default::default()
-    });
+    let select = TransformerParameters::SelectKBest(SelectKBestParameters { k: 1, ..Default::default() });
     let learner = LearnerParameters::LogisticRegression(LogisticRegressionParameters::default());
-    let whole = PipelineParameters {
-        transformers: vec![select],
-        learner,
-    };
+    let whole = PipelineParameters { transformers: vec![select], learner };
     let model = whole.check().unwrap().fit(x.view(), &y, 2).unwrap();
-    let hits = model
-        .predict(x.view())
-        .unwrap()
-        .iter()
-        .zip(&y)
-        .filter(|(a, b)| a == b)
-        .count();
+    let hits = model.predict(x.view()).unwrap().iter().zip(&y).filter(|(a, b)| a == b).count();
     assert!(hits > 105, "{hits}");
 }
 
 #[test]
 fn trees_of_two_classes_mirror_each_other() {
     let (x, y) = clouds(150, 5, 2, 0.4, 24);
-    let parameters = GradientBoostingParameters {
-        n_rounds: 20,
-        row_share: 0.7,
-        ..Default::default()
-    };
+    let parameters = GradientBoostingParameters { n_rounds: 20, row_share: 0.7, ..Default::default() };
     let model = parameters.check().unwrap().fit(x.view(), &y, 2).unwrap();
     let scores = model.decision_function(x.view()).unwrap();
     assert!(scores.rows().into_iter().all(|s| s[0] == -s[1]));
     // The scores that training went on with are those of prediction.
     let p = model.predict_proba(x.view()).unwrap();
-    let loss = p
-        .rows()
-        .into_iter()
-        .zip(&y)
-        .map(|(p, &c)| -p[c].ln())
-        .sum::<f64>()
-        / 150.0;
+    let loss = p.rows().into_iter().zip(&y).map(|(p, &c)| -p[c].ln()).sum::<f64>() / 150.0;
     assert!((loss - model.training_loss()[19]).abs() < 1e-12);
 }
 
@@ -218,21 +140,13 @@ fn trees_of_two_classes_mirror_each_other() {
 fn a_limited_number_of_leaves_takes_the_best_splits() {
     let (x, y) = clouds(400, 4, 3, 0.5, 25);
     let fit = |max_leaves, max_depth| {
-        let parameters = GradientBoostingParameters {
-            max_leaves,
-            max_depth,
-            n_rounds: 5,
-            ..Default::default()
-        };
+        let parameters =
+            GradientBoostingParameters { max_leaves, max_depth, n_rounds: 5, ..Default::default() };
         parameters.check().unwrap().fit(x.view(), &y, 3).unwrap()
     };
     // With as many leaves as the depth allows the order of the splits does not matter.
     let values = |m: &timbral_classic::GradientBoosting| m.decision_function(x.view()).unwrap();
-    assert!(
-        (values(&fit(None, 4)) - values(&fit(Some(16), 4)))
-            .iter()
-            .all(|d| d.abs() < 1e-12)
-    );
+    assert!((values(&fit(None, 4)) - values(&fit(Some(16), 4))).iter().all(|d| d.abs() < 1e-12));
     let losses = |m: &timbral_classic::GradientBoosting| *m.training_loss().last().unwrap();
     assert!(losses(&fit(Some(4), 10)) < losses(&fit(Some(2), 10)));
 }

@@ -18,20 +18,13 @@ impl Golden {
     }
 
     fn vector(&self, name: &str) -> Array1<f64> {
-        self.0[name]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|v| v.as_f64().unwrap())
-            .collect()
+        self.0[name].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
     }
 
     fn matrix(&self, name: &str) -> Array2<f64> {
         let rows = self.0[name].as_array().unwrap();
-        let values: Vec<f64> = rows
-            .iter()
-            .flat_map(|r| r.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()))
-            .collect();
+        let values: Vec<f64> =
+            rows.iter().flat_map(|r| r.as_array().unwrap().iter().map(|v| v.as_f64().unwrap())).collect();
         Array2::from_shape_vec((rows.len(), values.len() / rows.len()), values).unwrap()
     }
 
@@ -42,17 +35,9 @@ impl Golden {
     /// Standardised training and test rows with the training classes.
     fn problem(&self) -> (Array2<f64>, Array2<f64>, Vec<usize>) {
         let train = self.matrix("train");
-        let scaler = StandardScalerParameters::default()
-            .check()
-            .unwrap()
-            .fit(train.view())
-            .unwrap();
+        let scaler = StandardScalerParameters::default().check().unwrap().fit(train.view()).unwrap();
         let test = scaler.transform(self.matrix("test").view()).unwrap();
-        (
-            scaler.transform(train.view()).unwrap(),
-            test,
-            self.classes("train_y"),
-        )
+        (scaler.transform(train.view()).unwrap(), test, self.classes("train_y"))
     }
 }
 
@@ -60,10 +45,7 @@ impl Golden {
 fn close(what: &str, ours: ArrayView2<'_, f64>, theirs: &Array2<f64>, tolerance: f64) {
     assert_eq!(ours.dim(), theirs.dim(), "{what}");
     for ((at, a), b) in ours.indexed_iter().zip(theirs) {
-        assert!(
-            (a - b).abs() <= tolerance * (1.0 + b.abs()),
-            "{what} at {at:?}: {a} is not {b}"
-        );
+        assert!((a - b).abs() <= tolerance * (1.0 + b.abs()), "{what} at {at:?}: {a} is not {b}");
     }
 }
 
@@ -73,88 +55,35 @@ fn scalers() {
     let (train, test) = (golden.matrix("train"), golden.matrix("test"));
     let (_, standard, _) = golden.problem();
     close("standard", standard.view(), &golden.matrix("standard"), 1e-12);
-    let min_max = MinMaxScalerParameters { low: -1.0, high: 2.0 }
-        .check()
-        .unwrap()
-        .fit(train.view())
-        .unwrap();
-    close(
-        "min-max",
-        min_max.transform(test.view()).unwrap().view(),
-        &golden.matrix("min_max"),
-        1e-12,
-    );
-    let power = PowerTransformerParameters::default()
-        .check()
-        .unwrap()
-        .fit(train.view())
-        .unwrap();
+    let min_max = MinMaxScalerParameters { low: -1.0, high: 2.0 }.check().unwrap().fit(train.view()).unwrap();
+    close("min-max", min_max.transform(test.view()).unwrap().view(), &golden.matrix("min_max"), 1e-12);
+    let power = PowerTransformerParameters::default().check().unwrap().fit(train.view()).unwrap();
     // Both find the power by a search that compares values of a smooth function: half the digits are what can be had.
     let lambdas = golden.vector("power_lambdas");
     for (a, b) in power.lambdas().iter().zip(&lambdas) {
-        assert!(
-            (a - b).abs() <= 1e-5 * (1.0 + b.abs()),
-            "{} is not {lambdas}",
-            power.lambdas()
-        );
+        assert!((a - b).abs() <= 1e-5 * (1.0 + b.abs()), "{} is not {lambdas}", power.lambdas());
     }
-    close(
-        "power",
-        power.transform(test.view()).unwrap().view(),
-        &golden.matrix("power"),
-        1e-5,
-    );
+    close("power", power.transform(test.view()).unwrap().view(), &golden.matrix("power"), 1e-5);
 }
 
 #[test]
 fn principal_components() {
     let golden = Golden::read();
     let (z, test, _) = golden.problem();
-    let parameters = PcaParameters {
-        components: Components::Count(3),
-        whiten: true,
-    };
+    let parameters = PcaParameters { components: Components::Count(3), whiten: true };
     let pca = parameters.check().unwrap().fit(z.view()).unwrap();
-    close(
-        "components",
-        pca.components().view(),
-        &golden.matrix("pca_components"),
-        1e-11,
-    );
+    close("components", pca.components().view(), &golden.matrix("pca_components"), 1e-11);
     let row = |v: &Array1<f64>| v.clone().insert_axis(Axis(0));
-    close(
-        "variance",
-        row(pca.explained_variance()).view(),
-        &row(&golden.vector("pca_variance")),
-        1e-12,
-    );
-    close(
-        "ratio",
-        row(pca.explained_variance_ratio()).view(),
-        &row(&golden.vector("pca_ratio")),
-        1e-12,
-    );
-    close(
-        "transform",
-        pca.transform(test.view()).unwrap().view(),
-        &golden.matrix("pca_test"),
-        1e-11,
-    );
+    close("variance", row(pca.explained_variance()).view(), &row(&golden.vector("pca_variance")), 1e-12);
+    close("ratio", row(pca.explained_variance_ratio()).view(), &row(&golden.vector("pca_ratio")), 1e-12);
+    close("transform", pca.transform(test.view()).unwrap().view(), &golden.matrix("pca_test"), 1e-11);
 
     // More features than rows.
     let block = |i: usize| z.slice_axis(Axis(0), Slice::from(5 * i..5 * (i + 1)));
     let wide = ndarray::concatenate(Axis(1), &[block(0), block(1), block(2)]).unwrap();
-    let parameters = PcaParameters {
-        components: Components::Count(4),
-        whiten: false,
-    };
+    let parameters = PcaParameters { components: Components::Count(4), whiten: false };
     let pca = parameters.check().unwrap().fit(wide.view()).unwrap();
-    close(
-        "wide components",
-        pca.components().view(),
-        &golden.matrix("wide_components"),
-        1e-11,
-    );
+    close("wide components", pca.components().view(), &golden.matrix("wide_components"), 1e-11);
     close(
         "wide variance",
         row(pca.explained_variance()).view(),
@@ -168,16 +97,10 @@ fn logistic_regression() {
     let golden = Golden::read();
     let (z, test, y) = golden.problem();
     let fit = |parameters: LogisticRegressionParameters| {
-        let parameters = LogisticRegressionParameters {
-            tolerance: 1e-9,
-            ..parameters
-        };
+        let parameters = LogisticRegressionParameters { tolerance: 1e-9, ..parameters };
         parameters.check().unwrap().fit(z.view(), &y, 3).unwrap()
     };
-    let plain = LogisticRegressionParameters {
-        c: 0.5,
-        ..Default::default()
-    };
+    let plain = LogisticRegressionParameters { c: 0.5, ..Default::default() };
     let model = fit(plain);
     close("weights", model.weights().view(), &golden.matrix("lr_coef"), 1e-6);
     for (a, b) in model.intercepts().iter().zip(&golden.vector("lr_intercept")) {
@@ -189,22 +112,10 @@ fn logistic_regression() {
         &golden.matrix("lr_proba"),
         1e-6,
     );
-    let balanced = fit(LogisticRegressionParameters {
-        balanced: true,
-        ..plain
-    });
+    let balanced = fit(LogisticRegressionParameters { balanced: true, ..plain });
     let theirs = golden.matrix("lr_balanced_proba");
-    close(
-        "balanced",
-        balanced.predict_proba(test.view()).unwrap().view(),
-        &theirs,
-        1e-6,
-    );
-    let sparse = fit(LogisticRegressionParameters {
-        c: 0.2,
-        penalty: Penalty::L1,
-        ..plain
-    });
+    close("balanced", balanced.predict_proba(test.view()).unwrap().view(), &theirs, 1e-6);
+    let sparse = fit(LogisticRegressionParameters { c: 0.2, penalty: Penalty::L1, ..plain });
     let theirs = golden.matrix("lr_l1_coef");
     close("L1 weights", sparse.weights().view(), &theirs, 1e-6);
     for (a, b) in sparse.weights().iter().zip(&theirs) {
@@ -212,12 +123,7 @@ fn logistic_regression() {
     }
     assert!(theirs.iter().any(|w| *w == 0.0));
     let theirs = golden.matrix("lr_l1_proba");
-    close(
-        "L1 probabilities",
-        sparse.predict_proba(test.view()).unwrap().view(),
-        &theirs,
-        1e-6,
-    );
+    close("L1 probabilities", sparse.predict_proba(test.view()).unwrap().view(), &theirs, 1e-6);
 }
 
 #[test]
@@ -225,29 +131,13 @@ fn support_vectors() {
     let golden = Golden::read();
     let (z, test, y) = golden.problem();
     let cases = [
-        (
-            "rbf",
-            2.0,
-            Kernel::Rbf { gamma: Gamma::Scale },
-            ClassWeight::Uniform,
-        ),
-        (
-            "rbf_balanced",
-            0.7,
-            Kernel::Rbf {
-                gamma: Gamma::Value(0.2),
-            },
-            ClassWeight::Balanced,
-        ),
+        ("rbf", 2.0, Kernel::Rbf { gamma: Gamma::Scale }, ClassWeight::Uniform),
+        ("rbf_balanced", 0.7, Kernel::Rbf { gamma: Gamma::Value(0.2) }, ClassWeight::Balanced),
         ("linear", 0.3, Kernel::Linear, ClassWeight::Uniform),
         (
             "poly",
             1.0,
-            Kernel::Polynomial {
-                gamma: Gamma::Value(0.1),
-                coef0: 1.0,
-                degree: 3,
-            },
+            Kernel::Polynomial { gamma: Gamma::Value(0.1), coef0: 1.0, degree: 3 },
             ClassWeight::Uniform,
         ),
     ];
@@ -266,23 +156,11 @@ fn support_vectors() {
             let golden_of = |what: &str| golden.matrix(&format!("svc_{name}_{what}"));
             // libsvm keeps kernel values in single precision: its own answers are right to about 1e-7 of the largest.
             let bound = if name == "poly" { 1e-5 } else { 1e-6 };
-            close(
-                name,
-                model.decision_function(test.view()).unwrap().view(),
-                &golden_of("ovo"),
-                bound,
-            );
+            close(name, model.decision_function(test.view()).unwrap().view(), &golden_of("ovo"), bound);
             let scores = model.decision_function_one_vs_rest(test.view()).unwrap();
             close(name, scores.view(), &golden_of("ovr"), bound);
-            assert_eq!(
-                model.predict(test.view()).unwrap(),
-                golden.classes(&format!("svc_{name}_predict"))
-            );
-            assert_eq!(
-                model.support(),
-                golden.classes(&format!("svc_{name}_support")),
-                "{name}"
-            );
+            assert_eq!(model.predict(test.view()).unwrap(), golden.classes(&format!("svc_{name}_predict")));
+            assert_eq!(model.support(), golden.classes(&format!("svc_{name}_support")), "{name}");
             // scikit-learn packs the coefficients of a vector of class c against class o in row o, or o - 1 if o > c.
             let packed = golden_of("dual");
             for (pair, &(a, b)) in model.pairs().iter().enumerate() {
@@ -304,28 +182,18 @@ fn support_vectors() {
 fn neighbours() {
     let golden = Golden::read();
     let (z, test, y) = golden.problem();
-    for (weight_name, weight) in [
-        ("uniform", NeighborWeight::Uniform),
-        ("distance", NeighborWeight::Distance),
-    ] {
+    for (weight_name, weight) in
+        [("uniform", NeighborWeight::Uniform), ("distance", NeighborWeight::Distance)]
+    {
         for (name, distance) in [
             ("euclidean", Distance::Euclidean),
             ("manhattan", Distance::Manhattan),
             ("cosine", Distance::Cosine),
         ] {
-            let parameters = KNeighborsParameters {
-                n_neighbors: 7,
-                weight,
-                distance,
-            };
+            let parameters = KNeighborsParameters { n_neighbors: 7, weight, distance };
             let model = parameters.check().unwrap().fit(z.view(), &y, 3).unwrap();
             let theirs = golden.matrix(&format!("knn_{weight_name}_{name}"));
-            close(
-                name,
-                model.predict_proba(test.view()).unwrap().view(),
-                &theirs,
-                1e-12,
-            );
+            close(name, model.predict_proba(test.view()).unwrap().view(), &theirs, 1e-12);
         }
     }
 }
@@ -355,9 +223,7 @@ fn feature_scores() {
 fn naive_bayes() {
     let golden = Golden::read();
     let parameters = GaussianNaiveBayesParameters::default().check().unwrap();
-    let model = parameters
-        .fit(golden.matrix("train").view(), &golden.classes("train_y"), 3)
-        .unwrap();
+    let model = parameters.fit(golden.matrix("train").view(), &golden.classes("train_y"), 3).unwrap();
     let ours = model.predict_proba(golden.matrix("test").view()).unwrap();
     close("naive Bayes", ours.view(), &golden.matrix("nb_proba"), 1e-8);
 }

@@ -20,37 +20,18 @@ fn every_learner_learns_predicts_and_survives_serde() {
     let (x, y) = clouds(240, 6, 4, 1.5, 1);
     let (train, test) = x.view().split_at(Axis(0), 160);
     for (name, learner) in all_learners() {
-        let model = pipeline(learner.clone())
-            .check()
-            .unwrap()
-            .fit(train, &y[..160], 5)
-            .unwrap();
+        let model = pipeline(learner.clone()).check().unwrap().fit(train, &y[..160], 5).unwrap();
         let p = model.predict_proba(test).unwrap();
         assert_eq!(p.dim(), (80, 5), "{name}");
         assert!(
-            p.rows()
-                .into_iter()
-                .all(|r| (r.sum() - 1.0).abs() < 1e-9 && r.iter().all(|p| *p >= 0.0)),
+            p.rows().into_iter().all(|r| (r.sum() - 1.0).abs() < 1e-9 && r.iter().all(|p| *p >= 0.0)),
             "{name}"
         );
-        assert!(
-            p.column(4).iter().all(|p| *p < 1e-6),
-            "{name}: a class without rows"
-        );
-        let hits = model
-            .predict(test)
-            .unwrap()
-            .iter()
-            .zip(&y[160..])
-            .filter(|(a, b)| a == b)
-            .count();
+        assert!(p.column(4).iter().all(|p| *p < 1e-6), "{name}: a class without rows");
+        let hits = model.predict(test).unwrap().iter().zip(&y[160..]).filter(|(a, b)| a == b).count();
         assert!(hits >= 72, "{name}: {hits} of 80");
 
-        let again = pipeline(learner)
-            .check()
-            .unwrap()
-            .fit(train, &y[..160], 5)
-            .unwrap();
+        let again = pipeline(learner).check().unwrap().fit(train, &y[..160], 5).unwrap();
         assert_eq!(model, again, "{name}: the same data give the same model");
         let json = serde_json::to_string(&model).unwrap();
         assert_eq!(serde_json::from_str::<Pipeline>(&json).unwrap(), model, "{name}");
@@ -64,17 +45,8 @@ fn threads_change_nothing() {
     let (x, y) = clouds(120, 5, 3, 1.0, 2);
     for (name, learner) in all_learners() {
         let fit = |threads| {
-            let pool = rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build()
-                .unwrap();
-            pool.install(|| {
-                pipeline(learner.clone())
-                    .check()
-                    .unwrap()
-                    .fit(x.view(), &y, 3)
-                    .unwrap()
-            })
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| pipeline(learner.clone()).check().unwrap().fit(x.view(), &y, 3).unwrap())
         };
         assert_eq!(fit(1), fit(4), "{name}");
     }
@@ -83,20 +55,11 @@ fn threads_change_nothing() {
 #[test]
 fn threads_change_nothing_where_rows_are_worked_on_in_blocks() {
     let (x, y) = clouds(9000, 16, 3, 0.3, 12);
-    let boosting = GradientBoostingParameters {
-        n_rounds: 2,
-        ..Default::default()
-    };
+    let boosting = GradientBoostingParameters { n_rounds: 2, ..Default::default() };
     let fit = |threads| {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .unwrap();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
-            let logistic = LogisticRegressionParameters {
-                tolerance: 1e-3,
-                ..Default::default()
-            };
+            let logistic = LogisticRegressionParameters { tolerance: 1e-3, ..Default::default() };
             (
                 boosting.check().unwrap().fit(x.view(), &y, 3).unwrap(),
                 logistic.check().unwrap().fit(x.view(), &y, 3).unwrap(),
@@ -129,11 +92,7 @@ fn bad_data_are_errors() {
         assert!(model.predict(x.view().split_at(Axis(1), 2).0).is_err(), "{name}");
         // Features that tell nothing and rows that contradict each other.
         let flat = Array2::from_elem((20, 3), 7.0);
-        let p = learner
-            .fit(flat.view(), &y, 2)
-            .unwrap()
-            .predict_proba(flat.view())
-            .unwrap();
+        let p = learner.fit(flat.view(), &y, 2).unwrap().predict_proba(flat.view()).unwrap();
         assert!(p.iter().all(|p| (p - 0.5).abs() < 0.11), "{name}: {p}");
     }
 }
@@ -146,77 +105,18 @@ fn bad_parameters_are_named() {
             _ => "nothing".to_owned(),
         }
     }
-    assert_eq!(
-        refuse(SvcParameters {
-            c: 0.0,
-            ..Default::default()
-        }),
-        "c"
-    );
-    assert_eq!(
-        refuse(SvcParameters {
-            tolerance: f64::NAN,
-            ..Default::default()
-        }),
-        "tolerance"
-    );
-    let kernel = Kernel::Rbf {
-        gamma: Gamma::Value(-1.0),
-    };
-    assert_eq!(
-        refuse(SvcParameters {
-            kernel,
-            ..Default::default()
-        }),
-        "gamma"
-    );
-    assert_eq!(
-        refuse(LogisticRegressionParameters {
-            c: f64::INFINITY,
-            ..Default::default()
-        }),
-        "c"
-    );
-    assert_eq!(
-        refuse(KNeighborsParameters {
-            n_neighbors: 0,
-            ..Default::default()
-        }),
-        "n_neighbors"
-    );
-    assert_eq!(
-        refuse(GaussianNaiveBayesParameters { smoothing: -1.0 }),
-        "smoothing"
-    );
+    assert_eq!(refuse(SvcParameters { c: 0.0, ..Default::default() }), "c");
+    assert_eq!(refuse(SvcParameters { tolerance: f64::NAN, ..Default::default() }), "tolerance");
+    let kernel = Kernel::Rbf { gamma: Gamma::Value(-1.0) };
+    assert_eq!(refuse(SvcParameters { kernel, ..Default::default() }), "gamma");
+    assert_eq!(refuse(LogisticRegressionParameters { c: f64::INFINITY, ..Default::default() }), "c");
+    assert_eq!(refuse(KNeighborsParameters { n_neighbors: 0, ..Default::default() }), "n_neighbors");
+    assert_eq!(refuse(GaussianNaiveBayesParameters { smoothing: -1.0 }), "smoothing");
     let max_features = MaxFeatures::Share(1.5);
-    assert_eq!(
-        refuse(RandomForestParameters {
-            max_features,
-            ..Default::default()
-        }),
-        "max_features"
-    );
-    assert_eq!(
-        refuse(GradientBoostingParameters {
-            max_bins: 257,
-            ..Default::default()
-        }),
-        "max_bins"
-    );
-    assert_eq!(
-        refuse(PcaParameters {
-            components: Components::Variance(0.0),
-            whiten: false
-        }),
-        "components"
-    );
-    assert_eq!(
-        refuse(VotingParameters {
-            members: vec![],
-            weights: None
-        }),
-        "members"
-    );
+    assert_eq!(refuse(RandomForestParameters { max_features, ..Default::default() }), "max_features");
+    assert_eq!(refuse(GradientBoostingParameters { max_bins: 257, ..Default::default() }), "max_bins");
+    assert_eq!(refuse(PcaParameters { components: Components::Variance(0.0), whiten: false }), "components");
+    assert_eq!(refuse(VotingParameters { members: vec![], weights: None }), "members");
     assert_eq!(refuse(SvcParameters::default()), "nothing");
 }
 
@@ -225,13 +125,8 @@ fn a_small_cache_gives_the_same_machine() {
     // 600 rows of kernel values take 2.9 MB: with 1 MiB they are computed when needed, and dropped.
     let (x, y) = clouds(600, 4, 2, 0.4, 4);
     let fit = |cache_mib, shrinking| {
-        let parameters = SvcParameters {
-            cache_mib,
-            shrinking,
-            tolerance: 1e-8,
-            c: 3.0,
-            ..Default::default()
-        };
+        let parameters =
+            SvcParameters { cache_mib, shrinking, tolerance: 1e-8, c: 3.0, ..Default::default() };
         parameters.check().unwrap().fit(x.view(), &y, 2).unwrap()
     };
     let (large, small, plain) = (fit(64, true), fit(1, true), fit(64, false));
@@ -245,16 +140,9 @@ fn a_small_cache_gives_the_same_machine() {
 fn early_stopping_keeps_the_best_round() {
     let (x, y) = clouds(300, 8, 3, 0.5, 5);
     let (train, rest) = x.view().split_at(Axis(0), 200);
-    let parameters = GradientBoostingParameters {
-        n_rounds: 400,
-        patience: 5,
-        ..Default::default()
-    }
-    .check()
-    .unwrap();
-    let model = parameters
-        .fit_with_validation(train, &y[..200], 3, rest, &y[200..])
-        .unwrap();
+    let parameters =
+        GradientBoostingParameters { n_rounds: 400, patience: 5, ..Default::default() }.check().unwrap();
+    let model = parameters.fit_with_validation(train, &y[..200], 3, rest, &y[200..]).unwrap();
     let losses = model.validation_loss();
     assert!(
         model.n_rounds() + 5 == losses.len() && losses.len() < 400,
@@ -264,10 +152,7 @@ fn early_stopping_keeps_the_best_round() {
     );
     let best = losses.iter().copied().fold(f64::INFINITY, f64::min);
     assert_eq!(losses[model.n_rounds() - 1], best);
-    assert!(
-        model.training_loss().windows(2).all(|w| w[1] < w[0]),
-        "the training loss falls in every round"
-    );
+    assert!(model.training_loss().windows(2).all(|w| w[1] < w[0]), "the training loss falls in every round");
     assert!((model.feature_importance().sum() - 1.0).abs() < 1e-12);
 }
 
@@ -276,29 +161,11 @@ fn importance_finds_the_feature_that_decides() {
     let mut noise = Noise(6);
     let x = Array2::from_shape_fn((200, 5), |_| noise.next());
     let y: Vec<usize> = x.column(3).iter().map(|v| usize::from(*v > 0.2)).collect();
-    let model = GradientBoostingParameters::default()
-        .check()
-        .unwrap()
-        .fit(x.view(), &y, 2)
-        .unwrap();
-    assert!(
-        model.feature_importance()[3] > 0.99,
-        "{}",
-        model.feature_importance()
-    );
-    let sampled = GradientBoostingParameters {
-        row_share: 0.5,
-        feature_share: 0.6,
-        ..Default::default()
-    };
+    let model = GradientBoostingParameters::default().check().unwrap().fit(x.view(), &y, 2).unwrap();
+    assert!(model.feature_importance()[3] > 0.99, "{}", model.feature_importance());
+    let sampled = GradientBoostingParameters { row_share: 0.5, feature_share: 0.6, ..Default::default() };
     let model = sampled.check().unwrap().fit(x.view(), &y, 2).unwrap();
-    let hits = model
-        .predict(x.view())
-        .unwrap()
-        .iter()
-        .zip(&y)
-        .filter(|(a, b)| a == b)
-        .count();
+    let hits = model.predict(x.view()).unwrap().iter().zip(&y).filter(|(a, b)| a == b).count();
     assert!(hits >= 196, "{hits}");
 }
 
@@ -307,16 +174,8 @@ fn one_round_of_boosting_is_what_the_definition_says() {
     // Gradients of equal scores over two classes are -+0.5, curvatures 2 x 0.25: a leaf of n rows, all of class 1, has
     // the value 0.5 n / (0.5 n + l2).
     let x = array![[0.0], [0.0], [1.0], [1.0], [1.0]];
-    let parameters = GradientBoostingParameters {
-        n_rounds: 1,
-        learning_rate: 1.0,
-        ..Default::default()
-    };
-    let model = parameters
-        .check()
-        .unwrap()
-        .fit(x.view(), &[0, 0, 1, 1, 1], 2)
-        .unwrap();
+    let parameters = GradientBoostingParameters { n_rounds: 1, learning_rate: 1.0, ..Default::default() };
+    let model = parameters.check().unwrap().fit(x.view(), &[0, 0, 1, 1, 1], 2).unwrap();
     let scores = model.decision_function(array![[0.4], [0.6]].view()).unwrap();
     let (two, three) = (0.5 * 2.0 / 2.0, 0.5 * 3.0 / 2.5);
     let expected = array![[two, -two], [-three, three]];
@@ -326,49 +185,26 @@ fn one_round_of_boosting_is_what_the_definition_says() {
 #[test]
 fn votes_are_means_and_stacks_do_not_see_their_own_answers() {
     let (x, y) = clouds(200, 5, 3, 0.8, 7);
-    let members: Vec<PipelineParameters> = all_learners()
-        .into_iter()
-        .skip(1)
-        .map(|(_, l)| pipeline(l))
-        .collect();
-    let voting = VotingParameters {
-        members: members.clone(),
-        weights: None,
-    }
-    .check()
-    .unwrap();
+    let members: Vec<PipelineParameters> =
+        all_learners().into_iter().skip(1).map(|(_, l)| pipeline(l)).collect();
+    let voting = VotingParameters { members: members.clone(), weights: None }.check().unwrap();
     let voting: Voting = voting.fit(x.view(), &y, 3).unwrap();
     let mut mean = Array2::<f64>::zeros((200, 3));
     for member in &members {
-        mean += &member
-            .clone()
-            .check()
-            .unwrap()
-            .fit(x.view(), &y, 3)
-            .unwrap()
-            .predict_proba(x.view())
-            .unwrap();
+        mean +=
+            &member.clone().check().unwrap().fit(x.view(), &y, 3).unwrap().predict_proba(x.view()).unwrap();
     }
     mean /= members.len() as f64;
-    assert!(
-        (voting.predict_proba(x.view()).unwrap() - mean)
-            .iter()
-            .all(|d| d.abs() < 1e-12)
-    );
+    assert!((voting.predict_proba(x.view()).unwrap() - mean).iter().all(|d| d.abs() < 1e-12));
 
     // A member that remembers its rows knows nothing of others when the labels are noise: an honest stack cannot trust it.
     let mut noise = Noise(8);
     let x = Array2::from_shape_fn((300, 4), |_| noise.next());
     let y: Vec<usize> = (0..300).map(|_| (noise.uniform() * 3.0) as usize).collect();
-    let nearest = LearnerParameters::KNeighbors(KNeighborsParameters {
-        n_neighbors: 1,
-        ..Default::default()
-    });
+    let nearest =
+        LearnerParameters::KNeighbors(KNeighborsParameters { n_neighbors: 1, ..Default::default() });
     let folds: Vec<usize> = (0..300).map(|i| i % 5).collect();
-    let stack = StackingParameters {
-        members: vec![pipeline(nearest)],
-        combiner: Default::default(),
-    };
+    let stack = StackingParameters { members: vec![pipeline(nearest)], combiner: Default::default() };
     let stack: Stacking = stack.check().unwrap().fit(x.view(), &y, 3, &folds).unwrap();
     let p = stack.predict_proba(x.view()).unwrap();
     assert!(p.iter().all(|p| *p < 0.6), "as unsure as it should be");
@@ -415,10 +251,7 @@ fn powers_exist_for_columns_of_any_size() {
         let x = Array2::from_shape_fn((50, 2), |(_, j)| {
             scale * if j == 0 { noise.next().abs() } else { noise.next() }
         });
-        let fitted = PowerTransformerParameters::default()
-            .check()
-            .unwrap()
-            .fit(x.view());
+        let fitted = PowerTransformerParameters::default().check().unwrap().fit(x.view());
         let z = fitted.unwrap().transform(x.view()).unwrap();
         assert!(z.iter().all(|v| v.is_finite()), "{scale}: {z}");
     }

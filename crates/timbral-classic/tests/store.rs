@@ -22,21 +22,12 @@ fn all_transformers() -> Vec<TransformerParameters> {
         T::Power(Default::default()),
         T::MinMax(Default::default()),
         T::Standard(Default::default()),
-        T::SelectKBest(SelectKBestParameters {
-            k: 5,
-            ..Default::default()
-        }),
+        T::SelectKBest(SelectKBestParameters { k: 5, ..Default::default() }),
         T::SelectKBest(SelectKBestParameters {
             k: 4,
-            score: FeatureScore::MutualInformation {
-                n_neighbors: 3,
-                seed: 1,
-            },
+            score: FeatureScore::MutualInformation { n_neighbors: 3, seed: 1 },
         }),
-        T::Pca(PcaParameters {
-            components: Components::Count(3),
-            whiten: true,
-        }),
+        T::Pca(PcaParameters { components: Components::Count(3), whiten: true }),
     ]
 }
 
@@ -56,31 +47,11 @@ fn models() -> (Vec<FittedModel>, Array2<f64>) {
         .map(|p| p.check().unwrap().fit(x.view(), &y, N_CLASSES).unwrap().into())
         .collect();
     let members = pipelines().split_off(3);
-    let voting = VotingParameters {
-        members: members.clone(),
-        weights: Some(vec![1.0, 2.0, 0.5]),
-    };
-    models.push(
-        voting
-            .check()
-            .unwrap()
-            .fit(x.view(), &y, N_CLASSES)
-            .unwrap()
-            .into(),
-    );
-    let stacking = StackingParameters {
-        members,
-        combiner: Default::default(),
-    };
+    let voting = VotingParameters { members: members.clone(), weights: Some(vec![1.0, 2.0, 0.5]) };
+    models.push(voting.check().unwrap().fit(x.view(), &y, N_CLASSES).unwrap().into());
+    let stacking = StackingParameters { members, combiner: Default::default() };
     let folds: Vec<usize> = (0..90).map(|i| i / 3 % 3).collect();
-    models.push(
-        stacking
-            .check()
-            .unwrap()
-            .fit(x.view(), &y, N_CLASSES, &folds)
-            .unwrap()
-            .into(),
-    );
+    models.push(stacking.check().unwrap().fit(x.view(), &y, N_CLASSES, &folds).unwrap().into());
     (models, x)
 }
 
@@ -122,10 +93,7 @@ fn parts_hold_the_model_exactly() {
     }
     let scores = Array2::from_shape_fn((9, 3), |(i, j)| f64::from(u8::from(i % 3 == j)) + 0.1 * i as f64);
     let temperature = Temperature::fit(scores.view(), &[0, 1, 2, 0, 1, 2, 1, 1, 2]).unwrap();
-    assert_eq!(
-        Temperature::from_parts(&temperature.to_parts()).unwrap(),
-        temperature
-    );
+    assert_eq!(Temperature::from_parts(&temperature.to_parts()).unwrap(), temperature);
 }
 
 #[test]
@@ -145,10 +113,7 @@ fn what_is_missing_or_does_not_fit_is_named() {
             let mut broken = parts.clone();
             broken.arrays.get_mut(name).unwrap().shape = vec![usize::MAX, 2];
             let is_left_alone = last == "sigmoid_offsets" || last == "sigmoid_slopes";
-            assert!(
-                FittedModel::from_parts(&broken).is_err() || is_left_alone,
-                "{name}"
-            );
+            assert!(FittedModel::from_parts(&broken).is_err() || is_left_alone, "{name}");
         }
         let mut broken = parts.clone();
         broken.description["kind"] = json!("oracle");

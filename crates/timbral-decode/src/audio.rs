@@ -25,11 +25,7 @@ impl Audio {
     /// The length in seconds.
     #[must_use]
     pub fn duration_seconds(&self) -> f64 {
-        if self.sample_rate == 0 {
-            0.0
-        } else {
-            self.frames() as f64 / f64::from(self.sample_rate)
-        }
+        if self.sample_rate == 0 { 0.0 } else { self.frames() as f64 / f64::from(self.sample_rate) }
     }
 }
 

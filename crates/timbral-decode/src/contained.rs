@@ -105,22 +105,14 @@ pub(crate) fn translate(name: &str, error: Error) -> DecodeError {
             }
             DecodeError::Io { name, source }
         }
-        Error::Unsupported(reason) => DecodeError::Unsupported {
-            name,
-            reason: reason.to_owned(),
-        },
-        Error::DecodeError(reason) | Error::LimitError(reason) => DecodeError::Malformed {
-            name,
-            reason: reason.to_owned(),
-        },
-        Error::SeekError(_) => DecodeError::Unseekable {
-            name,
-            reason: "its container needs to seek".to_owned(),
-        },
-        error => DecodeError::Malformed {
-            name,
-            reason: error.to_string(),
-        },
+        Error::Unsupported(reason) => DecodeError::Unsupported { name, reason: reason.to_owned() },
+        Error::DecodeError(reason) | Error::LimitError(reason) => {
+            DecodeError::Malformed { name, reason: reason.to_owned() }
+        }
+        Error::SeekError(_) => {
+            DecodeError::Unseekable { name, reason: "its container needs to seek".to_owned() }
+        }
+        error => DecodeError::Malformed { name, reason: error.to_string() },
     }
 }
 
@@ -142,15 +134,10 @@ mod tests {
     fn stderr_of(test: &str) -> String {
         let program = std::env::current_exe().unwrap();
         let name = format!("contained::tests::{test}");
-        let run = std::process::Command::new(program)
-            .args(["--exact", &name, "--nocapture"])
-            .output()
-            .unwrap();
+        let run =
+            std::process::Command::new(program).args(["--exact", &name, "--nocapture"]).output().unwrap();
         assert!(run.status.success());
-        assert!(
-            String::from_utf8_lossy(&run.stdout).contains("1 passed"),
-            "{name}"
-        );
+        assert!(String::from_utf8_lossy(&run.stdout).contains("1 passed"), "{name}");
         String::from_utf8_lossy(&run.stderr).into_owned()
     }
 

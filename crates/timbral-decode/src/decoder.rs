@@ -187,11 +187,7 @@ impl<'a> Decoder<'a> {
     #[must_use]
     pub fn frames_hint(&self) -> Option<u64> {
         let frames = self.source_frames(self.probe.frames?);
-        Some(
-            self.resampler
-                .as_ref()
-                .map_or(frames, |resampler| resampler.length(frames)),
-        )
+        Some(self.resampler.as_ref().map_or(frames, |resampler| resampler.length(frames)))
     }
 
     /// Damage met so far.
@@ -263,11 +259,7 @@ impl<'a> Decoder<'a> {
         // The resampler sums over its blocks; beyond this, sums leave the range of f32 and it would panic on the NaN.
         let mut clamped = Vec::new();
         if self.resampler.is_some() && wanted.iter().any(|sample| sample.abs() > MAX_RESAMPLED) {
-            clamped.extend(
-                wanted
-                    .iter()
-                    .map(|sample| sample.clamp(-MAX_RESAMPLED, MAX_RESAMPLED)),
-            );
+            clamped.extend(wanted.iter().map(|sample| sample.clamp(-MAX_RESAMPLED, MAX_RESAMPLED)));
             wanted = &clamped;
         }
         let result = match &mut self.resampler {
@@ -304,8 +296,7 @@ impl<'a> Decoder<'a> {
             *sample = 0.0;
             count += 1;
         }
-        self.engine
-            .warn_non_finite(first_frame + (bad / channels) as u64, count);
+        self.engine.warn_non_finite(first_frame + (bad / channels) as u64, count);
     }
 
     /// Takes over the warnings that concern the excerpt.
@@ -319,10 +310,7 @@ impl<'a> Decoder<'a> {
             }
             if self.options.strict && warning.kind.is_damage() {
                 self.finished = true;
-                return Err(DecodeError::Damaged {
-                    name: self.engine.name.clone(),
-                    warning,
-                });
+                return Err(DecodeError::Damaged { name: self.engine.name.clone(), warning });
             }
             self.warnings.push(warning);
         }
@@ -357,10 +345,7 @@ impl<'a> Decoder<'a> {
             _ if good > 0 => "the excerpt is empty".to_owned(),
             _ => "there are 0 frames".to_owned(),
         };
-        DecodeError::NoAudio {
-            name: self.engine.name.clone(),
-            reason,
-        }
+        DecodeError::NoAudio { name: self.engine.name.clone(), reason }
     }
 
     /// Decodes all that is left.
@@ -425,11 +410,7 @@ impl Iterator for Decoder<'_> {
 fn mix(frames: &[f32], channels: usize, out: &mut Vec<f32>) {
     out.clear();
     match channels {
-        2 => out.extend(
-            frames
-                .chunks_exact(2)
-                .map(|frame| 0.5 * frame[0] + 0.5 * frame[1]),
-        ),
+        2 => out.extend(frames.chunks_exact(2).map(|frame| 0.5 * frame[0] + 0.5 * frame[1])),
         _ => {
             let scale = 1.0 / channels as f32;
             out.extend(

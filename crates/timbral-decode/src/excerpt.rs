@@ -48,16 +48,9 @@ pub(crate) fn locate<'a>(
     let frames = |seconds: f64| (seconds * rate).round() as u64;
     Ok(match options.excerpt {
         Excerpt::Whole => (engine, 0, None),
-        Excerpt::Range {
-            start_seconds,
-            duration_seconds,
-        } => {
+        Excerpt::Range { start_seconds, duration_seconds } => {
             let start = frames(start_seconds);
-            (
-                engine,
-                start,
-                duration_seconds.map(|seconds| start.saturating_add(frames(seconds))),
-            )
+            (engine, start, duration_seconds.map(|seconds| start.saturating_add(frames(seconds))))
         }
         Excerpt::Middle { seconds } => {
             let (engine, total) = engine.total_frames(limits)?;

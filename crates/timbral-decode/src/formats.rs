@@ -38,21 +38,7 @@ impl Kind {
             | [b'B', b'W', b'6', b'4', _, _, _, _, b'W', b'A', b'V', b'E', ..] => Kind::Wave,
             [b'r', b'i', b'f', b'f', 0x2e, 0x91, 0xcf, 0x11, ..] => Kind::Wave64,
             [b'.', b's', b'n', b'd', ..] => Kind::Au,
-            [
-                b'F',
-                b'O',
-                b'R',
-                b'M',
-                _,
-                _,
-                _,
-                _,
-                b'A',
-                b'I',
-                b'F',
-                b'F' | b'C',
-                ..,
-            ] => Kind::Aiff,
+            [b'F', b'O', b'R', b'M', _, _, _, _, b'A', b'I', b'F', b'F' | b'C', ..] => Kind::Aiff,
             [b'f', b'L', b'a', b'C', ..] => Kind::Flac,
             [b'O', b'g', b'g', b'S', ..] => Kind::Ogg,
             [_, _, _, _, b'f', b't', b'y', b'p', ..]
@@ -97,18 +83,10 @@ impl Kind {
             Kind::Aiff => ("AIFF", "aiff", cfg!(feature = "aiff")),
             Kind::Flac => ("FLAC", "flac", cfg!(feature = "flac")),
             Kind::Ogg => {
-                let codecs = [
-                    cfg!(feature = "vorbis"),
-                    cfg!(feature = "flac"),
-                    cfg!(feature = "opus"),
-                ];
+                let codecs = [cfg!(feature = "vorbis"), cfg!(feature = "flac"), cfg!(feature = "opus")];
                 ("Ogg", "vorbis", any_of(&codecs))
             }
-            Kind::Mp4 => (
-                "MP4/M4A",
-                "aac",
-                any_of(&[cfg!(feature = "aac"), cfg!(feature = "alac")]),
-            ),
+            Kind::Mp4 => ("MP4/M4A", "aac", any_of(&[cfg!(feature = "aac"), cfg!(feature = "alac")])),
             Kind::Matroska => ("Matroska/WebM", "mkv", cfg!(feature = "mkv")),
             Kind::Caf | Kind::CafPackets => ("CAF", "caf", cfg!(feature = "caf")),
             Kind::Adts => ("ADTS AAC", "aac", cfg!(feature = "aac")),
@@ -183,10 +161,9 @@ fn caf_has_plain_samples(_head: &[u8]) -> bool {
 
 fn starts_with_markup(head: &[u8]) -> bool {
     let text = head.trim_ascii_start();
-    [b"<!doctype".as_slice(), b"<html", b"<?xml"].iter().any(|mark| {
-        text.get(..mark.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(mark))
-    })
+    [b"<!doctype".as_slice(), b"<html", b"<?xml"]
+        .iter()
+        .any(|mark| text.get(..mark.len()).is_some_and(|start| start.eq_ignore_ascii_case(mark)))
 }
 
 /// The bytes of an ID3v2 tag at the start of `head`, header included.
@@ -198,9 +175,7 @@ pub(crate) fn id3v2_length(head: &[u8]) -> Option<u64> {
     if digits.iter().any(|&&digit| digit > 0x7f) {
         return None;
     }
-    let body = digits
-        .iter()
-        .fold(0, |sum, &&digit| (sum << 7) | u64::from(digit));
+    let body = digits.iter().fold(0, |sum, &&digit| (sum << 7) | u64::from(digit));
     let footer = if flags & 0x10 == 0 { 0 } else { 10 };
     Some(10 + body + footer)
 }

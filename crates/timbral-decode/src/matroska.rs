@@ -34,15 +34,8 @@ pub(crate) fn end_padding(source: &mut Source<'_>) -> Result<u64, DecodeError> {
     let from = length.saturating_sub(TAIL_BYTES);
     let tail = source.peek_at(from, TAIL_BYTES as usize)?;
     // Chance may make the four bytes anywhere; only a real cluster parses as one to its end.
-    let starts = tail
-        .windows(4)
-        .enumerate()
-        .rev()
-        .filter(|(_, window)| *window == CLUSTER);
-    Ok(starts
-        .take(8)
-        .find_map(|(start, _)| cluster_padding(&tail[start + 4..]))
-        .unwrap_or(0))
+    let starts = tail.windows(4).enumerate().rev().filter(|(_, window)| *window == CLUSTER);
+    Ok(starts.take(8).find_map(|(start, _)| cluster_padding(&tail[start + 4..])).unwrap_or(0))
 }
 
 /// The padding of the last block of a cluster (behind its id), if it is one.
@@ -83,10 +76,7 @@ fn element(bytes: &[u8]) -> Option<(u32, &[u8], &[u8])> {
     if id_length > 4 {
         return None;
     }
-    let id = bytes
-        .get(..id_length)?
-        .iter()
-        .fold(0, |sum, &byte| (sum << 8) | u32::from(byte));
+    let id = bytes.get(..id_length)?.iter().fold(0, |sum, &byte| (sum << 8) | u32::from(byte));
     let (size, size_length) = number(&bytes[id_length..])?;
     let start = id_length + size_length;
     let end = start.checked_add(usize::try_from(size).ok()?)?;
@@ -101,10 +91,8 @@ fn number(bytes: &[u8]) -> Option<(u64, usize)> {
         return None;
     }
     let mask = 0xff_u32.checked_shr(length as u32).unwrap_or(0) as u8;
-    let number = bytes
-        .get(1..length)?
-        .iter()
-        .fold(u64::from(first & mask), |sum, &byte| (sum << 8) | u64::from(byte));
+    let number =
+        bytes.get(1..length)?.iter().fold(u64::from(first & mask), |sum, &byte| (sum << 8) | u64::from(byte));
     Some((number, length))
 }
 
@@ -114,9 +102,7 @@ mod tests {
 
     #[test]
     fn a_segment_tells_where_it_ends() {
-        let head = [
-            0x1a, 0x45, 0xdf, 0xa3, 0x81, 0, 0x18, 0x53, 0x80, 0x67, 0x40, 0x64,
-        ];
+        let head = [0x1a, 0x45, 0xdf, 0xa3, 0x81, 0, 0x18, 0x53, 0x80, 0x67, 0x40, 0x64];
         assert!(!is_cut(&head, 0, Some(112)));
         assert!(is_cut(&head, 0, Some(111)));
         assert!(is_cut(&head, 1, Some(112)));

@@ -34,10 +34,7 @@ pub(crate) fn read_index(source: &mut Source<'_>, start: u64) -> Result<Index, D
     for _ in 0..64 {
         if !source.can_seek() {
             source.keep(
-                usize::try_from(position)
-                    .unwrap_or(usize::MAX)
-                    .saturating_add(16)
-                    .min(MAX_INDEX_BYTES),
+                usize::try_from(position).unwrap_or(usize::MAX).saturating_add(16).min(MAX_INDEX_BYTES),
             )?;
         }
         let head = source.peek_at(position, 16)?;
@@ -55,9 +52,7 @@ pub(crate) fn read_index(source: &mut Source<'_>, start: u64) -> Result<Index, D
                 has_index = true;
             }
             b"mdat" if source.can_seek() => {
-                index.is_cut = source
-                    .length()
-                    .is_some_and(|end| position.saturating_add(size) > end);
+                index.is_cut = source.length().is_some_and(|end| position.saturating_add(size) > end);
             }
             b"mdat" | b"moof" if has_index => break,
             b"mdat" | b"moof" => {
@@ -99,9 +94,7 @@ fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
 }
 
 fn child<'a>(bytes: &'a [u8], name: &[u8; 4]) -> Option<&'a [u8]> {
-    boxes(bytes)
-        .find(|(found, _)| found == name)
-        .map(|(_, body)| body)
+    boxes(bytes).find(|(found, _)| found == name).map(|(_, body)| body)
 }
 
 fn edits(moov: &[u8]) -> Vec<Edit> {
@@ -113,25 +106,13 @@ fn edits(moov: &[u8]) -> Vec<Edit> {
             return None;
         }
         if let Some((priming, length)) = smoothing {
-            return Some(Edit {
-                track_id,
-                priming,
-                length: Some(length),
-            });
+            return Some(Edit { track_id, priming, length: Some(length) });
         }
-        let priming = child(track, b"edts")
-            .and_then(|edits| child(edits, b"elst"))
-            .and_then(first_media_time)?;
-        Some(Edit {
-            track_id,
-            priming,
-            length: None,
-        })
+        let priming =
+            child(track, b"edts").and_then(|edits| child(edits, b"elst")).and_then(first_media_time)?;
+        Some(Edit { track_id, priming, length: None })
     };
-    boxes(moov)
-        .filter(|(name, _)| name == b"trak")
-        .filter_map(|(_, track)| edit_of(track))
-        .collect()
+    boxes(moov).filter(|(name, _)| name == b"trak").filter_map(|(_, track)| edit_of(track)).collect()
 }
 
 /// The media time of the first edit that shows media; edits before it are pauses.
@@ -151,32 +132,24 @@ fn first_media_time(list: &[u8]) -> Option<u64> {
 /// the padding and the fourth the audible frames.
 fn smoothing_tag(user_data: &[u8]) -> Option<(u64, u64)> {
     let meta = child(user_data, b"meta")?.get(4..)?;
-    boxes(child(meta, b"ilst")?)
-        .filter(|(name, _)| name == b"----")
-        .find_map(|(_, tag)| {
-            if child(tag, b"name")?.get(4..)? != b"iTunSMPB" {
-                return None;
-            }
-            let text = std::str::from_utf8(child(tag, b"data")?.get(8..)?).ok()?;
-            let mut words = text
-                .split_ascii_whitespace()
-                .map(|word| u64::from_str_radix(word, 16));
-            let priming = words.nth(1)?.ok()?;
-            let length = words.nth(1)?.ok()?;
-            (length > 0).then_some((priming, length))
-        })
+    boxes(child(meta, b"ilst")?).filter(|(name, _)| name == b"----").find_map(|(_, tag)| {
+        if child(tag, b"name")?.get(4..)? != b"iTunSMPB" {
+            return None;
+        }
+        let text = std::str::from_utf8(child(tag, b"data")?.get(8..)?).ok()?;
+        let mut words = text.split_ascii_whitespace().map(|word| u64::from_str_radix(word, 16));
+        let priming = words.nth(1)?.ok()?;
+        let length = words.nth(1)?.ok()?;
+        (length > 0).then_some((priming, length))
+    })
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_be_bytes(
-        bytes.get(at..at.checked_add(4)?)?.try_into().ok()?,
-    ))
+    Some(u32::from_be_bytes(bytes.get(at..at.checked_add(4)?)?.try_into().ok()?))
 }
 
 fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
-    Some(u64::from_be_bytes(
-        bytes.get(at..at.checked_add(8)?)?.try_into().ok()?,
-    ))
+    Some(u64::from_be_bytes(bytes.get(at..at.checked_add(8)?)?.try_into().ok()?))
 }
 
 #[cfg(test)]
@@ -204,14 +177,7 @@ mod tests {
         let pause = [0, 0, 0, 9, 0xff, 0xff, 0xff, 0xff, 0, 1, 0, 0];
         let sound = [0, 0, 0x2e, 0xe0, 0, 0, 8, 0x40, 0, 1, 0, 0];
         let list = [&[0, 0, 0, 0, 0, 0, 0, 2][..], &pause, &sound].concat();
-        assert_eq!(
-            edits(&track(&list)),
-            [Edit {
-                track_id: 7,
-                priming: 2112,
-                length: None
-            }]
-        );
+        assert_eq!(edits(&track(&list)), [Edit { track_id: 7, priming: 2112, length: None }]);
     }
 
     #[test]
@@ -222,14 +188,7 @@ mod tests {
         let list = make_box(b"ilst", &make_box(b"----", &[name, data].concat()));
         let meta = make_box(b"meta", &[vec![0; 4], list].concat());
         let moov = [track(&[0; 20]), make_box(b"udta", &meta)].concat();
-        assert_eq!(
-            edits(&moov),
-            [Edit {
-                track_id: 7,
-                priming: 2112,
-                length: Some(0x3f_31f6)
-            }]
-        );
+        assert_eq!(edits(&moov), [Edit { track_id: 7, priming: 2112, length: Some(0x3f_31f6) }]);
     }
 
     #[test]

@@ -91,20 +91,14 @@ impl DecodeOptions {
     /// Decodes `duration_seconds` from `start_seconds` on, or less where the source ends.
     #[must_use]
     pub fn excerpt(mut self, start_seconds: f64, duration_seconds: f64) -> Self {
-        self.excerpt = Excerpt::Range {
-            start_seconds,
-            duration_seconds: Some(duration_seconds),
-        };
+        self.excerpt = Excerpt::Range { start_seconds, duration_seconds: Some(duration_seconds) };
         self
     }
 
     /// Decodes from `start_seconds` to the end.
     #[must_use]
     pub fn start(mut self, start_seconds: f64) -> Self {
-        self.excerpt = Excerpt::Range {
-            start_seconds,
-            duration_seconds: None,
-        };
+        self.excerpt = Excerpt::Range { start_seconds, duration_seconds: None };
         self
     }
 
@@ -140,19 +134,12 @@ impl DecodeOptions {
             if value.is_finite() && value >= 0.0 {
                 Ok(())
             } else {
-                Err(config(
-                    option,
-                    value.to_string(),
-                    "seconds must be finite and not negative",
-                ))
+                Err(config(option, value.to_string(), "seconds must be finite and not negative"))
             }
         };
         match self.excerpt {
             Excerpt::Whole => {}
-            Excerpt::Range {
-                start_seconds,
-                duration_seconds,
-            } => {
+            Excerpt::Range { start_seconds, duration_seconds } => {
                 seconds("excerpt (start)", start_seconds)?;
                 seconds("excerpt (duration)", duration_seconds.unwrap_or(0.0))?;
             }
@@ -160,11 +147,7 @@ impl DecodeOptions {
         }
         if self.max_duration_seconds.is_nan() || self.max_duration_seconds < 0.0 {
             let given = self.max_duration_seconds.to_string();
-            return Err(config(
-                "max_duration_seconds",
-                given,
-                "seconds must be a number and not negative",
-            ));
+            return Err(config("max_duration_seconds", given, "seconds must be a number and not negative"));
         }
         Ok(())
     }

@@ -17,11 +17,7 @@ use symphonia_core::packet::PacketRef;
 const RATE: u32 = 48_000;
 /// The longest packet: 120 ms.
 const MAX_FRAMES: usize = 5760;
-const INFO: CodecInfo = CodecInfo {
-    short_name: "opus",
-    long_name: "Opus",
-    profiles: &[],
-};
+const INFO: CodecInfo = CodecInfo { short_name: "opus", long_name: "Opus", profiles: &[] };
 
 /// The mapping family of surround sound in Vorbis's order of channels (RFC 7845, 5.1.1.2).
 const FAMILY_SURROUND: u8 = 1;
@@ -80,10 +76,7 @@ impl Layout {
     fn of(head: Option<Head<'_>>, parameters: &AudioCodecParameters) -> Result<Self> {
         let stereo = Position::FRONT_LEFT | Position::FRONT_RIGHT;
         let Some(head) = head else {
-            let count = parameters
-                .channels
-                .as_ref()
-                .map_or(2, |channels| channels.count());
+            let count = parameters.channels.as_ref().map_or(2, |channels| channels.count());
             return Self::plain(count);
         };
         let count = usize::from(head.channels);
@@ -101,10 +94,7 @@ impl Layout {
                     4 => (&[0, 1, 2, 3], stereo | back),
                     5 => (&[0, 2, 1, 3, 4], stereo | centre | back),
                     6 => (&[0, 2, 1, 5, 3, 4], stereo | centre | low | back),
-                    7 => (
-                        &[0, 2, 1, 6, 5, 3, 4],
-                        stereo | centre | low | Position::REAR_CENTER | side,
-                    ),
+                    7 => (&[0, 2, 1, 6, 5, 3, 4], stereo | centre | low | Position::REAR_CENTER | side),
                     8 => (&[0, 2, 1, 7, 5, 6, 3, 4], stereo | centre | low | back | side),
                     _ => return decode_error("opus: surround sound has 1 to 8 channels"),
                 };
@@ -138,12 +128,7 @@ impl Layout {
             2 => (1, Position::FRONT_LEFT | Position::FRONT_RIGHT),
             _ => return decode_error("opus: more than two channels need a table of channels"),
         };
-        Ok(Self {
-            streams: 1,
-            coupled,
-            mapping: (0..count as u8).collect(),
-            positions,
-        })
+        Ok(Self { streams: 1, coupled, mapping: (0..count as u8).collect(), positions })
     }
 
     fn channels(&self) -> usize {
@@ -163,14 +148,9 @@ impl Layout {
             return Ok(Streams::One(Box::new(decoder), vec![0.0; samples]));
         }
         let (streams, coupled) = (self.streams.into(), self.coupled.into());
-        let decoder = ropus::OpusMSDecoder::new(
-            RATE as i32,
-            self.channels() as i32,
-            streams,
-            coupled,
-            &self.mapping,
-        )
-        .map_err(|_| failed)?;
+        let decoder =
+            ropus::OpusMSDecoder::new(RATE as i32, self.channels() as i32, streams, coupled, &self.mapping)
+                .map_err(|_| failed)?;
         Ok(Streams::Several(Box::new(decoder), vec![0; samples]))
     }
 }
@@ -179,9 +159,9 @@ impl Streams {
     /// Decodes a packet; returns its frames, or nothing where it is invalid.
     fn decode(&mut self, packet: &[u8]) -> Option<usize> {
         match self {
-            Self::One(decoder, samples) => decoder
-                .decode_float(packet, samples, ropus::DecodeMode::Normal)
-                .ok(),
+            Self::One(decoder, samples) => {
+                decoder.decode_float(packet, samples, ropus::DecodeMode::Normal).ok()
+            }
             Self::Several(decoder, samples) => {
                 let length = i32::try_from(packet.len()).ok()?;
                 let frames = decoder.decode(Some(packet), length, samples, MAX_FRAMES as i32, false);
@@ -250,15 +230,11 @@ impl AudioDecoder for OpusDecoder {
         for channel in 0..channels {
             if let Some(plane) = self.buffer.plane_mut(channel) {
                 let samples = self.streams.channel(channel, channels);
-                plane
-                    .iter_mut()
-                    .zip(samples)
-                    .for_each(|(out, sample)| *out = sample * self.gain);
+                plane.iter_mut().zip(samples).for_each(|(out, sample)| *out = sample * self.gain);
             }
         }
         let trim = |ticks: u64| usize::try_from(ticks).unwrap_or(usize::MAX).min(frames);
-        self.buffer
-            .trim(trim(packet.trim_start.get()), trim(packet.trim_end.get()));
+        self.buffer.trim(trim(packet.trim_start.get()), trim(packet.trim_end.get()));
         Ok(self.buffer.as_generic_audio_buffer_ref())
     }
 
@@ -280,9 +256,6 @@ impl RegisterableAudioDecoder for OpusDecoder {
     }
 
     fn supported_codecs() -> &'static [SupportedAudioCodec] {
-        &[SupportedAudioCodec {
-            id: CODEC_ID_OPUS,
-            info: INFO,
-        }]
+        &[SupportedAudioCodec { id: CODEC_ID_OPUS, info: INFO }]
     }
 }

@@ -20,11 +20,7 @@ fn block_frames(from: u32, to: u32) -> usize {
     }
     let (unit_in, unit_out) = ((from / a.max(1)) as usize, (to / a.max(1)) as usize);
     let units = BLOCK_FRAMES.div_ceil(unit_in.max(1));
-    let units = if unit_in % 2 == 1 || unit_out % 2 == 1 {
-        units.next_multiple_of(2)
-    } else {
-        units
-    };
+    let units = if unit_in % 2 == 1 || unit_out % 2 == 1 { units.next_multiple_of(2) } else { units };
     unit_in * units
 }
 
@@ -39,20 +35,12 @@ pub fn resample(samples: &[f32], channels: usize, from: u32, to: u32) -> Result<
     for rate in [from, to] {
         if !(DecodeOptions::MIN_SAMPLE_RATE..=DecodeOptions::MAX_SAMPLE_RATE).contains(&rate) {
             let rule = "the rate must lie in 100..=768000 Hz";
-            return Err(DecodeError::Config {
-                option: "sample_rate",
-                given: rate.to_string(),
-                rule,
-            });
+            return Err(DecodeError::Config { option: "sample_rate", given: rate.to_string(), rule });
         }
     }
     if channels == 0 || !samples.len().is_multiple_of(channels) {
         let given = format!("{} samples of {channels} channels", samples.len());
-        return Err(DecodeError::Config {
-            option: "channels",
-            given,
-            rule: "samples must be whole frames",
-        });
+        return Err(DecodeError::Config { option: "channels", given, rule: "samples must be whole frames" });
     }
     if from == to {
         return Ok(samples.to_vec());
@@ -84,15 +72,7 @@ impl Resampler {
     pub(crate) fn new(from: u32, to: u32, channels: usize) -> Result<Self, DecodeError> {
         let fft = plan(from, to, channels)?;
         let step = vec![0.0; fft.output_frames_max() * channels];
-        Ok(Self {
-            fft,
-            channels,
-            rates: (from, to),
-            waiting: Vec::new(),
-            step,
-            frames_in: 0,
-            frames_out: 0,
-        })
+        Ok(Self { fft, channels, rates: (from, to), waiting: Vec::new(), step, frames_in: 0, frames_out: 0 })
     }
 
     /// The frames that `frames` give: `ceil(frames * to / from)`.
@@ -129,9 +109,7 @@ impl Resampler {
 
     /// Appends what is still inside.
     pub(crate) fn finish(&mut self, out: &mut Vec<f32>) -> Result<(), DecodeError> {
-        let total = self
-            .length(self.frames_in)
-            .saturating_add(self.fft.output_delay() as u64);
+        let total = self.length(self.frames_in).saturating_add(self.fft.output_delay() as u64);
         let needed = self.fft.input_frames_next() * self.channels;
         while self.frames_out < total {
             let mut last = std::mem::take(&mut self.waiting);
@@ -152,10 +130,7 @@ impl Resampler {
         let input = InterleavedSlice::new(frames, self.channels, frames.len() / self.channels);
         let output = InterleavedSlice::new_mut(&mut self.step, self.channels, capacity);
         let (input, mut output) = (input.map_err(|_| fail())?, output.map_err(|_| fail())?);
-        let (_, made) = self
-            .fft
-            .process_into_buffer(&input, &mut output, None)
-            .map_err(|_| fail())?;
+        let (_, made) = self.fft.process_into_buffer(&input, &mut output, None).map_err(|_| fail())?;
         let delay = self.fft.output_delay() as u64;
         let skip = delay.saturating_sub(self.frames_out).min(made as u64) as usize;
         out.extend_from_slice(&self.step[skip * self.channels..made * self.channels]);
@@ -165,14 +140,8 @@ impl Resampler {
 }
 
 fn plan(from: u32, to: u32, channels: usize) -> Result<Fft<f32>, DecodeError> {
-    Fft::new(
-        from as usize,
-        to as usize,
-        block_frames(from, to),
-        channels,
-        FixedSync::Both,
-    )
-    .map_err(|_| failed(from, to))
+    Fft::new(from as usize, to as usize, block_frames(from, to), channels, FixedSync::Both)
+        .map_err(|_| failed(from, to))
 }
 
 fn failed(from: u32, to: u32) -> DecodeError {
@@ -208,10 +177,7 @@ mod tests {
             blocks.push(block, &mut out).unwrap();
         }
         blocks.finish(&mut out).unwrap();
-        assert_eq!(
-            out.len() as u64,
-            blocks.length((input.len() / channels) as u64) * channels as u64
-        );
+        assert_eq!(out.len() as u64, blocks.length((input.len() / channels) as u64) * channels as u64);
         out
     }
 
@@ -231,12 +197,7 @@ mod tests {
 
     #[test]
     fn blocks_give_what_the_whole_gives() {
-        for (from, to) in [
-            (44_100, 22_050),
-            (48_000, 22_050),
-            (8_000, 44_100),
-            (44_100, 48_000),
-        ] {
+        for (from, to) in [(44_100, 22_050), (48_000, 22_050), (8_000, 44_100), (44_100, 48_000)] {
             for channels in [1, 2] {
                 for frames in [0, 1, 10, 1023, 5000] {
                     let input = noise(frames * channels);
@@ -244,10 +205,7 @@ mod tests {
                     let mut whole = plan(from, to, channels).unwrap();
                     let expected = whole.process_all(&slice, frames, None).unwrap().take_data();
                     let out = resample(&input, from, to, channels, 701);
-                    assert_eq!(
-                        out, expected,
-                        "{from} to {to}, {frames} frames, {channels} channels"
-                    );
+                    assert_eq!(out, expected, "{from} to {to}, {frames} frames, {channels} channels");
                 }
             }
         }
@@ -257,22 +215,14 @@ mod tests {
     fn nothing_comes_early_or_late() {
         // A bell far below both Nyquist frequencies, between two frames: its centre of mass must stay in its place.
         let centre = 0.123_456;
-        for (from, to) in [
-            (44_100, 48_000),
-            (44_100, 22_050),
-            (48_000, 22_050),
-            (22_050, 44_100),
-            (44_101, 22_050),
-        ] {
+        for (from, to) in
+            [(44_100, 48_000), (44_100, 22_050), (48_000, 22_050), (22_050, 44_100), (44_101, 22_050)]
+        {
             let bell = |n: usize| (-((n as f64 / f64::from(from) - centre) / 0.002).powi(2)).exp() as f32;
             let input: Vec<f32> = (0..from as usize / 4).map(bell).collect();
             let out = resample(&input, from, to, 1, 1000);
             let mass: f64 = out.iter().map(|&x| f64::from(x)).sum();
-            let moment: f64 = out
-                .iter()
-                .enumerate()
-                .map(|(n, &x)| n as f64 * f64::from(x))
-                .sum();
+            let moment: f64 = out.iter().enumerate().map(|(n, &x)| n as f64 * f64::from(x)).sum();
             let found = moment / mass / f64::from(to);
             let frames_off = (found - centre) * f64::from(to);
             assert!(frames_off.abs() < 1e-3, "{from} to {to}: {frames_off} frames off");

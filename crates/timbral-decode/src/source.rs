@@ -57,17 +57,11 @@ impl<'a> Source<'a> {
 
     pub(crate) fn seekable(mut reader: impl Read + Seek + Send + 'a) -> Result<Self, DecodeError> {
         let name = "audio stream".to_owned();
-        let length = reader
-            .seek(SeekFrom::End(0))
-            .and_then(|end| reader.rewind().map(|()| end));
+        let length = reader.seek(SeekFrom::End(0)).and_then(|end| reader.rewind().map(|()| end));
         match length {
-            Ok(length) => Ok(Self::new(
-                name,
-                Box::new(SeekableStream {
-                    reader: Mutex::new(reader),
-                    length,
-                }),
-            )),
+            Ok(length) => {
+                Ok(Self::new(name, Box::new(SeekableStream { reader: Mutex::new(reader), length })))
+            }
             Err(source) => Err(DecodeError::Io { name, source }),
         }
     }
@@ -118,9 +112,7 @@ impl<'a> Source<'a> {
         if position == 0 {
             self.keep(length)?;
         }
-        let from = usize::try_from(position)
-            .unwrap_or(usize::MAX)
-            .min(self.prefix.len());
+        let from = usize::try_from(position).unwrap_or(usize::MAX).min(self.prefix.len());
         let to = from.saturating_add(length).min(self.prefix.len());
         Ok(self.prefix[from..to].to_vec())
     }
@@ -128,10 +120,7 @@ impl<'a> Source<'a> {
     /// Takes bytes of a source that cannot seek until `length` are kept or it ends; returns how many are kept.
     pub(crate) fn keep(&mut self, length: usize) -> Result<usize, DecodeError> {
         let missing = length.saturating_sub(self.prefix.len());
-        match (&mut self.inner)
-            .take(missing as u64)
-            .read_to_end(&mut self.prefix)
-        {
+        match (&mut self.inner).take(missing as u64).read_to_end(&mut self.prefix) {
             Ok(_) => Ok(self.prefix.len()),
             Err(source) => Err(self.io_error(source)),
         }
@@ -152,10 +141,7 @@ impl<'a> Source<'a> {
     }
 
     fn io_error(&self, source: io::Error) -> DecodeError {
-        DecodeError::Io {
-            name: self.name.clone(),
-            source,
-        }
+        DecodeError::Io { name: self.name.clone(), source }
     }
 }
 
@@ -214,10 +200,7 @@ impl<R: Read> Read for Stream<R> {
 
 impl<R> Seek for Stream<R> {
     fn seek(&mut self, _to: SeekFrom) -> io::Result<u64> {
-        Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            "the source cannot seek",
-        ))
+        Err(io::Error::new(io::ErrorKind::Unsupported, "the source cannot seek"))
     }
 }
 

@@ -90,11 +90,7 @@ fn take_container(container: &MetadataContainer, tags: &mut Tags, notes: &mut Ve
     }
     let front = |visual: &&Visual| visual.usage == Some(StandardVisualKey::FrontCover);
     if tags.picture.is_none()
-        && let Some(visual) = container
-            .visuals
-            .iter()
-            .find(front)
-            .or_else(|| container.visuals.first())
+        && let Some(visual) = container.visuals.iter().find(front).or_else(|| container.visuals.first())
     {
         let mime_type = visual.media_type.clone().filter(|text| text.contains('/'));
         tags.picture = Some(Picture {
@@ -112,10 +108,7 @@ fn fill(slot: &mut Option<String>, text: &str) {
 }
 
 fn year_of(date: &str) -> Option<u16> {
-    date.split(|c: char| !c.is_ascii_digit())
-        .find(|digits| digits.len() == 4)?
-        .parse()
-        .ok()
+    date.split(|c: char| !c.is_ascii_digit()).find(|digits| digits.len() == 4)?.parse().ok()
 }
 
 fn mime_of(data: &[u8]) -> &'static str {

@@ -33,11 +33,8 @@ impl Hints {
                 hints.is_cut = hints.index.is_cut;
             }
             Kind::Aiff => {
-                let form = opening
-                    .head
-                    .get(4..8)
-                    .and_then(|size| size.try_into().ok())
-                    .map(u32::from_be_bytes);
+                let form =
+                    opening.head.get(4..8).and_then(|size| size.try_into().ok()).map(u32::from_be_bytes);
                 let end = form.map(|size| opening.position + 8 + u64::from(size));
                 hints.is_cut = end > source.length() && source.length().is_some();
             }
@@ -202,9 +199,7 @@ impl Timeline {
     /// Frames that the header promised beyond `clock`.
     pub(crate) fn missing_at(&self, clock: i64) -> u64 {
         let reached = u64::try_from(clock).unwrap_or(0);
-        self.frames
-            .filter(|_| self.frames_are_exact)
-            .map_or(0, |frames| frames.saturating_sub(reached))
+        self.frames.filter(|_| self.frames_are_exact).map_or(0, |frames| frames.saturating_sub(reached))
     }
 
     /// Another stream follows in the chain: nothing the first one said of length or time holds for it.
@@ -221,9 +216,7 @@ impl Timeline {
 #[cfg(feature = "opus")]
 fn opus_priming(track: &Track, parameters: &AudioCodecParameters) -> u64 {
     let head = parameters.extra_data.as_deref().and_then(crate::opus::Head::read);
-    head.map_or(u64::from(track.delay.unwrap_or(0)), |head| {
-        u64::from(head.pre_skip)
-    })
+    head.map_or(u64::from(track.delay.unwrap_or(0)), |head| u64::from(head.pre_skip))
 }
 
 #[cfg(not(feature = "opus"))]

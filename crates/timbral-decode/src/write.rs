@@ -34,20 +34,14 @@ pub enum WavFormat {
 /// 0 Hz, or more samples than a WAV file holds (4 GiB).
 pub fn write_wav(path: impl AsRef<Path>, audio: &Audio, format: WavFormat) -> Result<(), DecodeError> {
     let path = path.as_ref();
-    let fail = |reason: String| DecodeError::Write {
-        path: path.display().to_string(),
-        reason,
-    };
+    let fail = |reason: String| DecodeError::Write { path: path.display().to_string(), reason };
     let channels = u16::try_from(audio.channels).ok().filter(|&count| count > 0);
     let Some(channels) = channels.filter(|_| audio.sample_rate > 0) else {
         let form = format!("{} channels at {} Hz", audio.channels, audio.sample_rate);
         return Err(fail(format!("a WAV file cannot hold {form}")));
     };
     if !audio.samples.len().is_multiple_of(audio.channels) {
-        let form = format!(
-            "{} samples are no whole frames of {channels}",
-            audio.samples.len()
-        );
+        let form = format!("{} samples are no whole frames of {channels}", audio.samples.len());
         return Err(fail(form));
     }
     let (bits, sample_format) = match format {
@@ -57,16 +51,10 @@ pub fn write_wav(path: impl AsRef<Path>, audio: &Audio, format: WavFormat) -> Re
     };
     let bytes = audio.samples.len() as u64 * u64::from(bits / 8);
     if bytes > u64::from(u32::MAX) - 128 {
-        return Err(fail(format!(
-            "{bytes} bytes of samples are more than a WAV file holds (4 GiB)"
-        )));
+        return Err(fail(format!("{bytes} bytes of samples are more than a WAV file holds (4 GiB)")));
     }
-    let specification = hound::WavSpec {
-        channels,
-        sample_rate: audio.sample_rate,
-        bits_per_sample: bits,
-        sample_format,
-    };
+    let specification =
+        hound::WavSpec { channels, sample_rate: audio.sample_rate, bits_per_sample: bits, sample_format };
 
     let aside = Aside::beside(path);
     let file = File::create_new(&aside.path).map_err(|error| fail(error.to_string()))?;
@@ -107,9 +95,7 @@ impl Aside {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        Self {
-            path: path.with_file_name(format!(".{name}.{}-{number}.tmp", process::id())),
-        }
+        Self { path: path.with_file_name(format!(".{name}.{}-{number}.tmp", process::id())) }
     }
 }
 

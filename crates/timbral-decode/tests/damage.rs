@@ -1,9 +1,5 @@
 //! Damage is told, never swallowed, and hostile headers are harmless.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test says that this must hold"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test says that this must hold")]
 
 mod common;
 
@@ -45,10 +41,7 @@ fn half_a_file_gives_half_the_sound_and_a_warning() {
         assert!((0.2..0.8).contains(&share), "{name}: {share}");
         let last = audio.warnings.last().expect(name);
         assert_eq!(last.kind, WarningKind::Truncated, "{name}");
-        assert!(
-            (last.position_seconds - audio.duration_seconds()).abs() < 0.2,
-            "{name}: {last}"
-        );
+        assert!((last.position_seconds - audio.duration_seconds()).abs() < 0.2, "{name}: {last}");
         let error = decode_bytes(half, &DecodeOptions::default().strict()).unwrap_err();
         assert!(matches!(error, DecodeError::Damaged { .. }), "{name}: {error}");
     }
@@ -60,10 +53,7 @@ fn without_their_index_packets_are_refused() {
     for name in ["tone.m4a", "alac.caf"] {
         let file = bytes(name);
         let error = decode(&file[..file.len() / 2]).unwrap_err();
-        let is_told = matches!(
-            error,
-            DecodeError::Malformed { .. } | DecodeError::Unsupported { .. }
-        );
+        let is_told = matches!(error, DecodeError::Malformed { .. } | DecodeError::Unsupported { .. });
         assert!(is_told, "{name}: {error}");
     }
 }
@@ -100,17 +90,8 @@ fn damage_in_the_middle_keeps_the_rest_in_its_place() {
     let audio = decode(&file).unwrap();
     assert!(!audio.warnings.is_empty());
     assert_eq!(audio.frames(), reference.frames());
-    let equal = audio
-        .samples
-        .iter()
-        .zip(&reference.samples)
-        .filter(|(a, b)| a == b)
-        .count();
-    assert!(
-        equal > reference.samples.len() * 8 / 10,
-        "{equal} of {}",
-        reference.samples.len()
-    );
+    let equal = audio.samples.iter().zip(&reference.samples).filter(|(a, b)| a == b).count();
+    assert!(equal > reference.samples.len() * 8 / 10, "{equal} of {}", reference.samples.len());
     assert_eq!(audio.samples[170_000..], reference.samples[170_000..]);
     assert!(decode_bytes(&file, &DecodeOptions::default().strict()).is_err());
 }
@@ -127,15 +108,7 @@ fn a_lying_checksum_is_told_strictly() {
 
 #[test]
 fn samples_that_are_not_numbers_become_silence_and_are_told() {
-    let samples = [
-        0.5,
-        f32::NAN,
-        f32::INFINITY,
-        -0.25,
-        f32::NEG_INFINITY,
-        3e38,
-        1e-40,
-    ];
+    let samples = [0.5, f32::NAN, f32::INFINITY, -0.25, f32::NEG_INFINITY, 3e38, 1e-40];
     let data: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
     let audio = decode(&riff(&[(b"fmt ", &fmt(3, 1, 8000, 32)), (b"data", &data)])).unwrap();
     assert_eq!(audio.samples, [0.5, 0.0, 0.0, -0.25, 0.0, 3e38, 1e-40]);
@@ -145,17 +118,12 @@ fn samples_that_are_not_numbers_become_silence_and_are_told() {
 
 #[test]
 fn the_largest_floats_overflow_neither_the_mix_nor_the_resampler() {
-    let data: Vec<u8> = [f32::MAX, f32::MAX, f32::MIN, f32::MAX]
-        .repeat(3000)
-        .iter()
-        .flat_map(|s| s.to_le_bytes())
-        .collect();
+    let data: Vec<u8> =
+        [f32::MAX, f32::MAX, f32::MIN, f32::MAX].repeat(3000).iter().flat_map(|s| s.to_le_bytes()).collect();
     for channels in [2, 4] {
         let file = riff(&[(b"fmt ", &fmt(3, channels, 8000, 32)), (b"data", &data)]);
-        for options in [
-            DecodeOptions::default().mono(),
-            DecodeOptions::default().mono().sample_rate(16_000),
-        ] {
+        for options in [DecodeOptions::default().mono(), DecodeOptions::default().mono().sample_rate(16_000)]
+        {
             let audio = decode_bytes(&file, &options).unwrap();
             assert!(audio.samples.iter().all(|sample| sample.is_finite()));
         }
@@ -232,30 +200,9 @@ fn limits_name_what_they_limit() {
     let base = DecodeOptions::default;
     for (options, option, value) in [
         (base().max_duration(1.5), "max_duration_seconds", "1.5 s"),
-        (
-            DecodeOptions {
-                max_channels: 1,
-                ..base()
-            },
-            "max_channels",
-            "1 channels",
-        ),
-        (
-            DecodeOptions {
-                max_bytes: 1000,
-                ..base()
-            },
-            "max_bytes",
-            "1000 bytes",
-        ),
-        (
-            DecodeOptions {
-                max_input_bytes: 2000,
-                ..base()
-            },
-            "max_input_bytes",
-            "2000 bytes",
-        ),
+        (DecodeOptions { max_channels: 1, ..base() }, "max_channels", "1 channels"),
+        (DecodeOptions { max_bytes: 1000, ..base() }, "max_bytes", "1000 bytes"),
+        (DecodeOptions { max_input_bytes: 2000, ..base() }, "max_input_bytes", "2000 bytes"),
     ] {
         let error = limit(&options);
         assert!(
@@ -267,24 +214,9 @@ fn limits_name_what_they_limit() {
     // By default one hour, 32 channels and 2 GiB of samples.
     let header = |rate, channels, size| au(1, rate, channels, size, &[0; 100]);
     for (file, option, given, allowed) in [
-        (
-            header(1000, 1, 7_200_000),
-            "max_duration_seconds",
-            "7200.0 s",
-            "3600 s",
-        ),
-        (
-            header(8000, 33, 100),
-            "max_channels",
-            "33 channels",
-            "32 channels",
-        ),
-        (
-            header(700_000, 32, 600 << 20),
-            "max_bytes",
-            "2516582400 bytes",
-            "2147483648 bytes",
-        ),
+        (header(1000, 1, 7_200_000), "max_duration_seconds", "7200.0 s", "3600 s"),
+        (header(8000, 33, 100), "max_channels", "33 channels", "32 channels"),
+        (header(700_000, 32, 600 << 20), "max_bytes", "2516582400 bytes", "2147483648 bytes"),
     ] {
         // The file itself is short, so that only a reader without an end believes the header.
         let error = decode_reader(&file[..], &base()).unwrap_err();
@@ -327,9 +259,7 @@ fn nothing_decoded_is_always_an_error() {
         ("second.w64", 104),
     ] {
         for length in [header / 2, header] {
-            let error = decode(&bytes(name)[..length])
-                .map(|audio| audio.frames())
-                .unwrap_err();
+            let error = decode(&bytes(name)[..length]).map(|audio| audio.frames()).unwrap_err();
             let is_told = matches!(
                 error,
                 DecodeError::NoAudio { .. } | DecodeError::Malformed { .. } | DecodeError::Unsupported { .. }
@@ -379,9 +309,7 @@ fn noise_is_no_music() {
     let mut state = 7_u64;
     for _ in 0..20 {
         let mut next = || {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             (state >> 56) as u8
         };
         let mut noise: Vec<u8> = (0..30_000).map(|_| next()).collect();
@@ -391,11 +319,7 @@ fn noise_is_no_music() {
         // The same behind what looks like the start of a frame.
         noise[..4].copy_from_slice(&[0xff, 0xfb, 0x90, 0x64]);
         if let Ok(audio) = decode(&noise) {
-            assert!(
-                audio.duration_seconds() < 0.1,
-                "noise decoded to {} s",
-                audio.duration_seconds()
-            );
+            assert!(audio.duration_seconds() < 0.1, "noise decoded to {} s", audio.duration_seconds());
         }
     }
 }
@@ -429,9 +353,5 @@ fn ten_hours_pass_through_a_decoder_block_by_block() {
         longest = longest.max(block.len());
     }
     assert_eq!(counted, frames);
-    assert!(
-        longest <= 8192,
-        "a block of {longest} samples after {:?}",
-        started.elapsed()
-    );
+    assert!(longest <= 8192, "a block of {longest} samples after {:?}", started.elapsed());
 }

@@ -1,9 +1,5 @@
 //! Every container and codec decodes to its exact length and to the sound that went in.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test says that this must hold"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test says that this must hold")]
 
 mod common;
 
@@ -20,16 +16,12 @@ fn decode(file: &[u8]) -> Audio {
 fn align(a: &[f32], b: &[f32]) -> (i64, f64) {
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>();
     let window = &b[4000..24_000];
-    let best = (0..8000)
-        .max_by(|&x, &y| dot(window, &a[x..]).total_cmp(&dot(window, &a[y..])))
-        .unwrap();
+    let best = (0..8000).max_by(|&x, &y| dot(window, &a[x..]).total_cmp(&dot(window, &a[y..]))).unwrap();
     (best as i64 - 4000, dot(a, b) / (dot(a, a) * dot(b, b)).sqrt())
 }
 
 fn mono_at(name: &str, rate: u32) -> Vec<f32> {
-    decode_bytes(&bytes(name), &DecodeOptions::default().mono().sample_rate(rate))
-        .expect(name)
-        .samples
+    decode_bytes(&bytes(name), &DecodeOptions::default().mono().sample_rate(rate)).expect(name).samples
 }
 
 #[test]
@@ -38,31 +30,10 @@ fn integer_and_float_wav_are_exact() {
     let expected = floats(&source);
     let forms: [(u16, u16, Vec<u8>); 5] = [
         (1, 16, source.iter().flat_map(|s| s.to_le_bytes()).collect()),
-        (
-            1,
-            24,
-            source
-                .iter()
-                .flat_map(|s| (i32::from(*s) << 8).to_le_bytes()[..3].to_vec())
-                .collect(),
-        ),
-        (
-            1,
-            32,
-            source
-                .iter()
-                .flat_map(|s| (i32::from(*s) << 16).to_le_bytes())
-                .collect(),
-        ),
+        (1, 24, source.iter().flat_map(|s| (i32::from(*s) << 8).to_le_bytes()[..3].to_vec()).collect()),
+        (1, 32, source.iter().flat_map(|s| (i32::from(*s) << 16).to_le_bytes()).collect()),
         (3, 32, expected.iter().flat_map(|s| s.to_le_bytes()).collect()),
-        (
-            3,
-            64,
-            expected
-                .iter()
-                .flat_map(|s| f64::from(*s).to_le_bytes())
-                .collect(),
-        ),
+        (3, 64, expected.iter().flat_map(|s| f64::from(*s).to_le_bytes()).collect()),
     ];
     for (tag, bits, data) in &forms {
         for format in [fmt(*tag, 2, 8000, *bits), fmt_extensible(*tag, 2, 8000, *bits, 3)] {
@@ -83,28 +54,10 @@ fn all_au_encodings_are_exact() {
     let expected = floats(&source);
     let forms: [(u32, Vec<u8>); 5] = [
         (3, source.iter().flat_map(|s| s.to_be_bytes()).collect()),
-        (
-            4,
-            source
-                .iter()
-                .flat_map(|s| (i32::from(*s) << 8).to_be_bytes()[1..].to_vec())
-                .collect(),
-        ),
-        (
-            5,
-            source
-                .iter()
-                .flat_map(|s| (i32::from(*s) << 16).to_be_bytes())
-                .collect(),
-        ),
+        (4, source.iter().flat_map(|s| (i32::from(*s) << 8).to_be_bytes()[1..].to_vec()).collect()),
+        (5, source.iter().flat_map(|s| (i32::from(*s) << 16).to_be_bytes()).collect()),
         (6, expected.iter().flat_map(|s| s.to_be_bytes()).collect()),
-        (
-            7,
-            expected
-                .iter()
-                .flat_map(|s| f64::from(*s).to_be_bytes())
-                .collect(),
-        ),
+        (7, expected.iter().flat_map(|s| f64::from(*s).to_be_bytes()).collect()),
     ];
     for (encoding, data) in &forms {
         for size in [data.len() as u32, u32::MAX] {
@@ -126,26 +79,11 @@ fn linear_caf_is_exact() {
     let forms: [(u32, u32, Vec<u8>); 7] = [
         (0, 16, source.iter().flat_map(|s| s.to_be_bytes()).collect()),
         (little, 16, source.iter().flat_map(|s| s.to_le_bytes()).collect()),
-        (
-            little,
-            24,
-            wide.iter().flat_map(|s| s.to_le_bytes()[1..].to_vec()).collect(),
-        ),
+        (little, 24, wide.iter().flat_map(|s| s.to_le_bytes()[1..].to_vec()).collect()),
         (0, 32, wide.iter().flat_map(|s| s.to_be_bytes()).collect()),
         (float, 32, expected.iter().flat_map(|s| s.to_be_bytes()).collect()),
-        (
-            float | little,
-            32,
-            expected.iter().flat_map(|s| s.to_le_bytes()).collect(),
-        ),
-        (
-            float,
-            64,
-            expected
-                .iter()
-                .flat_map(|s| f64::from(*s).to_be_bytes())
-                .collect(),
-        ),
+        (float | little, 32, expected.iter().flat_map(|s| s.to_le_bytes()).collect()),
+        (float, 64, expected.iter().flat_map(|s| f64::from(*s).to_be_bytes()).collect()),
     ];
     for (flags, bits, data) in &forms {
         for size in [data.len() as i64 + 4, -1] {
@@ -173,19 +111,12 @@ fn companded_samples_follow_g711() {
     let a_law = |code: u8| {
         let code = code ^ 0x55;
         let (exponent, mantissa) = (i32::from(code >> 4 & 7), i32::from(code & 15));
-        let magnitude = if exponent == 0 {
-            (mantissa << 4) + 8
-        } else {
-            ((mantissa << 4) + 0x108) << (exponent - 1)
-        };
+        let magnitude =
+            if exponent == 0 { (mantissa << 4) + 8 } else { ((mantissa << 4) + 0x108) << (exponent - 1) };
         if code & 0x80 == 0 { -magnitude } else { magnitude }
     };
-    let expect = |law: &dyn Fn(u8) -> i32| {
-        codes
-            .iter()
-            .map(|&c| law(c) as f32 / 32_768.0)
-            .collect::<Vec<_>>()
-    };
+    let expect =
+        |law: &dyn Fn(u8) -> i32| codes.iter().map(|&c| law(c) as f32 / 32_768.0).collect::<Vec<_>>();
     for (au_encoding, wav_tag, expected) in [(1, 7, expect(&mu_law)), (27, 6, expect(&a_law))] {
         assert_eq!(decode(&au(au_encoding, 8000, 1, 256, &codes)).samples, expected);
         let file = riff(&[(b"fmt ", &fmt(wav_tag, 1, 8000, 8)), (b"data", &codes)]);
@@ -204,12 +135,8 @@ fn rf64_reads_its_sizes_from_ds64() {
     sizes.extend(1000_u64.to_le_bytes());
     sizes.extend([0; 4]);
     for magic in [b"RF64", b"BW64"] {
-        let mut file = riff(&[
-            (b"ds64", &sizes),
-            (b"fmt ", &fmt(1, 1, 8000, 16)),
-            (b"data", &data),
-            (b"tail", b"tail"),
-        ]);
+        let mut file =
+            riff(&[(b"ds64", &sizes), (b"fmt ", &fmt(1, 1, 8000, 16)), (b"data", &data), (b"tail", b"tail")]);
         file[..4].copy_from_slice(magic);
         let size_at = file.windows(4).position(|window| window == b"data").unwrap() + 4;
         file[size_at..size_at + 4].copy_from_slice(&u32::MAX.to_le_bytes());
@@ -232,20 +159,14 @@ fn chunks_before_and_behind_the_data_are_passed_over() {
     let file = riff(&chunks);
     assert_eq!(decode(&file).samples, floats(&source));
     let tags = probe_bytes(&file).unwrap().tags;
-    assert_eq!(
-        (tags.title.as_deref(), tags.artist.as_deref()),
-        (Some("Title"), Some("Artist"))
-    );
+    assert_eq!((tags.title.as_deref(), tags.artist.as_deref()), (Some("Title"), Some("Artist")));
 }
 
 #[test]
 fn surround_keeps_its_channels_and_mixes_to_their_mean() {
     let source = sweep(500, 6);
     let data: Vec<u8> = source.iter().flat_map(|s| s.to_le_bytes()).collect();
-    let file = riff(&[
-        (b"fmt ", &fmt_extensible(1, 6, 48_000, 16, 0x3f)),
-        (b"data", &data),
-    ]);
+    let file = riff(&[(b"fmt ", &fmt_extensible(1, 6, 48_000, 16, 0x3f)), (b"data", &data)]);
     assert_eq!(decode(&file).samples, floats(&source));
     let mono = decode_bytes(&file, &DecodeOptions::default().mono()).unwrap();
     for (mixed, frame) in mono.samples.iter().zip(floats(&source).chunks(6)) {
@@ -259,21 +180,9 @@ fn lossless_containers_hold_the_same_samples() {
     assert_eq!(reference.frames(), 88_200);
     // The checksum of the file is over the samples that went in.
     decode_bytes(&bytes("tone.flac"), &DecodeOptions::default().strict()).unwrap();
-    for name in [
-        "alac.m4a",
-        "alac.caf",
-        "tone.mka",
-        "flac.oga",
-        "second.caf",
-        "second.aiff",
-        "second.w64",
-    ] {
+    for name in ["alac.m4a", "alac.caf", "tone.mka", "flac.oga", "second.caf", "second.aiff", "second.w64"] {
         let audio = whole(name);
-        assert_eq!(
-            (audio.frames(), audio.channels, audio.sample_rate),
-            (22_050, 2, 22_050),
-            "{name}"
-        );
+        assert_eq!((audio.frames(), audio.channels, audio.sample_rate), (22_050, 2, 22_050), "{name}");
         assert_eq!(audio.samples, reference.samples[..44_100], "{name}");
     }
     assert_eq!(whole("short.aifc").samples, reference.samples[..2205 * 2]);
@@ -350,10 +259,7 @@ fn surround_opus_comes_in_the_order_of_wave() {
 fn a_codec_that_is_off_names_its_feature() {
     for name in ["tone.opus", "tone.webm"] {
         let error = decode_bytes(&bytes(name), &DecodeOptions::default()).unwrap_err();
-        assert!(
-            matches!(error, DecodeError::FeatureDisabled { feature: "opus", .. }),
-            "{name}: {error}"
-        );
+        assert!(matches!(error, DecodeError::FeatureDisabled { feature: "opus", .. }), "{name}: {error}");
         assert!(error.to_string().contains("`opus`"));
     }
 }
@@ -398,10 +304,7 @@ fn streams_give_what_files_give() {
         let error = decode_reader(&bytes(name)[..], &DecodeOptions::default()).unwrap_err();
         assert!(matches!(error, DecodeError::Unseekable { .. }), "{name}: {error}");
         let file = std::io::Cursor::new(bytes(name));
-        let audio = Decoder::from_seekable(file, &DecodeOptions::default())
-            .unwrap()
-            .into_audio()
-            .unwrap();
+        let audio = Decoder::from_seekable(file, &DecodeOptions::default()).unwrap().into_audio().unwrap();
         assert_eq!(audio, whole(name), "{name}");
     }
 }
@@ -435,9 +338,7 @@ fn tags_of_every_kind_are_read() {
         assert_eq!(tags.year, year, "{name}");
         assert_eq!(tags.genre.as_deref(), genre, "{name}");
         assert_eq!(tags.track_number, (name != "vbr.mp3").then_some(7), "{name}");
-        let found = tags
-            .picture
-            .map(|picture| (picture.mime_type, picture.data.starts_with(b"\x89PNG")));
+        let found = tags.picture.map(|picture| (picture.mime_type, picture.data.starts_with(b"\x89PNG")));
         assert_eq!(found, picture.then(|| ("image/png".to_owned(), true)), "{name}");
     }
 }
@@ -521,22 +422,14 @@ fn names_do_not_matter_and_junk_in_front_is_passed_over() {
 fn wav_written_is_wav_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out.wav");
-    let audio = Audio {
-        samples: floats(&sweep(400, 2)),
-        sample_rate: 8000,
-        channels: 2,
-        warnings: vec![],
-    };
+    let audio = Audio { samples: floats(&sweep(400, 2)), sample_rate: 8000, channels: 2, warnings: vec![] };
     for format in [
         timbral_decode::WavFormat::Int16,
         timbral_decode::WavFormat::Int24,
         timbral_decode::WavFormat::Float32,
     ] {
         timbral_decode::write_wav(&path, &audio, format).unwrap();
-        assert_eq!(
-            timbral_decode::decode_file(&path, &DecodeOptions::default()).unwrap(),
-            audio
-        );
+        assert_eq!(timbral_decode::decode_file(&path, &DecodeOptions::default()).unwrap(), audio);
     }
     // Nothing is left beside it, and nothing is written where it cannot be.
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);

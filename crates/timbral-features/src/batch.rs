@@ -29,10 +29,7 @@ where
 {
     signals
         .par_iter()
-        .map_init(
-            || plan.scratch(),
-            |scratch, signal| plan.compute_with(signal.as_ref(), scratch),
-        )
+        .map_init(|| plan.scratch(), |scratch, signal| plan.compute_with(signal.as_ref(), scratch))
         .collect()
 }
 
@@ -46,25 +43,14 @@ mod tests {
         let plan = Mfcc::new(MfccConfig::default()).unwrap();
         // Lengths that rise and fall, so that scratch of one signal is too long or too short for the next.
         let mut signals: Vec<Vec<f32>> = (0..40usize)
-            .map(|s| {
-                (0..s * 7919 % 9000)
-                    .map(|i| (i as f32 * 0.001 * s as f32).sin())
-                    .collect()
-            })
+            .map(|s| (0..s * 7919 % 9000).map(|i| (i as f32 * 0.001 * s as f32).sin()).collect())
             .collect();
         signals[7] = vec![0.0, f32::INFINITY];
         let expected: Vec<_> = signals.iter().map(|signal| plan.compute(signal)).collect();
         assert!(expected[7].is_err() && expected[8].is_ok());
         for threads in [1, 2, 3, 8] {
-            let pool = rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build()
-                .unwrap();
-            assert_eq!(
-                pool.install(|| compute_batch(&plan, &signals)),
-                expected,
-                "{threads}"
-            );
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            assert_eq!(pool.install(|| compute_batch(&plan, &signals)), expected, "{threads}");
         }
         assert!(compute_batch(&plan, &[[0.0; 0]; 0]).is_empty());
     }

@@ -106,11 +106,7 @@ mod tests {
 
     #[test]
     fn odd_inputs() {
-        let plan = MelSpectrogram::new(MelConfig {
-            center: false,
-            ..MelConfig::default()
-        })
-        .unwrap();
+        let plan = MelSpectrogram::new(MelConfig { center: false, ..MelConfig::default() }).unwrap();
         assert!(compute_channels(&plan, Array2::zeros((2, 2047)).view()).is_err());
         let none = compute_channels(&plan, Array2::zeros((0, 4096)).view()).unwrap();
         assert_eq!(none.dim(), (0, 128, 5));

@@ -41,11 +41,7 @@ pub struct DbConfig {
 
 impl Default for DbConfig {
     fn default() -> Self {
-        Self {
-            reference: Reference::default(),
-            amin: 1e-10,
-            top_db: Some(80.0),
-        }
+        Self { reference: Reference::default(), amin: 1e-10, top_db: Some(80.0) }
     }
 }
 
@@ -60,18 +56,12 @@ impl DbConfig {
         if let Some(top_db) = self.top_db
             && (top_db.is_nan() || top_db < 0.0)
         {
-            return Err(FeatureError::config(
-                "top_db",
-                format!("{top_db} dB given, at least 0 allowed"),
-            ));
+            return Err(FeatureError::config("top_db", format!("{top_db} dB given, at least 0 allowed")));
         }
         if let Reference::Value(value) = self.reference
             && !value.is_finite()
         {
-            return Err(FeatureError::config(
-                "reference",
-                format!("{value} given, must be finite"),
-            ));
+            return Err(FeatureError::config("reference", format!("{value} given, must be finite")));
         }
         Ok(())
     }
@@ -87,11 +77,7 @@ impl DbConfig {
             Reference::Value(value) => ten_log10(value.abs().max(self.amin)),
             Reference::Max => largest,
         };
-        (
-            offset,
-            self.top_db
-                .map_or(f32::NEG_INFINITY, |top_db| largest - offset - top_db),
-        )
+        (offset, self.top_db.map_or(f32::NEG_INFINITY, |top_db| largest - offset - top_db))
     }
 }
 
@@ -127,11 +113,7 @@ pub(crate) fn settle_frame(values: &mut [f32], offset: f32, floor: f32) {
 
 fn check(array: ArrayView2<'_, f32>) -> Result<(), FeatureError> {
     match array.iter().enumerate().find(|(_, v)| !v.is_finite()) {
-        Some((index, &value)) => Err(FeatureError::NonFinite {
-            array: "spectrogram",
-            index,
-            value,
-        }),
+        Some((index, &value)) => Err(FeatureError::NonFinite { array: "spectrogram", index, value }),
         None => Ok(()),
     }
 }
@@ -161,9 +143,7 @@ pub(crate) fn to_db_in_place(out: &mut Array2<f32>, config: &DbConfig) {
         largest = largest.max(dispatch!(log_frame(frame, config.amin, 0.0)));
     });
     let (offset, floor) = config.offset_and_floor(largest);
-    fill_frames(out, &mut row, |_, frame| {
-        dispatch!(settle_frame(frame, offset, floor))
-    });
+    fill_frames(out, &mut row, |_, frame| dispatch!(settle_frame(frame, offset, floor)));
 }
 
 /// A magnitude spectrogram in decibels: `20 log10(|S| / reference)`. `amin` and reference are magnitudes.
@@ -179,11 +159,7 @@ pub fn amplitude_to_db(
         Reference::Value(value) => Reference::Value(value * value),
         other => other,
     };
-    let squared = DbConfig {
-        reference,
-        amin: config.amin * config.amin,
-        ..*config
-    };
+    let squared = DbConfig { reference, amin: config.amin * config.amin, ..*config };
     check(amplitude)?;
     power_to_db(amplitude.mapv(|v| (v * v).min(f32::MAX)).view(), &squared)
 }
@@ -212,11 +188,7 @@ pub fn perceptual_weighting(
     config: &DbConfig,
 ) -> Result<Array2<f32>, FeatureError> {
     if frequencies.len() != power.nrows() {
-        return Err(FeatureError::shape(
-            "frequencies",
-            &[frequencies.len()],
-            format!("({})", power.nrows()),
-        ));
+        return Err(FeatureError::shape("frequencies", &[frequencies.len()], format!("({})", power.nrows())));
     }
     let mut db = power_to_db(power, config)?;
     for (mut row, f) in db.rows_mut().into_iter().zip(frequencies) {
@@ -240,11 +212,7 @@ mod tests {
             let expected = (10.0 * f64::from(*p).max(1e-10).log10()).max(20.0 - 80.0);
             assert!((f64::from(*d) - expected).abs() < 1e-5, "{d} {expected}");
         }
-        let plain = DbConfig {
-            top_db: None,
-            reference: Reference::Max,
-            ..DbConfig::default()
-        };
+        let plain = DbConfig { top_db: None, reference: Reference::Max, ..DbConfig::default() };
         let db = power_to_db(power.view(), &plain).unwrap();
         assert_eq!(db[[1, 0]], 0.0);
         assert!((db[[0, 2]] + 120.0).abs() < 1e-4);
@@ -252,24 +220,14 @@ mod tests {
 
     #[test]
     fn silence_relative_to_its_maximum_is_zero() {
-        let config = DbConfig {
-            reference: Reference::Max,
-            ..DbConfig::default()
-        };
-        assert_eq!(
-            power_to_db(Array2::zeros((2, 3)).view(), &config).unwrap(),
-            Array2::<f32>::zeros((2, 3))
-        );
+        let config = DbConfig { reference: Reference::Max, ..DbConfig::default() };
+        assert_eq!(power_to_db(Array2::zeros((2, 3)).view(), &config).unwrap(), Array2::<f32>::zeros((2, 3)));
     }
 
     #[test]
     fn round_trips() {
         let amplitude = array![[0.5f32, 2.0, 1e-3]];
-        let config = DbConfig {
-            amin: 1e-5,
-            top_db: None,
-            reference: Reference::Value(0.3),
-        };
+        let config = DbConfig { amin: 1e-5, top_db: None, reference: Reference::Value(0.3) };
         let db = amplitude_to_db(amplitude.view(), &config).unwrap();
         for (a, b) in db_to_amplitude(db.view(), 0.3).iter().zip(&amplitude) {
             assert!((a / b - 1.0).abs() < 1e-5);
@@ -280,18 +238,9 @@ mod tests {
     fn refuses_bad_parameters() {
         let x = array![[1.0f32]];
         for config in [
-            DbConfig {
-                amin: 0.0,
-                ..Default::default()
-            },
-            DbConfig {
-                top_db: Some(-1.0),
-                ..Default::default()
-            },
-            DbConfig {
-                reference: Reference::Value(f32::NAN),
-                ..Default::default()
-            },
+            DbConfig { amin: 0.0, ..Default::default() },
+            DbConfig { top_db: Some(-1.0), ..Default::default() },
+            DbConfig { reference: Reference::Value(f32::NAN), ..Default::default() },
         ] {
             assert!(power_to_db(x.view(), &config).is_err());
         }

@@ -40,11 +40,7 @@ pub struct DeltaConfig {
 
 impl Default for DeltaConfig {
     fn default() -> Self {
-        Self {
-            width: 9,
-            order: 1,
-            mode: DeltaMode::Interp,
-        }
+        Self { width: 9, order: 1, mode: DeltaMode::Interp }
     }
 }
 
@@ -65,10 +61,7 @@ impl Delta {
     pub fn new(config: DeltaConfig) -> Result<Self, FeatureError> {
         let DeltaConfig { width, order, .. } = config;
         if width < 3 || width.is_multiple_of(2) || width > 65_535 {
-            return Err(FeatureError::config(
-                "width",
-                format!("{width} given, must be odd, 3 to 65535"),
-            ));
+            return Err(FeatureError::config("width", format!("{width} given, must be odd, 3 to 65535")));
         }
         if order == 0 || order >= width {
             return Err(FeatureError::config(
@@ -123,9 +116,7 @@ impl Delta {
             sums.fill(0.0);
             self.visit(middle, n, |weight, source| {
                 let column = features.column(source);
-                sums.iter_mut()
-                    .zip(column)
-                    .for_each(|(s, v)| *s += weight * f64::from(*v));
+                sums.iter_mut().zip(column).for_each(|(s, v)| *s += weight * f64::from(*v));
             });
             frame.iter_mut().zip(&sums).for_each(|(to, s)| *to = *s as f32);
         }
@@ -141,11 +132,7 @@ impl Delta {
         if n >= needed {
             return Ok(());
         }
-        Err(FeatureError::TooShort {
-            samples: n,
-            needed,
-            reason: "frames for a derivative",
-        })
+        Err(FeatureError::TooShort { samples: n, needed, reason: "frames for a derivative" })
     }
 
     /// Gives each weight and the frame of `n` that it belongs to, around `middle`, to `add`.
@@ -189,17 +176,10 @@ pub fn stack_memory(
         return Err(FeatureError::config("n_steps", "0 given, at least 1 needed"));
     }
     if delay == 0 {
-        return Err(FeatureError::config(
-            "delay",
-            "0 given, must be positive or negative",
-        ));
+        return Err(FeatureError::config("delay", "0 given, must be positive or negative"));
     }
     if n == 0 {
-        return Err(FeatureError::TooShort {
-            samples: 0,
-            needed: 1,
-            reason: "frames to stack",
-        });
+        return Err(FeatureError::TooShort { samples: 0, needed: 1, reason: "frames to stack" });
     }
     let mut out = frame_major(rows.saturating_mul(n_steps), n)?;
     for (t, mut frame) in out.axis_iter_mut(Axis(1)).enumerate() {
@@ -224,38 +204,17 @@ mod tests {
 
     #[test]
     fn derivative_of_a_line_and_a_parabola() {
-        let x = Array2::from_shape_fn(
-            (2, 20),
-            |(r, t)| if r == 0 { 3.0 * t as f32 } else { (t * t) as f32 },
-        );
-        let first = Delta::new(DeltaConfig::default())
-            .unwrap()
-            .compute(x.view())
-            .unwrap();
+        let x = Array2::from_shape_fn((2, 20), |(r, t)| if r == 0 { 3.0 * t as f32 } else { (t * t) as f32 });
+        let first = Delta::new(DeltaConfig::default()).unwrap().compute(x.view()).unwrap();
         assert!(first.row(0).iter().all(|v| (v - 3.0).abs() < 1e-5));
         assert!((first[[1, 10]] - 20.0).abs() < 1e-4);
-        let second = Delta::new(DeltaConfig {
-            order: 2,
-            ..Default::default()
-        })
-        .unwrap();
-        assert!(
-            second
-                .compute(x.view())
-                .unwrap()
-                .row(1)
-                .iter()
-                .all(|v| (v - 2.0).abs() < 1e-4)
-        );
+        let second = Delta::new(DeltaConfig { order: 2, ..Default::default() }).unwrap();
+        assert!(second.compute(x.view()).unwrap().row(1).iter().all(|v| (v - 2.0).abs() < 1e-4));
     }
 
     #[test]
     fn the_first_derivative_has_the_textbook_weights() {
-        let delta = Delta::new(DeltaConfig {
-            width: 5,
-            ..Default::default()
-        })
-        .unwrap();
+        let delta = Delta::new(DeltaConfig { width: 5, ..Default::default() }).unwrap();
         for (w, expected) in delta.weights().iter().zip([-0.2, -0.1, 0.0, 0.1, 0.2]) {
             assert!((w - expected).abs() < 1e-12);
         }
@@ -264,20 +223,10 @@ mod tests {
     #[test]
     fn refuses_bad_widths() {
         for (width, order) in [(2, 1), (1, 1), (4, 1), (3, 3), (3, 0), (usize::MAX, 1)] {
-            assert!(
-                Delta::new(DeltaConfig {
-                    width,
-                    order,
-                    mode: DeltaMode::Interp
-                })
-                .is_err()
-            );
+            assert!(Delta::new(DeltaConfig { width, order, mode: DeltaMode::Interp }).is_err());
         }
         let delta = Delta::new(DeltaConfig::default()).unwrap();
-        assert!(matches!(
-            delta.compute(Array2::zeros((1, 8)).view()),
-            Err(FeatureError::TooShort { .. })
-        ));
+        assert!(matches!(delta.compute(Array2::zeros((1, 8)).view()), Err(FeatureError::TooShort { .. })));
     }
 
     #[test]

@@ -69,18 +69,11 @@ pub enum FeatureError {
 
 impl FeatureError {
     pub(crate) fn config(parameter: &'static str, message: impl Into<String>) -> Self {
-        Self::Config {
-            parameter,
-            message: message.into(),
-        }
+        Self::Config { parameter, message: message.into() }
     }
 
     pub(crate) fn shape(array: &'static str, given: &[usize], expected: impl Into<String>) -> Self {
-        Self::Shape {
-            array,
-            given: given.to_vec(),
-            expected: expected.into(),
-        }
+        Self::Shape { array, given: given.to_vec(), expected: expected.into() }
     }
 }
 
@@ -92,11 +85,7 @@ pub(crate) fn check_finite(array: &'static str, values: &[f32]) -> Result<(), Fe
             continue;
         }
         if let Some((i, &value)) = chunk.iter().enumerate().find(|(_, v)| !v.is_finite()) {
-            return Err(FeatureError::NonFinite {
-                array,
-                index: block * 256 + i,
-                value,
-            });
+            return Err(FeatureError::NonFinite { array, index: block * 256 + i, value });
         }
     }
     Ok(())

@@ -38,9 +38,7 @@ enum Method {
 
 impl fmt::Debug for RealFft {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RealFft")
-            .field("length", &self.length)
-            .finish_non_exhaustive()
+        f.debug_struct("RealFft").field("length", &self.length).finish_non_exhaustive()
     }
 }
 
@@ -153,11 +151,7 @@ fn multiply_pairs(frame: &[f32], window: &[f32], pairs: &mut [Complex32]) {
             pairs[i] = Complex32::new(products[2 * i], products[2 * i + 1]);
         }
     }
-    let values = frame_rest
-        .as_chunks::<2>()
-        .0
-        .iter()
-        .zip(window_rest.as_chunks::<2>().0);
+    let values = frame_rest.as_chunks::<2>().0.iter().zip(window_rest.as_chunks::<2>().0);
     for (pair, (x, w)) in rest.iter_mut().zip(values) {
         *pair = Complex32::new(x[0] * w[0], x[1] * w[1]);
     }

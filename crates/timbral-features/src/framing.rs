@@ -76,10 +76,7 @@ impl Framing {
         pad_mode: PadMode,
     ) -> Result<Self, FeatureError> {
         if frame_length == 0 {
-            return Err(FeatureError::config(
-                "n_fft",
-                "0 given, a frame holds at least one sample",
-            ));
+            return Err(FeatureError::config("n_fft", "0 given, a frame holds at least one sample"));
         }
         if frame_length > MAX_FRAME_LENGTH {
             return Err(FeatureError::config(
@@ -88,17 +85,9 @@ impl Framing {
             ));
         }
         if hop_length == 0 {
-            return Err(FeatureError::config(
-                "hop_length",
-                "0 given, frames advance by at least one sample",
-            ));
+            return Err(FeatureError::config("hop_length", "0 given, frames advance by at least one sample"));
         }
-        Ok(Self {
-            frame_length,
-            hop_length,
-            center,
-            pad_mode,
-        })
+        Ok(Self { frame_length, hop_length, center, pad_mode })
     }
 
     /// Samples of padding at each end.
@@ -178,14 +167,8 @@ mod tests {
 
     #[test]
     fn mirrors_again_when_the_padding_exceeds_the_signal() {
-        assert_eq!(
-            padded(PadMode::Reflect, &[1.0, 2.0], 8),
-            [1.0, 2.0, 1.0, 2.0, 1.0, 2.0, 1.0, 2.0]
-        );
-        assert_eq!(
-            padded(PadMode::Symmetric, &[1.0, 2.0], 8),
-            [1.0, 2.0, 2.0, 1.0, 1.0, 2.0, 2.0, 1.0]
-        );
+        assert_eq!(padded(PadMode::Reflect, &[1.0, 2.0], 8), [1.0, 2.0, 1.0, 2.0, 1.0, 2.0, 1.0, 2.0]);
+        assert_eq!(padded(PadMode::Symmetric, &[1.0, 2.0], 8), [1.0, 2.0, 2.0, 1.0, 1.0, 2.0, 2.0, 1.0]);
         assert_eq!(padded(PadMode::Reflect, &[5.0], 4), [5.0; 4]);
     }
 

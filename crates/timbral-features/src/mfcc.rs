@@ -54,10 +54,7 @@ fn check_lifter(lifter: f32) -> Result<(), FeatureError> {
     if lifter.is_finite() && lifter >= 0.0 {
         return Ok(());
     }
-    Err(FeatureError::config(
-        "lifter",
-        format!("{lifter} given, at least 0 allowed"),
-    ))
+    Err(FeatureError::config("lifter", format!("{lifter} given, at least 0 allowed")))
 }
 
 fn check_count(n_mfcc: usize) -> Result<(), FeatureError> {
@@ -110,11 +107,7 @@ impl Mfcc {
         for (k, mut row) in matrix.rows_mut().into_iter().enumerate() {
             row *= lifter_factor(config.lifter, k);
         }
-        Ok(Self {
-            config,
-            log_mel,
-            matrix: matrix.mapv(|v| v as f32),
-        })
+        Ok(Self { config, log_mel, matrix: matrix.mapv(|v| v as f32) })
     }
 
     /// The configuration of the plan.
@@ -143,10 +136,7 @@ impl Mfcc {
 
     /// Working memory for [`compute_into`](Self::compute_into).
     pub fn scratch(&self) -> MfccScratch {
-        MfccScratch {
-            mel: self.log_mel.scratch(),
-            bands: Vec::new(),
-        }
+        MfccScratch { mel: self.log_mel.scratch(), bands: Vec::new() }
     }
 
     /// The coefficients of a signal, of shape `(n_mfcc, n_frames)`.
@@ -242,13 +232,7 @@ pub struct MfccToMelConfig {
 
 impl Default for MfccToMelConfig {
     fn default() -> Self {
-        Self {
-            n_mels: 128,
-            dct_type: DctType::Two,
-            norm: DctNorm::Ortho,
-            reference: 1.0,
-            lifter: 0.0,
-        }
+        Self { n_mels: 128, dct_type: DctType::Two, norm: DctNorm::Ortho, reference: 1.0, lifter: 0.0 }
     }
 }
 
@@ -295,23 +279,13 @@ mod tests {
     use crate::mel::{MelConfig, MelSpectrogram};
 
     fn samples() -> Vec<f32> {
-        (0..6000)
-            .map(|i| (i as f32 * 0.11).sin() * (i as f32 * 0.0007).cos())
-            .collect()
+        (0..6000).map(|i| (i as f32 * 0.11).sin() * (i as f32 * 0.0007).cos()).collect()
     }
 
     fn config() -> MfccConfig {
-        let mel = MelConfig {
-            n_fft: 512,
-            hop_length: 256,
-            n_mels: 40,
-            ..MelConfig::default()
-        };
+        let mel = MelConfig { n_fft: 512, hop_length: 256, n_mels: 40, ..MelConfig::default() };
         MfccConfig {
-            log_mel: LogMelConfig {
-                mel,
-                ..LogMelConfig::default()
-            },
+            log_mel: LogMelConfig { mel, ..LogMelConfig::default() },
             n_mfcc: 13,
             ..MfccConfig::default()
         }
@@ -319,20 +293,12 @@ mod tests {
 
     #[test]
     fn equals_a_matrix_product_in_double_precision() {
-        let config = MfccConfig {
-            lifter: 22.0,
-            ..config()
-        };
+        let config = MfccConfig { lifter: 22.0, ..config() };
         let plan = Mfcc::new(config.clone()).unwrap();
         let fast = plan.compute(&samples()).unwrap();
-        let mel = MelSpectrogram::new(config.log_mel.mel.clone())
-            .unwrap()
-            .compute(&samples())
-            .unwrap();
+        let mel = MelSpectrogram::new(config.log_mel.mel.clone()).unwrap().compute(&samples()).unwrap();
         let db = power_to_db(mel.view(), &config.log_mel.db()).unwrap();
-        let slow = dct_matrix(13, 40, DctType::Two, DctNorm::Ortho)
-            .unwrap()
-            .dot(&db.mapv(f64::from));
+        let slow = dct_matrix(13, 40, DctType::Two, DctNorm::Ortho).unwrap().dot(&db.mapv(f64::from));
         for ((k, t), c) in fast.indexed_iter() {
             let expected = slow[[k, t]] * (1.0 + 11.0 * (PI * (k + 1) as f64 / 22.0).sin());
             assert!((f64::from(*c) - expected).abs() < 1e-3, "{k} {t} {c} {expected}");
@@ -345,23 +311,12 @@ mod tests {
     fn all_coefficients_give_the_bands_back() {
         for dct_type in [DctType::Two, DctType::Three] {
             for norm in [DctNorm::Ortho, DctNorm::None] {
-                let plan = Mfcc::new(MfccConfig {
-                    n_mfcc: 99,
-                    dct_type,
-                    norm,
-                    ..config()
-                })
-                .unwrap();
+                let plan = Mfcc::new(MfccConfig { n_mfcc: 99, dct_type, norm, ..config() }).unwrap();
                 assert_eq!(plan.n_mfcc(), 40);
                 let mel = Array2::from_shape_fn((40, 3), |(m, t)| ((m + t) as f32 * 0.7).sin() + 1.1);
                 let db = power_to_db(mel.view(), &config().log_mel.db()).unwrap();
                 let mfcc = plan.from_log_mel(db.view()).unwrap();
-                let inverse = MfccToMelConfig {
-                    n_mels: 40,
-                    dct_type,
-                    norm,
-                    ..Default::default()
-                };
+                let inverse = MfccToMelConfig { n_mels: 40, dct_type, norm, ..Default::default() };
                 for (a, b) in mfcc_to_mel(mfcc.view(), &inverse).unwrap().iter().zip(&mel) {
                     assert!((a / b - 1.0).abs() < 1e-4, "{a} {b}");
                 }
@@ -371,29 +326,11 @@ mod tests {
 
     #[test]
     fn refuses_bad_parameters() {
+        assert!(Mfcc::new(MfccConfig { n_mfcc: 0, ..config() }).is_err());
+        assert!(Mfcc::new(MfccConfig { lifter: -1.0, ..config() }).is_err());
         assert!(
-            Mfcc::new(MfccConfig {
-                n_mfcc: 0,
-                ..config()
-            })
-            .is_err()
-        );
-        assert!(
-            Mfcc::new(MfccConfig {
-                lifter: -1.0,
-                ..config()
-            })
-            .is_err()
-        );
-        assert!(
-            mfcc_to_mel(
-                Array2::zeros((13, 1)).view(),
-                &MfccToMelConfig {
-                    n_mels: 12,
-                    ..Default::default()
-                }
-            )
-            .is_err()
+            mfcc_to_mel(Array2::zeros((13, 1)).view(), &MfccToMelConfig { n_mels: 12, ..Default::default() })
+                .is_err()
         );
     }
 }

@@ -100,14 +100,7 @@ impl Pcen {
     ///
     /// [`FeatureError::Config`] if a parameter lies outside of its range.
     pub fn new(config: PcenConfig) -> Result<Self, FeatureError> {
-        let PcenConfig {
-            gain,
-            bias,
-            power,
-            time_constant,
-            eps,
-            ..
-        } = config;
+        let PcenConfig { gain, bias, power, time_constant, eps, .. } = config;
         for (name, value) in [("gain", gain), ("bias", bias), ("power", power)] {
             if !(value >= 0.0 && value.is_finite()) {
                 return Err(FeatureError::config(
@@ -118,10 +111,7 @@ impl Pcen {
         }
         for (name, value) in [("time_constant", time_constant), ("eps", eps)] {
             if !(value > 0.0 && value.is_finite()) {
-                return Err(FeatureError::config(
-                    name,
-                    format!("{value} given, it is finite and above 0"),
-                ));
+                return Err(FeatureError::config(name, format!("{value} given, it is finite and above 0")));
             }
         }
         for (name, value) in [
@@ -135,25 +125,16 @@ impl Pcen {
         }
         let frames = time_constant * f64::from(config.sample_rate) / config.hop_length as f64;
         // (sqrt(1 + 4 t^2) - 1) / (2 t^2), written so that small t does not cancel.
-        let b = config
-            .b
-            .unwrap_or_else(|| 2.0 / ((1.0 + 4.0 * frames * frames).sqrt() + 1.0));
+        let b = config.b.unwrap_or_else(|| 2.0 / ((1.0 + 4.0 * frames * frames).sqrt() + 1.0));
         if !(0.0..=1.0).contains(&b) {
-            return Err(FeatureError::config(
-                "b",
-                format!("{b} given, it lies between 0 and 1"),
-            ));
+            return Err(FeatureError::config("b", format!("{b} given, it lies between 0 and 1")));
         }
         let law = if power == 0.0 {
             Law::Log
         } else if bias == 0.0 {
             Law::Power { power }
         } else {
-            Law::Root {
-                bias,
-                power,
-                scale: bias.powf(power),
-            }
+            Law::Root { bias, power, scale: bias.powf(power) }
         };
         Ok(Self { config, b, law })
     }
@@ -173,10 +154,7 @@ impl Pcen {
     /// A state with the given memory, one number a bin; librosa's `zi`.
     #[must_use]
     pub fn state(&self, memory: &[f64]) -> PcenState {
-        PcenState {
-            memory: memory.to_vec(),
-            frame: vec![0.0; memory.len()],
-        }
+        PcenState { memory: memory.to_vec(), frame: vec![0.0; memory.len()] }
     }
 
     /// Normalises a spectrogram of energies or magnitudes, of shape `(n_bins, n_frames)`.
@@ -219,16 +197,10 @@ impl Pcen {
         let (n_bins, n_frames) = spectrogram.dim();
         check_output(out, n_bins, n_frames)?;
         if state.memory.len() != n_bins {
-            return Err(FeatureError::shape(
-                "state",
-                &[state.memory.len()],
-                format!("({n_bins})"),
-            ));
+            return Err(FeatureError::shape("state", &[state.memory.len()], format!("({n_bins})")));
         }
         if let Some(value) = spectrogram.iter().find(|v| !(**v >= 0.0 && v.is_finite())) {
-            return Err(FeatureError::Input(format!(
-                "energy {value} given, it is finite and at least 0"
-            )));
+            return Err(FeatureError::Input(format!("energy {value} given, it is finite and at least 0")));
         }
         let PcenState { memory, frame } = state;
         for (input, mut output) in spectrogram.axis_iter(Axis(1)).zip(out.axis_iter_mut(Axis(1))) {
@@ -249,9 +221,7 @@ impl Pcen {
         }
         // An even width reaches one further down; mirroring at the ends adds nothing that is not inside already.
         let from = bin.saturating_sub(self.config.max_size / 2);
-        let to = bin
-            .saturating_add(self.config.max_size.div_ceil(2))
-            .min(frame.len());
+        let to = bin.saturating_add(self.config.max_size.div_ceil(2)).min(frame.len());
         frame[from..to].iter().copied().fold(0.0, f32::max)
     }
 
@@ -285,12 +255,7 @@ impl PcenStream {
     #[must_use]
     pub fn new(plan: Pcen, n_bins: usize) -> Self {
         let state = plan.initial_state(n_bins);
-        Self {
-            plan,
-            state,
-            ready: Vec::new(),
-            frame: vec![0.0; n_bins],
-        }
+        Self { plan, state, ready: Vec::new(), frame: vec![0.0; n_bins] }
     }
 
     /// Goes back to the start, forgetting the frames that wait.
@@ -324,10 +289,7 @@ impl PcenStream {
     pub fn take(&mut self) -> Result<Array2<f32>, FeatureError> {
         let n_bins = self.state.memory.len();
         let mut out = frame_major(n_bins, self.frames_ready())?;
-        for (mut to, from) in out
-            .axis_iter_mut(Axis(1))
-            .zip(self.ready.chunks_exact(n_bins.max(1)))
-        {
+        for (mut to, from) in out.axis_iter_mut(Axis(1)).zip(self.ready.chunks_exact(n_bins.max(1))) {
             to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
         }
         self.ready.clear();
@@ -354,9 +316,7 @@ mod tests {
     fn energies(n_bins: usize, n_frames: usize, seed: u64) -> Array2<f32> {
         let mut state = seed;
         Array2::from_shape_simple_fn((n_bins, n_frames), || {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             ((state >> 40) as f32 / (1 << 20) as f32).powi(4)
         })
     }
@@ -389,20 +349,10 @@ mod tests {
     #[test]
     fn equals_the_published_formula() {
         let s = energies(9, 30, 4);
-        for (power, bias, max_size) in [
-            (0.5, 2.0, 1),
-            (0.25, 10.0, 3),
-            (0.0, 2.0, 1),
-            (0.5, 0.0, 4),
-            (0.5, 2.0, 99),
-        ] {
-            let config = PcenConfig {
-                power,
-                bias,
-                max_size,
-                b: Some(0.1),
-                ..PcenConfig::default()
-            };
+        for (power, bias, max_size) in
+            [(0.5, 2.0, 1), (0.25, 10.0, 3), (0.0, 2.0, 1), (0.5, 0.0, 4), (0.5, 2.0, 99)]
+        {
+            let config = PcenConfig { power, bias, max_size, b: Some(0.1), ..PcenConfig::default() };
             let fast = Pcen::new(config).unwrap().compute(s.view()).unwrap();
             for (a, b) in fast.iter().zip(&slow(config, 0.1, &s)) {
                 assert!((f64::from(*a) - b).abs() <= 1e-6 * (1.0 + b), "{a} {b}");
@@ -414,13 +364,7 @@ mod tests {
     fn silence_and_extremes_stay_finite() {
         for b in [None, Some(0.0), Some(1.0)] {
             for (power, bias) in [(0.5, 2.0), (0.0, 0.0), (0.5, 0.0)] {
-                let plan = Pcen::new(PcenConfig {
-                    b,
-                    power,
-                    bias,
-                    ..PcenConfig::default()
-                })
-                .unwrap();
+                let plan = Pcen::new(PcenConfig { b, power, bias, ..PcenConfig::default() }).unwrap();
                 for value in [0.0, 1e-30, 1.0, f32::MAX] {
                     let out = plan.compute(Array2::from_elem((3, 50), value).view()).unwrap();
                     assert!(out.iter().all(|v| v.is_finite()));
@@ -440,26 +384,14 @@ mod tests {
         let good = PcenConfig::default();
         for bad in [
             PcenConfig { gain: -1.0, ..good },
-            PcenConfig {
-                bias: f64::NAN,
-                ..good
-            },
+            PcenConfig { bias: f64::NAN, ..good },
             PcenConfig { power: -0.1, ..good },
-            PcenConfig {
-                time_constant: 0.0,
-                ..good
-            },
+            PcenConfig { time_constant: 0.0, ..good },
             PcenConfig { eps: 0.0, ..good },
             PcenConfig { b: Some(1.1), ..good },
             PcenConfig { max_size: 0, ..good },
-            PcenConfig {
-                hop_length: 0,
-                ..good
-            },
-            PcenConfig {
-                sample_rate: 0,
-                ..good
-            },
+            PcenConfig { hop_length: 0, ..good },
+            PcenConfig { sample_rate: 0, ..good },
         ] {
             assert!(Pcen::new(bad).is_err(), "{bad:?}");
         }

@@ -118,8 +118,7 @@ macro_rules! feature_plan {
         }
     };
     ($plan:ident, $value:ty, $scratch:ty, $rows:expr) => {
-        feature_plan!($plan, $value, $scratch, $rows, |plan, samples| plan
-            .n_frames(samples));
+        feature_plan!($plan, $value, $scratch, $rows, |plan, samples| plan.n_frames(samples));
     };
 }
 
@@ -137,13 +136,5 @@ feature_plan!(SpectralContrast, f32, ContrastScratch, |plan| plan.n_rows());
 feature_plan!(ChromaStft, f32, ChromaStftScratch, |plan| plan.config().n_chroma);
 feature_plan!(Rms, f32, Vec<f32>, |_| 1);
 feature_plan!(ZeroCrossingRate, f32, Vec<f32>, |_| 1);
-feature_plan!(KaldiFbank, f32, KaldiScratch, |plan| plan.n_rows(), |plan, n| Ok(
-    plan.n_frames(n)
-));
-feature_plan!(
-    KaldiMfcc,
-    f32,
-    KaldiScratch,
-    |plan| plan.config().num_ceps,
-    |plan, n| Ok(plan.n_frames(n))
-);
+feature_plan!(KaldiFbank, f32, KaldiScratch, |plan| plan.n_rows(), |plan, n| Ok(plan.n_frames(n)));
+feature_plan!(KaldiMfcc, f32, KaldiScratch, |plan| plan.config().num_ceps, |plan, n| Ok(plan.n_frames(n)));

@@ -17,9 +17,7 @@ const TRY_FIRST: usize = 1 << 30;
 /// [`FeatureError::Limit`] if so many elements cannot be allocated.
 pub fn frame_major<T: Clone + Default>(n_bins: usize, n_frames: usize) -> Result<Array2<T>, FeatureError> {
     let elements = n_bins.checked_mul(n_frames);
-    let bytes = elements
-        .and_then(|n| n.checked_mul(size_of::<T>()))
-        .filter(|&b| isize::try_from(b).is_ok());
+    let bytes = elements.and_then(|n| n.checked_mul(size_of::<T>())).filter(|&b| isize::try_from(b).is_ok());
     let limit = |requested: usize| FeatureError::Limit {
         what: "the output array (bytes)",
         requested: requested as u64,
@@ -29,9 +27,7 @@ pub fn frame_major<T: Clone + Default>(n_bins: usize, n_frames: usize) -> Result
         return Err(limit(usize::MAX));
     };
     if bytes > TRY_FIRST {
-        Vec::<T>::new()
-            .try_reserve_exact(elements)
-            .map_err(|_| limit(bytes))?;
+        Vec::<T>::new().try_reserve_exact(elements).map_err(|_| limit(bytes))?;
     }
     Array2::from_shape_vec((n_bins, n_frames).f(), vec![T::default(); elements])
         .map_err(|e| FeatureError::Input(e.to_string()))
@@ -46,11 +42,7 @@ pub(crate) fn check_output<T>(
     if out.dim() == (n_bins, n_frames) {
         Ok(())
     } else {
-        Err(FeatureError::shape(
-            "output",
-            out.shape(),
-            format!("({n_bins}, {n_frames})"),
-        ))
+        Err(FeatureError::shape("output", out.shape(), format!("({n_bins}, {n_frames})")))
     }
 }
 
@@ -68,18 +60,13 @@ pub(crate) fn fill_frames<T: Copy + Default>(
         }
         row.resize(n_bins, T::default());
         fill(index, row);
-        frame
-            .iter_mut()
-            .zip(row.iter())
-            .for_each(|(to, from)| *to = *from);
+        frame.iter_mut().zip(row.iter()).for_each(|(to, from)| *to = *from);
     }
 }
 
 /// Whether all elements of a spectrogram are fine. Goes through memory in its order, frame by frame, without a branch.
 pub(crate) fn all_fine<T: Copy>(array: &ArrayView2<'_, T>, fine: impl Fn(T) -> bool) -> bool {
-    array
-        .axis_iter(Axis(1))
-        .all(|frame| frame.fold(true, |ok, x| ok & fine(*x)))
+    array.axis_iter(Axis(1)).all(|frame| frame.fold(true, |ok, x| ok & fine(*x)))
 }
 
 /// Gives each frame of a spectrogram to `visit` as a slice. Frames that are not contiguous go through `row`.
@@ -112,14 +99,8 @@ mod tests {
 
     #[test]
     fn absurd_sizes_are_errors() {
-        assert!(matches!(
-            frame_major::<f32>(usize::MAX, 2),
-            Err(FeatureError::Limit { .. })
-        ));
-        assert!(matches!(
-            frame_major::<f32>(1 << 40, 1 << 20),
-            Err(FeatureError::Limit { .. })
-        ));
+        assert!(matches!(frame_major::<f32>(usize::MAX, 2), Err(FeatureError::Limit { .. })));
+        assert!(matches!(frame_major::<f32>(1 << 40, 1 << 20), Err(FeatureError::Limit { .. })));
     }
 
     #[test]
@@ -129,9 +110,7 @@ mod tests {
         fill_frames(&mut standard, &mut row, |t, frame| frame.fill(t as f32));
         assert_eq!(standard, ndarray::array![[0.0, 1.0, 2.0], [0.0, 1.0, 2.0]]);
         let mut seen = Vec::new();
-        visit_frames(&standard.view(), &mut row, |_, frame| {
-            seen.extend_from_slice(frame)
-        });
+        visit_frames(&standard.view(), &mut row, |_, frame| seen.extend_from_slice(frame));
         assert_eq!(seen, [0.0, 0.0, 1.0, 1.0, 2.0, 2.0]);
     }
 }

@@ -31,16 +31,8 @@ pub enum Statistic {
 
 impl Statistic {
     /// All statistics.
-    pub const ALL: [Self; 8] = [
-        Self::Mean,
-        Self::Std,
-        Self::Var,
-        Self::Skew,
-        Self::Kurtosis,
-        Self::Median,
-        Self::Min,
-        Self::Max,
-    ];
+    pub const ALL: [Self; 8] =
+        [Self::Mean, Self::Std, Self::Var, Self::Skew, Self::Kurtosis, Self::Median, Self::Min, Self::Max];
 
     /// The name in column names.
     pub fn name(self) -> &'static str {
@@ -77,12 +69,7 @@ pub(crate) fn summarize(values: ArrayView1<'_, f32>, statistics: &[Statistic]) -
     let n = values.len() as f64;
     let mean = sum(&values, f64::from) / n;
     let moment = |power: i32| sum(&values, |v| (f64::from(v) - mean).powi(power)) / n;
-    let variance = if needs(&[
-        Statistic::Var,
-        Statistic::Std,
-        Statistic::Skew,
-        Statistic::Kurtosis,
-    ]) {
+    let variance = if needs(&[Statistic::Var, Statistic::Std, Statistic::Skew, Statistic::Kurtosis]) {
         moment(2)
     } else {
         0.0
@@ -93,23 +80,11 @@ pub(crate) fn summarize(values: ArrayView1<'_, f32>, statistics: &[Statistic]) -
         true => 0.0,
         false => moment(power) / variance.powf(f64::from(power) / 2.0),
     };
-    let skew = if needs(&[Statistic::Skew]) {
-        standardised(3)
-    } else {
-        0.0
-    };
-    let kurtosis = if needs(&[Statistic::Kurtosis]) {
-        standardised(4) - 3.0
-    } else {
-        0.0
-    };
+    let skew = if needs(&[Statistic::Skew]) { standardised(3) } else { 0.0 };
+    let kurtosis = if needs(&[Statistic::Kurtosis]) { standardised(4) - 3.0 } else { 0.0 };
     let bound = |better: fn(f32, f32) -> f32| f64::from(values.iter().copied().fold(values[0], better));
     let (least, most) = (bound(f32::min), bound(f32::max));
-    let median = if needs(&[Statistic::Median]) {
-        median(&mut values)
-    } else {
-        0.0
-    };
+    let median = if needs(&[Statistic::Median]) { median(&mut values) } else { 0.0 };
     let value = |statistic: &Statistic| match statistic {
         Statistic::Mean => mean,
         Statistic::Std => variance.sqrt(),
@@ -160,10 +135,7 @@ mod tests {
         assert_eq!(Statistic::Mean.of(x.view()), 4.0);
         assert_eq!(Statistic::Var.of(x.view()), 12.5);
         assert_eq!(Statistic::Median.of(x.view()), 2.5);
-        assert_eq!(
-            (Statistic::Min.of(x.view()), Statistic::Max.of(x.view())),
-            (1.0, 10.0)
-        );
+        assert_eq!((Statistic::Min.of(x.view()), Statistic::Max.of(x.view())), (1.0, 10.0));
         assert!((Statistic::Skew.of(x.view()) - 45.0 / 12.5f64.powf(1.5)).abs() < 1e-12);
         assert!((Statistic::Kurtosis.of(x.view()) - (348.5 / 156.25 - 3.0)).abs() < 1e-12);
     }

@@ -83,10 +83,7 @@ pub enum Window {
 /// ```
 pub fn get_window(window: &Window, length: usize, fftbins: bool) -> Result<Vec<f64>, FeatureError> {
     if length == 0 {
-        return Err(FeatureError::config(
-            "win_length",
-            "0 given, a window holds at least one sample",
-        ));
+        return Err(FeatureError::config("win_length", "0 given, a window holds at least one sample"));
     }
     validate(window, length)?;
     if let Window::Custom(values) = window {
@@ -110,10 +107,9 @@ fn validate(window: &Window, length: usize) -> Result<(), FeatureError> {
         Window::GeneralHamming { alpha } if !alpha.is_finite() => {
             bad(format!("alpha {alpha} given, must be finite"))
         }
-        Window::Custom(values) if values.len() != length => bad(format!(
-            "custom window of {} samples given, {length} needed",
-            values.len()
-        )),
+        Window::Custom(values) if values.len() != length => {
+            bad(format!("custom window of {} samples given, {length} needed", values.len()))
+        }
         Window::Custom(values) if values.iter().any(|v| !v.is_finite()) => {
             bad("custom window with a non-finite value given".to_owned())
         }
@@ -133,19 +129,12 @@ fn sample(window: &Window, i: usize, m: usize) -> f64 {
         Window::Blackman => cosine_sum(&[0.42, 0.50, 0.08], x),
         Window::BlackmanHarris => cosine_sum(&[0.35875, 0.48829, 0.14128, 0.01168], x),
         Window::Nuttall => cosine_sum(&[0.3635819, 0.4891775, 0.1365995, 0.0106411], x),
-        Window::Flattop => cosine_sum(
-            &[0.21557895, 0.41663158, 0.277263158, 0.083578947, 0.006947368],
-            x,
-        ),
+        Window::Flattop => cosine_sum(&[0.21557895, 0.41663158, 0.277263158, 0.083578947, 0.006947368], x),
         Window::Bartlett => 1.0 - (2.0 * x - 1.0).abs(),
         Window::Triang => {
             // Odd and even lengths have different slopes, so that neither reaches zero.
             let half = n.min(last - n) + 1.0;
-            if m.is_multiple_of(2) {
-                (2.0 * half - 1.0) / m as f64
-            } else {
-                2.0 * half / (m as f64 + 1.0)
-            }
+            if m.is_multiple_of(2) { (2.0 * half - 1.0) / m as f64 } else { 2.0 * half / (m as f64 + 1.0) }
         }
         Window::Boxcar => 1.0,
         Window::Cosine => (PI / m as f64 * (n + 0.5)).sin(),
@@ -237,10 +226,7 @@ pub fn window_sumsquare(
     norm: Option<Norm>,
 ) -> Result<Vec<f64>, FeatureError> {
     if n_frames == 0 || hop_length == 0 {
-        return Err(FeatureError::config(
-            "hop_length",
-            "frames and hop must be at least 1",
-        ));
+        return Err(FeatureError::config("hop_length", "frames and hop must be at least 1"));
     }
     let mut squared = padded_window(window, win_length, n_fft)?;
     if let Some(norm) = norm {
@@ -260,10 +246,7 @@ pub fn window_sumsquare(
     let mut sum = vec![0.0; length];
     for frame in 0..n_frames {
         let start = frame * hop_length;
-        sum[start..start + n_fft]
-            .iter_mut()
-            .zip(&squared)
-            .for_each(|(s, w)| *s += w);
+        sum[start..start + n_fft].iter_mut().zip(&squared).for_each(|(s, w)| *s += w);
     }
     Ok(sum)
 }
@@ -296,10 +279,7 @@ mod tests {
             for length in [2, 3, 64, 65, 401] {
                 let w = get_window(&window, length, false).unwrap();
                 for i in 0..length {
-                    assert!(
-                        (w[i] - w[length - 1 - i]).abs() < 1e-12,
-                        "{window:?} {length} {i}"
-                    );
+                    assert!((w[i] - w[length - 1 - i]).abs() < 1e-12, "{window:?} {length} {i}");
                     assert!(w[i] <= 1.0 + 1e-8, "{window:?}");
                 }
             }

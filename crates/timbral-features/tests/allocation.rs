@@ -8,9 +8,7 @@ use allocation_counter::measure;
 use timbral_features::*;
 
 fn samples(length: usize) -> Vec<f32> {
-    (0..length)
-        .map(|i| (i as f32 * 0.07).sin() * (i as f32 * 0.0003).cos())
-        .collect()
+    (0..length).map(|i| (i as f32 * 0.07).sin() * (i as f32 * 0.0003).cos()).collect()
 }
 
 /// Chunks of many lengths, among them none, one sample and several frames.
@@ -52,10 +50,7 @@ fn allocates_nothing<P: StreamPlan>(plan: &P) {
 }
 
 fn log_mel() -> LogMelConfig {
-    LogMelConfig {
-        top_db: None,
-        ..LogMelConfig::default()
-    }
+    LogMelConfig { top_db: None, ..LogMelConfig::default() }
 }
 
 #[test]
@@ -66,23 +61,14 @@ fn the_counter_counts() {
 #[test]
 fn spectra_and_what_is_made_of_them() {
     allocates_nothing(&Stft::new(StftConfig::default()).unwrap());
-    let reflected = StftConfig {
-        pad_mode: PadMode::Reflect,
-        ..StftConfig::default()
-    };
+    let reflected = StftConfig { pad_mode: PadMode::Reflect, ..StftConfig::default() };
     allocates_nothing(&Stft::new(reflected).unwrap());
     allocates_nothing(&Spectrogram::new(SpectrogramConfig::default()).unwrap());
     allocates_nothing(&MelSpectrogram::new(MelConfig::default()).unwrap());
     allocates_nothing(&LogMelSpectrogram::new(log_mel()).unwrap());
-    let mfcc = MfccConfig {
-        log_mel: log_mel(),
-        ..MfccConfig::default()
-    };
+    let mfcc = MfccConfig { log_mel: log_mel(), ..MfccConfig::default() };
     allocates_nothing(&Mfcc::new(mfcc).unwrap());
-    let chroma = ChromaStftConfig {
-        tuning: Some(0.0),
-        ..ChromaStftConfig::default()
-    };
+    let chroma = ChromaStftConfig { tuning: Some(0.0), ..ChromaStftConfig::default() };
     allocates_nothing(&ChromaStft::new(chroma).unwrap());
 }
 
@@ -93,10 +79,7 @@ fn spectral_shapes() {
     allocates_nothing(&SpectralRolloff::new(RolloffConfig::default()).unwrap());
     allocates_nothing(&SpectralFlatness::new(FlatnessConfig::default()).unwrap());
     allocates_nothing(&PolyFeatures::new(PolyConfig::default()).unwrap());
-    let contrast = ContrastConfig {
-        top_db: None,
-        ..ContrastConfig::default()
-    };
+    let contrast = ContrastConfig { top_db: None, ..ContrastConfig::default() };
     allocates_nothing(&SpectralContrast::new(contrast).unwrap());
 }
 

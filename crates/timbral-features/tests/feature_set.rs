@@ -1,9 +1,5 @@
 //! Sets equal the plans that they hold, and refuse what they cannot compute.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test stops at the first surprise"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
 
 use ndarray::Array2;
 use timbral_features::*;
@@ -66,10 +62,7 @@ fn alone(feature: &Feature, x: &[f32]) -> Array2<f32> {
         Feature::Rms(c) => plan!(Rms, c),
         Feature::RmsOfSpectrogram(_) => {
             let s = plan!(Spectrogram, SpectrogramConfig::default());
-            Rms::new(RmsConfig::default())
-                .unwrap()
-                .from_spectrogram(s.view())
-                .unwrap()
+            Rms::new(RmsConfig::default()).unwrap().from_spectrogram(s.view()).unwrap()
         }
         Feature::ZeroCrossingRate(c) => plan!(ZeroCrossingRate, c),
         Feature::OnsetStrength(c) => row(onset(c)),
@@ -91,14 +84,9 @@ fn alone(feature: &Feature, x: &[f32]) -> Array2<f32> {
 #[test]
 fn every_feature_equals_its_own_plan() {
     let x = music();
-    let features: Vec<Feature> = Feature::NAMES
-        .iter()
-        .map(|name| Feature::named(name).unwrap())
-        .collect();
+    let features: Vec<Feature> = Feature::NAMES.iter().map(|name| Feature::named(name).unwrap()).collect();
     let specs = features.iter().cloned();
-    let specs = specs
-        .map(|feature| FeatureSpec::new(feature, [Statistic::Mean]))
-        .collect();
+    let specs = specs.map(|feature| FeatureSpec::new(feature, [Statistic::Mean])).collect();
     let answers = set(specs).compute_frames(&x).unwrap();
     assert_eq!(answers.len(), Feature::NAMES.len());
     for (feature, (name, given)) in features.into_iter().zip(answers) {
@@ -129,16 +117,11 @@ fn double_precision_agrees_with_single() {
 #[test]
 fn statistics_are_those_of_the_frames() {
     let x = music();
-    let config = MfccConfig {
-        n_mfcc: 3,
-        ..MfccConfig::default()
-    };
+    let config = MfccConfig { n_mfcc: 3, ..MfccConfig::default() };
     let mfcc = || Feature::Mfcc(config.clone());
     let set = set(vec![
         FeatureSpec::new(mfcc(), Statistic::ALL),
-        FeatureSpec::new(mfcc(), [Statistic::Std])
-            .named("d")
-            .delta(DeltaConfig::default()),
+        FeatureSpec::new(mfcc(), [Statistic::Std]).named("d").delta(DeltaConfig::default()),
         FeatureSpec::new(mfcc(), [Statistic::Var]).named("all").pooled(),
         FeatureSpec::new(Feature::named("tempo").unwrap(), []),
     ]);
@@ -150,10 +133,7 @@ fn statistics_are_those_of_the_frames() {
     for r in slow.rows() {
         expected.extend(Statistic::ALL.map(|s| s.of(r)));
     }
-    let derivative = Delta::new(DeltaConfig::default())
-        .unwrap()
-        .compute(slow.view())
-        .unwrap();
+    let derivative = Delta::new(DeltaConfig::default()).unwrap().compute(slow.view()).unwrap();
     assert_eq!(frames[1].1, derivative);
     expected.extend(derivative.rows().into_iter().map(|r| Statistic::Std.of(r)));
     let n = slow.len() as f64;
@@ -162,16 +142,10 @@ fn statistics_are_those_of_the_frames() {
     expected.push(f64::from(frames[3].1[[0, 0]]));
     assert_eq!(values.len(), set.columns().len());
     for ((name, value), expected) in set.columns().iter().zip(&values).zip(&expected) {
-        assert!(
-            (value - expected).abs() <= 1e-12 * expected.abs().max(1.0),
-            "{name}: {value} {expected}"
-        );
+        assert!((value - expected).abs() <= 1e-12 * expected.abs().max(1.0), "{name}: {value} {expected}");
     }
     assert_eq!(set.columns()[..2], ["mfcc_01_mean", "mfcc_01_std"]);
-    assert_eq!(
-        set.columns()[24..],
-        ["d_01_std", "d_02_std", "d_03_std", "all_var", "tempo"]
-    );
+    assert_eq!(set.columns()[24..], ["d_01_std", "d_02_std", "d_03_std", "all_var", "tempo"]);
 }
 
 #[test]
@@ -181,13 +155,7 @@ fn tables_have_the_columns_that_circulate() {
     assert_eq!(gtzan.columns()[0], "chroma_stft_mean");
     assert_eq!(
         gtzan.columns()[12..17],
-        [
-            "harmony_mean",
-            "harmony_var",
-            "perceptr_mean",
-            "perceptr_var",
-            "tempo"
-        ]
+        ["harmony_mean", "harmony_var", "perceptr_mean", "perceptr_var", "tempo"]
     );
     assert_eq!(gtzan.columns()[56], "mfcc20_var");
     let fma = FeatureSet::preset("fma518").unwrap();
@@ -201,11 +169,7 @@ fn presets_are_planned_and_survive_files() {
     for name in FeatureSetConfig::PRESETS {
         let config = FeatureSetConfig::preset(name).unwrap();
         let text = toml::to_string(&config).unwrap();
-        assert_eq!(
-            toml::from_str::<FeatureSetConfig>(&text).unwrap(),
-            config,
-            "{text}"
-        );
+        assert_eq!(toml::from_str::<FeatureSetConfig>(&text).unwrap(), config, "{text}");
         let set = FeatureSet::new(config).unwrap();
         assert!(set.warnings().is_empty(), "{:?}", set.warnings());
         let values = set.compute(&music()[..20_000]).unwrap();
@@ -224,26 +188,15 @@ fn silence_and_constants_have_finite_values() {
             let values = set.compute(&samples).unwrap();
             assert!(values.iter().all(|v| v.is_finite()), "{name}: {values}");
         }
-        assert!(matches!(
-            set.compute(&[f32::NAN; 4096]),
-            Err(FeatureError::NonFinite { .. })
-        ));
+        assert!(matches!(set.compute(&[f32::NAN; 4096]), Err(FeatureError::NonFinite { .. })));
     }
 }
 
 #[test]
 fn the_rate_of_the_set_is_that_of_its_features() {
-    let centroid = || {
-        vec![FeatureSpec::new(
-            Feature::named("spectral_centroid").unwrap(),
-            [Statistic::Mean],
-        )]
-    };
+    let centroid = || vec![FeatureSpec::new(Feature::named("spectral_centroid").unwrap(), [Statistic::Mean])];
     let mut config = FeatureSetConfig::new("", centroid());
-    let once = FeatureSet::new(config.clone())
-        .unwrap()
-        .compute(&music())
-        .unwrap();
+    let once = FeatureSet::new(config.clone()).unwrap().compute(&music()).unwrap();
     config.sample_rate = 44_100;
     let twice = FeatureSet::new(config).unwrap().compute(&music()).unwrap();
     assert!((twice[0] / once[0] - 2.0).abs() < 1e-6, "the centroid is in Hz");
@@ -262,16 +215,10 @@ fn faults_are_errors_that_say_where() {
     assert!(said(&|c| c.features.push(c.features[0].clone())).contains("mfcc_01_mean would be there twice"));
     assert!(said(&|c| c.features[0].statistics.clear()).starts_with("feature mfcc: invalid statistics"));
     let high = said(&|c| {
-        let mel = MelConfig {
-            fmax: Some(12_000.0),
-            ..MelConfig::default()
-        };
+        let mel = MelConfig { fmax: Some(12_000.0), ..MelConfig::default() };
         c.features[0].feature = Feature::Mel(mel);
     });
-    assert!(
-        high.starts_with("feature mel: invalid fmax") && high.contains("12000"),
-        "{high}"
-    );
+    assert!(high.starts_with("feature mel: invalid fmax") && high.contains("12000"), "{high}");
     for text in ["feature = \"mfc\"", "feature.mfcc = { n_mfc = 3 }", "feature = 3"] {
         let file = format!("version = 1\n[[features]]\n{text}\nstatistics = [\"mean\"]");
         assert!(toml::from_str::<FeatureSetConfig>(&file).is_err(), "{file}");
@@ -280,25 +227,16 @@ fn faults_are_errors_that_say_where() {
 
 #[test]
 fn empty_bands_are_told() {
-    let mel = MelConfig {
-        n_fft: 256,
-        ..MelConfig::default()
-    };
+    let mel = MelConfig { n_fft: 256, ..MelConfig::default() };
     let warnings = set(vec![FeatureSpec::new(Feature::Mel(mel), [Statistic::Mean])]).warnings();
     assert_eq!(warnings.len(), 1);
-    assert!(
-        warnings[0].contains("of 128 mel bands hold no bin"),
-        "{warnings:?}"
-    );
+    assert!(warnings[0].contains("of 128 mel bands hold no bin"), "{warnings:?}");
 }
 
 #[test]
 fn paddings_and_tunings_are_kept_apart() {
     let chroma = |pad_mode, tuning| ChromaStftConfig {
-        stft: StftConfig {
-            pad_mode,
-            ..StftConfig::default()
-        },
+        stft: StftConfig { pad_mode, ..StftConfig::default() },
         tuning,
         ..ChromaStftConfig::default()
     };
@@ -311,9 +249,7 @@ fn paddings_and_tunings_are_kept_apart() {
         FeatureSpec::new(Feature::ChromaStft(config.clone()), [Statistic::Mean]).named(i.to_string())
     };
     let x = music();
-    let frames = set(configs.iter().enumerate().map(spec).collect())
-        .compute_frames(&x)
-        .unwrap();
+    let frames = set(configs.iter().enumerate().map(spec).collect()).compute_frames(&x).unwrap();
     for (config, (_, frames)) in configs.into_iter().zip(frames) {
         assert_eq!(frames, ChromaStft::new(config).unwrap().compute(&x).unwrap());
     }

@@ -24,10 +24,7 @@ fn an_hour_of_log_mel_streams_in_bounded_memory() {
     let mut frames = 0usize;
     let mut sum = 0.0f64;
     let info = measure(|| {
-        let config = LogMelConfig {
-            top_db: None,
-            ..LogMelConfig::default()
-        };
+        let config = LogMelConfig { top_db: None, ..LogMelConfig::default() };
         let mut stream = LogMelSpectrogram::new(config).unwrap().stream().unwrap();
         let mut frame = vec![0.0; stream.n_rows()];
         let mut second = vec![0.0f32; SAMPLE_RATE];
@@ -48,11 +45,7 @@ fn an_hour_of_log_mel_streams_in_bounded_memory() {
     assert_eq!(frames, 1 + 3600 * SAMPLE_RATE / 512);
     assert!(sum.is_finite());
     println!("{frames} frames, at most {} bytes allocated", info.bytes_max);
-    assert!(
-        info.bytes_max < 4 << 20,
-        "{} bytes held by the heap",
-        info.bytes_max
-    );
+    assert!(info.bytes_max < 4 << 20, "{} bytes held by the heap", info.bytes_max);
     #[cfg(target_os = "linux")]
     {
         let peak = peak_resident_kilobytes();

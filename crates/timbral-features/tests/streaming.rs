@@ -28,19 +28,14 @@ impl Bits for Complex32 {
 
 fn bits<T: Bits>(array: &Array2<T>) -> Vec<Vec<u64>> {
     let frames = array.columns();
-    frames
-        .into_iter()
-        .map(|frame| frame.iter().map(|v| v.bits()).collect())
-        .collect()
+    frames.into_iter().map(|frame| frame.iter().map(|v| v.bits()).collect()).collect()
 }
 
 fn noise(length: usize, seed: u64) -> Vec<f32> {
     let mut state = seed;
     (0..length)
         .map(|i| {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let noise = (state >> 40) as f32 / (1 << 23) as f32 - 1.0;
             // Passages of silence, of noise and of a tone.
             match i / 300 % 3 {
@@ -103,9 +98,7 @@ impl Case {
         stream.reset();
         let mut frames: Vec<Vec<u64>> = Vec::new();
         stream
-            .push_with(&self.samples, |frame| {
-                frames.push(frame.iter().map(|v| v.bits()).collect())
-            })
+            .push_with(&self.samples, |frame| frames.push(frame.iter().map(|v| v.bits()).collect()))
             .unwrap();
         let finished = stream.finish_with(|frame| frames.push(frame.iter().map(|v| v.bits()).collect()));
         prop_assert_eq!(finished.map(|()| frames), expected);
@@ -117,14 +110,7 @@ impl Case {
     }
 
     fn mel(&self) -> MelConfig {
-        let StftConfig {
-            n_fft,
-            hop_length,
-            win_length,
-            window,
-            center,
-            pad_mode,
-        } = self.stft.clone();
+        let StftConfig { n_fft, hop_length, win_length, window, center, pad_mode } = self.stft.clone();
         MelConfig {
             n_fft,
             hop_length,
@@ -138,21 +124,12 @@ impl Case {
     }
 
     fn log_mel(&self) -> LogMelConfig {
-        LogMelConfig {
-            mel: self.mel(),
-            top_db: None,
-            ..LogMelConfig::default()
-        }
+        LogMelConfig { mel: self.mel(), top_db: None, ..LogMelConfig::default() }
     }
 }
 
 fn stft() -> impl Strategy<Value = StftConfig> {
-    let modes = vec![
-        PadMode::Constant,
-        PadMode::Edge,
-        PadMode::Reflect,
-        PadMode::Symmetric,
-    ];
+    let modes = vec![PadMode::Constant, PadMode::Edge, PadMode::Reflect, PadMode::Symmetric];
     let lengths = prop_oneof![select(vec![64usize, 101, 128, 256]), 30usize..300];
     let hops = prop_oneof![1usize..40, 40usize..400];
     (lengths, hops, any::<bool>(), select(modes), 0usize..3).prop_map(
@@ -169,17 +146,9 @@ fn stft() -> impl Strategy<Value = StftConfig> {
 
 fn case() -> impl Strategy<Value = Case> {
     let lengths = prop_oneof![0usize..4, 0usize..300, 300usize..3000];
-    let sizes = prop_oneof![
-        select(vec![0usize, 1, 2, 7, 13, 127, 509, 1021, 100_000]),
-        0usize..700
-    ];
-    (stft(), lengths, any::<u64>(), prop::collection::vec(sizes, 1..8)).prop_map(
-        |(stft, length, seed, chunks)| Case {
-            stft,
-            samples: noise(length, seed),
-            chunks,
-        },
-    )
+    let sizes = prop_oneof![select(vec![0usize, 1, 2, 7, 13, 127, 509, 1021, 100_000]), 0usize..700];
+    (stft(), lengths, any::<u64>(), prop::collection::vec(sizes, 1..8))
+        .prop_map(|(stft, length, seed, chunks)| Case { stft, samples: noise(length, seed), chunks })
 }
 
 proptest! {
@@ -316,63 +285,23 @@ fn refuses_what_needs_the_whole_signal() {
         );
     }
     let log_mel = LogMelConfig::default();
-    refused(
-        "top_db",
-        LogMelSpectrogram::new(log_mel.clone()).unwrap().stream(),
-    );
+    refused("top_db", LogMelSpectrogram::new(log_mel.clone()).unwrap().stream());
     refused("top_db", Mfcc::new(MfccConfig::default()).unwrap().stream());
-    let relative = LogMelConfig {
-        reference: Reference::Max,
-        top_db: None,
-        ..log_mel
-    };
+    let relative = LogMelConfig { reference: Reference::Max, top_db: None, ..log_mel };
     refused("reference", LogMelSpectrogram::new(relative).unwrap().stream());
-    refused(
-        "top_db",
-        SpectralContrast::new(Default::default()).unwrap().stream(),
-    );
+    refused("top_db", SpectralContrast::new(Default::default()).unwrap().stream());
     refused("top_db", OnsetEnvelope::new(Default::default()).unwrap().stream());
     refused("tuning", ChromaStft::new(Default::default()).unwrap().stream());
     for (parameter, config) in [
-        (
-            "subtract_mean",
-            KaldiFbankConfig {
-                subtract_mean: true,
-                ..Default::default()
-            },
-        ),
-        (
-            "snip_edges",
-            KaldiFbankConfig {
-                snip_edges: false,
-                ..Default::default()
-            },
-        ),
-        (
-            "min_duration",
-            KaldiFbankConfig {
-                min_duration: 0.5,
-                ..Default::default()
-            },
-        ),
+        ("subtract_mean", KaldiFbankConfig { subtract_mean: true, ..Default::default() }),
+        ("snip_edges", KaldiFbankConfig { snip_edges: false, ..Default::default() }),
+        ("min_duration", KaldiFbankConfig { min_duration: 0.5, ..Default::default() }),
     ] {
         refused(parameter, KaldiFbank::new(config).unwrap().stream());
     }
-    let wrap = DeltaConfig {
-        mode: DeltaMode::Wrap,
-        ..Default::default()
-    };
+    let wrap = DeltaConfig { mode: DeltaMode::Wrap, ..Default::default() };
     refused("mode", DeltaStream::new(Delta::new(wrap).unwrap(), 3));
-    refused(
-        "lag",
-        OnsetStream::new(
-            OnsetStrengthConfig {
-                lag: 0,
-                ..Default::default()
-            },
-            3,
-        ),
-    );
+    refused("lag", OnsetStream::new(OnsetStrengthConfig { lag: 0, ..Default::default() }, 3));
 }
 
 #[test]
@@ -381,14 +310,8 @@ fn errors_leave_the_stream_as_it_was() {
     let samples = noise(5000, 1);
     let mut stream = plan.stream().unwrap();
     stream.push(&samples[..3000]).unwrap();
-    assert!(matches!(
-        stream.push(&[0.0, f32::NAN]),
-        Err(FeatureError::NonFinite { index: 1, .. })
-    ));
-    assert!(matches!(
-        stream.pop_into(&mut [0.0; 2]),
-        Err(FeatureError::Shape { .. })
-    ));
+    assert!(matches!(stream.push(&[0.0, f32::NAN]), Err(FeatureError::NonFinite { index: 1, .. })));
+    assert!(matches!(stream.pop_into(&mut [0.0; 2]), Err(FeatureError::Shape { .. })));
     stream.push(&samples[3000..]).unwrap();
     stream.finish().unwrap();
     stream.finish().unwrap();
@@ -403,10 +326,7 @@ fn stages_fit_their_frames_and_come_first() {
     let plan = Rms::new(RmsConfig::default()).unwrap();
     let delta = Delta::new(DeltaConfig::default()).unwrap();
     let stage = |rows| DeltaStream::new(delta.clone(), rows).unwrap();
-    assert!(matches!(
-        plan.stream().unwrap().then(stage(2)),
-        Err(FeatureError::Shape { .. })
-    ));
+    assert!(matches!(plan.stream().unwrap().then(stage(2)), Err(FeatureError::Shape { .. })));
     let mut begun = plan.stream().unwrap();
     begun.push(&[0.0]).unwrap();
     assert!(matches!(begun.then(stage(1)), Err(FeatureError::Input(_))));

@@ -28,9 +28,7 @@ impl Aggregation {
         }
         if let Some(row) = windows.iter().find(|row| row.as_ref().len() != classes) {
             let given = row.as_ref().len();
-            return Err(ModelError::Shape(format!(
-                "windows have {classes} and {given} classes"
-            )));
+            return Err(ModelError::Shape(format!("windows have {classes} and {given} classes")));
         }
         let mean: Vec<f64> = (0..classes)
             .map(|c| windows.iter().map(|row| f64::from(row.as_ref()[c])).sum::<f64>() / windows.len() as f64)
@@ -41,11 +39,7 @@ impl Aggregation {
             Self::Median => {
                 let medians: Vec<f64> = (0..classes).map(|c| median(windows, c)).collect();
                 // All medians are 0 when no class is likely in more than half of the windows.
-                if medians.iter().sum::<f64>() > 0.0 {
-                    medians
-                } else {
-                    mean
-                }
+                if medians.iter().sum::<f64>() > 0.0 { medians } else { mean }
             }
         };
         let total: f64 = scores.iter().sum();
@@ -95,30 +89,21 @@ mod tests {
         let close = |a: Vec<f32>, b: [f32; 3]| {
             assert!(a.iter().zip(b).all(|(x, y)| (x - y).abs() < 1e-6), "{a:?} {b:?}");
         };
-        close(
-            Aggregation::Mean.aggregate(&WINDOWS).unwrap(),
-            [1.0 / 3.0, 1.7 / 3.0, 0.1],
-        );
-        close(
-            Aggregation::Majority.aggregate(&WINDOWS).unwrap(),
-            [2.0 / 3.0, 1.0 / 3.0, 0.0],
-        );
+        close(Aggregation::Mean.aggregate(&WINDOWS).unwrap(), [1.0 / 3.0, 1.7 / 3.0, 0.1]);
+        close(Aggregation::Majority.aggregate(&WINDOWS).unwrap(), [2.0 / 3.0, 1.0 / 3.0, 0.0]);
         close(Aggregation::Median.aggregate(&WINDOWS).unwrap(), [0.5, 0.4, 0.1]);
     }
 
     #[test]
     fn a_tie_of_votes_goes_to_the_higher_mean() {
-        let p = Aggregation::Majority
-            .aggregate(&[[0.9f32, 0.1], [0.4, 0.6]])
-            .unwrap();
+        let p = Aggregation::Majority.aggregate(&[[0.9f32, 0.1], [0.4, 0.6]]).unwrap();
         assert!(p[0] > p[1]);
     }
 
     #[test]
     fn medians_of_zero_fall_back_to_the_mean() {
-        let p = Aggregation::Median
-            .aggregate(&[[1.0f32, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
-            .unwrap();
+        let p =
+            Aggregation::Median.aggregate(&[[1.0f32, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]).unwrap();
         assert!(p.iter().all(|x| (x - 1.0 / 3.0).abs() < 1e-6));
     }
 

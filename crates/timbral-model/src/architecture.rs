@@ -135,9 +135,7 @@ impl Architecture {
             Self::Transfer(config) => config.validate(),
             Self::Ensemble { members } => {
                 let given = members.len();
-                rule((1..=64).contains(&given), || {
-                    format!("{given} members, 1 to 64 make an ensemble")
-                })?;
+                rule((1..=64).contains(&given), || format!("{given} members, 1 to 64 make an ensemble"))?;
                 let input = members[0].input();
                 for member in members {
                     rule(!matches!(member, Self::Ensemble { .. }), || {
@@ -168,14 +166,9 @@ impl Architecture {
             Self::SpectrogramTransformer(config) => config.bands,
             Self::MfccCnn(config) => config.bands,
             Self::SampleCnn(_) => return Input::Waveform,
-            Self::Classic(ClassicConfig {
-                statistics: Some(statistics),
-                ..
-            }) => statistics.bands,
+            Self::Classic(ClassicConfig { statistics: Some(statistics), .. }) => statistics.bands,
             Self::Classic(config) => {
-                return Input::Features {
-                    columns: config.columns,
-                };
+                return Input::Features { columns: config.columns };
             }
             Self::Transfer(config) => return config.trunk.input(),
             Self::Ensemble { members } => {
@@ -363,9 +356,7 @@ impl Architecture {
             Self::CompactCnn(config) => Box::new(CompactCnn::new(config, clock, vb).map_err(shape_error)?),
             Self::StatisticsNet(config) => Box::new(StatisticsNet::new(config, clock, vb)?),
             Self::Classic(_) => {
-                return Err(ModelError::Config(
-                    "a classic model has no layers below its last one".into(),
-                ));
+                return Err(ModelError::Config("a classic model has no layers below its last one".into()));
             }
             Self::ResidualCnn(config) => Box::new(ResidualCnn::new(config, clock, vb).map_err(shape_error)?),
             Self::Crnn(config) => Box::new(Crnn::new(config, clock, vb).map_err(shape_error)?),
@@ -390,10 +381,7 @@ impl Architecture {
 
 /// The members of an ensemble that have layers below their last one, with their places: all but classic models.
 fn with_layers(members: &[Architecture]) -> impl Iterator<Item = (usize, &Architecture)> {
-    members
-        .iter()
-        .enumerate()
-        .filter(|(_, member)| !matches!(member, Architecture::Classic(_)))
+    members.iter().enumerate().filter(|(_, member)| !matches!(member, Architecture::Classic(_)))
 }
 
 fn shape_error(error: candle_core::Error) -> ModelError {

@@ -151,12 +151,7 @@ impl ClassicConfig {
             kinds.insert(name.clone(), kind);
             tensors.insert(name, tensor);
         }
-        let config = Self {
-            columns: model.n_features(),
-            description,
-            arrays: kinds,
-            ..self.clone()
-        };
+        let config = Self { columns: model.n_features(), description, arrays: kinds, ..self.clone() };
         Ok((config, tensors))
     }
 
@@ -166,9 +161,7 @@ impl ClassicConfig {
         }
         if !(1..=MAX_COLUMNS).contains(&self.columns) {
             let given = self.columns;
-            return Err(ModelError::Config(format!(
-                "{given} columns, 1 to {MAX_COLUMNS} are allowed"
-            )));
+            return Err(ModelError::Config(format!("{given} columns, 1 to {MAX_COLUMNS} are allowed")));
         }
         if let Some(statistics) = &self.statistics {
             statistics.validate()?;
@@ -204,9 +197,7 @@ pub struct ClassicNet {
 
 impl fmt::Debug for ClassicNet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClassicNet")
-            .field("columns", &self.columns)
-            .finish_non_exhaustive()
+        f.debug_struct("ClassicNet").field("columns", &self.columns).finish_non_exhaustive()
     }
 }
 
@@ -240,10 +231,7 @@ impl ClassicNet {
             let shape = tensor.dims().to_vec();
             arrays.insert(name.clone(), PartArray { shape, values });
         }
-        let parts = Parts {
-            description: config.description.clone(),
-            arrays,
-        };
+        let parts = Parts { description: config.description.clone(), arrays };
         let model = FittedModel::from_parts(&parts).map_err(|e| ModelError::Shape(e.to_string()))?;
         let given = (model.n_features(), model.n_classes());
         if given != (config.columns, classes) {
@@ -254,11 +242,7 @@ impl ClassicNet {
         }
         Ok(Self {
             model,
-            statistics: config
-                .statistics
-                .as_ref()
-                .map(LogMelStatistics::new)
-                .transpose()?,
+            statistics: config.statistics.as_ref().map(LogMelStatistics::new).transpose()?,
             columns: config.columns,
         })
     }
@@ -276,10 +260,7 @@ impl ModuleT for ClassicNet {
         }
         let values = rows.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>()?;
         let rows = Array2::from_shape_vec((batch, columns), values).map_err(candle_core::Error::wrap)?;
-        let probabilities = self
-            .model
-            .predict_proba(rows.view())
-            .map_err(candle_core::Error::wrap)?;
+        let probabilities = self.model.predict_proba(rows.view()).map_err(candle_core::Error::wrap)?;
         let classes = probabilities.ncols();
         let flat: Vec<f32> = probabilities.iter().map(|p| *p as f32).collect();
         let probabilities = Tensor::from_vec(flat, (batch, classes), x.device())?;

@@ -48,16 +48,13 @@ impl CompactCnnConfig {
     pub fn validate(&self) -> std::result::Result<(), ModelError> {
         check_bands(self.bands, self.bands_per_group)?;
         check_channels(&self.channels)?;
-        rule(
-            (self.bands / self.bands_per_group) >> self.channels.len() > 0,
-            || {
-                format!(
-                    "{} groups of bands cannot be halved {} times",
-                    self.bands / self.bands_per_group,
-                    self.channels.len()
-                )
-            },
-        )?;
+        rule((self.bands / self.bands_per_group) >> self.channels.len() > 0, || {
+            format!(
+                "{} groups of bands cannot be halved {} times",
+                self.bands / self.bands_per_group,
+                self.channels.len()
+            )
+        })?;
         check_crop(self.crop_frames)?;
         check_share("dropout", self.dropout)
     }
@@ -116,10 +113,7 @@ impl CompactCnn {
                 bias: false, // the normalisation that follows has its own
                 ..Conv2dConfig::default()
             };
-            blocks.push((
-                conv2d(shape, vb.pp("conv"))?,
-                batch_norm_2d(norm(out_channels), vb.pp("norm"))?,
-            ));
+            blocks.push((conv2d(shape, vb.pp("conv"))?, batch_norm_2d(norm(out_channels), vb.pp("norm"))?));
             in_channels = out_channels;
         }
         Ok(Self {
@@ -134,9 +128,7 @@ impl CompactCnn {
 impl Trunk for CompactCnn {
     fn features(&self, x: &Tensor, train: bool) -> Result<Tensor> {
         let x = at_least(x, self.config.bands, 1)?;
-        let x = self
-            .input
-            .forward_t(&group_bands(&x, self.config.bands_per_group)?, train)?;
+        let x = self.input.forward_t(&group_bands(&x, self.config.bands_per_group)?, train)?;
         // Repeated after the normalisation, whose batch statistics a repeated frame would shift.
         let groups = self.config.bands / self.config.bands_per_group;
         let mut x = at_least(&x, groups, self.config.min_frames())?.unsqueeze(1)?;

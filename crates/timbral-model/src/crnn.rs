@@ -68,10 +68,7 @@ impl CrnnConfig {
         let in_bounds =
             |&(bands, frames): &(usize, usize)| (1..=1024).contains(&bands) && (1..=16).contains(&frames);
         rule(self.pools.iter().all(in_bounds), || {
-            format!(
-                "pools {:?}, each must be 1 to 1024 bands by 1 to 16 frames",
-                self.pools
-            )
+            format!("pools {:?}, each must be 1 to 1024 bands by 1 to 16 frames", self.pools)
         })?;
         rule(self.pooled_bands() > 0, || {
             format!(
@@ -81,11 +78,7 @@ impl CrnnConfig {
             )
         })?;
         rule(self.min_frames() <= 4096, || {
-            format!(
-                "pools {:?} take {} frames, at most 4096",
-                self.pools,
-                self.min_frames()
-            )
+            format!("pools {:?} take {} frames, at most 4096", self.pools, self.min_frames())
         })?;
         check_size("hidden", self.hidden, 1, 4096)?;
         check_crop(self.crop_frames)?;
@@ -93,15 +86,11 @@ impl CrnnConfig {
     }
 
     fn pooled_bands(&self) -> usize {
-        self.pools
-            .iter()
-            .fold(self.bands / self.bands_per_group, |bands, pool| bands / pool.0)
+        self.pools.iter().fold(self.bands / self.bands_per_group, |bands, pool| bands / pool.0)
     }
 
     fn min_frames(&self) -> usize {
-        self.pools
-            .iter()
-            .fold(1, |frames: usize, pool| frames.saturating_mul(pool.1))
+        self.pools.iter().fold(1, |frames: usize, pool| frames.saturating_mul(pool.1))
     }
 
     fn sequence_width(&self) -> usize {
@@ -128,19 +117,9 @@ impl CrnnConfig {
         let (states, hidden) = (self.state_width(), self.hidden);
         let weights = count(&[3, states, width + hidden + 2]);
         let products = count(&[3, states, width + hidden, steps]);
-        let kind = if self.bidirectional {
-            "bidirectional GRU"
-        } else {
-            "GRU"
-        };
+        let kind = if self.bidirectional { "bidirectional GRU" } else { "GRU" };
         walker.row("gru", kind, &[steps, states], weights, products);
-        walker.row(
-            "pool",
-            "attention pooling",
-            &[states],
-            states as u64 + 1,
-            count(&[2, steps, states]),
-        );
+        walker.row("pool", "attention pooling", &[states], states as u64 + 1, count(&[2, steps, states]));
         walker.reshape("dropout", "dropout", &[states]);
     }
 }
@@ -206,10 +185,8 @@ impl Crnn {
 impl Trunk for Crnn {
     fn features(&self, x: &Tensor, train: bool) -> Result<Tensor> {
         let x = at_least(x, self.config.bands, self.config.min_frames())?;
-        let mut x = self
-            .input
-            .forward_t(&group_bands(&x, self.config.bands_per_group)?, train)?
-            .unsqueeze(1)?;
+        let mut x =
+            self.input.forward_t(&group_bands(&x, self.config.bands_per_group)?, train)?.unsqueeze(1)?;
         for (conv, norm, pool) in &self.blocks {
             x = norm.forward_relu_max_pool_t(&conv.forward(&x)?, train, *pool)?;
         }

@@ -23,11 +23,7 @@ impl Ensemble {
 
 impl ModuleT for Ensemble {
     fn forward_t(&self, x: &Tensor, _train: bool) -> Result<Tensor> {
-        let rows = self
-            .members
-            .iter()
-            .map(|m| probabilities(m.as_ref(), x))
-            .collect::<Result<Vec<_>>>()?;
+        let rows = self.members.iter().map(|m| probabilities(m.as_ref(), x)).collect::<Result<Vec<_>>>()?;
         log_probabilities(&Tensor::stack(&rows, 0)?.mean(0)?)
     }
 }

@@ -34,10 +34,7 @@ impl ModelFile {
     }
 
     fn from_tensor_file(file: TensorFile) -> Result<Self, ModelError> {
-        Ok(Self {
-            header: Header::from_json(&file.text)?,
-            tensors: file.tensors,
-        })
+        Ok(Self { header: Header::from_json(&file.text)?, tensors: file.tensors })
     }
 
     /// The bytes of the file: the same model always gives the same bytes.
@@ -59,9 +56,6 @@ impl ModelFile {
     fn to_tensor_file(&self) -> Result<TensorFile, ModelError> {
         let text =
             serde_json::to_string(&self.header).map_err(|e| ModelError::Malformed(format!("header: {e}")))?;
-        Ok(TensorFile {
-            text,
-            tensors: self.tensors.clone(),
-        })
+        Ok(TensorFile { text, tensors: self.tensors.clone() })
     }
 }

@@ -128,9 +128,7 @@ impl Header {
         let classic = matches!(self.architecture, Architecture::Classic(_));
         if classic != (self.kind == Kind::Classic) {
             let kind = self.kind;
-            return Err(ModelError::Malformed(format!(
-                "the architecture is none of kind {kind:?}"
-            )));
+            return Err(ModelError::Malformed(format!("the architecture is none of kind {kind:?}")));
         }
         self.architecture.validate()?;
         if let Some(temperature) = self.temperature
@@ -141,8 +139,6 @@ impl Header {
                 "the temperature is {temperature}, it lies within {least} and {most}"
             )));
         }
-        self.rejection
-            .iter()
-            .try_for_each(|rejection| rejection.validate(self))
+        self.rejection.iter().try_for_each(|rejection| rejection.validate(self))
     }
 }

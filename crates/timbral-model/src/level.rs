@@ -25,11 +25,8 @@ pub fn level_contour(spectrogram: ArrayView2<'_, f32>) -> Option<[f64; CONTOUR_V
     let power = |frame: ndarray::ArrayView1<'_, f32>| -> f64 {
         frame.iter().map(|db| 10f64.powf(f64::from(*db) / 10.0)).sum()
     };
-    let levels: Vec<f64> = spectrogram
-        .columns()
-        .into_iter()
-        .map(|frame| 10.0 * power(frame).log10())
-        .collect();
+    let levels: Vec<f64> =
+        spectrogram.columns().into_iter().map(|frame| 10.0 * power(frame).log10()).collect();
     let top = levels.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     if !top.is_finite() {
         return None;
@@ -37,25 +34,14 @@ pub fn level_contour(spectrogram: ArrayView2<'_, f32>) -> Option<[f64; CONTOUR_V
     let sounds = |level: &f64| level - top > FLOOR_DB;
     let first = levels.iter().position(sounds)?;
     let last = levels.iter().rposition(sounds)?;
-    let mut levels: Vec<f64> = levels[first..=last]
-        .iter()
-        .map(|level| (level - top).max(FLOOR_DB))
-        .collect();
+    let mut levels: Vec<f64> = levels[first..=last].iter().map(|level| (level - top).max(FLOOR_DB)).collect();
     let steps: Vec<f64> = levels.windows(2).map(|pair| (pair[1] - pair[0]).abs()).collect();
     let pauses = levels.iter().filter(|level| **level < PAUSE_DB).count() as f64 / levels.len() as f64;
     let (_, deviation) = moments(&levels);
     let (step, step_deviation) = moments(&steps);
     levels.sort_by(f64::total_cmp);
     let quantile = |q| percentile(&levels, q);
-    Some([
-        quantile(0.1),
-        quantile(0.5),
-        quantile(0.9),
-        deviation,
-        step,
-        step_deviation,
-        pauses,
-    ])
+    Some([quantile(0.1), quantile(0.5), quantile(0.9), deviation, step, step_deviation, pauses])
 }
 
 /// Mean and population standard deviation; 0 of nothing.
@@ -92,18 +78,11 @@ impl LevelDistance {
     #[must_use]
     pub fn of(&self, contour: &[f64; CONTOUR_VALUES]) -> f64 {
         let centred: Vec<f64> = contour.iter().zip(&self.mean).map(|(x, m)| x - m).collect();
-        let white: Vec<f64> = self
-            .whitening
-            .iter()
-            .map(|row| row.iter().zip(&centred).map(|(w, x)| w * x).sum())
-            .collect();
+        let white: Vec<f64> =
+            self.whitening.iter().map(|row| row.iter().zip(&centred).map(|(w, x)| w * x).sum()).collect();
         let squared =
             |class: &Vec<f64>| -> f64 { class.iter().zip(&white).map(|(m, x)| (x - m).powi(2)).sum() };
-        self.classes
-            .iter()
-            .map(squared)
-            .fold(f64::INFINITY, f64::min)
-            .sqrt()
+        self.classes.iter().map(squared).fold(f64::INFINITY, f64::min).sqrt()
     }
 
     /// Checks shapes and that every number is finite.
@@ -150,15 +129,9 @@ mod tests {
     fn loudness_and_bands_do_not_matter_and_one_frame_is_enough() {
         let one = array![[-3.0f32, -12.0, -1.0, -30.0]];
         let louder = Array2::from_shape_fn((5, 4), |(_, frame)| one[[0, frame]] + 17.0);
-        let (a, b) = (
-            level_contour(one.view()).unwrap(),
-            level_contour(louder.view()).unwrap(),
-        );
+        let (a, b) = (level_contour(one.view()).unwrap(), level_contour(louder.view()).unwrap());
         assert!(a.iter().zip(&b).all(|(x, y)| (x - y).abs() < 1e-5), "{a:?} {b:?}");
-        assert_eq!(
-            level_contour(array![[-3.0f32]].view()).unwrap(),
-            [0.0; CONTOUR_VALUES]
-        );
+        assert_eq!(level_contour(array![[-3.0f32]].view()).unwrap(), [0.0; CONTOUR_VALUES]);
         assert_eq!(level_contour(Array2::zeros((3, 0)).view()), None);
     }
 

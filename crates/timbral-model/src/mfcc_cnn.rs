@@ -55,15 +55,12 @@ impl MfccCnnConfig {
         check_size("crop_frames", self.crop_frames, 16, 65_536)?;
         check_size("units", self.units, 1, 16_384)?;
         let blocks = self.channels.len();
-        rule(
-            self.coefficients >> blocks > 0 && self.crop_frames >> blocks > 0,
-            || {
-                format!(
-                    "{} coefficients and {} frames cannot be halved {blocks} times",
-                    self.coefficients, self.crop_frames
-                )
-            },
-        )?;
+        rule(self.coefficients >> blocks > 0 && self.crop_frames >> blocks > 0, || {
+            format!(
+                "{} coefficients and {} frames cannot be halved {blocks} times",
+                self.coefficients, self.crop_frames
+            )
+        })?;
         check_share("dropout", self.dropout)
     }
 
@@ -75,13 +72,7 @@ impl MfccCnnConfig {
 
     pub(crate) fn walk(&self, walker: &mut Walker) {
         let image = [self.coefficients, self.crop_frames];
-        walker.row(
-            "mfcc",
-            "DCT-II",
-            &image,
-            0,
-            count(&[self.bands]).saturating_mul(count(&image)),
-        );
+        walker.row("mfcc", "DCT-II", &image, 0, count(&[self.bands]).saturating_mul(count(&image)));
         walker.batch_norm("input", false);
         walker.branch_from(&[1, self.coefficients, self.crop_frames]);
         for (i, &channels) in self.channels.iter().enumerate() {
@@ -129,10 +120,7 @@ impl MfccCnn {
                 bias: false, // the normalisation that follows has its own
                 ..Conv2dConfig::default()
             };
-            blocks.push((
-                conv2d(shape, vb.pp("conv"))?,
-                batch_norm_2d(norm(out_channels), vb.pp("norm"))?,
-            ));
+            blocks.push((conv2d(shape, vb.pp("conv"))?, batch_norm_2d(norm(out_channels), vb.pp("norm"))?));
             in_channels = out_channels;
         }
         Ok(Self {

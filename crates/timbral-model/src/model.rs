@@ -36,30 +36,19 @@ impl Model {
     pub fn from_file(file: &ModelFile) -> std::result::Result<Self, ModelError> {
         file.header.validate()?;
         let taken = Arc::new(Mutex::new(BTreeSet::new()));
-        let backend = FileWeights {
-            tensors: &file.tensors,
-            taken: taken.clone(),
-        };
+        let backend = FileWeights { tensors: &file.tensors, taken: taken.clone() };
         let vb = VarBuilder::from_backend(Box::new(backend), DType::F32, Device::Cpu);
         let network = {
             // Inference draws nothing, so seed and step do not matter.
             let clock = TrainingClock::new(0);
-            file.header
-                .architecture
-                .build(file.header.labels.len(), &clock, vb)?
+            file.header.architecture.build(file.header.labels.len(), &clock, vb)?
         };
         let taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(name) = file.tensors.keys().find(|name| !taken.contains(*name)) {
-            return Err(ModelError::Shape(format!(
-                "tensor {name} belongs to no part of the architecture"
-            )));
+            return Err(ModelError::Shape(format!("tensor {name} belongs to no part of the architecture")));
         }
         let weights = file.tensors.values().map(Tensor::elem_count).sum();
-        Ok(Self {
-            header: file.header.clone(),
-            network,
-            weights,
-        })
+        Ok(Self { header: file.header.clone(), network, weights })
     }
 
     /// What the file says of the model.
@@ -116,10 +105,7 @@ impl ModelFile {
     pub fn trunk_tensors(&self) -> std::result::Result<BTreeMap<String, Tensor>, ModelError> {
         self.header.validate()?;
         let taken = Arc::new(Mutex::new(BTreeSet::new()));
-        let backend = FileWeights {
-            tensors: &self.tensors,
-            taken: taken.clone(),
-        };
+        let backend = FileWeights { tensors: &self.tensors, taken: taken.clone() };
         let vb = VarBuilder::from_backend(Box::new(backend), DType::F32, Device::Cpu);
         self.header.architecture.build_trunk(&TrainingClock::new(0), vb)?;
         let taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
@@ -149,13 +135,8 @@ impl SimpleBackend for FileWeights<'_> {
     }
 
     fn get_unchecked(&self, name: &str, dtype: DType, device: &Device) -> Result<Tensor> {
-        let Some(tensor) = self.tensors.get(name) else {
-            candle_core::bail!("tensor {name} is missing")
-        };
-        self.taken
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(name.to_owned());
+        let Some(tensor) = self.tensors.get(name) else { candle_core::bail!("tensor {name} is missing") };
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
         tensor.to_dtype(dtype)?.to_device(device)
     }
 

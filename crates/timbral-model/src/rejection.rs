@@ -100,9 +100,7 @@ impl Rejection {
     /// Checks the numbers, and that the model of `header` gives what the score needs.
     pub(crate) fn validate(&self, header: &Header) -> Result<(), ModelError> {
         if !self.threshold.is_finite() {
-            return Err(ModelError::Malformed(
-                "the threshold of rejection is not finite".into(),
-            ));
+            return Err(ModelError::Malformed("the threshold of rejection is not finite".into()));
         }
         if !(self.kept > 0.0 && self.kept <= 1.0) {
             return Err(ModelError::Malformed(format!(
@@ -131,10 +129,8 @@ const FLOOR: f64 = 1e-12;
 /// probabilities. The order of the classes stays.
 #[must_use]
 pub fn at_temperature(probabilities: &[f32], temperature: f64) -> Vec<f32> {
-    let scores: Vec<f64> = probabilities
-        .iter()
-        .map(|p| f64::from(*p).max(FLOOR).ln() / temperature)
-        .collect();
+    let scores: Vec<f64> =
+        probabilities.iter().map(|p| f64::from(*p).max(FLOOR).ln() / temperature).collect();
     let top = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let powers: Vec<f64> = scores.iter().map(|s| (s - top).exp()).collect();
     let sum: f64 = powers.iter().sum();
@@ -169,11 +165,7 @@ mod tests {
             assert!((given - expected).abs() < 1e-6, "{p:?}");
         }
         let same = at_temperature(&[0.2, 0.5, 0.3], 1.0);
-        assert!(
-            same.iter()
-                .zip([0.2, 0.5, 0.3])
-                .all(|(a, b)| (a - b).abs() < 1e-6)
-        );
+        assert!(same.iter().zip([0.2, 0.5, 0.3]).all(|(a, b)| (a - b).abs() < 1e-6));
         // An underflowed probability stays a number.
         assert_eq!(at_temperature(&[0.0, 1.0], 0.01), [0.0, 1.0]);
     }

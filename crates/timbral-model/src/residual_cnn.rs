@@ -59,9 +59,7 @@ impl ResidualCnnConfig {
         check_bands(self.bands, self.bands_per_group)?;
         check_channels(&self.channels)?;
         let groups = self.bands / self.bands_per_group;
-        rule(groups >= 2, || {
-            format!("{groups} groups of bands, at least 2 are needed")
-        })?;
+        rule(groups >= 2, || format!("{groups} groups of bands, at least 2 are needed"))?;
         check_size("blocks_per_stage", self.blocks_per_stage, 1, 16)?;
         check_size("reduction", self.reduction, 1, 4096)?;
         check_share("stochastic_depth", self.stochastic_depth)?;
@@ -101,12 +99,7 @@ impl ResidualCnnConfig {
         walker.reshape("bands", "mean of bands", &[groups, frames]);
         walker.batch_norm("input", false);
         walker.branch_from(&[1, groups, frames]);
-        walker.conv2d(
-            "stem.conv",
-            self.channels.first().copied().unwrap_or(0),
-            (3, 3),
-            (1, 1),
-        );
+        walker.conv2d("stem.conv", self.channels.first().copied().unwrap_or(0), (3, 3), (1, 1));
         walker.batch_norm("stem.norm", true);
         walker.max_pool("stem.pool", (2, 2));
         for block in self.blocks() {
@@ -188,12 +181,7 @@ struct Block {
 
 impl Block {
     fn new(sizes: &BlockSizes, squeezed: usize, clock: &TrainingClock, vb: &VarBuilder<'_>) -> Result<Self> {
-        let BlockSizes {
-            inputs,
-            outputs,
-            stride,
-            ..
-        } = *sizes;
+        let BlockSizes { inputs, outputs, stride, .. } = *sizes;
         let conv =
             |inputs, kernel, stride, name| conv2d(convolution(inputs, outputs, kernel, stride), vb.pp(name));
         Ok(Self {
@@ -203,11 +191,7 @@ impl Block {
             conv2: conv(outputs, 3, 1, "conv2")?,
             excitation: squeeze_excitation(outputs, squeezed, &vb.pp("excitation"))?,
             depth: stochastic_depth(sizes.left_out, clock, &vb.pp("depth"))?,
-            shortcut: if sizes.changes_shape() {
-                Some(conv(inputs, 1, stride, "shortcut")?)
-            } else {
-                None
-            },
+            shortcut: if sizes.changes_shape() { Some(conv(inputs, 1, stride, "shortcut")?) } else { None },
         })
     }
 
@@ -266,10 +250,7 @@ impl ResidualCnn {
 impl Trunk for ResidualCnn {
     fn features(&self, x: &Tensor, train: bool) -> Result<Tensor> {
         let x = at_least(x, self.config.bands, 2)?;
-        let x = self
-            .input
-            .forward_t(&group_bands(&x, self.config.bands_per_group)?, train)?
-            .unsqueeze(1)?;
+        let x = self.input.forward_t(&group_bands(&x, self.config.bands_per_group)?, train)?.unsqueeze(1)?;
         let (conv, norm) = &self.stem;
         let mut x = norm.forward_relu_max_pool_t(&conv.forward(&x)?, train, (2, 2))?;
         for block in &self.blocks {

@@ -119,14 +119,7 @@ impl SampleCnn {
         let mut channels = config.stem;
         let mut blocks = Vec::with_capacity(config.channels.len());
         for (i, &out_channels) in config.channels.iter().enumerate() {
-            blocks.push(part(
-                channels,
-                out_channels,
-                3,
-                1,
-                Padding::Same,
-                &format!("block{i}"),
-            )?);
+            blocks.push(part(channels, out_channels, 3, 1, Padding::Same, &format!("block{i}"))?);
             channels = out_channels;
         }
         Ok(Self {

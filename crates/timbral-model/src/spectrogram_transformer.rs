@@ -75,9 +75,7 @@ impl SpectrogramTransformerConfig {
         // Attention looks at every pair of patches, so a crop must not have too many.
         let columns = self.crop_frames / self.patch_frames;
         let patches = columns.saturating_mul(self.rows());
-        rule(patches <= 4096, || {
-            format!("{patches} patches in a crop, at most 4096 are allowed")
-        })?;
+        rule(patches <= 4096, || format!("{patches} patches in a crop, at most 4096 are allowed"))?;
         check_share("stochastic_depth", self.stochastic_depth)?;
         check_crop(self.crop_frames)?;
         check_share("dropout", self.dropout)
@@ -97,13 +95,7 @@ impl SpectrogramTransformerConfig {
         let kernel = count(&[self.patch_bands, self.patch_frames, self.size]);
         let weights = kernel.saturating_add(self.size as u64);
         let kind = format!("patches {}x{}", self.patch_bands, self.patch_frames);
-        walker.row(
-            "patches.proj",
-            &kind,
-            &shape,
-            weights,
-            kernel.saturating_mul(patches as u64),
-        );
+        walker.row("patches.proj", &kind, &shape, weights, kernel.saturating_mul(patches as u64));
         walker.row("rows", "positions", &shape, count(&[self.rows(), self.size]), 0);
         for i in 0..self.depth {
             walker.within(&format!("block{i}"), |walker| {
@@ -195,10 +187,7 @@ impl SpectrogramTransformer {
         clock: &TrainingClock,
         vb: VarBuilder<'_>,
     ) -> Result<Self> {
-        let init = Init::Randn {
-            mean: 0.0,
-            stdev: 0.02,
-        };
+        let init = Init::Randn { mean: 0.0, stdev: 0.02 };
         let blocks = (0..config.depth)
             .map(|i| {
                 let left_out = config.stochastic_depth * (i + 1) as f64 / config.depth as f64;
@@ -214,9 +203,7 @@ impl SpectrogramTransformer {
                 (config.patch_bands, config.patch_frames),
                 &vb.pp("patches"),
             )?,
-            rows: vb
-                .pp("rows")
-                .get_with_hints((config.rows(), config.size), "weight", init)?,
+            rows: vb.pp("rows").get_with_hints((config.rows(), config.size), "weight", init)?,
             blocks,
             norm: layer_norm(config.size, EPSILON, vb.pp("norm"))?,
             dropout: dropout(config.dropout, clock, &vb.pp("dropout"))?,
@@ -233,11 +220,7 @@ impl Trunk for SpectrogramTransformer {
         let rows = self.config.rows();
         let columns = patches / rows;
         let times = sinusoidal_positions(columns, size, &x)?.unsqueeze(0)?;
-        let places = self
-            .rows
-            .unsqueeze(1)?
-            .broadcast_add(&times)?
-            .reshape((patches, size))?;
+        let places = self.rows.unsqueeze(1)?.broadcast_add(&times)?.reshape((patches, size))?;
         let mut x = x.broadcast_add(&places)?;
         for block in &self.blocks {
             x = block.forward(&x, train)?;

@@ -24,12 +24,7 @@ pub struct StatisticsNetConfig {
 
 impl Default for StatisticsNetConfig {
     fn default() -> Self {
-        Self {
-            statistics: StatisticsConfig::default(),
-            hidden: vec![96],
-            input_dropout: 0.7,
-            dropout: 0.5,
-        }
+        Self { statistics: StatisticsConfig::default(), hidden: vec![96], input_dropout: 0.7, dropout: 0.5 }
     }
 }
 
@@ -48,9 +43,7 @@ impl StatisticsNetConfig {
         }
         for dropout in [self.input_dropout, self.dropout] {
             if !(0.0..1.0).contains(&dropout) {
-                return Err(ModelError::Config(format!(
-                    "dropout {dropout}, it must be in [0, 1)"
-                )));
+                return Err(ModelError::Config(format!("dropout {dropout}, it must be in [0, 1)")));
             }
         }
         Ok(())

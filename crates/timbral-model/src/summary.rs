@@ -58,22 +58,14 @@ impl Summary {
     }
 
     fn total(&self, value: impl Fn(&LayerSummary) -> u64) -> u64 {
-        self.layers
-            .iter()
-            .fold(0, |sum, layer| sum.saturating_add(value(layer)))
+        self.layers.iter().fold(0, |sum, layer| sum.saturating_add(value(layer)))
     }
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut rows = vec![["layer", "kind", "output", "weights", "multiply-adds"].map(String::from)];
-        rows.push([
-            "input".into(),
-            String::new(),
-            shape(&self.input),
-            String::new(),
-            String::new(),
-        ]);
+        rows.push(["input".into(), String::new(), shape(&self.input), String::new(), String::new()]);
         for layer in &self.layers {
             rows.push([
                 layer.name.clone(),
@@ -145,35 +137,20 @@ pub(crate) struct Walker {
 
 impl Walker {
     pub(crate) fn new(input: &[usize]) -> Self {
-        Self {
-            shape: input.to_vec(),
-            path: String::new(),
-            input: input.to_vec(),
-            layers: Vec::new(),
-        }
+        Self { shape: input.to_vec(), path: String::new(), input: input.to_vec(), layers: Vec::new() }
     }
 
     pub(crate) fn finish(self) -> Summary {
-        Summary {
-            input: self.input,
-            layers: self.layers,
-        }
+        Summary { input: self.input, layers: self.layers }
     }
 
     /// Refuses what would ask for too much memory.
     pub(crate) fn check(&self) -> Result<(), ModelError> {
-        let weights = self
-            .layers
-            .iter()
-            .fold(0, |sum: u64, layer| sum.saturating_add(layer.weights));
+        let weights = self.layers.iter().fold(0, |sum: u64, layer| sum.saturating_add(layer.weights));
         let largest = self.layers.iter().map(|layer| count(&layer.output)).max();
         for (what, given, limit) in [
             ("number of weights of the architecture", weights, MAX_WEIGHTS),
-            (
-                "number of values that a layer puts out",
-                largest.unwrap_or(0),
-                MAX_OUTPUT,
-            ),
+            ("number of values that a layer puts out", largest.unwrap_or(0), MAX_OUTPUT),
         ] {
             if given > limit {
                 return Err(ModelError::Limit { what, given, limit });
@@ -284,7 +261,5 @@ impl Walker {
 
 /// Product of sizes.
 pub(crate) fn count(sizes: &[usize]) -> u64 {
-    sizes
-        .iter()
-        .fold(1, |product: u64, &size| product.saturating_mul(size as u64))
+    sizes.iter().fold(1, |product: u64, &size| product.saturating_mul(size as u64))
 }

@@ -34,17 +34,10 @@ impl TensorFile {
     /// [`ModelError::Io`] when the file cannot be read, else as [`from_bytes`](Self::from_bytes).
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ModelError> {
         let path = path.as_ref();
-        let io = |source| ModelError::Io {
-            path: path.to_owned(),
-            source,
-        };
+        let io = |source| ModelError::Io { path: path.to_owned(), source };
         let mut bytes = Vec::new();
         // One byte more than allowed, so that a file that grows or lies about its size is noticed as well.
-        File::open(path)
-            .map_err(io)?
-            .take(MAX_FILE_BYTES + 1)
-            .read_to_end(&mut bytes)
-            .map_err(io)?;
+        File::open(path).map_err(io)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(io)?;
         Self::from_bytes(&bytes)
     }
 
@@ -86,27 +79,15 @@ impl TensorFile {
         for (name, tensor) in &self.tensors {
             let flat = tensor.flatten_all()?;
             let (dtype, raw): (Dtype, Vec<u8>) = match tensor.dtype() {
-                DType::F64 => (
-                    Dtype::F64,
-                    flat.to_vec1::<f64>()?
-                        .iter()
-                        .flat_map(|v| v.to_le_bytes())
-                        .collect(),
-                ),
-                DType::F16 => (
-                    Dtype::F16,
-                    flat.to_vec1::<f16>()?
-                        .iter()
-                        .flat_map(|v| v.to_le_bytes())
-                        .collect(),
-                ),
-                DType::U32 => (
-                    Dtype::U32,
-                    flat.to_vec1::<u32>()?
-                        .iter()
-                        .flat_map(|v| v.to_le_bytes())
-                        .collect(),
-                ),
+                DType::F64 => {
+                    (Dtype::F64, flat.to_vec1::<f64>()?.iter().flat_map(|v| v.to_le_bytes()).collect())
+                }
+                DType::F16 => {
+                    (Dtype::F16, flat.to_vec1::<f16>()?.iter().flat_map(|v| v.to_le_bytes()).collect())
+                }
+                DType::U32 => {
+                    (Dtype::U32, flat.to_vec1::<u32>()?.iter().flat_map(|v| v.to_le_bytes()).collect())
+                }
                 _ => {
                     let values = flat.to_dtype(DType::F32)?.to_vec1::<f32>()?;
                     (Dtype::F32, values.iter().flat_map(|v| v.to_le_bytes()).collect())
@@ -117,10 +98,7 @@ impl TensorFile {
         let malformed = |e| ModelError::Malformed(format!("safetensors: {e}"));
         let mut views = Vec::with_capacity(data.len());
         for (name, dtype, dims, raw) in &data {
-            views.push((
-                *name,
-                TensorView::new(*dtype, dims.clone(), raw).map_err(malformed)?,
-            ));
+            views.push((*name, TensorView::new(*dtype, dims.clone(), raw).map_err(malformed)?));
         }
         let metadata = HashMap::from([(TEXT_KEY.to_owned(), self.text.clone())]);
         safetensors::serialize(views, Some(metadata)).map_err(malformed)
@@ -132,10 +110,8 @@ impl TensorFile {
     /// [`ModelError::Io`] when writing fails, else as [`to_bytes`](Self::to_bytes).
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), ModelError> {
         let path = path.as_ref();
-        write_atomically(path, &self.to_bytes()?).map_err(|source| ModelError::Io {
-            path: path.to_owned(),
-            source,
-        })
+        write_atomically(path, &self.to_bytes()?)
+            .map_err(|source| ModelError::Io { path: path.to_owned(), source })
     }
 }
 
@@ -143,9 +119,9 @@ fn read_tensor(name: &str, view: &TensorView<'_>) -> Result<Tensor, ModelError> 
     let finite =
         |values: &mut dyn Iterator<Item = f64>| match values.enumerate().find(|(_, v)| !v.is_finite()) {
             None => Ok(()),
-            Some((position, value)) => Err(ModelError::Malformed(format!(
-                "tensor {name} holds {value} at {position}"
-            ))),
+            Some((position, value)) => {
+                Err(ModelError::Malformed(format!("tensor {name} holds {value} at {position}")))
+            }
         };
     let (shape, device) = (view.shape(), &Device::Cpu);
     match view.dtype() {

@@ -39,12 +39,7 @@ impl TransferConfig {
     /// A frozen trunk with one new dense layer.
     #[must_use]
     pub fn new(trunk: Architecture) -> Self {
-        Self {
-            trunk: Box::new(trunk),
-            frozen: true,
-            hidden: Vec::new(),
-            dropout: share(),
-        }
+        Self { trunk: Box::new(trunk), frozen: true, hidden: Vec::new(), dropout: share() }
     }
 
     /// Checks the sizes of the head and the trunk.
@@ -52,10 +47,9 @@ impl TransferConfig {
     /// # Errors
     /// [`ModelError::Config`] with the rule that is broken, [`ModelError::Limit`] for a trunk that is too large.
     pub fn validate(&self) -> std::result::Result<(), ModelError> {
-        rule(
-            self.hidden.len() <= 16 && self.hidden.iter().all(|h| (1..=16_384).contains(h)),
-            || format!("hidden layers {:?}, at most 16 of 1 to 16384 units", self.hidden),
-        )?;
+        rule(self.hidden.len() <= 16 && self.hidden.iter().all(|h| (1..=16_384).contains(h)), || {
+            format!("hidden layers {:?}, at most 16 of 1 to 16384 units", self.hidden)
+        })?;
         check_share("dropout", self.dropout)?;
         self.trunk.validate()
     }

@@ -63,9 +63,7 @@ impl ModuleT for Headed {
         if train || crop == 0 || frames <= crop {
             return self.logits(x, train);
         }
-        log_probabilities(&mean_over_crops(x, crop, |crops| {
-            softmax(&self.logits(crops, false)?, D::Minus1)
-        })?)
+        log_probabilities(&mean_over_crops(x, crop, |crops| softmax(&self.logits(crops, false)?, D::Minus1))?)
     }
 }
 
@@ -79,10 +77,7 @@ fn mean_over_crops(x: &Tensor, crop: usize, rows: impl Fn(&Tensor) -> Result<Ten
     let at_once = (CHUNK_VALUES / (batch * bands * crop).max(1)).max(1);
     let mut parts = Vec::new();
     for starts in starts.chunks(at_once) {
-        let crops = starts
-            .iter()
-            .map(|&start| x.narrow(2, start, crop))
-            .collect::<Result<Vec<_>>>()?;
+        let crops = starts.iter().map(|&start| x.narrow(2, start, crop)).collect::<Result<Vec<_>>>()?;
         parts.push(rows(&Tensor::cat(&crops, 0)?)?);
     }
     let parts = Tensor::cat(&parts, 0)?;
@@ -105,68 +100,45 @@ pub(crate) fn at_least(x: &Tensor, bands: usize, least: usize) -> Result<Tensor>
             "an input of {given} bands and {frames} frames was given, {bands} bands and at least 1 frame are needed"
         );
     }
-    if frames < least {
-        x.repeat((1, 1, least.div_ceil(frames)))
-    } else {
-        Ok(x.clone())
-    }
+    if frames < least { x.repeat((1, 1, least.div_ceil(frames))) } else { Ok(x.clone()) }
 }
 
 /// `(batch, bands, frames)` with neighbouring bands averaged.
 pub(crate) fn group_bands(x: &Tensor, bands_per_group: usize) -> Result<Tensor> {
     let (batch, bands, frames) = x.dims3()?;
-    x.reshape((batch, bands / bands_per_group, bands_per_group, frames))?
-        .mean(2)
+    x.reshape((batch, bands / bands_per_group, bands_per_group, frames))?.mean(2)
 }
 
 pub(crate) fn norm(channels: usize) -> BatchNormConfig {
-    BatchNormConfig {
-        channels,
-        ..BatchNormConfig::default()
-    }
+    BatchNormConfig { channels, ..BatchNormConfig::default() }
 }
 
 pub(crate) fn dense(in_features: usize, out_features: usize) -> LinearConfig {
-    LinearConfig {
-        in_features,
-        out_features,
-        bias: true,
-    }
+    LinearConfig { in_features, out_features, bias: true }
 }
 
 /// An error with `text` unless the rule holds.
 pub(crate) fn rule(holds: bool, text: impl FnOnce() -> String) -> std::result::Result<(), ModelError> {
-    if holds {
-        Ok(())
-    } else {
-        Err(ModelError::Config(text()))
-    }
+    if holds { Ok(()) } else { Err(ModelError::Config(text())) }
 }
 
 /// The rules that the networks over log-mel spectrograms share.
 pub(crate) fn check_bands(bands: usize, bands_per_group: usize) -> std::result::Result<(), ModelError> {
-    rule((1..=1024).contains(&bands), || {
-        format!("{bands} bands, 1 to 1024 are allowed")
-    })?;
-    rule(
-        bands_per_group > 0 && bands.is_multiple_of(bands_per_group),
-        || format!("{bands} bands do not divide into groups of {bands_per_group}"),
-    )
+    rule((1..=1024).contains(&bands), || format!("{bands} bands, 1 to 1024 are allowed"))?;
+    rule(bands_per_group > 0 && bands.is_multiple_of(bands_per_group), || {
+        format!("{bands} bands do not divide into groups of {bands_per_group}")
+    })
 }
 
 pub(crate) fn check_channels(channels: &[usize]) -> std::result::Result<(), ModelError> {
-    rule((1..=12).contains(&channels.len()), || {
-        format!("{} blocks, 1 to 12 are allowed", channels.len())
-    })?;
+    rule((1..=12).contains(&channels.len()), || format!("{} blocks, 1 to 12 are allowed", channels.len()))?;
     rule(channels.iter().all(|c| (1..=4096).contains(c)), || {
         format!("channels {channels:?}, each must be 1 to 4096")
     })
 }
 
 pub(crate) fn check_share(name: &str, share: f64) -> std::result::Result<(), ModelError> {
-    rule((0.0..1.0).contains(&share), || {
-        format!("{name} {share}, it must be in [0, 1)")
-    })
+    rule((0.0..1.0).contains(&share), || format!("{name} {share}, it must be in [0, 1)"))
 }
 
 pub(crate) fn check_size(
@@ -175,9 +147,7 @@ pub(crate) fn check_size(
     least: usize,
     most: usize,
 ) -> std::result::Result<(), ModelError> {
-    rule((least..=most).contains(&size), || {
-        format!("{name} is {size}, {least} to {most} are allowed")
-    })
+    rule((least..=most).contains(&size), || format!("{name} is {size}, {least} to {most} are allowed"))
 }
 
 pub(crate) fn check_crop(frames: usize) -> std::result::Result<(), ModelError> {

@@ -90,18 +90,7 @@ fn small() -> Vec<Architecture> {
     let joined = Architecture::Transfer(TransferConfig::new(Architecture::Ensemble {
         members: vec![compact.clone(), statistics.clone()],
     }));
-    vec![
-        compact,
-        statistics,
-        residual,
-        crnn(true),
-        crnn(false),
-        transformer,
-        mfcc,
-        sample,
-        tuned,
-        joined,
-    ]
+    vec![compact, statistics, residual, crnn(true), crnn(false), transformer, mfcc, sample, tuned, joined]
 }
 
 /// The same at the sizes of their defaults.
@@ -122,9 +111,7 @@ fn defaults() -> Vec<Architecture> {
 fn build(architecture: &Architecture, seed: u64) -> (VarMap, Box<dyn timbral_model::Network>) {
     let map = VarMap::new();
     let vb = SeededInit::new(&map, seed).var_builder(DType::F32, &Device::Cpu);
-    let network = architecture
-        .build(CLASSES, &TrainingClock::new(seed), vb)
-        .unwrap();
+    let network = architecture.build(CLASSES, &TrainingClock::new(seed), vb).unwrap();
     (map, network)
 }
 
@@ -135,20 +122,14 @@ fn batch(architecture: &Architecture, frames: usize) -> Tensor {
         Input::Waveform => 0.01,
         _ => 1.0,
     };
-    let values: Vec<f32> = (0..5 * bands * frames)
-        .map(|i| (((i * 7919 + i / 13) % 101) as f32 - 50.0) * scale)
-        .collect();
+    let values: Vec<f32> =
+        (0..5 * bands * frames).map(|i| (((i * 7919 + i / 13) % 101) as f32 - 50.0) * scale).collect();
     Tensor::from_vec(values, (5, bands, frames), &Device::Cpu).unwrap()
 }
 
 fn loss(network: &dyn timbral_model::Network, x: &Tensor, train: bool) -> Tensor {
     let scores = network.forward_t(x, train).unwrap();
-    cross_entropy(
-        &scores,
-        Target::Classes(&[0, 1, 2, 1, 0]),
-        &CrossEntropyConfig::default(),
-    )
-    .unwrap()
+    cross_entropy(&scores, Target::Classes(&[0, 1, 2, 1, 0]), &CrossEntropyConfig::default()).unwrap()
 }
 
 fn file(architecture: &Architecture) -> ModelFile {
@@ -168,10 +149,7 @@ fn file(architecture: &Architecture) -> ModelFile {
             licence: String::new(),
             training_data: String::new(),
         },
-        tensors: tensors
-            .into_iter()
-            .map(|(name, var)| (name, var.as_tensor().clone()))
-            .collect(),
+        tensors: tensors.into_iter().map(|(name, var)| (name, var.as_tensor().clone())).collect(),
     }
 }
 
@@ -183,13 +161,7 @@ fn any_length_gives_one_row_of_finite_logits_an_example() {
         for frames in [1, 2, 23, 24, 25, 37, 81, 200] {
             let rows = network.forward_t(&batch(&architecture, frames), false).unwrap();
             assert_eq!(rows.dims(), [5, CLASSES], "{architecture:?}, {frames} frames");
-            let finite = rows
-                .flatten_all()
-                .unwrap()
-                .to_vec1::<f32>()
-                .unwrap()
-                .iter()
-                .all(|v| v.is_finite());
+            let finite = rows.flatten_all().unwrap().to_vec1::<f32>().unwrap().iter().all(|v| v.is_finite());
             assert!(finite, "{architecture:?}, {frames} frames");
         }
         let wrong = Tensor::zeros((2, architecture.bands() + 1, 30), DType::F32, &Device::Cpu).unwrap();
@@ -216,14 +188,8 @@ fn long_inputs_are_the_mean_over_crops() {
             let part = x.narrow(2, step * crop / steps, crop).unwrap();
             mean = (mean + softmax(&part).affine(1.0 / (steps + 1) as f64, 0.0).unwrap()).unwrap();
         }
-        let difference = (softmax(&x) - mean)
-            .unwrap()
-            .abs()
-            .unwrap()
-            .max_all()
-            .unwrap()
-            .to_scalar::<f32>()
-            .unwrap();
+        let difference =
+            (softmax(&x) - mean).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
         assert!(difference < 1e-6, "{architecture:?}: {difference}");
     }
 }
@@ -239,29 +205,18 @@ fn summaries_count_the_weights_that_are_built() {
             let layer = summary
                 .layers
                 .iter()
-                .filter(|layer| {
-                    name.strip_prefix(&layer.name)
-                        .is_some_and(|rest| rest.starts_with('.'))
-                })
+                .filter(|layer| name.strip_prefix(&layer.name).is_some_and(|rest| rest.starts_with('.')))
                 .max_by_key(|layer| layer.name.len())
                 .unwrap_or_else(|| panic!("no layer has {name}"));
             *counted.entry(&layer.name).or_default() += var.elem_count() as u64;
         }
         for layer in &summary.layers {
             let built = counted.remove(layer.name.as_str()).unwrap_or(0);
-            assert_eq!(
-                layer.weights + layer.statistics,
-                built,
-                "{} of {architecture:?}",
-                layer.name
-            );
+            assert_eq!(layer.weights + layer.statistics, built, "{} of {architecture:?}", layer.name);
         }
         assert_eq!(summary.layers.last().unwrap().output, [CLASSES]);
         let json = serde_json::to_string(&summary).unwrap();
-        assert_eq!(
-            serde_json::from_str::<timbral_model::Summary>(&json).unwrap(),
-            summary
-        );
+        assert_eq!(serde_json::from_str::<timbral_model::Summary>(&json).unwrap(), summary);
     }
 }
 
@@ -271,31 +226,19 @@ fn a_summary_is_a_table() {
     let summary = architecture.summary(10, 128).unwrap();
     // By hand: 3x3 kernels over 64 x 128, 32 x 64, 16 x 32 and 8 x 16 cells, and 256 x 10.
     let kernels = [24, 24 * 48, 48 * 96, 96 * 128].map(|pairs: u64| 9 * pairs);
-    let products: u64 = kernels
-        .iter()
-        .zip([8192, 2048, 512, 128])
-        .map(|(kernel, cells)| kernel * cells)
-        .sum();
+    let products: u64 =
+        kernels.iter().zip([8192, 2048, 512, 128]).map(|(kernel, cells)| kernel * cells).sum();
     assert_eq!(summary.multiply_adds(), products + 2560);
-    assert_eq!(
-        summary.weights(),
-        kernels.iter().sum::<u64>() + 2 * (64 + 24 + 48 + 96 + 128) + 2570
-    );
+    assert_eq!(summary.weights(), kernels.iter().sum::<u64>() + 2 * (64 + 24 + 48 + 96 + 128) + 2570);
     let table = summary.to_string();
     let lines: Vec<&str> = table.lines().collect();
     assert!(lines[0].starts_with("layer"), "{table}");
-    assert!(
-        table.contains("block1.conv") && table.contains("48 x 32 x 64"),
-        "{table}"
-    );
+    assert!(table.contains("block1.conv") && table.contains("48 x 32 x 64"), "{table}");
     assert!(lines.last().unwrap().starts_with("total"), "{table}");
     // The cells of a transformer: 8 rows of 16 patches.
     let transformer = Architecture::SpectrogramTransformer(SpectrogramTransformerConfig::default());
     let layers = transformer.summary(10, 128).unwrap().layers;
-    let attention = layers
-        .iter()
-        .find(|layer| layer.name == "block0.attention")
-        .unwrap();
+    let attention = layers.iter().find(|layer| layer.name == "block0.attention").unwrap();
     assert_eq!(attention.output, [128, 96]);
     assert_eq!(attention.multiply_adds, 128 * 4 * 96 * 96 + 2 * 128 * 128 * 96);
 }
@@ -329,12 +272,7 @@ fn gradients_reach_every_weight() {
         }
         for parameter in parameters(&map) {
             let frozen = architecture.is_frozen(&parameter.name);
-            assert_eq!(
-                gradients.get(&parameter.var).is_none(),
-                frozen,
-                "{}",
-                parameter.name
-            );
+            assert_eq!(gradients.get(&parameter.var).is_none(), frozen, "{}", parameter.name);
         }
     }
 }
@@ -343,10 +281,7 @@ fn gradients_reach_every_weight() {
 fn a_seed_fixes_a_training_step_on_any_number_of_threads() {
     for architecture in small() {
         let step = |seed, threads| {
-            let pool = rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build()
-                .unwrap();
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| {
                 let (map, network) = build(&architecture, seed);
                 let x = batch(&architecture, architecture.default_frames());
@@ -401,11 +336,7 @@ fn a_frozen_trunk_answers_as_its_file_and_stays() {
     }
     let known: std::collections::HashMap<_, _> = source.tensors.clone().into_iter().collect();
     let vb = candle_nn::VarBuilder::from_tensors(known, DType::F32, &Device::Cpu);
-    let trunk = source
-        .header
-        .architecture
-        .build_trunk(&TrainingClock::new(0), vb)
-        .unwrap();
+    let trunk = source.header.architecture.build_trunk(&TrainingClock::new(0), vb).unwrap();
     let x = batch(&architecture, 24);
     let features = trunk.features(&x, false).unwrap();
     let variables: BTreeMap<_, _> = named_variables(&map).into_iter().collect();
@@ -416,19 +347,12 @@ fn a_frozen_trunk_answers_as_its_file_and_stays() {
     .unwrap();
     let expected = candle_core::Module::forward(&head, &features).unwrap();
     let given = network.forward_t(&x, false).unwrap();
-    assert_eq!(
-        given.to_vec2::<f32>().unwrap(),
-        expected.to_vec2::<f32>().unwrap()
-    );
+    assert_eq!(given.to_vec2::<f32>().unwrap(), expected.to_vec2::<f32>().unwrap());
     // A training step changes running statistics, but not those of a frozen trunk.
     network.forward_t(&x, true).unwrap();
     for (name, tensor) in &tensors {
         let now = variables[name].flatten_all().unwrap().to_vec1::<f32>().unwrap();
-        assert_eq!(
-            now,
-            tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap(),
-            "{name}"
-        );
+        assert_eq!(now, tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap(), "{name}");
     }
 }
 
@@ -453,67 +377,34 @@ fn sizes_that_ask_for_too_much_are_refused() {
         r#"{"type": "residual_cnn", "channels": [1024], "blocks_per_stage": 1, "crop_frames": 65536}"#,
         "a layer puts out",
     );
-    refused(
-        &format!(r#"{{"type": "residual_cnn", "reduction": 0, "channels": [{most}]}}"#),
-        "4096",
-    );
-    refused(
-        r#"{"type": "residual_cnn", "bands": 1, "bands_per_group": 1}"#,
-        "at least 2",
-    );
+    refused(&format!(r#"{{"type": "residual_cnn", "reduction": 0, "channels": [{most}]}}"#), "4096");
+    refused(r#"{"type": "residual_cnn", "bands": 1, "bands_per_group": 1}"#, "at least 2");
     refused(&format!(r#"{{"type": "crnn", "hidden": {most}}}"#), "hidden");
     refused(r#"{"type": "crnn", "pools": [[2, 2]]}"#, "1 pools for 3");
-    refused(
-        r#"{"type": "crnn", "pools": [[8, 2], [8, 2], [8, 2]]}"#,
-        "fewer than the pools",
-    );
-    refused(
-        r#"{"type": "crnn", "pools": [[1, 16], [1, 16], [1, 17]]}"#,
-        "1 to 16 frames",
-    );
+    refused(r#"{"type": "crnn", "pools": [[8, 2], [8, 2], [8, 2]]}"#, "fewer than the pools");
+    refused(r#"{"type": "crnn", "pools": [[1, 16], [1, 16], [1, 17]]}"#, "1 to 16 frames");
     refused(r#"{"type": "spectrogram_transformer", "heads": 0}"#, "0 heads");
     refused(
         r#"{"type": "spectrogram_transformer", "patch_bands": 1, "patch_frames": 1}"#,
         "patches in a crop",
     );
-    refused(
-        &format!(r#"{{"type": "spectrogram_transformer", "depth": {most}}}"#),
-        "depth",
-    );
+    refused(&format!(r#"{{"type": "spectrogram_transformer", "depth": {most}}}"#), "depth");
     refused(r#"{"type": "mfcc_cnn", "coefficients": 4}"#, "cannot be halved");
     refused(r#"{"type": "mfcc_cnn", "crop_frames": 0}"#, "crop_frames");
     refused(
         r#"{"type": "mfcc_cnn", "units": 16384, "coefficients": 128, "crop_frames": 65536}"#,
         "number of weights",
     );
-    refused(
-        &format!(r#"{{"type": "sample_cnn", "crop_samples": {most}}}"#),
-        "crops of",
-    );
-    refused(
-        r#"{"type": "sample_cnn", "channels": [1,1,1,1,1,1,1,1,1,1,1,1,1]}"#,
-        "13 blocks",
-    );
-    refused(
-        r#"{"type": "transfer", "trunk": {"type": "compact_cnn", "channels": []}}"#,
-        "0 blocks",
-    );
-    refused(
-        r#"{"type": "transfer", "trunk": {"type": "compact_cnn"}, "hidden": [0]}"#,
-        "hidden",
-    );
+    refused(&format!(r#"{{"type": "sample_cnn", "crop_samples": {most}}}"#), "crops of");
+    refused(r#"{"type": "sample_cnn", "channels": [1,1,1,1,1,1,1,1,1,1,1,1,1]}"#, "13 blocks");
+    refused(r#"{"type": "transfer", "trunk": {"type": "compact_cnn", "channels": []}}"#, "0 blocks");
+    refused(r#"{"type": "transfer", "trunk": {"type": "compact_cnn"}, "hidden": [0]}"#, "hidden");
     let mut nested = r#"{"type": "compact_cnn"}"#.to_owned();
     for _ in 0..5 {
         nested = format!(r#"{{"type": "transfer", "trunk": {nested}}}"#);
     }
     refused(&nested, "5 deep");
-    for name in [
-        "residual_cnn",
-        "crnn",
-        "spectrogram_transformer",
-        "mfcc_cnn",
-        "sample_cnn",
-    ] {
+    for name in ["residual_cnn", "crnn", "spectrogram_transformer", "mfcc_cnn", "sample_cnn"] {
         refused(&format!(r#"{{"type": "{name}", "dropout": 1.0}}"#), "dropout");
         let stranger = format!(r#"{{"type": "{name}", "chanels": [1]}}"#);
         assert!(serde_json::from_str::<Architecture>(&stranger).is_err(), "{name}");
@@ -531,9 +422,6 @@ fn sizes_that_ask_for_too_much_are_refused() {
 fn a_longer_segment_in_training_is_refused_where_the_length_is_fixed() {
     let architecture = Architecture::MfccCnn(MfccCnnConfig::default());
     let (_, network) = build(&architecture, 1);
-    let error = network
-        .forward_t(&batch(&architecture, 40), true)
-        .unwrap_err()
-        .to_string();
+    let error = network.forward_t(&batch(&architecture, 40), true).unwrap_err().to_string();
     assert!(error.contains("exactly 39"), "{error}");
 }

@@ -46,17 +46,12 @@ fn fit(learner: LearnerParameters, x: &Array2<f64>) -> FittedModel {
 }
 
 fn svc() -> LearnerParameters {
-    LearnerParameters::Svc(SvcParameters {
-        probability: true,
-        ..Default::default()
-    })
+    LearnerParameters::Svc(SvcParameters { probability: true, ..Default::default() })
 }
 
 /// Rows of which every second lies elsewhere.
 fn rows(n: usize, width: usize) -> Array2<f64> {
-    Array2::from_shape_fn((n, width), |(i, j)| {
-        ((i * 7 + j * 3) as f64).sin() + 2.0 * (i % 2) as f64
-    })
+    Array2::from_shape_fn((n, width), |(i, j)| ((i * 7 + j * 3) as f64).sin() + 2.0 * (i % 2) as f64)
 }
 
 #[test]
@@ -66,9 +61,7 @@ fn answers_survive_the_file() {
     for learner in [svc(), boosting] {
         let fitted = fit(learner, &x);
         let (config, tensors) = ClassicConfig::store(&fitted).unwrap();
-        let bytes = file(Kind::Classic, Architecture::Classic(config), tensors)
-            .to_bytes()
-            .unwrap();
+        let bytes = file(Kind::Classic, Architecture::Classic(config), tensors).to_bytes().unwrap();
         let read = ModelFile::from_bytes(&bytes).unwrap();
         assert_eq!(read.to_bytes().unwrap(), bytes);
         let model = Model::from_file(&read).unwrap();
@@ -103,16 +96,8 @@ fn what_is_not_fitted_is_checked_but_not_built() {
     };
     Architecture::Classic(config.clone()).validate().unwrap();
     assert!(build(&config).unwrap_err().to_string().contains("not fitted"));
-    let bare = ClassicConfig {
-        pipeline: None,
-        ..config.clone()
-    };
-    assert!(
-        build(&bare)
-            .unwrap_err()
-            .to_string()
-            .contains("statistics and a pipeline")
-    );
+    let bare = ClassicConfig { pipeline: None, ..config.clone() };
+    assert!(build(&bare).unwrap_err().to_string().contains("statistics and a pipeline"));
     let mut wrong = config;
     let Some(LearnerParameters::Svc(svc)) = wrong.pipeline.as_mut().map(|p| &mut p.learner) else {
         panic!("an SVC was asked for")
@@ -126,55 +111,27 @@ fn large_arrays_may_be_kept_in_less_than_double_precision() {
     let x = rows(400, 3).mapv(|v| v + 1e-9);
     let wide = ndarray::concatenate(ndarray::Axis(1), &vec![x.view(); 100]).unwrap();
     // So small a weight makes nearly every row a support vector.
-    let soft = SvcParameters {
-        c: 0.01,
-        probability: true,
-        ..SvcParameters::default()
-    };
+    let soft = SvcParameters { c: 0.01, probability: true, ..SvcParameters::default() };
     let fitted = fit(LearnerParameters::Svc(soft), &wide);
     let (double, exact) = ClassicConfig::store(&fitted).unwrap();
-    assert!(
-        double
-            .arrays
-            .values()
-            .all(|kind| matches!(kind, ArrayKind::F64 | ArrayKind::U32))
-    );
+    assert!(double.arrays.values().all(|kind| matches!(kind, ArrayKind::F64 | ArrayKind::U32)));
     let answers = |config: ClassicConfig, tensors: &BTreeMap<String, Tensor>| {
-        let tensors = tensors
-            .iter()
-            .map(|(name, t)| (name.clone(), t.clone()))
-            .collect();
+        let tensors = tensors.iter().map(|(name, t)| (name.clone(), t.clone())).collect();
         let vb = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
-        let network = Architecture::Classic(config)
-            .build(2, &TrainingClock::new(0), vb)
-            .unwrap();
+        let network = Architecture::Classic(config).build(2, &TrainingClock::new(0), vb).unwrap();
         let values = wide.iter().map(|v| *v as f32);
-        let batch = Tensor::from_iter(values, &Device::Cpu)
-            .unwrap()
-            .reshape(wide.dim())
-            .unwrap();
-        network
-            .forward_t(&batch, false)
-            .unwrap()
-            .to_vec2::<f32>()
-            .unwrap()
+        let batch = Tensor::from_iter(values, &Device::Cpu).unwrap().reshape(wide.dim()).unwrap();
+        network.forward_t(&batch, false).unwrap().to_vec2::<f32>().unwrap()
     };
     let exact_answers = answers(double.clone(), &exact);
-    for (precision, kept, most) in [
-        (Precision::Single, ArrayKind::F32, 1e-4),
-        (Precision::Half, ArrayKind::F16, 0.02),
-    ] {
-        let config = ClassicConfig {
-            precision,
-            ..double.clone()
-        };
+    for (precision, kept, most) in
+        [(Precision::Single, ArrayKind::F32, 1e-4), (Precision::Half, ArrayKind::F16, 0.02)]
+    {
+        let config = ClassicConfig { precision, ..double.clone() };
         let (config, rounded) = config.fitted(&fitted).unwrap();
         assert!(config.arrays.values().any(|kind| *kind == kept));
         // Through the bytes of a file and back.
-        let file = TensorFile {
-            text: String::new(),
-            tensors: rounded,
-        };
+        let file = TensorFile { text: String::new(), tensors: rounded };
         let read = TensorFile::from_bytes(&file.to_bytes().unwrap()).unwrap().tensors;
         let rounded = answers(config, &read);
         for (a, b) in exact_answers.iter().flatten().zip(rounded.iter().flatten()) {
@@ -188,10 +145,7 @@ fn large_arrays_may_be_kept_in_less_than_double_precision() {
     };
     let (large, y) = (wide.mapv(|v| v * 1e6), [0, 1].repeat(wide.nrows() / 2));
     let large = neighbours.check().unwrap().fit(large.view(), &y, 2).unwrap();
-    let config = ClassicConfig {
-        precision: Precision::Half,
-        ..double
-    };
+    let config = ClassicConfig { precision: Precision::Half, ..double };
     let (config, _) = config.fitted(&large.into()).unwrap();
     let kinds: Vec<_> = config.arrays.values().collect();
     assert!(kinds.contains(&&ArrayKind::F32) && !kinds.contains(&&ArrayKind::F16));
@@ -211,31 +165,20 @@ fn a_classic_model_stands_beside_a_network() {
     let songs: Vec<Tensor> = (0..12)
         .map(|song| {
             let value = |i: usize| (i as f32 * 0.37 * (1.0 + (song % 2) as f32)).sin() - song as f32 % 3.0;
-            Tensor::from_iter((0..16 * 20).map(value), &Device::Cpu)
-                .unwrap()
-                .reshape((1, 16, 20))
-                .unwrap()
+            Tensor::from_iter((0..16 * 20).map(value), &Device::Cpu).unwrap().reshape((1, 16, 20)).unwrap()
         })
         .collect();
     let plan = LogMelStatistics::new(&statistics).unwrap();
     let mut x = Array2::zeros((12, statistics.len()));
     for (song, mut row) in songs.iter().zip(x.rows_mut()) {
-        let values = plan
-            .forward(song)
-            .unwrap()
-            .squeeze(0)
-            .unwrap()
-            .to_vec1::<f32>()
-            .unwrap();
+        let values = plan.forward(song).unwrap().squeeze(0).unwrap().to_vec1::<f32>().unwrap();
         row.iter_mut().zip(values).for_each(|(to, v)| *to = f64::from(v));
     }
     let fitted = fit(svc(), &x);
     let (config, classic) = unfitted(&statistics).fitted(&fitted).unwrap();
 
-    let net = Architecture::StatisticsNet(StatisticsNetConfig {
-        statistics,
-        ..StatisticsNetConfig::default()
-    });
+    let net =
+        Architecture::StatisticsNet(StatisticsNetConfig { statistics, ..StatisticsNetConfig::default() });
     let map = VarMap::new();
     let vb = SeededInit::new(&map, 3).var_builder(DType::F32, &Device::Cpu);
     net.build(2, &TrainingClock::new(3), vb).unwrap();
@@ -247,9 +190,7 @@ fn a_classic_model_stands_beside_a_network() {
         tensors.insert(format!("{}.{name}", member_path(1)), tensor);
     }
     let members = vec![net, Architecture::Classic(config.clone())];
-    let bytes = file(Kind::Network, Architecture::Ensemble { members }, tensors)
-        .to_bytes()
-        .unwrap();
+    let bytes = file(Kind::Network, Architecture::Ensemble { members }, tensors).to_bytes().unwrap();
     let model = Model::from_file(&ModelFile::from_bytes(&bytes).unwrap()).unwrap();
     let expected = fitted.predict_proba(x.view()).unwrap();
     for (song, expected) in songs.iter().zip(expected.rows()) {
@@ -274,8 +215,6 @@ fn kind_and_architecture_agree() {
     wrong.header.kind = Kind::Classic;
     assert!(Model::from_file(&wrong).is_ok());
     let name = wrong.tensors.keys().next().unwrap().clone();
-    wrong
-        .tensors
-        .insert(name, Tensor::zeros(1, DType::F64, &Device::Cpu).unwrap());
+    wrong.tensors.insert(name, Tensor::zeros(1, DType::F64, &Device::Cpu).unwrap());
     assert!(Model::from_file(&wrong).is_err());
 }

@@ -45,14 +45,9 @@ fn model(architecture: Architecture) -> ModelFile {
     let map = VarMap::new();
     let vb = SeededInit::new(&map, 3).var_builder(DType::F32, &Device::Cpu);
     architecture.build(3, &TrainingClock::new(0), vb).unwrap();
-    let tensors = named_variables(&map)
-        .into_iter()
-        .map(|(name, var)| (name, var.as_tensor().clone()))
-        .collect();
-    ModelFile {
-        header: header(architecture),
-        tensors,
-    }
+    let tensors =
+        named_variables(&map).into_iter().map(|(name, var)| (name, var.as_tensor().clone())).collect();
+    ModelFile { header: header(architecture), tensors }
 }
 
 fn header(architecture: Architecture) -> Header {
@@ -73,17 +68,13 @@ fn header(architecture: Architecture) -> Header {
 }
 
 fn input(frames: usize) -> Tensor {
-    let values: Vec<f32> = (0..2 * 16 * frames)
-        .map(|i| ((i * 37) % 101) as f32 / 3.0 - 20.0)
-        .collect();
+    let values: Vec<f32> = (0..2 * 16 * frames).map(|i| ((i * 37) % 101) as f32 / 3.0 - 20.0).collect();
     Tensor::from_vec(values, (2, 16, frames), &Device::Cpu).unwrap()
 }
 
 #[test]
 fn a_file_answers_as_the_model_before_it_and_has_the_same_bytes_again() {
-    let ensemble = Architecture::Ensemble {
-        members: vec![small_cnn(), small_statistics()],
-    };
+    let ensemble = Architecture::Ensemble { members: vec![small_cnn(), small_statistics()] };
     for architecture in [small_cnn(), small_statistics(), ensemble] {
         let file = model(architecture);
         let bytes = file.to_bytes().unwrap();
@@ -92,14 +83,8 @@ fn a_file_answers_as_the_model_before_it_and_has_the_same_bytes_again() {
         assert_eq!(read.to_bytes().unwrap(), bytes);
         // Shorter than a crop, than a modulation window, and longer than both; one frame is the least.
         for frames in [1, 7, 32, 33, 100] {
-            let before = Model::from_file(&file)
-                .unwrap()
-                .probabilities(&input(frames))
-                .unwrap();
-            let after = Model::from_file(&read)
-                .unwrap()
-                .probabilities(&input(frames))
-                .unwrap();
+            let before = Model::from_file(&file).unwrap().probabilities(&input(frames)).unwrap();
+            let after = Model::from_file(&read).unwrap().probabilities(&input(frames)).unwrap();
             assert_eq!(before, after);
             for row in after {
                 assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-5, "{row:?}");
@@ -111,9 +96,7 @@ fn a_file_answers_as_the_model_before_it_and_has_the_same_bytes_again() {
 #[test]
 fn an_ensemble_is_the_mean_of_its_members() {
     let members = [small_cnn(), small_statistics()];
-    let ensemble = model(Architecture::Ensemble {
-        members: members.to_vec(),
-    });
+    let ensemble = model(Architecture::Ensemble { members: members.to_vec() });
     let x = input(50);
     let all = Model::from_file(&ensemble).unwrap().probabilities(&x).unwrap();
     let alone: Vec<_> = members
@@ -126,10 +109,7 @@ fn an_ensemble_is_the_mean_of_its_members() {
                 .iter()
                 .filter_map(|(name, t)| Some((name.strip_prefix(&prefix)?.to_owned(), t.clone())))
                 .collect();
-            let file = ModelFile {
-                header: header(member.clone()),
-                tensors,
-            };
+            let file = ModelFile { header: header(member.clone()), tensors };
             Model::from_file(&file).unwrap().probabilities(&x).unwrap()
         })
         .collect();
@@ -142,12 +122,7 @@ fn an_ensemble_is_the_mean_of_its_members() {
 }
 
 fn rejection(score: RejectionScore) -> Rejection {
-    Rejection {
-        score,
-        threshold: 0.25,
-        kept: 0.95,
-        set_on: "tests".into(),
-    }
+    Rejection { score, threshold: 0.25, kept: 0.95, set_on: "tests".into() }
 }
 
 fn distance(classes: usize) -> RejectionScore {
@@ -163,19 +138,9 @@ fn a_temperature_and_a_rejection_come_back_and_a_file_without_them_says_nothing_
     let old = model(small_cnn());
     let text = String::from_utf8_lossy(&old.to_bytes().unwrap()).into_owned();
     assert!(!text.contains("temperature") && !text.contains("rejection"));
-    assert_eq!(
-        ModelFile::from_bytes(&old.to_bytes().unwrap())
-            .unwrap()
-            .header
-            .temperature,
-        None
-    );
-    let scores = [
-        RejectionScore::MaxProbability,
-        RejectionScore::Margin,
-        RejectionScore::Entropy,
-        distance(3),
-    ];
+    assert_eq!(ModelFile::from_bytes(&old.to_bytes().unwrap()).unwrap().header.temperature, None);
+    let scores =
+        [RejectionScore::MaxProbability, RejectionScore::Margin, RejectionScore::Entropy, distance(3)];
     for score in scores {
         let mut file = old.clone();
         file.header.temperature = Some(0.645);
@@ -187,17 +152,12 @@ fn a_temperature_and_a_rejection_come_back_and_a_file_without_them_says_nothing_
 
 #[test]
 fn the_temperature_is_for_tracks_of_networks_and_ensembles() {
-    let ensemble = Architecture::Ensemble {
-        members: vec![small_cnn(), small_statistics()],
-    };
+    let ensemble = Architecture::Ensemble { members: vec![small_cnn(), small_statistics()] };
     for architecture in [small_cnn(), ensemble] {
         let plain = model(architecture);
         let mut sharp = plain.clone();
         sharp.header.temperature = Some(0.5);
-        let (plain, sharp) = (
-            Model::from_file(&plain).unwrap(),
-            Model::from_file(&sharp).unwrap(),
-        );
+        let (plain, sharp) = (Model::from_file(&plain).unwrap(), Model::from_file(&sharp).unwrap());
         let rows = plain.probabilities(&input(40)).unwrap();
         assert_eq!(sharp.probabilities(&input(40)).unwrap(), rows, "windows stay");
         let track = plain.aggregate(&rows).unwrap();
@@ -213,20 +173,11 @@ fn files_are_written_whole_and_read_back() {
     let file = model(small_cnn());
     file.save(&path).unwrap();
     file.save(&path).unwrap();
-    assert_eq!(
-        ModelFile::open(&path).unwrap().to_bytes().unwrap(),
-        file.to_bytes().unwrap()
-    );
-    assert_eq!(
-        std::fs::read_dir(folder.path()).unwrap().count(),
-        1,
-        "no temporary file stays"
-    );
+    assert_eq!(ModelFile::open(&path).unwrap().to_bytes().unwrap(), file.to_bytes().unwrap());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file stays");
     let missing = folder.path().join("no/such/folder/model.safetensors");
     assert!(matches!(file.save(&missing), Err(ModelError::Io { .. })));
-    let error = ModelFile::open(folder.path().join("absent"))
-        .unwrap_err()
-        .to_string();
+    let error = ModelFile::open(folder.path().join("absent")).unwrap_err().to_string();
     assert!(error.contains("absent"), "{error}");
 }
 
@@ -237,16 +188,10 @@ fn what_is_wrong_is_said() {
         let mut file = good.clone();
         change(&mut file);
         let bytes = file.to_bytes().unwrap();
-        ModelFile::from_bytes(&bytes)
-            .and_then(|file| Model::from_file(&file))
-            .unwrap_err()
-            .to_string()
+        ModelFile::from_bytes(&bytes).and_then(|file| Model::from_file(&file)).unwrap_err().to_string()
     };
     let later = message(|f| f.header.schema_version = 9);
-    assert!(
-        later.contains("schema version 9") && later.contains("reads 1"),
-        "{later}"
-    );
+    assert!(later.contains("schema version 9") && later.contains("reads 1"), "{later}");
     let missing = message(|f| drop(f.tensors.remove("output.bias")));
     assert!(missing.contains("output.bias is missing"), "{missing}");
     let foreign = message(|f| {
@@ -255,19 +200,13 @@ fn what_is_wrong_is_said() {
     });
     assert!(foreign.contains("stranger"), "{foreign}");
     let labels = message(|f| f.header.labels.push("d".into()));
-    assert!(
-        labels.contains("output.weight") && labels.contains("[4, 8]"),
-        "{labels}"
-    );
+    assert!(labels.contains("output.weight") && labels.contains("[4, 8]"), "{labels}");
     let twice = message(|f| f.header.labels[1] = "a".into());
     assert!(twice.contains("\"a\" stands twice"), "{twice}");
     let cold = message(|f| f.header.temperature = Some(0.0));
     assert!(cold.contains("temperature is 0"), "{cold}");
     let kept = message(|f| {
-        f.header.rejection = Some(Rejection {
-            kept: 1.5,
-            ..rejection(RejectionScore::Margin)
-        });
+        f.header.rejection = Some(Rejection { kept: 1.5, ..rejection(RejectionScore::Margin) });
     });
     assert!(kept.contains("1.5"), "{kept}");
     let two = message(|f| f.header.rejection = Some(rejection(distance(2))));
@@ -280,10 +219,7 @@ fn what_is_wrong_is_said() {
     });
     assert!(huge.contains("4096"), "{huge}");
     let nan = message(|f| {
-        f.tensors.insert(
-            "output.bias".into(),
-            Tensor::new(&[0.0, f32::NAN, 0.0], &Device::Cpu).unwrap(),
-        );
+        f.tensors.insert("output.bias".into(), Tensor::new(&[0.0, f32::NAN, 0.0], &Device::Cpu).unwrap());
     });
     assert!(nan.contains("output.bias holds NaN at 1"), "{nan}");
     assert!(ModelFile::from_bytes(b"").is_err());

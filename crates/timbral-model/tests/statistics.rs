@@ -1,9 +1,5 @@
 //! Statistics as tensor operations against loops that follow the definitions.
-#![allow(
-    clippy::unwrap_used,
-    clippy::needless_range_loop,
-    reason = "loops that read like the definitions"
-)]
+#![allow(clippy::unwrap_used, clippy::needless_range_loop, reason = "loops that read like the definitions")]
 
 use std::f64::consts::{PI, TAU};
 
@@ -30,10 +26,7 @@ const CONFIG: StatisticsConfig = StatisticsConfig {
 /// Rows over time to (mean, population standard deviation).
 fn moments(row: &[f64]) -> (f64, f64) {
     let mean = row.iter().sum::<f64>() / row.len() as f64;
-    (
-        mean,
-        (row.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / row.len() as f64).sqrt(),
-    )
+    (mean, (row.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / row.len() as f64).sqrt())
 }
 
 fn difference(row: &[f64]) -> Vec<f64> {
@@ -45,12 +38,7 @@ fn correlations(rows: &[Vec<f64>], out: &mut Vec<f64>) {
         for j in i + 1..rows.len() {
             let ((mi, si), (mj, sj)) = (moments(&rows[i]), moments(&rows[j]));
             let n = rows[i].len() as f64;
-            let covariance = rows[i]
-                .iter()
-                .zip(&rows[j])
-                .map(|(a, b)| (a - mi) * (b - mj))
-                .sum::<f64>()
-                / n;
+            let covariance = rows[i].iter().zip(&rows[j]).map(|(a, b)| (a - mi) * (b - mj)).sum::<f64>() / n;
             out.push(covariance / (si * sj));
         }
     }
@@ -69,34 +57,24 @@ fn by_definition(x: &[Vec<f64>]) -> Vec<f64> {
         .map(|k| {
             let scale = (if k == 0 { 1.0 } else { 2.0 } / c.bands as f64).sqrt();
             let angle = |band: usize| PI * k as f64 * (band as f64 + 0.5) / c.bands as f64;
-            (0..frames)
-                .map(|t| scale * (0..c.bands).map(|b| x[b][t] * angle(b).cos()).sum::<f64>())
-                .collect()
+            (0..frames).map(|t| scale * (0..c.bands).map(|b| x[b][t] * angle(b).cos()).sum::<f64>()).collect()
         })
         .collect();
     let steps: Vec<Vec<f64>> = cepstrum.iter().map(|row| difference(row)).collect();
     cepstrum.iter().for_each(|row| out.push(moments(row).0));
-    cepstrum
-        .iter()
-        .for_each(|row| out.push((moments(row).1 + 1e-3).ln()));
-    steps
-        .iter()
-        .for_each(|row| out.push((moments(row).1 + 1e-3).ln()));
+    cepstrum.iter().for_each(|row| out.push((moments(row).1 + 1e-3).ln()));
+    steps.iter().for_each(|row| out.push((moments(row).1 + 1e-3).ln()));
     correlations(&cepstrum[..c.correlated], &mut out);
     correlations(&steps[..c.correlated], &mut out);
 
     let groups: Vec<Vec<f64>> = x
         .chunks(c.bands_per_group)
         .map(|group| {
-            (0..frames)
-                .map(|t| group.iter().map(|b| b[t]).sum::<f64>() / group.len() as f64)
-                .collect()
+            (0..frames).map(|t| group.iter().map(|b| b[t]).sum::<f64>() / group.len() as f64).collect()
         })
         .collect();
     groups.iter().for_each(|row| modulation(row, &mut out));
-    cepstrum[..c.modulated]
-        .iter()
-        .for_each(|row| modulation(row, &mut out));
+    cepstrum[..c.modulated].iter().for_each(|row| modulation(row, &mut out));
 
     let rise = |b: usize| -> Vec<f64> { (0..frames).map(|t| x[b + 1][t] - x[b][t]).collect() };
     (0..c.bands - 1).for_each(|b| out.push(moments(&rise(b)).1));
@@ -104,10 +82,7 @@ fn by_definition(x: &[Vec<f64>]) -> Vec<f64> {
     (0..c.bands - 1).for_each(|b| out.push((size(&difference(&x[b + 1])) / size(&rise(b))).ln()));
     let skewness = |row: &[f64]| {
         let (mean, spread) = moments(row);
-        row.iter()
-            .map(|v| ((v - mean) / (spread + 0.1)).powi(3))
-            .sum::<f64>()
-            / row.len() as f64
+        row.iter().map(|v| ((v - mean) / (spread + 0.1)).powi(3)).sum::<f64>() / row.len() as f64
     };
     x.iter().for_each(|row| out.push(skewness(row)));
     x.iter().for_each(|row| out.push(skewness(&difference(row))));
@@ -141,9 +116,8 @@ fn log_covariance(groups: &[Vec<f64>], out: &mut Vec<f64>) {
         a.iter().zip(b).map(|(x, y)| (x - ma) * (y - mb)).sum::<f64>() / frames as f64
     };
     let ridge = 0.01 * (0..n).map(|i| covariance(i, i)).sum::<f64>() / n as f64;
-    let mut root = Array2::from_shape_fn((n, n), |(i, j)| {
-        covariance(i, j) + if i == j { ridge } else { 0.0 }
-    });
+    let mut root =
+        Array2::from_shape_fn((n, n), |(i, j)| covariance(i, j) + if i == j { ridge } else { 0.0 });
     let halvings = 20;
     for _ in 0..halvings {
         let (mut y, mut z) = (root.clone(), Array2::eye(n));
@@ -169,9 +143,7 @@ fn inverse(matrix: &Array2<f64>) -> Array2<f64> {
     let n = matrix.nrows();
     let (mut a, mut b) = (matrix.clone(), Array2::<f64>::eye(n));
     for k in 0..n {
-        let pivot = (k..n)
-            .max_by(|&i, &j| a[[i, k]].abs().total_cmp(&a[[j, k]].abs()))
-            .unwrap();
+        let pivot = (k..n).max_by(|&i, &j| a[[i, k]].abs().total_cmp(&a[[j, k]].abs())).unwrap();
         for column in 0..n {
             a.swap([k, column], [pivot, column]);
             b.swap([k, column], [pivot, column]);
@@ -214,11 +186,7 @@ fn modulation(row: &[f64], out: &mut Vec<f64>) {
         };
         starts.iter().map(of_window).sum::<f64>() / starts.len() as f64
     };
-    out.extend(
-        edges
-            .windows(2)
-            .map(|e| ((e[0]..e[1]).map(power).sum::<f64>() + 1e-3).ln()),
-    );
+    out.extend(edges.windows(2).map(|e| ((e[0]..e[1]).map(power).sum::<f64>() + 1e-3).ln()));
 }
 
 fn compute(x: &[Vec<f64>]) -> Vec<f32> {
@@ -232,9 +200,8 @@ fn compute(x: &[Vec<f64>]) -> Vec<f32> {
 fn tensor_operations_equal_the_definitions() {
     let mut rng = ChaCha8Rng::seed_from_u64(11);
     for frames in [16, 17, 24, 39, 64] {
-        let x: Vec<Vec<f64>> = (0..12)
-            .map(|_| (0..frames).map(|_| rng.random_range(-60.0f64..0.0)).collect())
-            .collect();
+        let x: Vec<Vec<f64>> =
+            (0..12).map(|_| (0..frames).map(|_| rng.random_range(-60.0f64..0.0)).collect()).collect();
         let (found, expected) = (compute(&x), by_definition(&x));
         assert_eq!(found.len(), expected.len());
         assert_eq!(found.len(), CONFIG.len());
@@ -249,13 +216,8 @@ fn tensor_operations_equal_the_definitions() {
 
 #[test]
 fn a_short_spectrogram_is_repeated() {
-    let x: Vec<Vec<f64>> = (0..12)
-        .map(|b| (0..5).map(|t| f64::from(b * t % 7)).collect())
-        .collect();
-    let long: Vec<Vec<f64>> = x
-        .iter()
-        .map(|row| row.iter().copied().cycle().take(16).collect())
-        .collect();
+    let x: Vec<Vec<f64>> = (0..12).map(|b| (0..5).map(|t| f64::from(b * t % 7)).collect()).collect();
+    let long: Vec<Vec<f64>> = x.iter().map(|row| row.iter().copied().cycle().take(16).collect()).collect();
     assert_eq!(compute(&x), compute(&long));
 }
 

@@ -28,10 +28,7 @@ pub fn spatial_dropout(
     vb: &VarBuilder<'_>,
 ) -> Result<SpatialDropout> {
     check_probability(probability)?;
-    Ok(SpatialDropout {
-        probability,
-        random: LayerRandom::new(clock, vb.prefix()),
-    })
+    Ok(SpatialDropout { probability, random: LayerRandom::new(clock, vb.prefix()) })
 }
 
 impl ModuleT for SpatialDropout {
@@ -57,10 +54,7 @@ pub fn stochastic_depth(
     vb: &VarBuilder<'_>,
 ) -> Result<StochasticDepth> {
     check_probability(probability)?;
-    Ok(StochasticDepth {
-        probability,
-        random: LayerRandom::new(clock, vb.prefix()),
-    })
+    Ok(StochasticDepth { probability, random: LayerRandom::new(clock, vb.prefix()) })
 }
 
 impl ModuleT for StochasticDepth {
@@ -81,18 +75,10 @@ fn drop_leading(
         return Ok(x.clone());
     }
     if x.rank() < axes {
-        return Err(shape_error(
-            "input of dropout",
-            x.dims(),
-            format!("at least {axes} axes"),
-        ));
+        return Err(shape_error("input of dropout", x.dims(), format!("at least {axes} axes")));
     }
-    let dims: Vec<usize> = x
-        .dims()
-        .iter()
-        .enumerate()
-        .map(|(axis, &size)| if axis < axes { size } else { 1 })
-        .collect();
+    let dims: Vec<usize> =
+        x.dims().iter().enumerate().map(|(axis, &size)| if axis < axes { size } else { 1 }).collect();
     x.broadcast_mul(&mask(&mut random.next(), &dims, probability, x)?)
 }
 
@@ -111,14 +97,7 @@ pub struct SqueezeExcitation {
 /// If a size is zero or the variables have other shapes.
 pub fn squeeze_excitation(channels: usize, hidden: usize, vb: &VarBuilder<'_>) -> Result<SqueezeExcitation> {
     let layer = |in_features, out_features, name| {
-        linear(
-            LinearConfig {
-                in_features,
-                out_features,
-                bias: true,
-            },
-            vb.pp(name),
-        )
+        linear(LinearConfig { in_features, out_features, bias: true }, vb.pp(name))
     };
     Ok(SqueezeExcitation {
         reduce: layer(channels, hidden, "reduce")?,
@@ -183,20 +162,9 @@ pub struct Embedding {
 /// If a size is zero or the variable has another shape.
 pub fn embedding(count: usize, size: usize, vb: &VarBuilder<'_>) -> Result<Embedding> {
     if count == 0 || size == 0 {
-        return Err(config_error(
-            "count, size",
-            (count, size),
-            "each must be at least 1",
-        ));
+        return Err(config_error("count, size", (count, size), "each must be at least 1"));
     }
-    let weight = vb.get_with_hints(
-        (count, size),
-        "weight",
-        Init::Randn {
-            mean: 0.0,
-            stdev: 1.0,
-        },
-    )?;
+    let weight = vb.get_with_hints((count, size), "weight", Init::Randn { mean: 0.0, stdev: 1.0 })?;
     Ok(Embedding { weight })
 }
 
@@ -205,8 +173,6 @@ impl Module for Embedding {
     fn forward(&self, indices: &Tensor) -> Result<Tensor> {
         let mut shape = indices.dims().to_vec();
         shape.push(self.weight.dim(1)?);
-        self.weight
-            .index_select(&indices.flatten_all()?, 0)?
-            .reshape(shape)
+        self.weight.index_select(&indices.flatten_all()?, 0)?.reshape(shape)
     }
 }

@@ -23,10 +23,7 @@ impl TrainingClock {
     /// A clock at step 0.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self {
-            seed,
-            step: Arc::new(Mutex::new(0)),
-        }
+        Self { seed, step: Arc::new(Mutex::new(0)) }
     }
 
     /// The seed.
@@ -58,11 +55,7 @@ pub(crate) struct LayerRandom {
 
 impl LayerRandom {
     pub(crate) fn new(clock: &TrainingClock, name: String) -> Self {
-        Self {
-            clock: clock.clone(),
-            name,
-            calls: Mutex::new((0, 0)),
-        }
+        Self { clock: clock.clone(), name, calls: Mutex::new((0, 0)) }
     }
 
     pub(crate) fn next(&self) -> rand_chacha::ChaCha8Rng {
@@ -97,21 +90,14 @@ pub struct Dropout {
 /// If `probability` is not within [0, 1).
 pub fn dropout(probability: f64, clock: &TrainingClock, vb: &VarBuilder<'_>) -> Result<Dropout> {
     check_probability(probability)?;
-    Ok(Dropout {
-        probability,
-        random: LayerRandom::new(clock, vb.prefix()),
-    })
+    Ok(Dropout { probability, random: LayerRandom::new(clock, vb.prefix()) })
 }
 
 pub(crate) fn check_probability(probability: f64) -> Result<()> {
     if (0.0..1.0).contains(&probability) {
         Ok(())
     } else {
-        Err(config_error(
-            "probability",
-            probability,
-            "it must lie within [0, 1)",
-        ))
+        Err(config_error("probability", probability, "it must lie within [0, 1)"))
     }
 }
 
@@ -147,9 +133,8 @@ pub(crate) fn mask(
     let threshold = (probability * 4_294_967_296.0) as u32;
     let keep = (1.0 / (1.0 - probability)) as f32;
     let count = dims.iter().product();
-    let values: Vec<f32> = (0..count)
-        .map(|_| if random.next_u32() < threshold { 0.0 } else { keep })
-        .collect();
+    let values: Vec<f32> =
+        (0..count).map(|_| if random.next_u32() < threshold { 0.0 } else { keep }).collect();
     Tensor::from_vec(values, dims, &candle_core::Device::Cpu)?
         .to_dtype(like.dtype())?
         .to_device(like.device())

@@ -88,12 +88,7 @@ pub(crate) fn config_error(
     given: impl std::fmt::Debug,
     rule: &'static str,
 ) -> candle_core::Error {
-    Error::Config {
-        what,
-        given: format!("{given:?}"),
-        rule,
-    }
-    .into()
+    Error::Config { what, given: format!("{given:?}"), rule }.into()
 }
 
 /// An [`Error::Shape`] inside candle's error.
@@ -102,10 +97,5 @@ pub(crate) fn shape_error(
     given: impl std::fmt::Debug,
     expected: impl Into<String>,
 ) -> candle_core::Error {
-    Error::Shape {
-        what,
-        given: format!("{given:?}"),
-        expected: expected.into(),
-    }
-    .into()
+    Error::Shape { what, given: format!("{given:?}"), expected: expected.into() }.into()
 }

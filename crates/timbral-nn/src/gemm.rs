@@ -19,14 +19,7 @@ pub(crate) struct Matrix<'a> {
 impl<'a> Matrix<'a> {
     /// A row-major matrix that starts at `offset`.
     pub(crate) fn new(storage: &'a CpuStorage, offset: usize, rows: usize, columns: usize) -> Self {
-        Self {
-            storage,
-            offset,
-            rows,
-            columns,
-            row_stride: columns,
-            column_stride: 1,
-        }
+        Self { storage, offset, rows, columns, row_stride: columns, column_stride: 1 }
     }
 
     /// The same memory with rows and columns exchanged.
@@ -48,9 +41,7 @@ impl<'a> Matrix<'a> {
     /// `self * other`, row-major.
     pub(crate) fn product<T: Real>(&self, other: &Matrix<'_>) -> Result<Vec<T>> {
         let sizes = (1, self.rows, other.columns, self.columns);
-        let out = self
-            .storage
-            .matmul(other.storage, sizes, &self.layout(), &other.layout())?;
+        let out = self.storage.matmul(other.storage, sizes, &self.layout(), &other.layout())?;
         T::cpu_storage_data(out)
     }
 }

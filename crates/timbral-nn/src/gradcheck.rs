@@ -16,10 +16,7 @@ pub struct GradcheckConfig {
 
 impl Default for GradcheckConfig {
     fn default() -> Self {
-        Self {
-            step: 1e-6,
-            limit: 1e-6,
-        }
+        Self { step: 1e-6, limit: 1e-6 }
     }
 }
 
@@ -51,9 +48,7 @@ pub fn gradcheck(
     }
     let variables = |values: &[Vec<f64>]| -> CandleResult<Vec<Var>> {
         let pairs = values.iter().zip(inputs);
-        pairs
-            .map(|(values, input)| Var::from_vec(values.clone(), input.shape(), &Device::Cpu))
-            .collect()
+        pairs.map(|(values, input)| Var::from_vec(values.clone(), input.shape(), &Device::Cpu)).collect()
     };
     let loss = |variables: &[Var]| -> CandleResult<Tensor> {
         let tensors: Vec<Tensor> = variables.iter().map(|var| var.as_tensor().clone()).collect();
@@ -65,9 +60,7 @@ pub fn gradcheck(
     let mut errors = Vec::with_capacity(inputs.len());
     for (input, var) in vars.iter().enumerate() {
         let Some(gradient) = gradients.get(var) else {
-            return Err(Error::MissingGradient {
-                name: format!("input {input}"),
-            });
+            return Err(Error::MissingGradient { name: format!("input {input}") });
         };
         let analytic = gradient.flatten_all()?.to_vec1::<f64>()?;
         let mut numeric = Vec::with_capacity(analytic.len());
@@ -81,9 +74,7 @@ pub fn gradcheck(
             };
             numeric.push((at(config.step)? - at(-config.step)?) / (2.0 * config.step));
         }
-        let largest = numeric
-            .iter()
-            .fold(1e-3, |largest: f64, value| largest.max(value.abs()));
+        let largest = numeric.iter().fold(1e-3, |largest: f64, value| largest.max(value.abs()));
         let mut worst = 0.0;
         for (element, (&analytic, &numeric)) in analytic.iter().zip(&numeric).enumerate() {
             let error = (analytic - numeric).abs() / largest;
@@ -108,8 +99,6 @@ pub fn gradcheck(
 #[allow(clippy::cast_precision_loss, reason = "element counts stay far below 2^52")]
 fn output_weights(dims: &[usize]) -> CandleResult<Tensor> {
     let count: usize = dims.iter().product();
-    let values: Vec<f64> = (0..count)
-        .map(|i| 0.5 + (i as f64 * 0.618_033_988_749_895).fract())
-        .collect();
+    let values: Vec<f64> = (0..count).map(|i| 0.5 + (i as f64 * 0.618_033_988_749_895).fract()).collect();
     Tensor::from_vec(values, dims, &Device::Cpu)
 }

@@ -33,9 +33,7 @@ pub struct SeededInit {
 
 impl std::fmt::Debug for SeededInit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SeededInit")
-            .field("seed", &self.seed)
-            .finish_non_exhaustive()
+        f.debug_struct("SeededInit").field("seed", &self.seed).finish_non_exhaustive()
     }
 }
 
@@ -43,10 +41,7 @@ impl SeededInit {
     /// A backend that stores its variables in `map`.
     #[must_use]
     pub fn new(map: &VarMap, seed: u64) -> Self {
-        Self {
-            map: map.clone(),
-            seed,
-        }
+        Self { map: map.clone(), seed }
     }
 
     /// A `VarBuilder` over this backend.
@@ -59,21 +54,15 @@ impl SeededInit {
         let mut generator = generator(self.seed, name, 0);
         let count = shape.elem_count();
         let mut uniform = |low: f64, high: f64| -> Vec<f64> {
-            (0..count)
-                .map(|_| low + (high - low) * generator.random::<f64>())
-                .collect()
+            (0..count).map(|_| low + (high - low) * generator.random::<f64>()).collect()
         };
         let values = match init {
             Init::Const(value) => vec![value; count],
             Init::Uniform { lo, up } => uniform(lo, up),
-            Init::Randn { mean, stdev } => (0..count)
-                .map(|_| mean + stdev * normal(&mut generator))
-                .collect(),
-            Init::Kaiming {
-                dist,
-                fan,
-                non_linearity,
-            } => {
+            Init::Randn { mean, stdev } => {
+                (0..count).map(|_| mean + stdev * normal(&mut generator)).collect()
+            }
+            Init::Kaiming { dist, fan, non_linearity } => {
                 #[allow(clippy::cast_precision_loss, reason = "a fan is far below 2^52")]
                 let deviation = non_linearity.gain() / (fan.for_shape(shape).max(1) as f64).sqrt();
                 match dist {
@@ -88,10 +77,7 @@ impl SeededInit {
     }
 
     fn variables(&self) -> std::sync::MutexGuard<'_, std::collections::HashMap<String, Var>> {
-        self.map
-            .data()
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.map.data().lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -100,20 +86,11 @@ impl SimpleBackend for SeededInit {
         let mut variables = self.variables();
         if let Some(var) = variables.get(name) {
             if var.shape() != &shape {
-                return Err(shape_error(
-                    "stored variable",
-                    (name, var.shape()),
-                    format!("{shape:?}"),
-                ));
+                return Err(shape_error("stored variable", (name, var.shape()), format!("{shape:?}")));
             }
             return Ok(var.as_tensor().clone());
         }
-        let var = Var::from_tensor(
-            &self
-                .draw(init, &shape, name)?
-                .to_dtype(dtype)?
-                .to_device(device)?,
-        )?;
+        let var = Var::from_tensor(&self.draw(init, &shape, name)?.to_dtype(dtype)?.to_device(device)?)?;
         let tensor = var.as_tensor().clone();
         variables.insert(name.to_owned(), var);
         Ok(tensor)
@@ -122,11 +99,7 @@ impl SimpleBackend for SeededInit {
     fn get_unchecked(&self, name: &str, _: DType, _: &Device) -> Result<Tensor> {
         match self.variables().get(name) {
             Some(var) => Ok(var.as_tensor().clone()),
-            None => Err(Error::State {
-                what: "no such variable",
-                name: name.to_owned(),
-            }
-            .into()),
+            None => Err(Error::State { what: "no such variable", name: name.to_owned() }.into()),
         }
     }
 

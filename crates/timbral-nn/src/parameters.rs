@@ -30,26 +30,15 @@ pub fn parameters(map: &VarMap) -> Vec<Parameter> {
     named_variables(map)
         .into_iter()
         .filter(|(name, var)| !is_statistic(name) && var.dtype().is_float())
-        .map(|(name, var)| Parameter {
-            name,
-            decay: var.rank() > 1,
-            learning_rate_scale: 1.0,
-            var,
-        })
+        .map(|(name, var)| Parameter { name, decay: var.rank() > 1, learning_rate_scale: 1.0, var })
         .collect()
 }
 
 /// All variables of a map, sorted by name.
 #[must_use]
 pub fn named_variables(map: &VarMap) -> Vec<(String, Var)> {
-    let variables = map
-        .data()
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
-    let mut variables: Vec<_> = variables
-        .iter()
-        .map(|(name, var)| (name.clone(), var.clone()))
-        .collect();
+    let variables = map.data().lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut variables: Vec<_> = variables.iter().map(|(name, var)| (name.clone(), var.clone())).collect();
     variables.sort_by(|a, b| a.0.cmp(&b.0));
     variables
 }
@@ -74,29 +63,18 @@ pub fn load_weights(
         if name.rsplit('.').next() == Some("num_batches_tracked") {
             continue;
         }
-        let rename = renames
-            .iter()
-            .filter(|(from, _)| name.starts_with(from))
-            .max_by_key(|(from, _)| from.len());
-        let ours = rename.map_or_else(
-            || name.clone(),
-            |(from, to)| format!("{to}{}", &name[from.len()..]),
-        );
+        let rename =
+            renames.iter().filter(|(from, _)| name.starts_with(from)).max_by_key(|(from, _)| from.len());
+        let ours = rename.map_or_else(|| name.clone(), |(from, to)| format!("{to}{}", &name[from.len()..]));
         if named.insert(ours.clone(), tensor).is_some() {
-            return Err(Error::State {
-                what: "two tensors map to the name",
-                name: ours,
-            });
+            return Err(Error::State { what: "two tensors map to the name", name: ours });
         }
     }
     let variables = named_variables(map);
     let mut loaded = Vec::with_capacity(variables.len());
     for (name, var) in &variables {
         let Some(tensor) = named.remove(name) else {
-            return Err(Error::State {
-                what: "there is no tensor for the variable",
-                name: name.clone(),
-            });
+            return Err(Error::State { what: "there is no tensor for the variable", name: name.clone() });
         };
         if tensor.shape() != var.shape() {
             return Err(Error::State {
@@ -107,10 +85,7 @@ pub fn load_weights(
         loaded.push(tensor.to_dtype(var.dtype())?.to_device(var.device())?);
     }
     if let Some(name) = named.into_keys().min() {
-        return Err(Error::State {
-            what: "no variable belongs to the tensor",
-            name,
-        });
+        return Err(Error::State { what: "no variable belongs to the tensor", name });
     }
     for ((_, var), tensor) in variables.iter().zip(loaded) {
         var.set(&tensor)?;
@@ -128,13 +103,8 @@ fn is_statistic(name: &str) -> bool {
 /// # Errors
 /// [`Error::MissingGradient`] with the first name that has none.
 pub fn assert_all_have_gradients(parameters: &[Parameter], gradients: &GradStore) -> Result<(), Error> {
-    match parameters
-        .iter()
-        .find(|parameter| gradients.get(&parameter.var).is_none())
-    {
-        Some(parameter) => Err(Error::MissingGradient {
-            name: parameter.name.clone(),
-        }),
+    match parameters.iter().find(|parameter| gradients.get(&parameter.var).is_none()) {
+        Some(parameter) => Err(Error::MissingGradient { name: parameter.name.clone() }),
         None => Ok(()),
     }
 }

@@ -28,13 +28,7 @@ pub(crate) enum Left<'a, T> {
 /// of the inner index, so that nothing depends on how the rows are split.
 pub(crate) fn product<T: Real>(left: Left<'_, T>, right: &[T], columns: usize, add: bool, out: &mut [T]) {
     debug_assert!(columns.is_multiple_of(PAD) && right.len().is_multiple_of(columns));
-    simd::best(Product {
-        left,
-        right,
-        columns,
-        add,
-        out,
-    });
+    simd::best(Product { left, right, columns, add, out });
 }
 
 struct Product<'a, T> {
@@ -50,13 +44,7 @@ impl<T: Real> WithSimd for Product<'_, T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self {
-            left,
-            right,
-            columns,
-            add,
-            out,
-        } = self;
+        let Self { left, right, columns, add, out } = self;
         let most = if simd::many_registers() { 8 } else { 4 };
         let (lanes, rows) = (T::lanes::<S>(), out.len() / columns);
         let mut first = 0;
@@ -180,17 +168,15 @@ mod tests {
             copy_padded(&right, columns, columns, &mut wide);
             let mut transposed = vec![0.0; inner * padded(rows)];
             copy_transposed(&left, inner, rows, inner, &mut transposed);
-            for (left_factor, add) in [
-                (Left::Rows(&left, inner), false),
-                (Left::Columns(&transposed, padded(rows)), true),
-            ] {
+            for (left_factor, add) in
+                [(Left::Rows(&left, inner), false), (Left::Columns(&transposed, padded(rows)), true)]
+            {
                 let mut out = vec![1.0; rows * width];
                 product(left_factor, &wide, width, add, &mut out);
                 for row in 0..rows {
                     for column in 0..columns {
-                        let sum: f64 = (0..inner)
-                            .map(|k| left[row * inner + k] * right[k * columns + column])
-                            .sum();
+                        let sum: f64 =
+                            (0..inner).map(|k| left[row * inner + k] * right[k * columns + column]).sum();
                         let expected = sum + if add { 1.0 } else { 0.0 };
                         assert_eq!(out[row * width + column], expected);
                     }

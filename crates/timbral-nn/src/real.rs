@@ -17,10 +17,7 @@ macro_rules! real {
     ($t:ty) => {
         impl Real for $t {
             #[inline]
-            #[allow(
-                clippy::cast_possible_truncation,
-                reason = "f32 arithmetic is what the caller asked for"
-            )]
+            #[allow(clippy::cast_possible_truncation, reason = "f32 arithmetic is what the caller asked for")]
             fn of(value: f64) -> Self {
                 value as $t
             }

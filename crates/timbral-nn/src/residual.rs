@@ -26,13 +26,7 @@ pub struct ResidualBlockConfig {
 
 impl Default for ResidualBlockConfig {
     fn default() -> Self {
-        Self {
-            in_channels: 1,
-            out_channels: 1,
-            stride: 1,
-            excitation: None,
-            left_out: 0.0,
-        }
+        Self { in_channels: 1, out_channels: 1, stride: 1, excitation: None, left_out: 0.0 }
     }
 }
 
@@ -62,13 +56,7 @@ pub fn residual_block(
     clock: &TrainingClock,
     vb: &VarBuilder<'_>,
 ) -> Result<ResidualBlock> {
-    let ResidualBlockConfig {
-        in_channels,
-        out_channels,
-        stride,
-        excitation,
-        left_out,
-    } = config;
+    let ResidualBlockConfig { in_channels, out_channels, stride, excitation, left_out } = config;
     let conv = |in_channels, kernel: usize, stride, name| {
         let config = Conv2dConfig {
             in_channels,
@@ -82,10 +70,7 @@ pub fn residual_block(
         conv2d(config, vb.pp(name))
     };
     let norm = |name| {
-        let config = BatchNormConfig {
-            channels: out_channels,
-            ..BatchNormConfig::default()
-        };
+        let config = BatchNormConfig { channels: out_channels, ..BatchNormConfig::default() };
         batch_norm_2d(config, vb.pp(name))
     };
     Ok(ResidualBlock {
@@ -98,10 +83,7 @@ pub fn residual_block(
             .transpose()?,
         depth: stochastic_depth(left_out, clock, &vb.pp("depth"))?,
         shortcut: if stride != 1 || in_channels != out_channels {
-            Some((
-                conv(in_channels, 1, stride, "downsample.0")?,
-                norm("downsample.1")?,
-            ))
+            Some((conv(in_channels, 1, stride, "downsample.0")?, norm("downsample.1")?))
         } else {
             None
         },

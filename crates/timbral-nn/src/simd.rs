@@ -55,24 +55,8 @@ macro_rules! lanes {
     };
 }
 
-lanes!(
-    f32,
-    f32s,
-    splat_f32s,
-    mul_add_f32s,
-    reduce_sum_f32s,
-    as_simd_f32s,
-    as_mut_simd_f32s
-);
-lanes!(
-    f64,
-    f64s,
-    splat_f64s,
-    mul_add_f64s,
-    reduce_sum_f64s,
-    as_simd_f64s,
-    as_mut_simd_f64s
-);
+lanes!(f32, f32s, splat_f32s, mul_add_f32s, reduce_sum_f32s, as_simd_f32s, as_mut_simd_f32s);
+lanes!(f64, f64s, splat_f64s, mul_add_f64s, reduce_sum_f64s, as_simd_f64s, as_mut_simd_f64s);
 
 /// Runs `op` with the widest registers of this machine that multiply and add in one step, or element by element on a
 /// machine without such.

@@ -7,13 +7,7 @@ use candle_core::{DType, Device, Module, Tensor, Var};
 fn the_gradient_of_candles_max_pooling_is_a_quarter() {
     let x = Var::new(&[[[[1f64, 2.], [3., 4.]]]], &Device::Cpu).unwrap();
     let grads = x.max_pool2d(2).unwrap().sum_all().unwrap().backward().unwrap();
-    let gradient = grads
-        .get(&x)
-        .unwrap()
-        .flatten_all()
-        .unwrap()
-        .to_vec1::<f64>()
-        .unwrap();
+    let gradient = grads.get(&x).unwrap().flatten_all().unwrap().to_vec1::<f64>().unwrap();
     assert_eq!(gradient, [0., 0., 0., 0.25]);
 }
 
@@ -26,15 +20,7 @@ fn candles_layer_norm_has_no_gradient() {
         1e-5,
     );
     let x = Tensor::new(&[[1f32, 2., 3., 5.]], &Device::Cpu).unwrap();
-    let grads = norm
-        .forward(&x)
-        .unwrap()
-        .sqr()
-        .unwrap()
-        .sum_all()
-        .unwrap()
-        .backward()
-        .unwrap();
+    let grads = norm.forward(&x).unwrap().sqr().unwrap().sum_all().unwrap().backward().unwrap();
     assert!(grads.get(&weight).is_none());
 }
 

@@ -20,10 +20,7 @@ use timbral_nn::{
 fn check_layer<F: Fn(&Tensor) -> Result<Tensor>>(shape: &[usize], build: impl Fn(VarBuilder<'static>) -> F) {
     let (map, vb) = builder(3, DType::F64);
     drop(build(vb));
-    let names: Vec<String> = parameters(&map)
-        .into_iter()
-        .map(|parameter| parameter.name)
-        .collect();
+    let names: Vec<String> = parameters(&map).into_iter().map(|parameter| parameter.name).collect();
     let mut inputs = vec![random(shape, 1)];
     for (index, parameter) in parameters(&map).into_iter().enumerate() {
         inputs.push(random(parameter.var.dims(), 10 + index as u64));
@@ -31,10 +28,7 @@ fn check_layer<F: Fn(&Tensor) -> Result<Tensor>>(shape: &[usize], build: impl Fn
     check(&inputs, |tensors| {
         let (map, vb) = builder(3, DType::F64);
         for (name, tensor) in names.iter().zip(&tensors[1..]) {
-            map.data()
-                .lock()
-                .unwrap()
-                .insert(name.clone(), Var::from_tensor(tensor)?);
+            map.data().lock().unwrap().insert(name.clone(), Var::from_tensor(tensor)?);
         }
         build(vb)(&strided(&tensors[0]))
     });
@@ -44,12 +38,8 @@ fn check_layer<F: Fn(&Tensor) -> Result<Tensor>>(shape: &[usize], build: impl Fn
 fn gradients_of_all_layers() {
     for batch in [1, 3] {
         check_layer(&[batch, 3, 5], |vb| {
-            let config = Conv1dConfig {
-                in_channels: 3,
-                out_channels: 2,
-                padding: None,
-                ..Conv1dConfig::default()
-            };
+            let config =
+                Conv1dConfig { in_channels: 3, out_channels: 2, padding: None, ..Conv1dConfig::default() };
             let layer = conv1d(config, vb).unwrap();
             move |x: &Tensor| layer.forward(x)
         });
@@ -79,23 +69,14 @@ fn gradients_of_all_layers() {
         });
         for (in_channels, stride, excitation) in [(2, 1, None), (3, 2, Some(2))] {
             check_layer(&[batch, in_channels, 5, 4], |vb| {
-                let config = ResidualBlockConfig {
-                    in_channels,
-                    out_channels: 2,
-                    stride,
-                    excitation,
-                    left_out: 0.5,
-                };
+                let config =
+                    ResidualBlockConfig { in_channels, out_channels: 2, stride, excitation, left_out: 0.5 };
                 let layer = residual_block(config, &TrainingClock::new(4), &vb).unwrap();
                 move |x: &Tensor| layer.forward_t(x, true)
             });
         }
         for bidirectional in [false, true] {
-            let config = RecurrentConfig {
-                input_size: 2,
-                hidden_size: 3,
-                bidirectional,
-            };
+            let config = RecurrentConfig { input_size: 2, hidden_size: 3, bidirectional };
             check_layer(&[batch, 4, 2], |vb| {
                 let layer = gru(config, &vb).unwrap();
                 move |x: &Tensor| layer.forward(x)
@@ -134,11 +115,7 @@ fn gradients_of_all_layers() {
 #[test]
 fn gradients_over_many_tasks_and_blocks() {
     // More examples than a task of a recurrent layer takes, and more rows than attention holds at once.
-    let config = RecurrentConfig {
-        input_size: 1,
-        hidden_size: 2,
-        bidirectional: true,
-    };
+    let config = RecurrentConfig { input_size: 1, hidden_size: 2, bidirectional: true };
     check_layer(&[9, 3, 1], |vb| {
         let layer = gru(config, &vb).unwrap();
         move |x: &Tensor| layer.forward(x)
@@ -156,19 +133,9 @@ fn gradients_over_many_tasks_and_blocks() {
 #[test]
 fn a_second_backward_pass_gives_the_same_gradients() {
     let (map, vb) = builder(1, DType::F64);
-    let config = RecurrentConfig {
-        input_size: 2,
-        hidden_size: 3,
-        bidirectional: true,
-    };
+    let config = RecurrentConfig { input_size: 2, hidden_size: 3, bidirectional: true };
     let layer = lstm(config, &vb).unwrap();
-    let loss = layer
-        .forward(&random(&[2, 4, 2], 1))
-        .unwrap()
-        .sqr()
-        .unwrap()
-        .sum_all()
-        .unwrap();
+    let loss = layer.forward(&random(&[2, 4, 2], 1)).unwrap().sqr().unwrap().sum_all().unwrap();
     let (first, second) = (loss.backward().unwrap(), loss.backward().unwrap());
     for (_, var) in named_variables(&map) {
         assert_close(first.get(&var).unwrap(), second.get(&var).unwrap(), 0.0);
@@ -196,21 +163,9 @@ fn gradients_of_activations() {
             let single = activation.forward(&x.to_dtype(DType::F32).unwrap()).unwrap();
             assert_close(&single, &activation.forward(&x).unwrap(), 1e-6);
             let var = Var::from_tensor(&x.to_dtype(DType::F32).unwrap()).unwrap();
-            let grads = activation
-                .forward(&var)
-                .unwrap()
-                .sum_all()
-                .unwrap()
-                .backward()
-                .unwrap();
+            let grads = activation.forward(&var).unwrap().sum_all().unwrap().backward().unwrap();
             let var64 = Var::from_tensor(&x).unwrap();
-            let grads64 = activation
-                .forward(&var64)
-                .unwrap()
-                .sum_all()
-                .unwrap()
-                .backward()
-                .unwrap();
+            let grads64 = activation.forward(&var64).unwrap().sum_all().unwrap().backward().unwrap();
             assert_close(grads.get(&var).unwrap(), grads64.get(&var64).unwrap(), 2e-6);
         }
     }
@@ -219,11 +174,7 @@ fn gradients_of_activations() {
 
 #[test]
 fn gradients_of_pooling_over_lines_and_regions() {
-    let overlapping = Pool1dConfig {
-        kernel: 3,
-        stride: 2,
-        padding: 1,
-    };
+    let overlapping = Pool1dConfig { kernel: 3, stride: 2, padding: 1 };
     for batch in [1, 3] {
         for length in [6, 7] {
             let x = random(&[batch, 2, length], 8);
@@ -231,12 +182,8 @@ fn gradients_of_pooling_over_lines_and_regions() {
                 check(std::slice::from_ref(&x), |t| max_pool1d(&strided(&t[0]), config));
                 check(std::slice::from_ref(&x), |t| avg_pool1d(&strided(&t[0]), config));
             }
-            check(std::slice::from_ref(&x), |t| {
-                adaptive_max_pool1d(&strided(&t[0]), 4)
-            });
-            check(std::slice::from_ref(&x), |t| {
-                adaptive_avg_pool1d(&strided(&t[0]), 4)
-            });
+            check(std::slice::from_ref(&x), |t| adaptive_max_pool1d(&strided(&t[0]), 4));
+            check(std::slice::from_ref(&x), |t| adaptive_avg_pool1d(&strided(&t[0]), 4));
             for size in [(1, 1), (2, 3), (9, 4)] {
                 let x = random(&[batch, 2, length, 5], 9);
                 check(&[x], |t| adaptive_max_pool2d(&strided(&t[0]), size));
@@ -246,16 +193,7 @@ fn gradients_of_pooling_over_lines_and_regions() {
     let x = random(&[2, 2, 5], 1);
     assert!(max_pool1d(&random(&[2, 5], 1), overlapping).is_err());
     assert!(adaptive_max_pool1d(&x, 0).is_err());
-    assert!(
-        max_pool1d(
-            &x,
-            Pool1dConfig {
-                kernel: 8,
-                ..overlapping
-            }
-        )
-        .is_err()
-    );
+    assert!(max_pool1d(&x, Pool1dConfig { kernel: 8, ..overlapping }).is_err());
 }
 
 #[test]
@@ -280,22 +218,11 @@ fn a_mask_that_learns_gets_its_gradient() {
 fn single_precision_follows_double() {
     let run = |dtype: DType| -> Vec<Tensor> {
         let (map, vb) = builder(2, DType::F64);
-        let config = RecurrentConfig {
-            input_size: 7,
-            hidden_size: 21,
-            bidirectional: true,
-        };
+        let config = RecurrentConfig { input_size: 7, hidden_size: 21, bidirectional: true };
         let build = |vb: &VarBuilder<'static>| {
             (
                 gru(config, &vb.pp("gru")).unwrap(),
-                lstm(
-                    RecurrentConfig {
-                        input_size: 42,
-                        ..config
-                    },
-                    &vb.pp("lstm"),
-                )
-                .unwrap(),
+                lstm(RecurrentConfig { input_size: 42, ..config }, &vb.pp("lstm")).unwrap(),
                 multi_head_attention(42, 3, &vb.pp("attention")).unwrap(),
                 layer_norm(42, 1e-5, vb.pp("norm")).unwrap(),
             )
@@ -309,17 +236,10 @@ fn single_precision_follows_double() {
         let (first, second, attention, norm) = build(&vb);
         let x = random(&[10, 9, 7], 3).to_dtype(dtype).unwrap();
         let states = first.forward(&x).unwrap();
-        let y = attention
-            .forward(&second.forward(&norm.forward(&states).unwrap()).unwrap())
-            .unwrap();
+        let y = attention.forward(&second.forward(&norm.forward(&states).unwrap()).unwrap()).unwrap();
         let grads = y.sqr().unwrap().mean_all().unwrap();
-        let grads = (grads + y.get(3).unwrap().sum_all().unwrap())
-            .unwrap()
-            .backward()
-            .unwrap();
-        let gradients = named_variables(&other)
-            .into_iter()
-            .map(|(_, var)| grads.get(&var).unwrap().clone());
+        let grads = (grads + y.get(3).unwrap().sum_all().unwrap()).unwrap().backward().unwrap();
+        let gradients = named_variables(&other).into_iter().map(|(_, var)| grads.get(&var).unwrap().clone());
         std::iter::once(y).chain(gradients).collect()
     };
     for (single, double) in run(DType::F32).iter().zip(run(DType::F64)) {
@@ -350,40 +270,18 @@ fn an_embedding_looks_up_and_learns() {
     let var = named_variables(&map).remove(0).1;
     let grads = out.sum_all().unwrap().backward().unwrap();
     assert_eq!(values(grads.get(&var).unwrap()), [1., 1., 2., 2., 0., 0., 1., 1.]);
-    assert!(
-        layer
-            .forward(&Tensor::new(&[4u32], &Device::Cpu).unwrap())
-            .is_err()
-    );
+    assert!(layer.forward(&Tensor::new(&[4u32], &Device::Cpu).unwrap()).is_err());
 }
 
 #[test]
 fn masks_cover_whole_channels_and_examples() {
     let x = Tensor::ones((20, 10, 3, 2), DType::F32, &Device::Cpu).unwrap();
     let (clock, (_, vb)) = (TrainingClock::new(4), builder(1, DType::F32));
-    let channels = values(
-        &spatial_dropout(0.5, &clock, &vb)
-            .unwrap()
-            .forward_t(&x, true)
-            .unwrap(),
-    );
-    assert!(
-        channels
-            .chunks(6)
-            .all(|plane| plane.iter().all(|&value| value == plane[0]))
-    );
+    let channels = values(&spatial_dropout(0.5, &clock, &vb).unwrap().forward_t(&x, true).unwrap());
+    assert!(channels.chunks(6).all(|plane| plane.iter().all(|&value| value == plane[0])));
     assert!(channels.contains(&0.0) && channels.contains(&2.0));
-    let examples = values(
-        &stochastic_depth(0.5, &clock, &vb)
-            .unwrap()
-            .forward_t(&x, true)
-            .unwrap(),
-    );
-    assert!(
-        examples
-            .chunks(60)
-            .all(|image| image.iter().all(|&value| value == image[0]))
-    );
+    let examples = values(&stochastic_depth(0.5, &clock, &vb).unwrap().forward_t(&x, true).unwrap());
+    assert!(examples.chunks(60).all(|image| image.iter().all(|&value| value == image[0])));
     assert!(examples.contains(&0.0) && examples.contains(&2.0));
 }
 
@@ -404,10 +302,7 @@ fn a_causal_mask_hides_the_future() {
 fn positions_are_sines_and_cosines() {
     let positions = sinusoidal_positions(3, 4, &random(&[1], 1)).unwrap();
     let row = values(&positions.get(2).unwrap());
-    for (value, expected) in row
-        .iter()
-        .zip([2f64.sin(), 2f64.cos(), 0.02f64.sin(), 0.02f64.cos()])
-    {
+    for (value, expected) in row.iter().zip([2f64.sin(), 2f64.cos(), 0.02f64.sin(), 0.02f64.cos()]) {
         assert!((value - expected).abs() < 1e-12);
     }
 }
@@ -415,20 +310,9 @@ fn positions_are_sines_and_cosines() {
 #[test]
 fn lion_steps_by_the_sign() {
     let var = Var::new(&[1f64, -2., 0.], &Device::Cpu).unwrap();
-    let parameter = Parameter {
-        name: "x".into(),
-        var: var.clone(),
-        decay: true,
-        learning_rate_scale: 1.0,
-    };
-    let mut optimizer = Lion::new(
-        vec![parameter],
-        LionConfig {
-            weight_decay: 0.5,
-            ..LionConfig::default()
-        },
-    )
-    .unwrap();
+    let parameter = Parameter { name: "x".into(), var: var.clone(), decay: true, learning_rate_scale: 1.0 };
+    let mut optimizer =
+        Lion::new(vec![parameter], LionConfig { weight_decay: 0.5, ..LionConfig::default() }).unwrap();
     let grads = var.sqr().unwrap().sum_all().unwrap().backward().unwrap();
     optimizer.step(&grads, 0.1).unwrap();
     let expected = Tensor::new(&[1. * 0.95 - 0.1, -2. * 0.95 + 0.1, 0.], &Device::Cpu).unwrap();

@@ -23,30 +23,17 @@ fn check<F: Fn(&Tensor) -> Result<Tensor>>(name: &str, build: impl FnOnce(VarBui
     let map = VarMap::new();
     for (key, tensor) in &cases {
         if let Some(weight) = key.strip_prefix(&format!("{name}/w/")) {
-            map.data()
-                .lock()
-                .unwrap()
-                .insert(weight.to_owned(), Var::from_tensor(tensor).unwrap());
+            map.data().lock().unwrap().insert(weight.to_owned(), Var::from_tensor(tensor).unwrap());
         }
     }
     let stored = named_variables(&map).len();
     let module = build(SeededInit::new(&map, 0).var_builder(DType::F64, &Device::Cpu));
-    assert_eq!(
-        named_variables(&map).len(),
-        stored,
-        "{name}: a variable has another name than PyTorch's"
-    );
+    assert_eq!(named_variables(&map).len(), stored, "{name}: a variable has another name than PyTorch's");
     let x = Var::from_tensor(&cases[&format!("{name}/in/x")]).unwrap();
     let out = module(x.as_tensor()).unwrap();
-    assert_close(
-        &out,
-        &cases[&format!("{name}/out")].reshape(out.shape()).unwrap(),
-        1e-10,
-    );
+    assert_close(&out, &cases[&format!("{name}/out")].reshape(out.shape()).unwrap(), 1e-10);
     let count = out.elem_count();
-    let weights: Vec<f64> = (0..count)
-        .map(|i| 0.5 + i as f64 / (count.max(2) - 1) as f64)
-        .collect();
+    let weights: Vec<f64> = (0..count).map(|i| 0.5 + i as f64 / (count.max(2) - 1) as f64).collect();
     let weights = Tensor::from_vec(weights, out.shape(), &Device::Cpu).unwrap();
     let grads = (out * weights).unwrap().sum_all().unwrap().backward().unwrap();
     assert_close(grads.get(&x).unwrap(), &cases[&format!("{name}/grad/x")], 1e-9);
@@ -113,18 +100,8 @@ fn convolutions() {
         move |x: &Tensor| layer.forward(x)
     });
     check("conv2d_uneven", |vb| {
-        let padding = Padding::Explicit {
-            top: 0,
-            bottom: 1,
-            left: 2,
-            right: 0,
-        };
-        let config = Conv2dConfig {
-            in_channels: 2,
-            out_channels: 3,
-            padding,
-            ..Conv2dConfig::default()
-        };
+        let padding = Padding::Explicit { top: 0, bottom: 1, left: 2, right: 0 };
+        let config = Conv2dConfig { in_channels: 2, out_channels: 3, padding, ..Conv2dConfig::default() };
         let layer = conv2d(config, vb).unwrap();
         move |x: &Tensor| layer.forward(x)
     });
@@ -157,22 +134,12 @@ fn convolutions() {
 #[test]
 fn normalisations() {
     check("batch_norm", |vb| {
-        let layer = batch_norm_2d(
-            BatchNormConfig {
-                channels: 3,
-                ..BatchNormConfig::default()
-            },
-            vb,
-        )
-        .unwrap();
+        let layer = batch_norm_2d(BatchNormConfig { channels: 3, ..BatchNormConfig::default() }, vb).unwrap();
         move |x: &Tensor| layer.forward_t(x, true)
     });
     for (name, channels) in [("batch_norm_1d", 3), ("batch_norm_flat", 4)] {
         check(name, |vb| {
-            let config = BatchNormConfig {
-                channels,
-                ..BatchNormConfig::default()
-            };
+            let config = BatchNormConfig { channels, ..BatchNormConfig::default() };
             let layer = batch_norm_1d(config, vb).unwrap();
             move |x: &Tensor| layer.forward_t(x, true)
         });
@@ -197,11 +164,7 @@ fn normalisations() {
 
 #[test]
 fn recurrent_layers() {
-    let config = RecurrentConfig {
-        input_size: 3,
-        hidden_size: 4,
-        bidirectional: true,
-    };
+    let config = RecurrentConfig { input_size: 3, hidden_size: 4, bidirectional: true };
     check("gru", |vb| {
         let layer = gru(config, &vb).unwrap();
         move |x: &Tensor| layer.forward(x)
@@ -214,11 +177,7 @@ fn recurrent_layers() {
 
 #[test]
 fn recurrent_layers_of_one_direction() {
-    let config = RecurrentConfig {
-        input_size: 5,
-        hidden_size: 19,
-        bidirectional: false,
-    };
+    let config = RecurrentConfig { input_size: 5, hidden_size: 19, bidirectional: false };
     check("gru_single", |vb| {
         let layer = gru(config, &vb).unwrap();
         move |x: &Tensor| layer.forward(x)
@@ -260,20 +219,14 @@ fn activations() {
         ("mish", Activation::Mish),
         ("hard_swish", Activation::HardSwish),
     ] {
-        check(&format!("activation_{name}"), |_| {
-            move |x: &Tensor| activation.forward(&(x * 3.0)?)
-        });
+        check(&format!("activation_{name}"), |_| move |x: &Tensor| activation.forward(&(x * 3.0)?));
     }
 }
 
 #[test]
 fn blocks() {
     check("linear", |vb| {
-        let config = LinearConfig {
-            in_features: 5,
-            out_features: 3,
-            bias: true,
-        };
+        let config = LinearConfig { in_features: 5, out_features: 3, bias: true };
         let layer = linear(config, vb).unwrap();
         move |x: &Tensor| layer.forward(x)
     });
@@ -287,12 +240,8 @@ fn blocks() {
     });
     for (name, in_channels, out_channels, stride) in [("residual", 2, 4, 2), ("residual_plain", 3, 3, 1)] {
         check(name, |vb| {
-            let config = ResidualBlockConfig {
-                in_channels,
-                out_channels,
-                stride,
-                ..ResidualBlockConfig::default()
-            };
+            let config =
+                ResidualBlockConfig { in_channels, out_channels, stride, ..ResidualBlockConfig::default() };
             let layer = residual_block(config, &TrainingClock::new(0), &vb).unwrap();
             move |x: &Tensor| layer.forward_t(x, true)
         });
@@ -309,24 +258,12 @@ fn attention_with_a_causal_mask() {
 
 #[test]
 fn pooling() {
-    let config = Pool2dConfig {
-        kernel: (3, 3),
-        stride: (2, 2),
-        padding: (1, 1),
-    };
+    let config = Pool2dConfig { kernel: (3, 3), stride: (2, 2), padding: (1, 1) };
     check("max_pool", |_| move |x: &Tensor| max_pool2d(x, config));
     check("avg_pool", |_| move |x: &Tensor| avg_pool2d(x, config));
-    check("max_pool_rest", |_| {
-        |x: &Tensor| max_pool2d(x, Pool2dConfig::tiled((2, 3)))
-    });
-    check("avg_pool_rest", |_| {
-        |x: &Tensor| avg_pool2d(x, Pool2dConfig::tiled((3, 2)))
-    });
-    let line = Pool1dConfig {
-        kernel: 3,
-        stride: 2,
-        padding: 1,
-    };
+    check("max_pool_rest", |_| |x: &Tensor| max_pool2d(x, Pool2dConfig::tiled((2, 3))));
+    check("avg_pool_rest", |_| |x: &Tensor| avg_pool2d(x, Pool2dConfig::tiled((3, 2))));
+    let line = Pool1dConfig { kernel: 3, stride: 2, padding: 1 };
     check("max_pool_1d", |_| move |x: &Tensor| max_pool1d(x, line));
     check("avg_pool_1d", |_| move |x: &Tensor| avg_pool1d(x, line));
     check("adaptive_avg", |_| |x: &Tensor| adaptive_avg_pool2d(x, (3, 4)));
@@ -338,24 +275,13 @@ fn pooling() {
 #[test]
 fn losses() {
     let cases = cases();
-    let config = CrossEntropyConfig {
-        label_smoothing: 0.1,
-        class_weights: Some(vec![1.0, 0.5, 2.0, 0.25]),
-    };
+    let config = CrossEntropyConfig { label_smoothing: 0.1, class_weights: Some(vec![1.0, 0.5, 2.0, 0.25]) };
     let smooth = |target: Target<'_>, x: &Tensor| cross_entropy(x, target, &config)?.reshape(1);
-    check("loss_classes", |_| {
-        |x: &Tensor| smooth(Target::Classes(&[2, 0, 1, 3]), x)
-    });
-    check("loss_soft", |_| {
-        |x: &Tensor| smooth(Target::Probabilities(&cases["loss/soft"]), x)
-    });
-    check("loss_binary", |_| {
-        |x: &Tensor| binary_cross_entropy(x, &cases["loss/labels"])?.reshape(1)
-    });
+    check("loss_classes", |_| |x: &Tensor| smooth(Target::Classes(&[2, 0, 1, 3]), x));
+    check("loss_soft", |_| |x: &Tensor| smooth(Target::Probabilities(&cases["loss/soft"]), x));
+    check("loss_binary", |_| |x: &Tensor| binary_cross_entropy(x, &cases["loss/labels"])?.reshape(1));
     check("loss_distillation", |_| {
         |x: &Tensor| distillation_loss(x, &cases["loss/teacher"], 3.0)?.reshape(1)
     });
-    check("loss_focal", |_| {
-        |x: &Tensor| focal_loss(x, &[2, 0, 1, 3], 2.0)?.reshape(1)
-    });
+    check("loss_focal", |_| |x: &Tensor| focal_loss(x, &[2, 0, 1, 3], 2.0)?.reshape(1));
 }

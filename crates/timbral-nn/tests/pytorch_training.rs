@@ -31,61 +31,29 @@ fn optimizers_over_twenty_steps() {
     let sgd = |config| move |list| Any::Sgd(Sgd::new(list, config).unwrap());
     let adam = |decoupled| {
         move |list| {
-            let config = AdamWConfig {
-                weight_decay: 0.1,
-                decoupled,
-                ..AdamWConfig::default()
-            };
+            let config = AdamWConfig { weight_decay: 0.1, decoupled, ..AdamWConfig::default() };
             Any::AdamW(AdamW::new(list, config).unwrap())
         }
     };
     let runs: [(&str, Make); 4] = [
-        (
-            "sgd",
-            Box::new(sgd(SgdConfig {
-                momentum: 0.9,
-                nesterov: false,
-                weight_decay: 0.1,
-            })),
-        ),
-        (
-            "nesterov",
-            Box::new(sgd(SgdConfig {
-                momentum: 0.9,
-                nesterov: true,
-                weight_decay: 0.0,
-            })),
-        ),
+        ("sgd", Box::new(sgd(SgdConfig { momentum: 0.9, nesterov: false, weight_decay: 0.1 }))),
+        ("nesterov", Box::new(sgd(SgdConfig { momentum: 0.9, nesterov: true, weight_decay: 0.0 }))),
         ("adam", Box::new(adam(false))),
         ("adamw", Box::new(adam(true))),
     ];
     for (name, make) in runs {
         let var = Var::from_tensor(&cases["optim/start"]).unwrap();
-        let parameter = Parameter {
-            name: "x".into(),
-            var: var.clone(),
-            decay: true,
-            learning_rate_scale: 1.0,
-        };
+        let parameter =
+            Parameter { name: "x".into(), var: var.clone(), decay: true, learning_rate_scale: 1.0 };
         let mut optimizer = make(vec![parameter]);
         for step in 0..20 {
-            let loss = cases["optim/data"]
-                .matmul(var.as_tensor())
-                .unwrap()
-                .tanh()
-                .unwrap()
-                .sqr()
-                .unwrap();
+            let loss = cases["optim/data"].matmul(var.as_tensor()).unwrap().tanh().unwrap().sqr().unwrap();
             let grads = loss.sum_all().unwrap().backward().unwrap();
             match &mut optimizer {
                 Any::Sgd(optimizer) => optimizer.step(&grads, 0.05).unwrap(),
                 Any::AdamW(optimizer) => optimizer.step(&grads, 0.05).unwrap(),
             }
-            assert_close(
-                var.as_tensor(),
-                &cases[&format!("optim/{name}")].get(step).unwrap(),
-                1e-10,
-            );
+            assert_close(var.as_tensor(), &cases[&format!("optim/{name}")].get(step).unwrap(), 1e-10);
         }
     }
 }
@@ -104,57 +72,24 @@ fn schedules_over_twenty_steps() {
                 last_divisor: 1e4,
             },
         ),
-        (
-            "restarts",
-            Schedule::CosineRestarts {
-                peak: 1.0,
-                last: 0.01,
-                period: 3,
-                growth: 2,
-            },
-        ),
+        ("restarts", Schedule::CosineRestarts { peak: 1.0, last: 0.01, period: 3, growth: 2 }),
         ("constant", Schedule::Constant { learning_rate: 1.0 }),
-        (
-            "warmup_cosine",
-            Schedule::WarmupCosine {
-                peak: 1.0,
-                last: 0.1,
-                warmup_steps: 4,
-                total_steps: 20,
-            },
-        ),
+        ("warmup_cosine", Schedule::WarmupCosine { peak: 1.0, last: 0.1, warmup_steps: 4, total_steps: 20 }),
         (
             "warmup_restarts",
-            Schedule::WarmupRestarts {
-                peak: 1.0,
-                last: 0.1,
-                warmup_steps: 4,
-                period: 3,
-                growth: 2,
-            },
+            Schedule::WarmupRestarts { peak: 1.0, last: 0.1, warmup_steps: 4, period: 3, growth: 2 },
         ),
-        (
-            "step",
-            Schedule::Step {
-                first: 1.0,
-                factor: 0.5,
-                every: 4,
-            },
-        ),
+        ("step", Schedule::Step { first: 1.0, factor: 0.5, every: 4 }),
     ] {
         schedule.check().unwrap();
         for (step, expected) in (0..20).zip(values(&cases[&format!("schedule/{name}")])) {
             let rate = schedule.learning_rate(step);
-            assert!(
-                (rate - expected).abs() < 1e-12,
-                "{name} at {step}: {rate} against {expected}"
-            );
+            assert!((rate - expected).abs() < 1e-12, "{name} at {step}: {rate} against {expected}");
         }
     }
     let mut plateau = Plateau::new(1.0, 0.5, 2, 0.2).unwrap();
-    for (measure, expected) in values(&cases["schedule/measures"])
-        .into_iter()
-        .zip(values(&cases["schedule/plateau"]))
+    for (measure, expected) in
+        values(&cases["schedule/measures"]).into_iter().zip(values(&cases["schedule/plateau"]))
     {
         assert!((plateau.update(measure) - expected).abs() < 1e-12);
     }
@@ -191,9 +126,7 @@ fn follow(name: &str, groups: bool, limit: f64, step: impl Fn(&[Parameter]) -> B
     for index in 0..20 {
         step(gradients(&cases, &list, 0..5));
         for parameter in &list {
-            let expected = cases[&format!("run/{name}/{}", parameter.name)]
-                .get(index)
-                .unwrap();
+            let expected = cases[&format!("run/{name}/{}", parameter.name)].get(index).unwrap();
             assert_close(parameter.var.as_tensor(), &expected, limit);
         }
     }
@@ -210,18 +143,12 @@ fn groups_of_weight_decay_and_learning_rate() {
         Box::new(move |grads| optimizer.step(&grads, 0.05).unwrap())
     });
     follow("groups", true, 1e-12, |list| {
-        let config = AdamWConfig {
-            weight_decay: 0.1,
-            ..AdamWConfig::default()
-        };
+        let config = AdamWConfig { weight_decay: 0.1, ..AdamWConfig::default() };
         let mut optimizer = AdamW::new(list.to_vec(), config).unwrap();
         Box::new(move |grads| optimizer.step(&grads, 0.05).unwrap())
     });
     follow("lion", true, 1e-12, |list| {
-        let config = LionConfig {
-            weight_decay: 0.1,
-            ..LionConfig::default()
-        };
+        let config = LionConfig { weight_decay: 0.1, ..LionConfig::default() };
         let mut optimizer = Lion::new(list.to_vec(), config).unwrap();
         Box::new(move |grads| optimizer.step(&grads, 0.05).unwrap())
     });
@@ -289,41 +216,17 @@ fn a_strangers_network_loads_by_a_table_of_names() {
     let cases = cases();
     let (map, vb) = builder(1, DType::F64);
     let conv = conv2d(
-        Conv2dConfig {
-            out_channels: 4,
-            padding: Padding::Same,
-            bias: false,
-            ..Conv2dConfig::default()
-        },
+        Conv2dConfig { out_channels: 4, padding: Padding::Same, bias: false, ..Conv2dConfig::default() },
         vb.pp("block.conv"),
     )
     .unwrap();
-    let norm = batch_norm_2d(
-        BatchNormConfig {
-            channels: 4,
-            ..BatchNormConfig::default()
-        },
-        vb.pp("block.norm"),
-    )
-    .unwrap();
-    let memory = gru(
-        RecurrentConfig {
-            input_size: 16,
-            hidden_size: 5,
-            bidirectional: true,
-        },
-        &vb.pp("memory"),
-    )
-    .unwrap();
-    let head = linear(
-        LinearConfig {
-            in_features: 10,
-            out_features: 3,
-            bias: true,
-        },
-        vb.pp("head"),
-    )
-    .unwrap();
+    let norm =
+        batch_norm_2d(BatchNormConfig { channels: 4, ..BatchNormConfig::default() }, vb.pp("block.norm"))
+            .unwrap();
+    let memory =
+        gru(RecurrentConfig { input_size: 16, hidden_size: 5, bidirectional: true }, &vb.pp("memory"))
+            .unwrap();
+    let head = linear(LinearConfig { in_features: 10, out_features: 3, bias: true }, vb.pp("head")).unwrap();
     let given: HashMap<String, Tensor> = cases
         .iter()
         .filter_map(|(name, tensor)| Some((name.strip_prefix("network/w/")?.to_owned(), tensor.clone())))
@@ -335,9 +238,7 @@ fn a_strangers_network_loads_by_a_table_of_names() {
         ("fc.out.", "head."),
     ];
     load_weights(&map, &given, &table).unwrap();
-    let x = norm
-        .forward_relu_max_pool_t(&conv.forward(&cases["network/x"]).unwrap(), false, (2, 2))
-        .unwrap();
+    let x = norm.forward_relu_max_pool_t(&conv.forward(&cases["network/x"]).unwrap(), false, (2, 2)).unwrap();
     let x = x.flatten(1, 2).unwrap().transpose(1, 2).unwrap();
     let states = memory.forward(&x).unwrap();
     let out = head.forward(&mean_over(&states, 1).unwrap()).unwrap();

@@ -39,29 +39,12 @@ impl Network {
                 bias: false,
                 ..Conv2dConfig::default()
             };
-            let norm = BatchNormConfig {
-                channels: out_channels,
-                ..BatchNormConfig::default()
-            };
-            blocks.push((
-                conv2d(config, vb.pp("conv"))?,
-                batch_norm_2d(norm, vb.pp("norm"))?,
-            ));
+            let norm = BatchNormConfig { channels: out_channels, ..BatchNormConfig::default() };
+            blocks.push((conv2d(config, vb.pp("conv"))?, batch_norm_2d(norm, vb.pp("norm"))?));
             in_channels = out_channels;
         }
-        let head = linear(
-            LinearConfig {
-                in_features: 12,
-                out_features: 3,
-                bias: true,
-            },
-            vb.pp("head"),
-        )?;
-        Ok(Self {
-            blocks,
-            dropout: dropout(0.3, clock, &vb.pp("dropout"))?,
-            head,
-        })
+        let head = linear(LinearConfig { in_features: 12, out_features: 3, bias: true }, vb.pp("head"))?;
+        Ok(Self { blocks, dropout: dropout(0.3, clock, &vb.pp("dropout"))?, head })
     }
 }
 
@@ -105,10 +88,7 @@ fn run(seed: u64) -> Vec<(String, Vec<u8>)> {
 #[test]
 fn the_number_of_threads_does_not_change_a_byte() {
     let with = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .unwrap();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| run(5))
     };
     let one = with(1);
@@ -121,22 +101,14 @@ fn the_number_of_threads_does_not_change_a_byte() {
 /// Three steps of a network over sequences; the bytes of all variables after them.
 fn run_sequences() -> Vec<u8> {
     let (map, vb) = builder(5, DType::F32);
-    let config = RecurrentConfig {
-        input_size: 6,
-        hidden_size: 8,
-        bidirectional: true,
-    };
+    let config = RecurrentConfig { input_size: 6, hidden_size: 8, bidirectional: true };
     let (gru, attention, norm, groups) = (
         gru(config, &vb.pp("gru")).unwrap(),
         multi_head_attention(16, 2, &vb.pp("attention")).unwrap(),
         layer_norm(16, 1e-5, vb.pp("norm")).unwrap(),
         group_norm(4, 16, 1e-5, vb.pp("groups")).unwrap(),
     );
-    let config = LinearConfig {
-        in_features: 16,
-        out_features: 3,
-        bias: true,
-    };
+    let config = LinearConfig { in_features: 16, out_features: 3, bias: true };
     let head = linear(config, vb.pp("head")).unwrap();
     let x = random(&[37, 70, 6], 3).to_dtype(DType::F32).unwrap();
     let classes: Vec<u32> = (0..37).map(|row| row % 3).collect();
@@ -145,9 +117,7 @@ fn run_sequences() -> Vec<u8> {
         let states = gru.forward(&x).unwrap();
         let y = (&states + attention.forward(&norm.forward(&states).unwrap()).unwrap()).unwrap();
         let y = groups.forward(&y.transpose(1, 2).unwrap()).unwrap();
-        let scores = head
-            .forward(&Activation::Gelu.forward(&mean_over(&y, 2).unwrap()).unwrap())
-            .unwrap();
+        let scores = head.forward(&Activation::Gelu.forward(&mean_over(&y, 2).unwrap()).unwrap()).unwrap();
         let loss = cross_entropy(&scores, Target::Classes(&classes), &CrossEntropyConfig::default()).unwrap();
         optimizer.step(&loss.backward().unwrap(), 0.01).unwrap();
     }
@@ -160,10 +130,7 @@ fn run_sequences() -> Vec<u8> {
 #[test]
 fn the_number_of_threads_does_not_change_a_byte_over_sequences() {
     let with = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .unwrap();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(run_sequences)
     };
     let one = with(1);
@@ -179,20 +146,9 @@ fn initial_values_do_not_depend_on_the_order_of_construction() {
     let build = |names: &[&str]| {
         let (map, vb) = builder(3, DType::F32);
         for name in names {
-            linear(
-                LinearConfig {
-                    in_features: 3,
-                    out_features: 2,
-                    bias: true,
-                },
-                vb.pp(name),
-            )
-            .unwrap();
+            linear(LinearConfig { in_features: 3, out_features: 2, bias: true }, vb.pp(name)).unwrap();
         }
-        named_variables(&map)
-            .into_iter()
-            .map(|(name, var)| (name, values(&var)))
-            .collect::<BTreeMap<_, _>>()
+        named_variables(&map).into_iter().map(|(name, var)| (name, values(&var))).collect::<BTreeMap<_, _>>()
     };
     let (forward, backward) = (build(&["a", "b"]), build(&["b", "a"]));
     assert_eq!(forward, backward);
@@ -204,10 +160,7 @@ fn initial_values_do_not_depend_on_the_order_of_construction() {
 #[test]
 fn seeded_normal_values_have_the_asked_moments() {
     let (_, vb) = builder(11, DType::F64);
-    let init = candle_nn::Init::Randn {
-        mean: 2.0,
-        stdev: 3.0,
-    };
+    let init = candle_nn::Init::Randn { mean: 2.0, stdev: 3.0 };
     let drawn = values(&vb.get_with_hints(20_000, "x", init).unwrap());
     let mean = drawn.iter().sum::<f64>() / 20_000.0;
     let deviation = (drawn.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 20_000.0).sqrt();
@@ -224,9 +177,7 @@ fn dropout_masks_follow_from_seed_name_step_and_call() {
         let clock = TrainingClock::new(seed);
         let layer = dropout(0.4, &clock, &vb.pp(name)).unwrap();
         clock.set_step(step);
-        (0..calls)
-            .map(|_| values(&layer.forward_t(&x, true).unwrap()))
-            .collect::<Vec<_>>()
+        (0..calls).map(|_| values(&layer.forward_t(&x, true).unwrap())).collect::<Vec<_>>()
     };
     let first = draw(1, "a", 0, 2);
     assert_eq!(first, draw(1, "a", 0, 2));
@@ -236,11 +187,7 @@ fn dropout_masks_follow_from_seed_name_step_and_call() {
     assert_ne!(first[0], first[1]);
     let kept = first[0].iter().filter(|&&value| value != 0.0).count();
     assert!((550..650).contains(&kept), "{kept}");
-    assert!(
-        first[0]
-            .iter()
-            .all(|&value| value == 0.0 || (value - 1.0 / 0.6).abs() < 1e-6)
-    );
+    assert!(first[0].iter().all(|&value| value == 0.0 || (value - 1.0 / 0.6).abs() < 1e-6));
     let clock = TrainingClock::new(1);
     let layer = dropout(0.4, &clock, &vb).unwrap();
     assert_eq!(values(&layer.forward_t(&x, false).unwrap()), values(&x));
@@ -249,20 +196,12 @@ fn dropout_masks_follow_from_seed_name_step_and_call() {
 }
 
 fn parameter(name: &str, var: &Var) -> Parameter {
-    Parameter {
-        name: name.into(),
-        var: var.clone(),
-        decay: true,
-        learning_rate_scale: 1.0,
-    }
+    Parameter { name: name.into(), var: var.clone(), decay: true, learning_rate_scale: 1.0 }
 }
 
 #[test]
 fn clipping_scales_the_common_norm() {
-    let (a, b) = (
-        Var::new(&[3f64, 0.], &Device::Cpu).unwrap(),
-        Var::new(&[4f64], &Device::Cpu).unwrap(),
-    );
+    let (a, b) = (Var::new(&[3f64, 0.], &Device::Cpu).unwrap(), Var::new(&[4f64], &Device::Cpu).unwrap());
     let list = [parameter("a", &a), parameter("b", &b)];
     let loss = (a.sqr().unwrap().sum_all().unwrap() + b.sqr().unwrap().sum_all().unwrap()).unwrap();
     let mut grads = (loss * 0.5).unwrap().backward().unwrap();
@@ -270,11 +209,7 @@ fn clipping_scales_the_common_norm() {
     assert!((gradient_norm(&grads, &list).unwrap() - 5.0).abs() < 1e-12);
     assert!((clip_gradient_norm(&mut grads, &list, 1.0).unwrap() - 5.0).abs() < 1e-12);
     assert!((gradient_norm(&grads, &list).unwrap() - 1.0).abs() < 1e-12);
-    assert_close(
-        grads.get(&a).unwrap(),
-        &Tensor::new(&[0.6, 0.], &Device::Cpu).unwrap(),
-        1e-12,
-    );
+    assert_close(grads.get(&a).unwrap(), &Tensor::new(&[0.6, 0.], &Device::Cpu).unwrap(), 1e-12);
     assert!(clip_gradient_norm(&mut grads, &list, 0.0).is_err());
     clip_gradient_value(&mut grads, &list, 0.5).unwrap();
     assert_eq!(values(grads.get(&a).unwrap()), [0.5, 0.]);
@@ -287,12 +222,7 @@ fn clipping_scales_the_common_norm() {
 fn a_resumed_optimizer_goes_on_as_the_first_one_would() {
     let start = || Var::new(&[1f64, -2., 3.], &Device::Cpu).unwrap();
     let step = |optimizer: &mut AdamW, var: &Var| {
-        let grads = (var.as_tensor() * var.as_tensor())
-            .unwrap()
-            .sum_all()
-            .unwrap()
-            .backward()
-            .unwrap();
+        let grads = (var.as_tensor() * var.as_tensor()).unwrap().sum_all().unwrap().backward().unwrap();
         optimizer.step(&grads, 0.1).unwrap();
     };
     let whole = start();
@@ -314,19 +244,13 @@ fn a_resumed_optimizer_goes_on_as_the_first_one_would() {
     let mut state = first.state();
     state.insert("y.mean".into(), Tensor::new(0f64, &Device::Cpu).unwrap());
     assert!(matches!(second.load(&state, 1), Err(Error::State { .. })));
-    assert!(matches!(
-        second.load(&BTreeMap::new(), 1),
-        Err(Error::State { .. })
-    ));
+    assert!(matches!(second.load(&BTreeMap::new(), 1), Err(Error::State { .. })));
 }
 
 #[test]
 fn the_average_follows_and_swaps() {
     let map = VarMap::new();
-    map.data()
-        .lock()
-        .unwrap()
-        .insert("x".into(), Var::new(&[0f64], &Device::Cpu).unwrap());
+    map.data().lock().unwrap().insert("x".into(), Var::new(&[0f64], &Device::Cpu).unwrap());
     let var = named_variables(&map).remove(0).1;
     let mut average = ExponentialMovingAverage::new(&map, 0.5).unwrap();
     var.set(&Tensor::new(&[11f64], &Device::Cpu).unwrap()).unwrap();
@@ -346,12 +270,7 @@ fn the_average_follows_and_swaps() {
 
 #[test]
 fn schedules() {
-    let cosine = Schedule::WarmupCosine {
-        peak: 1.0,
-        last: 0.1,
-        warmup_steps: 4,
-        total_steps: 15,
-    };
+    let cosine = Schedule::WarmupCosine { peak: 1.0, last: 0.1, warmup_steps: 4, total_steps: 15 };
     cosine.check().unwrap();
     let rates: Vec<f64> = (0..20).map(|step| cosine.learning_rate(step)).collect();
     assert!((rates[0] - 0.2).abs() < 1e-12);
@@ -359,40 +278,16 @@ fn schedules() {
     assert!((rates[9] - 0.55).abs() < 1e-12);
     assert!((rates[14] - 0.1).abs() < 1e-12);
     assert!((rates[19] - 0.1).abs() < 1e-12);
-    let cycle = Schedule::OneCycle {
-        peak: 1.0,
-        total_steps: 11,
-        rise: 0.3,
-        first_divisor: 25.0,
-        last_divisor: 1e4,
-    };
+    let cycle =
+        Schedule::OneCycle { peak: 1.0, total_steps: 11, rise: 0.3, first_divisor: 25.0, last_divisor: 1e4 };
     cycle.check().unwrap();
     assert!((cycle.learning_rate(0) - 0.04).abs() < 1e-12);
     assert!((cycle.learning_rate(10) - 4e-6).abs() < 1e-12);
     for bad in [
-        Schedule::Constant {
-            learning_rate: f64::NAN,
-        },
-        Schedule::WarmupCosine {
-            peak: 1.0,
-            last: 0.0,
-            warmup_steps: 5,
-            total_steps: 5,
-        },
-        Schedule::OneCycle {
-            peak: 1.0,
-            total_steps: 0,
-            rise: 0.3,
-            first_divisor: 25.0,
-            last_divisor: 1e4,
-        },
-        Schedule::OneCycle {
-            peak: 1.0,
-            total_steps: 5,
-            rise: 1.0,
-            first_divisor: 25.0,
-            last_divisor: 1e4,
-        },
+        Schedule::Constant { learning_rate: f64::NAN },
+        Schedule::WarmupCosine { peak: 1.0, last: 0.0, warmup_steps: 5, total_steps: 5 },
+        Schedule::OneCycle { peak: 1.0, total_steps: 0, rise: 0.3, first_divisor: 25.0, last_divisor: 1e4 },
+        Schedule::OneCycle { peak: 1.0, total_steps: 5, rise: 1.0, first_divisor: 25.0, last_divisor: 1e4 },
     ] {
         assert!(bad.check().is_err(), "{bad:?}");
     }
@@ -404,38 +299,16 @@ fn gradcheck_sees_wrong_and_missing_gradients() {
     let run = |f: fn(&[Tensor]) -> Result<Tensor>| {
         gradcheck(std::slice::from_ref(&x), f, GradcheckConfig::default())
     };
-    assert!(matches!(
-        run(|x| x[0].max_pool2d(2)),
-        Err(Error::WrongGradient { .. })
-    ));
-    assert!(matches!(
-        run(|x| x[0].detach().sqr()),
-        Err(Error::MissingGradient { .. })
-    ));
+    assert!(matches!(run(|x| x[0].max_pool2d(2)), Err(Error::WrongGradient { .. })));
+    assert!(matches!(run(|x| x[0].detach().sqr()), Err(Error::MissingGradient { .. })));
     assert!(run(|x| x[0].sqr()).unwrap()[0] < 1e-8);
 }
 
 #[test]
 fn a_parameter_without_gradient_is_found() {
     let (map, vb) = builder(1, DType::F32);
-    let used = linear(
-        LinearConfig {
-            in_features: 2,
-            out_features: 1,
-            bias: true,
-        },
-        vb.pp("used"),
-    )
-    .unwrap();
-    linear(
-        LinearConfig {
-            in_features: 2,
-            out_features: 1,
-            bias: true,
-        },
-        vb.pp("forgotten"),
-    )
-    .unwrap();
+    let used = linear(LinearConfig { in_features: 2, out_features: 1, bias: true }, vb.pp("used")).unwrap();
+    linear(LinearConfig { in_features: 2, out_features: 1, bias: true }, vb.pp("forgotten")).unwrap();
     let x = Tensor::ones((1, 2), DType::F32, &Device::Cpu).unwrap();
     let grads = used.forward(&x).unwrap().sum_all().unwrap().backward().unwrap();
     let error = assert_all_have_gradients(&parameters(&map), &grads).unwrap_err();
@@ -448,34 +321,18 @@ fn a_parameter_without_gradient_is_found() {
 fn accumulated_gradients_are_those_of_the_whole_batch() {
     let var = Var::new(&[1f64, -2.], &Device::Cpu).unwrap();
     let list = [parameter("x", &var)];
-    let grads = |power: f64| {
-        var.sqr()
-            .unwrap()
-            .powf(power)
-            .unwrap()
-            .sum_all()
-            .unwrap()
-            .backward()
-            .unwrap()
-    };
+    let grads = |power: f64| var.sqr().unwrap().powf(power).unwrap().sum_all().unwrap().backward().unwrap();
     let mut total = grads(1.0);
     add_gradients(&mut total, &grads(2.0), &list).unwrap();
     scale_gradients(&mut total, &list, 0.5).unwrap();
     // Half of 2 x + 4 x^3.
-    assert_close(
-        total.get(&var).unwrap(),
-        &Tensor::new(&[3f64, -18.], &Device::Cpu).unwrap(),
-        1e-12,
-    );
+    assert_close(total.get(&var).unwrap(), &Tensor::new(&[3f64, -18.], &Device::Cpu).unwrap(), 1e-12);
 }
 
 #[test]
 fn a_uniform_average_is_the_mean_of_its_updates() {
     let map = VarMap::new();
-    map.data()
-        .lock()
-        .unwrap()
-        .insert("x".into(), Var::new(&[100f64], &Device::Cpu).unwrap());
+    map.data().lock().unwrap().insert("x".into(), Var::new(&[100f64], &Device::Cpu).unwrap());
     let var = named_variables(&map).remove(0).1;
     let mut average = ExponentialMovingAverage::uniform(&map).unwrap();
     for value in [1f64, 2., 6.] {
@@ -488,15 +345,7 @@ fn a_uniform_average_is_the_mean_of_its_updates() {
 #[test]
 fn weights_load_by_a_table_of_names() {
     let (map, vb) = builder(1, DType::F64);
-    let layer = linear(
-        LinearConfig {
-            in_features: 2,
-            out_features: 1,
-            bias: true,
-        },
-        vb.pp("head"),
-    )
-    .unwrap();
+    let layer = linear(LinearConfig { in_features: 2, out_features: 1, bias: true }, vb.pp("head")).unwrap();
     let tensor =
         |values: &[f64], shape: &[usize]| Tensor::from_vec(values.to_vec(), shape, &Device::Cpu).unwrap();
     let mut given = std::collections::HashMap::from([
@@ -509,12 +358,7 @@ fn weights_load_by_a_table_of_names() {
     assert_eq!(values(&y), [16.]);
     assert!(load_weights(&map, &given, &[]).is_err());
     given.insert("extra".into(), tensor(&[1.], &[1]));
-    assert!(
-        load_weights(&map, &given, &[("fc.0.", "head.")])
-            .unwrap_err()
-            .to_string()
-            .contains("extra")
-    );
+    assert!(load_weights(&map, &given, &[("fc.0.", "head.")]).unwrap_err().to_string().contains("extra"));
     given.remove("extra");
     given.insert("fc.0.bias".into(), tensor(&[1., 2.], &[2]));
     assert!(load_weights(&map, &given, &[("fc.0.", "head.")]).is_err());

@@ -51,18 +51,9 @@ impl Bars {
     ///
     /// [`PlotError::Shape`] if there are not as many labels as probabilities.
     pub fn confidence(labels: &[String], probabilities: &[f64]) -> Result<Self, PlotError> {
-        PlotError::check_count(
-            "class labels for probabilities",
-            labels.len(),
-            probabilities.len(),
-            RULE,
-        )?;
+        PlotError::check_count("class labels for probabilities", labels.len(), probabilities.len(), RULE)?;
         let key = |i: usize| {
-            if probabilities[i].is_nan() {
-                f64::NEG_INFINITY
-            } else {
-                probabilities[i]
-            }
+            if probabilities[i].is_nan() { f64::NEG_INFINITY } else { probabilities[i] }
         };
         let mut order: Vec<usize> = (0..labels.len()).collect();
         order.sort_by(|&a, &b| key(b).total_cmp(&key(a)));
@@ -125,11 +116,7 @@ impl Bars {
             Some(reach) => (low, high.max(reach) + 0.1 * reach.max(high)),
             None => ticks::padded(Some((if low < 0.0 { low - room } else { 0.0 }, high + room)), 0.0),
         };
-        let range = if low == 0.0 && high == 0.0 && self.reach.is_none() {
-            (0.0, 1.0)
-        } else {
-            range
-        };
+        let range = if low == 0.0 && high == 0.0 && self.reach.is_none() { (0.0, 1.0) } else { range };
         let marks = match self.reach {
             Some(reach) if high <= reach => Marks::Fixed(ticks::linear(0.0, reach, 5)),
             _ if self.whole => Marks::Whole,
@@ -137,11 +124,7 @@ impl Bars {
         };
         let value_axis = Axis::new(self.value_axis.as_str(), range, marks).with_grid();
         let name_axis = Axis::categories(self.name_axis.as_str(), &self.names, self.lying);
-        let (x, y) = if self.lying {
-            (value_axis, name_axis)
-        } else {
-            (name_axis, value_axis)
-        };
+        let (x, y) = if self.lying { (value_axis, name_axis) } else { (name_axis, value_axis) };
         let mut plot = Frame::new(&self.layout.title, self.layout.size, x, y).begin();
         if self.names.is_empty() {
             plot.note("nothing to count");
@@ -149,16 +132,9 @@ impl Bars {
         for (i, &value) in self.values.iter().enumerate() {
             let (near, far) = (i as f64 + 0.14, i as f64 + 0.86);
             let length = if value.is_nan() { 0.0 } else { value };
-            let (from, to) = if self.lying {
-                ((0.0, near), (length, far))
-            } else {
-                ((near, 0.0), (far, length))
-            };
-            let color = if self.marked == Some(i) {
-                Color::categorical(1)
-            } else {
-                Color::categorical(0)
-            };
+            let (from, to) =
+                if self.lying { ((0.0, near), (length, far)) } else { ((near, 0.0), (far, length)) };
+            let color = if self.marked == Some(i) { Color::categorical(1) } else { Color::categorical(0) };
             let area = plot.rectangle(from, to);
             plot.scene.rectangle(area, color);
             let text = match self.reach {
@@ -171,11 +147,7 @@ impl Bars {
                 let y = area.y + 0.5 * area.height + 0.36 * TICK_SIZE;
                 Text::new(area.right() + 5.0, y, text, TICK_SIZE)
             } else {
-                let y = if length < 0.0 {
-                    area.bottom() + TICK_SIZE + 2.0
-                } else {
-                    area.y - 4.0
-                };
+                let y = if length < 0.0 { area.bottom() + TICK_SIZE + 2.0 } else { area.y - 4.0 };
                 Text::new(area.x + 0.5 * area.width, y, text, TICK_SIZE).anchor(Anchor::Middle)
             };
             // Where bars are narrow their numbers would run into each other; the axis tells them.

@@ -42,8 +42,7 @@ impl BoxPlot {
     #[must_use]
     pub fn group(mut self, name: impl Into<String>, values: &[f64]) -> Self {
         self.names.push(name.into());
-        self.groups
-            .push(values.iter().copied().filter(|v| v.is_finite()).collect());
+        self.groups.push(values.iter().copied().filter(|v| v.is_finite()).collect());
         self
     }
 
@@ -60,11 +59,7 @@ impl BoxPlot {
         let color = Color::categorical(0);
         let line = Stroke::new(color, 1.2);
         for (i, group) in self.groups.iter().enumerate() {
-            let Some(Summary {
-                quartiles: [first, median, third],
-                whiskers,
-                outliers,
-            }) = summary(group)
+            let Some(Summary { quartiles: [first, median, third], whiskers, outliers }) = summary(group)
             else {
                 continue;
             };
@@ -79,16 +74,10 @@ impl BoxPlot {
             }
             plot.scene.rectangle(
                 area,
-                Fill {
-                    color: Color::categorical(5).between(Color::WHITE, 0.45),
-                    opacity: 1.0,
-                },
+                Fill { color: Color::categorical(5).between(Color::WHITE, 0.45), opacity: 1.0 },
             );
             plot.scene.frame(area, &line);
-            plot.line(
-                [(left, median), (right, median)],
-                &Stroke::new(Color::categorical(1), 2.5),
-            );
+            plot.line([(left, median), (right, median)], &Stroke::new(Color::categorical(1), 2.5));
             for value in outliers {
                 let place = plot.point(middle, value);
                 plot.scene.disc(place, 2.2, Fill { color, opacity: 0.6 });
@@ -109,11 +98,7 @@ fn summary(values: &[f64]) -> Option<Summary> {
     let high = *sorted.iter().rev().find(|v| within(v))?;
     let outliers = sorted.iter().copied().filter(|v| !within(v)).collect();
     // Between values far apart a quartile may lie beyond the last value within reach.
-    Some(Summary {
-        quartiles,
-        whiskers: (low.min(quartiles[0]), high.max(quartiles[2])),
-        outliers,
-    })
+    Some(Summary { quartiles, whiskers: (low.min(quartiles[0]), high.max(quartiles[2])), outliers })
 }
 
 /// Linear between the values, as NumPy has it by default.

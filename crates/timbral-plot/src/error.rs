@@ -60,10 +60,6 @@ impl PlotError {
         if given == wanted {
             return Ok(());
         }
-        Err(Self::Shape {
-            what,
-            given: format!("{given} for {wanted}"),
-            rule,
-        })
+        Err(Self::Shape { what, given: format!("{given} for {wanted}"), rule })
     }
 }

@@ -44,29 +44,20 @@ impl Figure {
         let widths: Vec<f64> = (0..columns)
             .map(|c| greatest(&mut figures.iter().skip(c).step_by(columns).map(Self::width)))
             .collect();
-        let heights: Vec<f64> = figures
-            .chunks(columns)
-            .map(|row| greatest(&mut row.iter().map(Self::height)))
-            .collect();
+        let heights: Vec<f64> =
+            figures.chunks(columns).map(|row| greatest(&mut row.iter().map(Self::height))).collect();
         let head = if title.is_empty() { 0.0 } else { 2.0 * TITLE };
         let width = widths.iter().sum::<f64>().max(160.0);
         let mut scene = Scene::new(width, (head + heights.iter().sum::<f64>()).max(40.0));
         let shown = font::fit(title, TITLE, width - 2.0 * TITLE);
-        scene.text(
-            Text::new(width / 2.0, 1.5 * TITLE, shown, TITLE)
-                .anchor(Anchor::Middle)
-                .whole(title),
-        );
+        scene.text(Text::new(width / 2.0, 1.5 * TITLE, shown, TITLE).anchor(Anchor::Middle).whole(title));
         for (i, figure) in figures.into_iter().enumerate() {
             let (row, column) = (i / columns, i % columns);
             let x = widths[..column].iter().sum();
             let y = head + heights[..row].iter().sum::<f64>();
             scene.insert(figure.scene, x, y);
         }
-        Self {
-            scene,
-            title: title.to_owned(),
-        }
+        Self { scene, title: title.to_owned() }
     }
 
     /// The figure as an SVG document, which can also stand within a page of HTML.
@@ -114,33 +105,21 @@ impl Figure {
     /// too large for a PNG; [`PlotError::Io`] if the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), PlotError> {
         let path = path.as_ref();
-        let extension = path
-            .extension()
-            .and_then(|e| e.to_str())
-            .unwrap_or_default()
-            .to_ascii_lowercase();
+        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
         let bytes = match extension.as_str() {
             "svg" => self.to_svg().into_bytes(),
             "png" => self.to_png((2.0 * self.width()).round() as u32)?,
             _ => {
-                return Err(PlotError::Unsupported {
-                    path: path.to_owned(),
-                });
+                return Err(PlotError::Unsupported { path: path.to_owned() });
             }
         };
-        write_atomically(path, &bytes).map_err(|source| PlotError::Io {
-            path: path.to_owned(),
-            source,
-        })
+        write_atomically(path, &bytes).map_err(|source| PlotError::Io { path: path.to_owned(), source })
     }
 }
 
 /// Writes a file that a reader sees whole or not at all.
 fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     // As any new file: readable for others if the user's mask says so, where a temporary file would be private.
     #[cfg(unix)]

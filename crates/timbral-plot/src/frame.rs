@@ -47,13 +47,7 @@ pub(crate) struct Axis {
 
 impl Axis {
     pub(crate) fn new(label: impl Into<String>, (low, high): (f64, f64), marks: Marks) -> Self {
-        Self {
-            label: label.into(),
-            low,
-            high,
-            marks,
-            grid: false,
-        }
+        Self { label: label.into(), low, high, marks, grid: false }
     }
 
     pub(crate) fn with_grid(mut self) -> Self {
@@ -75,26 +69,16 @@ impl Axis {
             Marks::Linear => ticks::linear(low, high, most),
             Marks::Whole => ticks::whole(low, high, most),
             Marks::Time => ticks::time(low, high, most),
-            Marks::Categories(names) => names
-                .iter()
-                .enumerate()
-                .map(|(i, name)| Tick::new(i as f64 + 0.5, name))
-                .collect(),
-            Marks::Fixed(ticks) => ticks
-                .iter()
-                .filter(|t| t.at >= low && t.at <= high)
-                .cloned()
-                .collect(),
+            Marks::Categories(names) => {
+                names.iter().enumerate().map(|(i, name)| Tick::new(i as f64 + 0.5, name)).collect()
+            }
+            Marks::Fixed(ticks) => ticks.iter().filter(|t| t.at >= low && t.at <= high).cloned().collect(),
         }
     }
 
     fn share(&self, value: f64) -> f64 {
         let share = (value - self.low) / (self.high - self.low);
-        if share.is_finite() {
-            share.clamp(0.0, 1.0)
-        } else {
-            0.5
-        }
+        if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.5 }
     }
 
     fn named(&self) -> bool {
@@ -155,15 +139,7 @@ pub(crate) struct Plot {
 
 impl<'a> Frame<'a> {
     pub(crate) fn new(title: &'a str, size: (f64, f64), x: Axis, y: Axis) -> Self {
-        Self {
-            title,
-            size,
-            x,
-            y,
-            keys: Vec::new(),
-            bar: None,
-            square: false,
-        }
+        Self { title, size, x, y, keys: Vec::new(), bar: None, square: false }
     }
 
     /// Places everything and draws what lies under the data.
@@ -174,48 +150,34 @@ impl<'a> Frame<'a> {
         let top = MARGIN + title.len() as f64 * 1.25 * TITLE_SIZE + if title.is_empty() { 0.0 } else { 6.0 };
 
         let legend = Legend::new(&self.keys, height - top - MARGIN, 0.35 * width);
-        let bar_ticks = self
-            .bar
+        let bar_ticks =
+            self.bar.as_ref().map(|bar| ticks::linear(bar.low, bar.high, (height / 40.0) as usize));
+        let bar_width = bar_ticks
             .as_ref()
-            .map(|bar| ticks::linear(bar.low, bar.high, (height / 40.0) as usize));
-        let bar_width = bar_ticks.as_ref().map_or(0.0, |ticks| {
-            BAR + TICK_LENGTH + GAP + widest(ticks) + 2.0 * GAP + LINE
-        });
-        let beside: f64 = [legend.width, bar_width]
-            .into_iter()
-            .filter(|w| *w > 0.0)
-            .map(|w| w + MARGIN)
-            .sum();
+            .map_or(0.0, |ticks| BAR + TICK_LENGTH + GAP + widest(ticks) + 2.0 * GAP + LINE);
+        let beside: f64 =
+            [legend.width, bar_width].into_iter().filter(|w| *w > 0.0).map(|w| w + MARGIN).sum();
 
         // The ticks of the y axis depend on its length, and that on the labels of the x axis, which depend on the room
         // that the y axis leaves: an estimate of its length ends the circle.
         let y_room = 0.3 * width;
         let y_ticks = self.y.ticks(height - top - 60.0, TICK_ROOM.1);
         let y_label = if self.y.label.is_empty() { 0.0 } else { LINE + GAP };
-        let y_marks = if y_ticks.is_empty() {
-            0.0
-        } else {
-            widest(&y_ticks).min(y_room) + TICK_LENGTH + GAP
-        };
+        let y_marks = if y_ticks.is_empty() { 0.0 } else { widest(&y_ticks).min(y_room) + TICK_LENGTH + GAP };
         let mut left = MARGIN + y_label + y_marks;
         let right_most = width - MARGIN.max(beside + MARGIN);
         let x_ticks = self.x.ticks(right_most - left, TICK_ROOM.0);
         // Cells that are square are no wider than they are high.
-        let across = if self.square {
-            (right_most - left).min(height - top - 60.0)
-        } else {
-            right_most - left
-        };
+        let across =
+            if self.square { (right_most - left).min(height - top - 60.0) } else { right_most - left };
         let slot = across / (self.x.high - self.x.low).abs().max(1.0);
         let slanted = self.x.named() && widest(&x_ticks) > slot - 2.0 * GAP;
         let x_marks = if x_ticks.is_empty() {
             0.0
         } else if slanted {
             // The first label reaches to the left of its category.
-            let reach = x_ticks
-                .first()
-                .map_or(0.0, |t| font::width(&t.label, TICK_SIZE).min(SLANTED))
-                * slant().1;
+            let reach =
+                x_ticks.first().map_or(0.0, |t| font::width(&t.label, TICK_SIZE).min(SLANTED)) * slant().1;
             left = left.max(MARGIN + y_label.min(LINE) + reach - 0.5 * slot);
             widest(&x_ticks).min(SLANTED) * slant().0 + TICK_LENGTH + 2.0 * GAP + 0.5 * TICK_SIZE
         } else {
@@ -248,13 +210,7 @@ impl<'a> Frame<'a> {
             let text = Text::new(width / 2.0, y, line, TITLE_SIZE);
             scene.text(text.anchor(Anchor::Middle));
         }
-        let mut plot = Plot {
-            scene,
-            area,
-            x: self.x,
-            y: self.y,
-            title: self.title.to_owned(),
-        };
+        let mut plot = Plot { scene, area, x: self.x, y: self.y, title: self.title.to_owned() };
         plot.grid(&x_ticks, &y_ticks);
         plot.x_ticks(&x_ticks, slanted);
         plot.y_ticks(&y_ticks, y_room);
@@ -277,10 +233,7 @@ fn slant() -> (f64, f64) {
 }
 
 fn widest(ticks: &[Tick]) -> f64 {
-    ticks
-        .iter()
-        .map(|t| font::width(&t.label, TICK_SIZE))
-        .fold(0.0, f64::max)
+    ticks.iter().map(|t| font::width(&t.label, TICK_SIZE)).fold(0.0, f64::max)
 }
 
 /// The ticks of which none covers an earlier one; each takes `room` around its place.
@@ -328,35 +281,20 @@ impl Plot {
     /// The rectangle between two points of the axes.
     pub(crate) fn rectangle(&self, (x0, y0): (f64, f64), (x1, y1): (f64, f64)) -> Area {
         let ((x0, y0), (x1, y1)) = (self.point(x0, y0), self.point(x1, y1));
-        Area {
-            x: x0.min(x1),
-            y: y0.min(y1),
-            width: (x1 - x0).abs(),
-            height: (y1 - y0).abs(),
-        }
+        Area { x: x0.min(x1), y: y0.min(y1), width: (x1 - x0).abs(), height: (y1 - y0).abs() }
     }
 
     /// A short text in the middle of the area, where there is nothing to draw.
     pub(crate) fn note(&mut self, text: &str) {
-        let (x, y) = (
-            self.area.x + 0.5 * self.area.width,
-            self.area.y + 0.5 * self.area.height,
-        );
+        let (x, y) = (self.area.x + 0.5 * self.area.width, self.area.y + 0.5 * self.area.height);
         let shown = font::fit(text, LABEL_SIZE, self.area.width);
-        self.scene.text(
-            Text::new(x, y, shown, LABEL_SIZE)
-                .anchor(Anchor::Middle)
-                .color(Color::SOFT_TEXT),
-        );
+        self.scene.text(Text::new(x, y, shown, LABEL_SIZE).anchor(Anchor::Middle).color(Color::SOFT_TEXT));
     }
 
     /// Draws the frame of the area over the data.
     pub(crate) fn finish(mut self) -> Figure {
         self.scene.frame(self.area, &Stroke::new(Color::SOFT_TEXT, 1.0));
-        Figure {
-            scene: self.scene,
-            title: self.title,
-        }
+        Figure { scene: self.scene, title: self.title }
     }
 
     fn grid(&mut self, x_ticks: &[Tick], y_ticks: &[Tick]) {
@@ -364,15 +302,13 @@ impl Plot {
         if self.x.grid {
             for tick in x_ticks {
                 let x = self.x(tick.at);
-                self.scene
-                    .rule((x, self.area.y), (x, self.area.bottom()), stroke.clone());
+                self.scene.rule((x, self.area.y), (x, self.area.bottom()), stroke.clone());
             }
         }
         if self.y.grid {
             for tick in y_ticks {
                 let y = self.y(tick.at);
-                self.scene
-                    .rule((self.area.x, y), (self.area.right(), y), stroke.clone());
+                self.scene.rule((self.area.x, y), (self.area.right(), y), stroke.clone());
             }
         }
     }
@@ -380,29 +316,16 @@ impl Plot {
     fn x_ticks(&mut self, ticks: &[Tick], slanted: bool) {
         let below = self.area.bottom() + TICK_LENGTH;
         let room = |tick: &Tick| {
-            if slanted {
-                1.5 * TICK_SIZE
-            } else {
-                font::width(&tick.label, TICK_SIZE) + 2.0 * GAP
-            }
+            if slanted { 1.5 * TICK_SIZE } else { font::width(&tick.label, TICK_SIZE) + 2.0 * GAP }
         };
         for tick in uncovered(ticks, |t| self.x(t.at), room) {
             let x = self.x(tick.at);
-            self.scene.rule(
-                (x, self.area.bottom()),
-                (x, below),
-                Stroke::new(Color::SOFT_TEXT, 1.0),
-            );
+            self.scene.rule((x, self.area.bottom()), (x, below), Stroke::new(Color::SOFT_TEXT, 1.0));
             let text = if slanted {
                 let shown = font::fit(&tick.label, TICK_SIZE, SLANTED);
-                Text::new(
-                    x + 0.3 * TICK_SIZE,
-                    below + GAP + 0.5 * TICK_SIZE,
-                    shown,
-                    TICK_SIZE,
-                )
-                .anchor(Anchor::End)
-                .angle(-SLANT)
+                Text::new(x + 0.3 * TICK_SIZE, below + GAP + 0.5 * TICK_SIZE, shown, TICK_SIZE)
+                    .anchor(Anchor::End)
+                    .angle(-SLANT)
             } else {
                 Text::new(x, below + TICK_SIZE, tick.label.as_str(), TICK_SIZE).anchor(Anchor::Middle)
             };
@@ -414,8 +337,7 @@ impl Plot {
         let beside = self.area.x - TICK_LENGTH;
         for tick in uncovered(ticks, |t| self.y(t.at), |_| 1.15 * TICK_SIZE) {
             let y = self.y(tick.at);
-            self.scene
-                .rule((beside, y), (self.area.x, y), Stroke::new(Color::SOFT_TEXT, 1.0));
+            self.scene.rule((beside, y), (self.area.x, y), Stroke::new(Color::SOFT_TEXT, 1.0));
             let shown = font::fit(&tick.label, TICK_SIZE, y_room);
             let text = Text::new(beside - GAP, y + 0.36 * TICK_SIZE, shown, TICK_SIZE);
             self.scene.text(text.anchor(Anchor::End).whole(&tick.label));
@@ -426,56 +348,35 @@ impl Plot {
         let area = self.area;
         let shown = font::fit(&self.x.label, LABEL_SIZE, area.width);
         let (x, y) = (area.x + 0.5 * area.width, area.bottom() + x_marks + LINE);
-        self.scene.text(
-            Text::new(x, y, shown, LABEL_SIZE)
-                .anchor(Anchor::Middle)
-                .whole(&self.x.label),
-        );
+        self.scene.text(Text::new(x, y, shown, LABEL_SIZE).anchor(Anchor::Middle).whole(&self.x.label));
         let shown = font::fit(&self.y.label, LABEL_SIZE, area.height);
         let (x, y) = (area.x - y_marks - GAP - 2.0, area.y + 0.5 * area.height);
-        let text = Text::new(x, y, shown, LABEL_SIZE)
-            .anchor(Anchor::Middle)
-            .angle(-90.0);
+        let text = Text::new(x, y, shown, LABEL_SIZE).anchor(Anchor::Middle).angle(-90.0);
         self.scene.text(text.whole(&self.y.label));
     }
 
     fn color_bar(&mut self, bar: &ColorBar, ticks: &[Tick], x: f64) {
-        let area = Area {
-            x,
-            width: BAR,
-            ..self.area
-        };
+        let area = Area { x, width: BAR, ..self.area };
         let picture = Picture {
             width: 1,
             height: 256,
             palette: (0..=255).map(|i| bar.map.color(f64::from(i) / 255.0)).collect(),
             pixels: (0..=255).rev().collect(),
         };
-        self.scene.items.push(crate::scene::Item::Picture {
-            area,
-            picture: Arc::new(picture),
-        });
+        self.scene.items.push(crate::scene::Item::Picture { area, picture: Arc::new(picture) });
         self.scene.frame(area, &Stroke::new(Color::SOFT_TEXT, 1.0));
         let place = |tick: &Tick| area.bottom() - (tick.at - bar.low) / (bar.high - bar.low) * area.height;
         for tick in uncovered(ticks, place, |_| 1.15 * TICK_SIZE) {
             let y = place(tick);
             let ends = ((area.right(), y), (area.right() + TICK_LENGTH, y));
-            self.scene
-                .rule(ends.0, ends.1, Stroke::new(Color::SOFT_TEXT, 1.0));
-            let label = Text::new(
-                ends.1.0 + GAP,
-                y + 0.36 * TICK_SIZE,
-                tick.label.as_str(),
-                TICK_SIZE,
-            );
+            self.scene.rule(ends.0, ends.1, Stroke::new(Color::SOFT_TEXT, 1.0));
+            let label = Text::new(ends.1.0 + GAP, y + 0.36 * TICK_SIZE, tick.label.as_str(), TICK_SIZE);
             self.scene.text(label);
         }
         let x = area.right() + TICK_LENGTH + GAP + widest(ticks) + GAP + TICK_SIZE;
         let y = area.y + 0.5 * area.height;
         let shown = font::fit(&bar.label, LABEL_SIZE, area.height);
-        let text = Text::new(x, y, shown, LABEL_SIZE)
-            .anchor(Anchor::Middle)
-            .angle(-90.0);
+        let text = Text::new(x, y, shown, LABEL_SIZE).anchor(Anchor::Middle).angle(-90.0);
         self.scene.text(text.whole(&bar.label));
     }
 }
@@ -493,19 +394,9 @@ impl Legend {
             return Self { width: 0.0, shown: 0 };
         }
         let lines = ((height / KEY_LINE) as usize).max(1);
-        let shown = if keys.len() <= lines {
-            keys.len()
-        } else {
-            lines - 1
-        };
-        let text = keys
-            .iter()
-            .map(|k| font::width(&k.name, TICK_SIZE))
-            .fold(0.0, f64::max);
-        Self {
-            width: (SWATCH + GAP + text).min(most),
-            shown,
-        }
+        let shown = if keys.len() <= lines { keys.len() } else { lines - 1 };
+        let text = keys.iter().map(|k| font::width(&k.name, TICK_SIZE)).fold(0.0, f64::max);
+        Self { width: (SWATCH + GAP + text).min(most), shown }
     }
 
     fn draw(&self, scene: &mut Scene, keys: &[Key], (x, y): (f64, f64)) {
@@ -517,15 +408,7 @@ impl Legend {
                     scene.line(vec![(x, middle), (x + SWATCH - 2.0, middle)], stroke.clone());
                 }
                 Swatch::Square(fill) => {
-                    scene.rectangle(
-                        Area {
-                            x: x + 5.0,
-                            y: middle - 6.0,
-                            width: 12.0,
-                            height: 12.0,
-                        },
-                        *fill,
-                    );
+                    scene.rectangle(Area { x: x + 5.0, y: middle - 6.0, width: 12.0, height: 12.0 }, *fill);
                 }
                 Swatch::Dot(fill) => scene.disc((x + 11.0, middle), 3.5, *fill),
                 Swatch::None => {}

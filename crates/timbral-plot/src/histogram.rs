@@ -55,17 +55,10 @@ impl Histogram {
     /// Draws the figure.
     #[must_use]
     pub fn figure(&self) -> Figure {
-        let bins = self
-            .bins
-            .unwrap_or((self.values.len() as f64).sqrt().ceil().clamp(5.0, 60.0) as usize);
+        let bins = self.bins.unwrap_or((self.values.len() as f64).sqrt().ceil().clamp(5.0, 60.0) as usize);
         let extent = || ticks::padded(ticks::extent(self.values.iter().copied()), 0.0);
         let (low, high) = self.range.unwrap_or_else(extent);
-        let inside: Vec<f64> = self
-            .values
-            .iter()
-            .copied()
-            .filter(|v| (low..=high).contains(v))
-            .collect();
+        let inside: Vec<f64> = self.values.iter().copied().filter(|v| (low..=high).contains(v)).collect();
         let counts = count(&inside, low, high, bins);
         let most = counts.iter().copied().max().unwrap_or(0).max(1) as f64;
         let x = Axis::new(self.value_label.as_str(), (low, high), Marks::Linear);

@@ -7,19 +7,12 @@ pub(crate) struct Layout {
 
 impl Layout {
     pub(crate) fn new(title: &str, width: f64, height: f64) -> Self {
-        Self {
-            title: title.to_owned(),
-            size: (width, height),
-        }
+        Self { title: title.to_owned(), size: (width, height) }
     }
 
     pub(crate) fn set_size(&mut self, width: f64, height: f64) {
         let side = |v: f64, usual: f64, least: f64| {
-            if v.is_finite() {
-                v.clamp(least, 8000.0)
-            } else {
-                usual
-            }
+            if v.is_finite() { v.clamp(least, 8000.0) } else { usual }
         };
         self.size = (side(width, self.size.0, 200.0), side(height, self.size.1, 120.0));
     }

@@ -28,11 +28,7 @@ impl TrainingCurves {
     /// Curves of a measure, such as `Loss`, whose name stands at the axis.
     #[must_use]
     pub fn new(measure: impl Into<String>) -> Self {
-        Self {
-            measure: measure.into(),
-            curves: Vec::new(),
-            layout: Layout::new("Training", 640.0, 360.0),
-        }
+        Self { measure: measure.into(), curves: Vec::new(), layout: Layout::new("Training", 640.0, 360.0) }
     }
 
     /// Adds a curve of one value an epoch, beginning with epoch 1. Where a value is not finite the line is broken.
@@ -40,12 +36,7 @@ impl TrainingCurves {
     pub fn curve(mut self, name: impl Into<String>, values: &[f64]) -> Self {
         let index = self.curves.len();
         let (color, dash) = (index, index / Color::CATEGORICAL.len());
-        self.curves.push(Curve {
-            name: name.into(),
-            values: values.to_vec(),
-            color,
-            dash,
-        });
+        self.curves.push(Curve { name: name.into(), values: values.to_vec(), color, dash });
         self
     }
 
@@ -54,19 +45,10 @@ impl TrainingCurves {
     pub fn run(mut self, name: &str, training: &[f64], validation: &[f64]) -> Self {
         let color = self.curves.iter().map(|c| c.color + 1).max().unwrap_or(0);
         let named = |part: &str| {
-            if name.is_empty() {
-                part.to_owned()
-            } else {
-                format!("{name}, {part}")
-            }
+            if name.is_empty() { part.to_owned() } else { format!("{name}, {part}") }
         };
         for (part, values, dash) in [("training", training, 1), ("validation", validation, 0)] {
-            self.curves.push(Curve {
-                name: named(part),
-                values: values.to_vec(),
-                color,
-                dash,
-            });
+            self.curves.push(Curve { name: named(part), values: values.to_vec(), color, dash });
         }
         self
     }
@@ -85,10 +67,7 @@ impl TrainingCurves {
         frame.keys = self
             .curves
             .iter()
-            .map(|c| Key {
-                name: c.name.clone(),
-                swatch: Swatch::Line(stroke(c)),
-            })
+            .map(|c| Key { name: c.name.clone(), swatch: Swatch::Line(stroke(c)) })
             .collect();
         let mut plot = frame.begin();
         if epochs == 0 {

@@ -35,11 +35,8 @@ impl Matrix {
     /// [`PlotError::Shape`] if the matrix does not have as many rows and columns as there are labels.
     pub fn confusion(counts: ArrayView2<'_, u64>, labels: &[String]) -> Result<Self, PlotError> {
         check_square("confusion matrix", counts.dim(), labels)?;
-        let totals: Vec<u64> = counts
-            .rows()
-            .into_iter()
-            .map(|r| r.iter().fold(0, |s: u64, c| s.saturating_add(*c)))
-            .collect();
+        let totals: Vec<u64> =
+            counts.rows().into_iter().map(|r| r.iter().fold(0, |s: u64, c| s.saturating_add(*c))).collect();
         let share = |(row, column): (usize, usize)| 100.0 * counts[(row, column)] as f64 / totals[row] as f64;
         let text = |at| match counts[at] {
             0 => Vec::new(),
@@ -68,11 +65,7 @@ impl Matrix {
     pub fn correlation(values: ArrayView2<'_, f64>, names: &[String]) -> Result<Self, PlotError> {
         check_square("correlation matrix", values.dim(), names)?;
         let text = |at| {
-            if values[at].is_finite() {
-                vec![signed(values[at], 2)]
-            } else {
-                Vec::new()
-            }
+            if values[at].is_finite() { vec![signed(values[at], 2)] } else { Vec::new() }
         };
         let cell = if names.len() <= 15 { 34.0 } else { 18.0 };
         Ok(Self {
@@ -102,27 +95,11 @@ impl Matrix {
         features: &[String],
     ) -> Result<Self, PlotError> {
         let rule = "there must be a row for each genre and a column for each feature";
-        PlotError::check_count(
-            "rows of a comparison for genres",
-            scores.nrows(),
-            genres.len(),
-            rule,
-        )?;
-        PlotError::check_count(
-            "columns of a comparison for features",
-            scores.ncols(),
-            features.len(),
-            rule,
-        )?;
-        let end = ticks::extent(scores.iter().copied())
-            .map_or(1.0, |(low, high)| high.max(-low))
-            .max(0.1);
+        PlotError::check_count("rows of a comparison for genres", scores.nrows(), genres.len(), rule)?;
+        PlotError::check_count("columns of a comparison for features", scores.ncols(), features.len(), rule)?;
+        let end = ticks::extent(scores.iter().copied()).map_or(1.0, |(low, high)| high.max(-low)).max(0.1);
         let text = |at| {
-            if scores[at].is_finite() {
-                vec![signed(scores[at], 1)]
-            } else {
-                Vec::new()
-            }
+            if scores[at].is_finite() { vec![signed(scores[at], 1)] } else { Vec::new() }
         };
         Ok(Self {
             row_names: genres.to_vec(),
@@ -147,12 +124,7 @@ impl Matrix {
         let mut frame = Frame::new(&self.layout.title, self.layout.size, x, y);
         frame.square = self.square;
         let (low, high) = self.range;
-        frame.bar = Some(ColorBar {
-            map: self.map,
-            low,
-            high,
-            label: self.unit.clone(),
-        });
+        frame.bar = Some(ColorBar { map: self.map, low, high, label: self.unit.clone() });
         let mut plot = frame.begin();
         if self.values.is_empty() {
             plot.note("no classes");
@@ -161,9 +133,7 @@ impl Matrix {
         // One size for all: numbers in some cells alone would look like a choice of them.
         let cell = plot.rectangle((0.0, 0.0), (1.0, 1.0));
         let sizes = self.texts.iter().filter(|lines| !lines.is_empty());
-        let size = sizes
-            .map(|lines| text_size(lines, cell.width, cell.height))
-            .fold(11.0, f64::min);
+        let size = sizes.map(|lines| text_size(lines, cell.width, cell.height)).fold(11.0, f64::min);
         for ((row, column), &value) in self.values.indexed_iter() {
             let (x, y) = (column as f64, row as f64);
             let area = plot.rectangle((x, y), (x + 1.0, y + 1.0));
@@ -200,11 +170,7 @@ fn check_square(
         return Ok(());
     }
     let given = format!("{rows} x {columns} for {} names", names.len());
-    Err(PlotError::Shape {
-        what,
-        given,
-        rule: "there must be a row and a column for each name",
-    })
+    Err(PlotError::Shape { what, given, rule: "there must be a row and a column for each name" })
 }
 
 /// A figure whose cells are about `cell` pixels wide, within reason.
@@ -233,10 +199,7 @@ mod tests {
     #[test]
     fn counts_and_shares_stand_in_the_cells() {
         let labels = ["jazz".to_owned(), "R&B".to_owned()];
-        let svg = Matrix::confusion(array![[3, 1], [0, 0]].view(), &labels)
-            .unwrap()
-            .figure()
-            .to_svg();
+        let svg = Matrix::confusion(array![[3, 1], [0, 0]].view(), &labels).unwrap().figure().to_svg();
         for text in [">3<", ">75 %<", ">25 %<", ">R&amp;B<", ">jazz<", "True class"] {
             assert!(svg.contains(text), "{text}");
         }
@@ -247,10 +210,7 @@ mod tests {
     fn unreadable_numbers_are_left_out() {
         let names: Vec<String> = (0..100).map(|i| format!("feature {i}")).collect();
         let values = Array2::from_elem((100, 100), -0.25);
-        let svg = Matrix::correlation(values.view(), &names)
-            .unwrap()
-            .figure()
-            .to_svg();
+        let svg = Matrix::correlation(values.view(), &names).unwrap().figure().to_svg();
         assert!(!svg.contains("−0.25"));
         // Where some do not fit, none is shown.
         let mut values = Array2::from_elem((45, 45), 0.0);

@@ -21,25 +21,15 @@ pub(crate) struct Canvas {
 /// Draws a scene `width` pixels wide, with its text or without.
 pub(crate) fn draw(scene: &Scene, width: u32, with_text: bool) -> Result<Canvas, PlotError> {
     let check = |what, given: u64, (low, high): (u64, u64)| {
-        if (low..=high).contains(&given) {
-            Ok(())
-        } else {
-            Err(PlotError::Limit {
-                what,
-                given,
-                low,
-                high,
-            })
-        }
+        if (low..=high).contains(&given) { Ok(()) } else { Err(PlotError::Limit { what, given, low, high }) }
     };
     check("width in pixels", u64::from(width), SIDES)?;
     let scale = f64::from(width) / scene.width;
     let height = (scene.height * scale).round().max(1.0) as u64;
     check("height in pixels", height, (1, SIDES.1))?;
     check("number of pixels", u64::from(width) * height, (1, MOST_PIXELS))?;
-    let mut pixmap = Pixmap::new(width, height as u32).ok_or_else(|| PlotError::Encode {
-        reason: format!("no memory for {width} x {height} pixels"),
-    })?;
+    let mut pixmap = Pixmap::new(width, height as u32)
+        .ok_or_else(|| PlotError::Encode { reason: format!("no memory for {width} x {height} pixels") })?;
     pixmap.fill(tiny_skia::Color::WHITE);
     let mut canvas = Canvas { pixmap, scale };
     for item in &scene.items {
@@ -64,11 +54,7 @@ impl Canvas {
         let pixel = || self.pixmap.pixel(u32::try_from(x).ok()?, u32::try_from(y).ok()?);
         pixel().map_or(Color::WHITE, |p| {
             let p = p.demultiply();
-            Color {
-                red: p.red(),
-                green: p.green(),
-                blue: p.blue(),
-            }
+            Color { red: p.red(), green: p.green(), blue: p.blue() }
         })
     }
 
@@ -113,8 +99,7 @@ impl Canvas {
 
     fn fill_path(&mut self, path: PathBuilder, fill: &Fill, transform: Transform) {
         if let Some(path) = path.finish() {
-            self.pixmap
-                .fill_path(&path, &paint(fill), FillRule::Winding, transform, None);
+            self.pixmap.fill_path(&path, &paint(fill), FillRule::Winding, transform, None);
         }
     }
 
@@ -124,8 +109,7 @@ impl Canvas {
             [area.x, area.y, area.right(), area.bottom()].map(|v| (v * self.scale).round() as f32);
         let sides = Rect::from_ltrb(left, top, right.max(left + 1.0), bottom.max(top + 1.0));
         if let Some(sides) = sides {
-            self.pixmap
-                .fill_rect(sides, &paint(fill), Transform::identity(), None);
+            self.pixmap.fill_rect(sides, &paint(fill), Transform::identity(), None);
         }
     }
 
@@ -133,19 +117,12 @@ impl Canvas {
     fn rule(&mut self, from: (f64, f64), to: (f64, f64), stroke: &Stroke) {
         let wide = (stroke.width * self.scale).round().max(1.0);
         let snap = |v: f64| {
-            if wide as u64 % 2 == 1 {
-                (v * self.scale).floor() + 0.5
-            } else {
-                (v * self.scale).round()
-            }
+            if wide as u64 % 2 == 1 { (v * self.scale).floor() + 0.5 } else { (v * self.scale).round() }
         };
         let mut path = PathBuilder::new();
         path.move_to(snap(from.0) as f32, snap(from.1) as f32);
         path.line_to(snap(to.0) as f32, snap(to.1) as f32);
-        let stroke = Stroke {
-            width: wide,
-            ..stroke.clone()
-        };
+        let stroke = Stroke { width: wide, ..stroke.clone() };
         self.stroke_path(path, &stroke, self.scale, Transform::identity());
     }
 
@@ -165,8 +142,7 @@ impl Canvas {
             dash: tiny_skia::StrokeDash::new(dashes, 0.0),
             ..tiny_skia::Stroke::default()
         };
-        self.pixmap
-            .stroke_path(&path, &paint(&stroke.color.into()), &how, transform, None);
+        self.pixmap.stroke_path(&path, &paint(&stroke.color.into()), &how, transform, None);
     }
 
     fn text(&mut self, text: &Text) {
@@ -200,15 +176,10 @@ impl Canvas {
                 let mut sum = [0_u32; 3];
                 for row in row0..row1 {
                     for &index in &picture.pixels[row * picture.width..][column0..column1] {
-                        let color = picture
-                            .palette
-                            .get(usize::from(index))
-                            .copied()
-                            .unwrap_or(Color::MISSING);
+                        let color =
+                            picture.palette.get(usize::from(index)).copied().unwrap_or(Color::MISSING);
                         let parts = [color.red, color.green, color.blue];
-                        sum.iter_mut()
-                            .zip(parts)
-                            .for_each(|(sum, part)| *sum += u32::from(part));
+                        sum.iter_mut().zip(parts).for_each(|(sum, part)| *sum += u32::from(part));
                     }
                 }
                 let n = ((row1 - row0) * (column1 - column0)) as u32;
@@ -238,10 +209,7 @@ fn spans(to: usize, from: usize) -> Vec<(usize, usize)> {
 }
 
 fn paint(fill: &Fill) -> Paint<'static> {
-    let mut paint = Paint {
-        anti_alias: true,
-        ..Paint::default()
-    };
+    let mut paint = Paint { anti_alias: true, ..Paint::default() };
     let alpha = (255.0 * fill.opacity.clamp(0.0, 1.0)).round() as u8;
     paint.set_color_rgba8(fill.color.red, fill.color.green, fill.color.blue, alpha);
     paint
@@ -273,8 +241,7 @@ impl Outline for Glyphs {
     }
 
     fn cubic_to(&mut self, x1: f64, y1: f64, x2: f64, y2: f64, x: f64, y: f64) {
-        self.0
-            .cubic_to(x1 as f32, y1 as f32, x2 as f32, y2 as f32, x as f32, y as f32);
+        self.0.cubic_to(x1 as f32, y1 as f32, x2 as f32, y2 as f32, x as f32, y as f32);
     }
 
     fn close(&mut self) {
@@ -284,29 +251,19 @@ impl Outline for Glyphs {
 
 /// A picture as a PNG file of one byte a pixel.
 pub(crate) fn encode_indexed(picture: &Picture) -> Result<Vec<u8>, PlotError> {
-    let side = |n: usize| {
-        u32::try_from(n).map_err(|e| PlotError::Encode {
-            reason: e.to_string(),
-        })
-    };
+    let side = |n: usize| u32::try_from(n).map_err(|e| PlotError::Encode { reason: e.to_string() });
     let mut bytes = Vec::new();
     let mut encoder = Encoder::new(&mut bytes, side(picture.width)?, side(picture.height)?);
     encoder.set_color(ColorType::Indexed);
     encoder.set_depth(BitDepth::Eight);
-    let palette: Vec<u8> = picture
-        .palette
-        .iter()
-        .flat_map(|c| [c.red, c.green, c.blue])
-        .collect();
+    let palette: Vec<u8> = picture.palette.iter().flat_map(|c| [c.red, c.green, c.blue]).collect();
     encoder.set_palette(palette);
     finish(encoder, &picture.pixels)?;
     Ok(bytes)
 }
 
 fn finish(encoder: Encoder<'_, &mut Vec<u8>>, pixels: &[u8]) -> Result<(), PlotError> {
-    let encode = |e: png::EncodingError| PlotError::Encode {
-        reason: e.to_string(),
-    };
+    let encode = |e: png::EncodingError| PlotError::Encode { reason: e.to_string() };
     let mut writer = encoder.write_header().map_err(encode)?;
     writer.write_image_data(pixels).map_err(encode)?;
     writer.finish().map_err(encode)

@@ -35,12 +35,7 @@ impl ReliabilityDiagram {
         let rule = "there must be as many of both";
         PlotError::check_count("confidences for answers", confidence.len(), correct.len(), rule)?;
         if !(1..=100).contains(&n_bins) {
-            return Err(PlotError::Limit {
-                what: "number of bins",
-                given: n_bins as u64,
-                low: 1,
-                high: 100,
-            });
+            return Err(PlotError::Limit { what: "number of bins", given: n_bins as u64, low: 1, high: 100 });
         }
         let mut bins = vec![Bin::default(); n_bins];
         for (&confidence, &correct) in confidence.iter().zip(correct) {
@@ -54,10 +49,7 @@ impl ReliabilityDiagram {
             bin.confidence += confidence;
             bin.right += usize::from(correct);
         }
-        Ok(Self {
-            bins,
-            layout: Layout::new("Reliability", 620.0, 440.0),
-        })
+        Ok(Self { bins, layout: Layout::new("Reliability", 620.0, 440.0) })
     }
 
     /// The expected calibration error, 0 to 1: the mean gap between confidence and share of right answers. 0 without
@@ -65,11 +57,7 @@ impl ReliabilityDiagram {
     #[must_use]
     pub fn expected_calibration_error(&self) -> f64 {
         let n: usize = self.bins.iter().map(|b| b.count).sum();
-        let gaps: f64 = self
-            .bins
-            .iter()
-            .map(|b| (b.confidence - b.right as f64).abs())
-            .sum();
+        let gaps: f64 = self.bins.iter().map(|b| (b.confidence - b.right as f64).abs()).sum();
         gaps / n.max(1) as f64
     }
 
@@ -82,10 +70,7 @@ impl ReliabilityDiagram {
         let marks = Marks::Fixed(crate::ticks::linear(0.0, 1.0, 5));
         let y = Axis::new("Share of right answers", (0.0, 1.06), marks).with_grid();
         let mut frame = Frame::new(&self.layout.title, self.layout.size, x, y);
-        let bar = Fill {
-            color: Color::categorical(5),
-            opacity: 0.75,
-        };
+        let bar = Fill { color: Color::categorical(5), opacity: 0.75 };
         let ideal = Stroke::new(Color::SOFT_TEXT, 1.2).dashed(1);
         let key = |name: String, swatch| Key { name, swatch };
         let dot = Fill::from(Color::categorical(1));
@@ -93,10 +78,7 @@ impl ReliabilityDiagram {
             key("right answers".to_owned(), Swatch::Square(bar)),
             key("mean confidence".to_owned(), Swatch::Dot(dot)),
             key("as sure as right".to_owned(), Swatch::Line(ideal.clone())),
-            key(
-                format!("ECE {:.3}", self.expected_calibration_error()),
-                Swatch::None,
-            ),
+            key(format!("ECE {:.3}", self.expected_calibration_error()), Swatch::None),
         ];
         let mut plot = frame.begin();
         if self.bins.iter().all(|b| b.count == 0) {
@@ -112,10 +94,8 @@ impl ReliabilityDiagram {
         }
         plot.line([(0.0, 0.0), (1.0, 1.0)], &ideal);
         for (i, bin) in filled() {
-            let (share, confidence) = (
-                bin.right as f64 / bin.count as f64,
-                bin.confidence / bin.count as f64,
-            );
+            let (share, confidence) =
+                (bin.right as f64 / bin.count as f64, bin.confidence / bin.count as f64);
             let place = plot.point(confidence, confidence);
             plot.scene.disc(place, 3.5, dot);
             let area = plot.rectangle((edge(i), 0.0), (edge(i + 1), share));

@@ -23,10 +23,7 @@ impl RocCurves {
     /// No curves yet.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            curves: Vec::new(),
-            layout: Layout::new("ROC curves", 640.0, 480.0),
-        }
+        Self { curves: Vec::new(), layout: Layout::new("ROC curves", 640.0, 480.0) }
     }
 
     /// Adds the curve of a score that should be larger where `positive` holds. Its area stands beside its name. Scores that
@@ -37,22 +34,10 @@ impl RocCurves {
     /// [`PlotError::Shape`] if there are not as many scores as answers.
     pub fn curve(mut self, name: &str, scores: &[f64], positive: &[bool]) -> Result<Self, PlotError> {
         let rule = "there must be as many of both";
-        PlotError::check_count(
-            "scores of a ROC curve for answers",
-            scores.len(),
-            positive.len(),
-            rule,
-        )?;
+        PlotError::check_count("scores of a ROC curve for answers", scores.len(), positive.len(), rule)?;
         let points = roc(scores, positive);
-        let area: f64 = points
-            .windows(2)
-            .map(|w| (w[1].0 - w[0].0) * 0.5 * (w[0].1 + w[1].1))
-            .sum();
-        let name = if points.is_empty() {
-            format!("{name} (none)")
-        } else {
-            format!("{name} ({area:.3})")
-        };
+        let area: f64 = points.windows(2).map(|w| (w[1].0 - w[0].0) * 0.5 * (w[0].1 + w[1].1)).sum();
+        let name = if points.is_empty() { format!("{name} (none)") } else { format!("{name} ({area:.3})") };
         self.curves.push((name, points));
         Ok(self)
     }
@@ -69,16 +54,10 @@ impl RocCurves {
             .curves
             .iter()
             .enumerate()
-            .map(|(i, (name, _))| Key {
-                name: name.clone(),
-                swatch: Swatch::Line(stroke(i)),
-            })
+            .map(|(i, (name, _))| Key { name: name.clone(), swatch: Swatch::Line(stroke(i)) })
             .collect();
         let chance = Stroke::new(Color::SOFT_TEXT, 1.0).dashed(2);
-        frame.keys.push(Key {
-            name: "chance (0.5)".to_owned(),
-            swatch: Swatch::Line(chance.clone()),
-        });
+        frame.keys.push(Key { name: "chance (0.5)".to_owned(), swatch: Swatch::Line(chance.clone()) });
         let mut plot = frame.begin();
         plot.line([(0.0, 0.0), (1.0, 1.0)], &chance);
         for (i, (_, points)) in self.curves.iter().enumerate() {
@@ -91,11 +70,7 @@ impl RocCurves {
 /// Rates of false and true positives as the threshold sinks; equal scores are passed at once.
 fn roc(scores: &[f64], positive: &[bool]) -> Vec<(f64, f64)> {
     let score = |i: usize| {
-        if scores[i].is_nan() {
-            f64::NEG_INFINITY
-        } else {
-            scores[i]
-        }
+        if scores[i].is_nan() { f64::NEG_INFINITY } else { scores[i] }
     };
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_by(|&a, &b| score(b).total_cmp(&score(a)));
@@ -126,9 +101,7 @@ mod tests {
         let mut expected = vec![(0.0, 0.0)];
         for threshold in [0.9, 0.8, 0.4, 0.1] {
             let share = |of: bool| {
-                let above = (0..6)
-                    .filter(|&i| positive[i] == of && scores[i] >= threshold)
-                    .count();
+                let above = (0..6).filter(|&i| positive[i] == of && scores[i] >= threshold).count();
                 above as f64 / 3.0
             };
             expected.push((share(false), share(true)));
@@ -140,11 +113,8 @@ mod tests {
 
     #[test]
     fn the_area_stands_in_the_legend() {
-        let svg = RocCurves::new()
-            .curve("R&B", &[3.0, 2.0, 1.0], &[true, true, false])
-            .unwrap()
-            .figure()
-            .to_svg();
+        let svg =
+            RocCurves::new().curve("R&B", &[3.0, 2.0, 1.0], &[true, true, false]).unwrap().figure().to_svg();
         assert!(svg.contains("R&amp;B (1.000)"));
         assert!(RocCurves::new().curve("x", &[1.0], &[]).is_err());
     }

@@ -60,26 +60,14 @@ impl Scatter {
         PlotError::check_count("classes of points for rows", classes.len(), scores.nrows(), rule)?;
         let wrong = |what, given: String, rule| Err(PlotError::Shape { what, given, rule });
         if scores.ncols() < 2 {
-            return wrong(
-                "components",
-                scores.ncols().to_string(),
-                "there must be at least 2",
-            );
+            return wrong("components", scores.ncols().to_string(), "there must be at least 2");
         }
         if let Some(class) = classes.iter().find(|c| **c >= labels.len()) {
             let given = format!("class {class} of {} labels", labels.len());
-            return wrong(
-                "class of a point",
-                given,
-                "it must be the number of a label, from 0",
-            );
+            return wrong("class of a point", given, "it must be the number of a label, from 0");
         }
         let axis = |i: usize| match explained.get(i) {
-            Some(share) => format!(
-                "Principal component {} ({:.1} % of variance)",
-                i + 1,
-                100.0 * share
-            ),
+            Some(share) => format!("Principal component {} ({:.1} % of variance)", i + 1, 100.0 * share),
             None => format!("Principal component {}", i + 1),
         };
         let mut figure = Self::new(axis(0), axis(1)).title("Principal components");
@@ -99,10 +87,7 @@ impl Scatter {
     /// Adds a class of points `(x, y)`. Those that are not finite are left out.
     #[must_use]
     pub fn class(mut self, name: impl Into<String>, points: &[(f64, f64)]) -> Self {
-        let finite = points
-            .iter()
-            .copied()
-            .filter(|(x, y)| x.is_finite() && y.is_finite());
+        let finite = points.iter().copied().filter(|(x, y)| x.is_finite() && y.is_finite());
         self.classes.push((name.into(), finite.collect()));
         self
     }
@@ -168,10 +153,7 @@ impl Scatter {
             .classes
             .iter()
             .enumerate()
-            .map(|(i, (name, _))| Key {
-                name: name.clone(),
-                swatch: Swatch::Mark(i),
-            })
+            .map(|(i, (name, _))| Key { name: name.clone(), swatch: Swatch::Mark(i) })
             .collect();
         let mut plot = frame.begin();
         let n = points().count();
@@ -198,33 +180,15 @@ impl Scatter {
 /// Draws the mark of class `index`: a disc, square, triangle, diamond or cross of equal area. Eight colours and five shapes
 /// make forty that differ.
 pub(crate) fn mark(scene: &mut Scene, index: usize, (x, y): (f64, f64), radius: f64, opacity: f64) {
-    let fill = Fill {
-        color: Color::categorical(index),
-        opacity,
-    };
+    let fill = Fill { color: Color::categorical(index), opacity };
     let shape = |corners: &[(f64, f64)], size: f64| {
-        corners
-            .iter()
-            .map(|(dx, dy)| (x + size * dx, y + size * dy))
-            .collect::<Vec<_>>()
+        corners.iter().map(|(dx, dy)| (x + size * dx, y + size * dy)).collect::<Vec<_>>()
     };
     match index % 5 {
         0 => scene.disc((x, y), radius, fill),
-        1 => scene.polygon(
-            shape(
-                &[(-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0)],
-                0.89 * radius,
-            ),
-            fill,
-        ),
-        2 => scene.polygon(
-            shape(&[(0.0, -1.15), (1.0, 0.58), (-1.0, 0.58)], 1.35 * radius),
-            fill,
-        ),
-        3 => scene.polygon(
-            shape(&[(0.0, -1.0), (1.0, 0.0), (0.0, 1.0), (-1.0, 0.0)], 1.25 * radius),
-            fill,
-        ),
+        1 => scene.polygon(shape(&[(-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0)], 0.89 * radius), fill),
+        2 => scene.polygon(shape(&[(0.0, -1.15), (1.0, 0.58), (-1.0, 0.58)], 1.35 * radius), fill),
+        3 => scene.polygon(shape(&[(0.0, -1.0), (1.0, 0.0), (0.0, 1.0), (-1.0, 0.0)], 1.25 * radius), fill),
         _ => {
             const ARM: f64 = 0.36;
             let cross = [

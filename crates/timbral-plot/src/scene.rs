@@ -53,11 +53,7 @@ pub(crate) struct Stroke {
 
 impl Stroke {
     pub(crate) fn new(color: Color, width: f64) -> Self {
-        Self {
-            color,
-            width,
-            dashes: &[],
-        }
+        Self { color, width, dashes: &[] }
     }
 
     /// The dashes of line `index`: lines whose colours repeat differ in them.
@@ -137,21 +133,13 @@ pub(crate) enum Item {
     /// A rectangle with sides along the axes.
     Rectangle { area: Area, fill: Fill },
     /// A horizontal or vertical line, drawn sharp.
-    Rule {
-        from: (f64, f64),
-        to: (f64, f64),
-        stroke: Stroke,
-    },
+    Rule { from: (f64, f64), to: (f64, f64), stroke: Stroke },
     /// A line through points.
     Line { points: Vec<(f64, f64)>, stroke: Stroke },
     /// A closed shape.
     Polygon { points: Vec<(f64, f64)>, fill: Fill },
     /// A disc.
-    Disc {
-        center: (f64, f64),
-        radius: f64,
-        fill: Fill,
-    },
+    Disc { center: (f64, f64), radius: f64, fill: Fill },
     /// A picture stretched over an area.
     Picture { area: Area, picture: Arc<Picture> },
     /// A line of text.
@@ -188,11 +176,7 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) fn new(width: f64, height: f64) -> Self {
-        Self {
-            width,
-            height,
-            items: Vec::new(),
-        }
+        Self { width, height, items: Vec::new() }
     }
 
     pub(crate) fn rectangle(&mut self, area: Area, fill: impl Into<Fill>) {
@@ -211,9 +195,7 @@ impl Scene {
             (area.x, area.bottom()),
             (area.x, area.y),
         ];
-        corners
-            .windows(2)
-            .for_each(|ends| self.rule(ends[0], ends[1], stroke.clone()));
+        corners.windows(2).for_each(|ends| self.rule(ends[0], ends[1], stroke.clone()));
     }
 
     pub(crate) fn rule(&mut self, from: (f64, f64), to: (f64, f64), stroke: Stroke) {
@@ -246,7 +228,6 @@ impl Scene {
 
     /// Another scene with its upper left corner at a place.
     pub(crate) fn insert(&mut self, other: Self, x: f64, y: f64) {
-        self.items
-            .extend(other.items.into_iter().map(|item| item.moved(x, y)));
+        self.items.extend(other.items.into_iter().map(|item| item.moved(x, y)));
     }
 }

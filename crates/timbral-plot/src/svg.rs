@@ -22,10 +22,7 @@ pub(crate) fn write(scene: &Scene, title: &str) -> String {
     if !title.is_empty() {
         push(&mut out, format_args!("<title>{}</title>\n", escape(title)));
     }
-    push(
-        &mut out,
-        format_args!("<rect width=\"{width}\" height=\"{height}\" fill=\"#ffffff\"/>\n"),
-    );
+    push(&mut out, format_args!("<rect width=\"{width}\" height=\"{height}\" fill=\"#ffffff\"/>\n"));
     for item in &scene.items {
         write_item(&mut out, item);
     }
@@ -41,10 +38,7 @@ fn push(out: &mut String, text: std::fmt::Arguments<'_>) {
 fn write_item(out: &mut String, item: &Item) {
     match item {
         Item::Rectangle { area, fill } => {
-            push(
-                out,
-                format_args!("<rect {} {}/>\n", place(area), fill_attributes(fill)),
-            );
+            push(out, format_args!("<rect {} {}/>\n", place(area), fill_attributes(fill)));
         }
         Item::Rule { from, to, stroke } => push(
             out,
@@ -66,14 +60,7 @@ fn write_item(out: &mut String, item: &Item) {
             ),
         ),
         Item::Polygon { points, fill } => {
-            push(
-                out,
-                format_args!(
-                    "<polygon points=\"{}\" {}/>\n",
-                    list(points),
-                    fill_attributes(fill)
-                ),
-            );
+            push(out, format_args!("<polygon points=\"{}\" {}/>\n", list(points), fill_attributes(fill)));
         }
         Item::Disc { center, radius, fill } => push(
             out,
@@ -120,10 +107,7 @@ fn write_text(out: &mut String, text: &Text) {
         Anchor::End => out.push_str(" text-anchor=\"end\""),
     }
     if text.angle != 0.0 {
-        push(
-            out,
-            format_args!(" transform=\"rotate({} {x} {y})\"", number(text.angle)),
-        );
+        push(out, format_args!(" transform=\"rotate({} {x} {y})\"", number(text.angle)));
     }
     out.push('>');
     if let Some(whole) = &text.whole {
@@ -152,26 +136,16 @@ fn fill_attributes(fill: &Fill) -> String {
 }
 
 fn stroke_attributes(stroke: &Stroke) -> String {
-    let mut out = format!(
-        "stroke=\"{}\" stroke-width=\"{}\"",
-        stroke.color.hex(),
-        number(stroke.width)
-    );
+    let mut out = format!("stroke=\"{}\" stroke-width=\"{}\"", stroke.color.hex(), number(stroke.width));
     if !stroke.dashes.is_empty() {
         let dashes: Vec<String> = stroke.dashes.iter().copied().map(number).collect();
-        push(
-            &mut out,
-            format_args!(" stroke-dasharray=\"{}\"", dashes.join(" ")),
-        );
+        push(&mut out, format_args!(" stroke-dasharray=\"{}\"", dashes.join(" ")));
     }
     out
 }
 
 fn list(points: &[(f64, f64)]) -> String {
-    let points: Vec<String> = points
-        .iter()
-        .map(|&(x, y)| format!("{},{}", number(x), number(y)))
-        .collect();
+    let points: Vec<String> = points.iter().map(|&(x, y)| format!("{},{}", number(x), number(y))).collect();
     points.join(" ")
 }
 
@@ -179,11 +153,7 @@ fn list(points: &[(f64, f64)]) -> String {
 fn number(value: f64) -> String {
     let text = format!("{value:.2}");
     let text = text.trim_end_matches('0').trim_end_matches('.');
-    if text == "-0" {
-        "0".to_owned()
-    } else {
-        text.to_owned()
-    }
+    if text == "-0" { "0".to_owned() } else { text.to_owned() }
 }
 
 /// Text of XML: marks are written as entities, and characters that XML 1.0 forbids are left out.
@@ -217,9 +187,6 @@ mod tests {
 
     #[test]
     fn marks_are_escaped() {
-        assert_eq!(
-            escape("R&B <\"x\">\u{1}\u{ffff}"),
-            "R&amp;B &lt;&quot;x&quot;&gt; "
-        );
+        assert_eq!(escape("R&B <\"x\">\u{1}\u{ffff}"), "R&amp;B &lt;&quot;x&quot;&gt; ");
     }
 }

@@ -35,15 +35,7 @@ impl TerminalColors {
             return Self::None;
         }
         let color_term = variable("COLORTERM").unwrap_or_default();
-        let known = [
-            "direct",
-            "truecolor",
-            "kitty",
-            "alacritty",
-            "wezterm",
-            "ghostty",
-            "foot",
-        ];
+        let known = ["direct", "truecolor", "kitty", "alacritty", "wezterm", "ghostty", "foot"];
         if ["truecolor", "24bit"].contains(&color_term.as_str())
             || known.iter().any(|name| term.contains(name))
         {
@@ -65,13 +57,7 @@ pub(crate) fn write(scene: &Scene, columns: u32, colors: TerminalColors) -> Resu
     let mut texts: Vec<&Text> = scene
         .items
         .iter()
-        .filter_map(|item| {
-            if let Item::Text(text) = item {
-                Some(text)
-            } else {
-                None
-            }
-        })
+        .filter_map(|item| if let Item::Text(text) = item { Some(text) } else { None })
         .collect();
     texts.sort_by(|a, b| b.size.total_cmp(&a.size));
     for text in texts {
@@ -85,11 +71,8 @@ pub(crate) fn write(scene: &Scene, columns: u32, colors: TerminalColors) -> Resu
 
 fn cells(canvas: &Canvas) -> Vec<Vec<Cell>> {
     let row = |y: usize| {
-        let cell = |x| Cell {
-            upper: canvas.color(x, 2 * y),
-            lower: canvas.color(x, 2 * y + 1),
-            character: None,
-        };
+        let cell =
+            |x| Cell { upper: canvas.color(x, 2 * y), lower: canvas.color(x, 2 * y + 1), character: None };
         (0..canvas.width()).map(cell).collect()
     };
     (0..canvas.height().div_ceil(2)).map(row).collect()
@@ -112,19 +95,13 @@ fn set_text(cells: &mut [Vec<Cell>], text: &Text, scale: f64) {
     let places: Vec<(i64, i64)> = if upright {
         // A slanted text is written level, where its anchored end is.
         let first = (x * scale - before * n).round() as i64;
-        (first..)
-            .zip(&characters)
-            .map(|(column, _)| (column, (y * scale / 2.0).floor() as i64))
-            .collect()
+        (first..).zip(&characters).map(|(column, _)| (column, (y * scale / 2.0).floor() as i64)).collect()
     } else {
         // Read from the bottom up, but in letters that stand: from the top down.
         let extent = font::width(&text.text, text.size);
         let middle = y + (before - 0.5) * extent;
         let first = (middle * scale / 2.0 - n / 2.0).round() as i64;
-        (first..)
-            .zip(&characters)
-            .map(|(row, _)| ((x * scale).floor() as i64, row))
-            .collect()
+        (first..).zip(&characters).map(|(row, _)| ((x * scale).floor() as i64, row)).collect()
     };
     let free = |&(column, row): &(i64, i64)| {
         let cell = get(cells, column, row)?;
@@ -148,9 +125,7 @@ fn set_text(cells: &mut [Vec<Cell>], text: &Text, scale: f64) {
 }
 
 fn get(cells: &[Vec<Cell>], column: i64, row: i64) -> Option<&Cell> {
-    cells
-        .get(usize::try_from(row).ok()?)?
-        .get(usize::try_from(column).ok()?)
+    cells.get(usize::try_from(row).ok()?)?.get(usize::try_from(column).ok()?)
 }
 
 /// Characters from no ink to much.
@@ -183,10 +158,7 @@ fn indexed(color: Color) -> u8 {
     };
     let Color { red, green, blue } = color;
     let squared = |r: u8, g: u8, b: u8| {
-        [(r, red), (g, green), (b, blue)]
-            .iter()
-            .map(|(a, b)| u32::from(a.abs_diff(*b)).pow(2))
-            .sum::<u32>()
+        [(r, red), (g, green), (b, blue)].iter().map(|(a, b)| u32::from(a.abs_diff(*b)).pow(2)).sum::<u32>()
     };
     let (r, g, b) = (nearest(red), nearest(green), nearest(blue));
     let mean = (u32::from(red) + u32::from(green) + u32::from(blue)) / 3;

@@ -7,24 +7,17 @@ pub(crate) struct Tick {
 
 impl Tick {
     pub(crate) fn new(at: f64, label: impl Into<String>) -> Self {
-        Self {
-            at,
-            label: label.into(),
-        }
+        Self { at, label: label.into() }
     }
 }
 
 /// Smallest and largest finite number; none if there is none. Numbers beyond 1e150 count as that, so that differences
 /// stay finite.
 pub(crate) fn extent(values: impl IntoIterator<Item = f64>) -> Option<(f64, f64)> {
-    values
-        .into_iter()
-        .filter(|v| v.is_finite())
-        .map(|v| v.clamp(-1e150, 1e150))
-        .fold(None, |range, v| {
-            let (low, high) = range.unwrap_or((v, v));
-            Some((v.min(low), v.max(high)))
-        })
+    values.into_iter().filter(|v| v.is_finite()).map(|v| v.clamp(-1e150, 1e150)).fold(None, |range, v| {
+        let (low, high) = range.unwrap_or((v, v));
+        Some((v.min(low), v.max(high)))
+    })
 }
 
 /// A range to draw: at least a little wide, and `margin` of it added at both ends.
@@ -42,9 +35,7 @@ pub(crate) fn padded(range: Option<(f64, f64)>, margin: f64) -> (f64, f64) {
 fn step(low: f64, high: f64, most: usize, least: f64) -> f64 {
     let raw = ((high - low) / most.max(1) as f64).max(least);
     let power = 10_f64.powf(raw.log10().floor());
-    let factor = [1.0, 2.0, 5.0]
-        .into_iter()
-        .find(|f| f * power >= raw * (1.0 - 1e-9));
+    let factor = [1.0, 2.0, 5.0].into_iter().find(|f| f * power >= raw * (1.0 - 1e-9));
     factor.unwrap_or(10.0) * power
 }
 
@@ -56,9 +47,7 @@ fn multiples(low: f64, high: f64, step: f64) -> Vec<f64> {
         return Vec::new();
     }
     // Adding zero makes a negative zero positive.
-    (0..=(last - first) as u32)
-        .map(|k| (first + f64::from(k)) * step + 0.0)
-        .collect()
+    (0..=(last - first) as u32).map(|k| (first + f64::from(k)) * step + 0.0).collect()
 }
 
 /// Round numbers within a range, at most `most + 1` of them.
@@ -113,10 +102,7 @@ fn plain(factor: f64, power: f64) -> String {
 }
 
 fn with_step(low: f64, high: f64, step: f64) -> Vec<Tick> {
-    multiples(low, high, step)
-        .into_iter()
-        .map(|at| Tick::new(at, format_number(at, step)))
-        .collect()
+    multiples(low, high, step).into_iter().map(|at| Tick::new(at, format_number(at, step))).collect()
 }
 
 /// A number to the precision of a step.
@@ -139,26 +125,14 @@ pub(crate) fn time(low: f64, high: f64, most: usize) -> Vec<Tick> {
     if high <= TIME_IN_MINUTES {
         return linear(low, high, most);
     }
-    const STEPS: [f64; 12] = [
-        15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 14_400.0, 36_000.0,
-    ];
+    const STEPS: [f64; 12] =
+        [15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 14_400.0, 36_000.0];
     let raw = (high - low) / most.max(1) as f64;
-    let step = STEPS
-        .into_iter()
-        .find(|s| *s >= raw)
-        .unwrap_or_else(|| (raw / 36_000.0).ceil() * 36_000.0);
+    let step = STEPS.into_iter().find(|s| *s >= raw).unwrap_or_else(|| (raw / 36_000.0).ceil() * 36_000.0);
     let label = |s: f64| {
-        format!(
-            "{}{}:{:02}",
-            if s < 0.0 { "−" } else { "" },
-            s.abs() as u64 / 60,
-            s.abs() as u64 % 60
-        )
+        format!("{}{}:{:02}", if s < 0.0 { "−" } else { "" }, s.abs() as u64 / 60, s.abs() as u64 % 60)
     };
-    multiples(low, high, step)
-        .into_iter()
-        .map(|at| Tick::new(at, label(at)))
-        .collect()
+    multiples(low, high, step).into_iter().map(|at| Tick::new(at, label(at))).collect()
 }
 
 /// From which length in seconds time is told in minutes.
@@ -166,11 +140,7 @@ pub(crate) const TIME_IN_MINUTES: f64 = 120.0;
 
 /// The label of an axis of time that ends at `high` seconds.
 pub(crate) fn time_label(high: f64) -> &'static str {
-    if high <= TIME_IN_MINUTES {
-        "Time (s)"
-    } else {
-        "Time (min:s)"
-    }
+    if high <= TIME_IN_MINUTES { "Time (s)" } else { "Time (min:s)" }
 }
 
 /// A few significant digits of a number, for what is written beside a picture.
@@ -259,25 +229,16 @@ mod tests {
     fn labels_are_as_one_writes_them() {
         let labels = |ticks: Vec<Tick>| ticks.into_iter().map(|t| t.label).collect::<Vec<_>>();
         assert_eq!(labels(linear(-0.5, 0.5, 5)), ["−0.4", "−0.2", "0", "0.2", "0.4"]);
-        assert_eq!(
-            labels(linear(0.0, 30.0, 6)),
-            ["0", "5", "10", "15", "20", "25", "30"]
-        );
+        assert_eq!(labels(linear(0.0, 30.0, 6)), ["0", "5", "10", "15", "20", "25", "30"]);
         assert_eq!(labels(linear(0.0, 2e6, 2)), ["0", "1e6", "2e6"]);
-        assert_eq!(
-            labels(time(0.0, 240.0, 4)),
-            ["0:00", "1:00", "2:00", "3:00", "4:00"]
-        );
+        assert_eq!(labels(time(0.0, 240.0, 4)), ["0:00", "1:00", "2:00", "3:00", "4:00"]);
         assert_eq!(labels(whole(0.0, 2.0, 10)), ["0", "1", "2"]);
         assert_eq!(labels(linear(0.0, 2e-5, 2)), ["0", "1e−5", "2e−5"]);
     }
 
     #[test]
     fn numbers_are_shortened() {
-        assert_eq!(
-            [0.0, 0.25, 3.125, 1234.4, -1e-7].map(short),
-            ["0", "0.250", "3.1", "1234", "−1.0e−7"]
-        );
+        assert_eq!([0.0, 0.25, 3.125, 1234.4, -1e-7].map(short), ["0", "0.250", "3.1", "1234", "−1.0e−7"]);
         assert_eq!(short(f64::NAN), "–");
     }
 }

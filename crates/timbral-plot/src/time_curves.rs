@@ -30,20 +30,14 @@ impl TimeCurves {
     /// Adds a curve of one value a frame. Where a value is not finite the line is broken.
     #[must_use]
     pub fn curve(mut self, name: impl Into<String>, values: impl IntoIterator<Item = f32>) -> Self {
-        self.curves
-            .push((name.into(), values.into_iter().map(f64::from).collect()));
+        self.curves.push((name.into(), values.into_iter().map(f64::from).collect()));
         self
     }
 
     /// Draws the figure; the names are shown where there are several curves.
     #[must_use]
     pub fn figure(&self) -> Figure {
-        let frames = self
-            .curves
-            .iter()
-            .map(|(_, values)| values.len())
-            .max()
-            .unwrap_or(0);
+        let frames = self.curves.iter().map(|(_, values)| values.len()).max().unwrap_or(0);
         let seconds = frames.saturating_sub(1).max(1) as f64 * self.seconds_per_frame.max(f64::MIN_POSITIVE);
         let values = self.curves.iter().flat_map(|(_, values)| values.iter().copied());
         let range = ticks::padded(ticks::extent(values), 0.05);
@@ -52,10 +46,11 @@ impl TimeCurves {
         let mut frame = Frame::new(&self.layout.title, self.layout.size, x, y);
         let stroke = |i: usize| Stroke::new(Color::categorical(i), 1.5).dashed(i / Color::CATEGORICAL.len());
         if self.curves.len() > 1 {
-            let keys = self.curves.iter().enumerate().map(|(i, (name, _))| Key {
-                name: name.clone(),
-                swatch: Swatch::Line(stroke(i)),
-            });
+            let keys = self
+                .curves
+                .iter()
+                .enumerate()
+                .map(|(i, (name, _))| Key { name: name.clone(), swatch: Swatch::Line(stroke(i)) });
             frame.keys = keys.collect();
         }
         let mut plot = frame.begin();

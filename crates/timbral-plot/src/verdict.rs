@@ -49,11 +49,7 @@ impl VerdictOverTime {
             probabilities: probabilities.to_owned(),
             starts: starts.to_vec(),
             window_seconds,
-            layout: Layout::new(
-                "Verdict over time",
-                800.0,
-                (120.0 + 22.0 * labels.len() as f64).min(1200.0),
-            ),
+            layout: Layout::new("Verdict over time", 800.0, (120.0 + 22.0 * labels.len() as f64).min(1200.0)),
         })
     }
 
@@ -70,16 +66,10 @@ impl VerdictOverTime {
             let own = start + length;
             (
                 start,
-                self.starts
-                    .get(i + 1)
-                    .map_or(own, |next| if *next > start { next.min(own) } else { own }),
+                self.starts.get(i + 1).map_or(own, |next| if *next > start { next.min(own) } else { own }),
             )
         };
-        let windows = || {
-            (0..self.starts.len())
-                .map(ends)
-                .filter(|(a, b)| a.is_finite() && b.is_finite())
-        };
+        let windows = || (0..self.starts.len()).map(ends).filter(|(a, b)| a.is_finite() && b.is_finite());
         let (low, high) = ticks::padded(ticks::extent(windows().flat_map(|(a, b)| [a, b])), 0.0);
         let x = Axis::new(ticks::time_label(high), (low, high), Marks::Time);
         let y = Axis::categories("", &self.labels, true);

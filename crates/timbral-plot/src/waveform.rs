@@ -41,12 +41,7 @@ impl Waveform {
     /// Draws the figure.
     #[must_use]
     pub fn figure(&self) -> Figure {
-        let largest = self
-            .columns
-            .iter()
-            .flatten()
-            .map(|c| c[1].max(-c[0]))
-            .fold(0.0, f64::max);
+        let largest = self.columns.iter().flatten().map(|c| c[1].max(-c[0])).fold(0.0, f64::max);
         // Quiet signals are drawn large, but silence is a line.
         let end = if largest > 0.0 { 1.05 * largest } else { 1.0 };
         let seconds = if self.seconds > 0.0 { self.seconds } else { 1.0 };
@@ -62,10 +57,7 @@ impl Waveform {
         let dark = Color::categorical(0);
         for (bounds, color) in [
             ((|c: &[f64; 3]| (c[0], c[1])) as fn(&[f64; 3]) -> (f64, f64), pale),
-            (
-                |c: &[f64; 3]| (c[0].max(-c[2].sqrt()), c[1].min(c[2].sqrt())),
-                dark,
-            ),
+            (|c: &[f64; 3]| (c[0].max(-c[2].sqrt()), c[1].min(c[2].sqrt())), dark),
         ] {
             let mut part: Vec<(f64, (f64, f64))> = Vec::new();
             for (i, column) in self.columns.iter().enumerate() {
@@ -91,10 +83,8 @@ fn band(plot: &mut crate::frame::Plot, part: Vec<(f64, (f64, f64))>, color: Colo
         plot.scene.line(vec![*first, *last], Stroke::new(color, 1.0));
         return;
     }
-    let middle: Vec<(f64, f64)> = part
-        .iter()
-        .map(|&(x, (low, high))| plot.point(x, 0.5 * (low + high)))
-        .collect();
+    let middle: Vec<(f64, f64)> =
+        part.iter().map(|&(x, (low, high))| plot.point(x, 0.5 * (low + high))).collect();
     plot.scene.polygon(points, color);
     plot.scene.line(middle, Stroke::new(color, 0.6));
 }

@@ -28,11 +28,7 @@ impl Span {
                 let exact = seconds * f64::from(sample_rate);
                 if !exact.is_finite() || exact <= 0.0 {
                     let given = format!("{seconds} s");
-                    return Err(SegmentError::Config {
-                        field,
-                        given,
-                        rule: "it must be finite and above 0",
-                    });
+                    return Err(SegmentError::Config { field, given, rule: "it must be finite and above 0" });
                 }
                 // Saturates above the range of usize, which the limit below refuses.
                 exact.round() as usize
@@ -48,11 +44,9 @@ impl Span {
                 rule: "it must be at least one sample",
             }),
             1..=MAX_WINDOW_SAMPLES => Ok(samples),
-            _ => Err(SegmentError::Limit {
-                field,
-                samples: samples as u64,
-                limit: MAX_WINDOW_SAMPLES as u64,
-            }),
+            _ => {
+                Err(SegmentError::Limit { field, samples: samples as u64, limit: MAX_WINDOW_SAMPLES as u64 })
+            }
         }
     }
 }
@@ -121,10 +115,7 @@ impl Default for SegmentConfig {
     fn default() -> Self {
         Self {
             excerpt: None,
-            cut: Cut::Sliding {
-                length: Span::Seconds(3.0),
-                hop: Span::Seconds(3.0),
-            },
+            cut: Cut::Sliding { length: Span::Seconds(3.0), hop: Span::Seconds(3.0) },
             last: LastWindow::default(),
         }
     }

@@ -32,19 +32,11 @@ pub(crate) fn place(start: usize, length: usize, n_samples: usize, last: LastWin
     match last {
         _ if valid == 0 => None,
         LastWindow::Drop => None,
-        LastWindow::Keep => Some(Placement {
-            start,
-            valid,
-            length: valid,
-        }),
+        LastWindow::Keep => Some(Placement { start, valid, length: valid }),
         LastWindow::ZeroPad | LastWindow::Repeat => Some(Placement { start, valid, length }),
         LastWindow::ShiftBack => {
             let start = n_samples.saturating_sub(length);
-            Some(Placement {
-                start,
-                valid: n_samples - start,
-                length,
-            })
+            Some(Placement { start, valid: n_samples - start, length })
         }
     }
 }
@@ -70,32 +62,18 @@ impl Placements {
             Layout::Parts { count } => count,
             Layout::Middle { length } => usize::from(n_samples >= length || last != LastWindow::Drop),
         };
-        Self {
-            layout,
-            last,
-            offset,
-            n_samples,
-            index: 0,
-            count,
-        }
+        Self { layout, last, offset, n_samples, index: 0, count }
     }
 
     fn at(&self, index: usize) -> Option<Placement> {
         match self.layout {
             Layout::Sliding { length, hop } => place(index * hop, length, self.n_samples, self.last),
-            Layout::Middle { length } => place(
-                self.n_samples.saturating_sub(length) / 2,
-                length,
-                self.n_samples,
-                self.last,
-            ),
+            Layout::Middle { length } => {
+                place(self.n_samples.saturating_sub(length) / 2, length, self.n_samples, self.last)
+            }
             Layout::Parts { count } if self.last == LastWindow::Drop => {
                 let length = self.n_samples / count;
-                Some(Placement {
-                    start: index * length,
-                    valid: length,
-                    length,
-                })
+                Some(Placement { start: index * length, valid: length, length })
             }
             Layout::Parts { count } => {
                 let length = self.n_samples.div_ceil(count);
@@ -105,16 +83,10 @@ impl Placements {
                 let (start, end) = (boundary(index), boundary(index + 1));
                 let valid = end - start;
                 Some(match self.last {
-                    LastWindow::Keep => Placement {
-                        start,
-                        valid,
-                        length: valid,
-                    },
-                    LastWindow::ShiftBack => Placement {
-                        start: start.min(self.n_samples - length),
-                        valid: length,
-                        length,
-                    },
+                    LastWindow::Keep => Placement { start, valid, length: valid },
+                    LastWindow::ShiftBack => {
+                        Placement { start: start.min(self.n_samples - length), valid: length, length }
+                    }
                     _ => Placement { start, valid, length },
                 })
             }
@@ -123,11 +95,7 @@ impl Placements {
 }
 
 fn sliding_count(length: usize, hop: usize, n_samples: usize, last: LastWindow) -> usize {
-    let full = if n_samples < length {
-        0
-    } else {
-        (n_samples - length) / hop + 1
-    };
+    let full = if n_samples < length { 0 } else { (n_samples - length) / hop + 1 };
     // `full * hop` is at most n_samples - length + hop: both are bounded far below usize::MAX.
     let next = full * hop;
     let covered = if full == 0 { 0 } else { next - hop + length };
@@ -144,10 +112,7 @@ impl Iterator for Placements {
         }
         let placement = self.at(self.index)?;
         self.index += 1;
-        Some(Placement {
-            start: self.offset + placement.start,
-            ..placement
-        })
+        Some(Placement { start: self.offset + placement.start, ..placement })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

@@ -52,20 +52,10 @@ impl Segmenter {
                 });
             }
             Cut::Parts { count } => Layout::Parts { count },
-            Cut::Middle { length } => Layout::Middle {
-                length: length.to_samples("length", sample_rate)?,
-            },
+            Cut::Middle { length } => Layout::Middle { length: length.to_samples("length", sample_rate)? },
         };
-        let excerpt = config
-            .excerpt
-            .map(|span| span.to_samples("excerpt", sample_rate))
-            .transpose()?;
-        Ok(Self {
-            config,
-            sample_rate,
-            layout,
-            excerpt,
-        })
+        let excerpt = config.excerpt.map(|span| span.to_samples("excerpt", sample_rate)).transpose()?;
+        Ok(Self { config, sample_rate, layout, excerpt })
     }
 
     /// The configuration that the segmenter was built from.
@@ -131,23 +121,14 @@ impl Segmenter {
     /// signal.
     pub fn stream(&self) -> Result<StreamSegmenter, SegmentError> {
         if self.excerpt.is_some() {
-            return Err(SegmentError::NotStreamable {
-                what: "an excerpt around the middle",
-            });
+            return Err(SegmentError::NotStreamable { what: "an excerpt around the middle" });
         }
         match self.layout {
-            Layout::Sliding { length, hop } => Ok(StreamSegmenter::new(
-                length,
-                hop,
-                self.config.last,
-                self.sample_rate,
-            )),
-            Layout::Parts { .. } => Err(SegmentError::NotStreamable {
-                what: "a cut into parts",
-            }),
-            Layout::Middle { .. } => Err(SegmentError::NotStreamable {
-                what: "the middle window",
-            }),
+            Layout::Sliding { length, hop } => {
+                Ok(StreamSegmenter::new(length, hop, self.config.last, self.sample_rate))
+            }
+            Layout::Parts { .. } => Err(SegmentError::NotStreamable { what: "a cut into parts" }),
+            Layout::Middle { .. } => Err(SegmentError::NotStreamable { what: "the middle window" }),
         }
     }
 }
@@ -170,15 +151,7 @@ impl<'a> Iterator for Windows<'a> {
         let placement = self.placements.next()?;
         let index = self.next_index;
         self.next_index += 1;
-        Window::cut(
-            index,
-            placement,
-            self.last,
-            self.samples,
-            0,
-            self.sample_rate,
-            self.track.clone(),
-        )
+        Window::cut(index, placement, self.last, self.samples, 0, self.sample_rate, self.track.clone())
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

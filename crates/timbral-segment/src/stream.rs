@@ -75,9 +75,7 @@ impl StreamSegmenter {
         // Samples of a gap between windows need not be stored: the first one needed may lie beyond the end.
         let received = self.received();
         let skip = if self.buffer.is_empty() {
-            self.needed_from(received + chunk.len())
-                .saturating_sub(received)
-                .min(chunk.len())
+            self.needed_from(received + chunk.len()).saturating_sub(received).min(chunk.len())
         } else {
             0
         };
@@ -96,9 +94,7 @@ impl StreamSegmenter {
     pub fn next_window(&mut self) -> Option<Window<'_>> {
         let received = self.received();
         let start = self.index.checked_mul(self.hop)?;
-        let is_full = received
-            .checked_sub(start)
-            .is_some_and(|left| left >= self.length);
+        let is_full = received.checked_sub(start).is_some_and(|left| left >= self.length);
         let is_ready = is_full || (self.finished && self.remains(start, received));
         if !is_ready {
             return None;
@@ -121,11 +117,7 @@ impl StreamSegmenter {
     #[must_use]
     pub fn windows_ready(&self) -> usize {
         let received = self.received();
-        let full = if received < self.length {
-            0
-        } else {
-            (received - self.length) / self.hop + 1
-        };
+        let full = if received < self.length { 0 } else { (received - self.length) / self.hop + 1 };
         full.saturating_sub(self.index)
     }
 
@@ -147,11 +139,7 @@ impl StreamSegmenter {
 
     /// Whether a window that is not full belongs at `start`, at the end of the signal.
     fn remains(&self, start: usize, received: usize) -> bool {
-        let covered = if self.index == 0 {
-            0
-        } else {
-            start - self.hop + self.length
-        };
+        let covered = if self.index == 0 { 0 } else { start - self.hop + self.length };
         covered < received && start < received
     }
 
@@ -166,10 +154,7 @@ impl StreamSegmenter {
     }
 
     fn forget(&mut self) {
-        let unneeded = self
-            .needed_from(self.received())
-            .saturating_sub(self.base)
-            .min(self.buffer.len());
+        let unneeded = self.needed_from(self.received()).saturating_sub(self.base).min(self.buffer.len());
         // Moving the rest to the front costs its length, so wait until as much can be dropped: constant cost a sample.
         if unneeded > 0 && unneeded >= self.buffer.len() - unneeded {
             self.buffer.drain(..unneeded);

@@ -44,14 +44,7 @@ impl<'a> Window<'a> {
             }
             Cow::Owned(padded)
         };
-        Some(Self {
-            index,
-            start,
-            valid,
-            sample_rate,
-            samples,
-            track,
-        })
+        Some(Self { index, start, valid, sample_rate, samples, track })
     }
 
     /// Time of the first sample, in seconds from the start of the signal.

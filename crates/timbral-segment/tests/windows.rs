@@ -7,28 +7,12 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use timbral_segment::{Cut, LastWindow, SegmentConfig, SegmentError, Segmenter, Span, Window};
 
-const POLICIES: [LastWindow; 5] = [
-    LastWindow::Drop,
-    LastWindow::Keep,
-    LastWindow::ZeroPad,
-    LastWindow::Repeat,
-    LastWindow::ShiftBack,
-];
+const POLICIES: [LastWindow; 5] =
+    [LastWindow::Drop, LastWindow::Keep, LastWindow::ZeroPad, LastWindow::Repeat, LastWindow::ShiftBack];
 
 fn sliding(length: usize, hop: usize, last: LastWindow) -> Segmenter {
-    let cut = Cut::Sliding {
-        length: Span::Samples(length),
-        hop: Span::Samples(hop),
-    };
-    Segmenter::new(
-        SegmentConfig {
-            excerpt: None,
-            cut,
-            last,
-        },
-        8_000,
-    )
-    .unwrap()
+    let cut = Cut::Sliding { length: Span::Samples(length), hop: Span::Samples(hop) };
+    Segmenter::new(SegmentConfig { excerpt: None, cut, last }, 8_000).unwrap()
 }
 
 /// Samples that are all different and none of them zero.
@@ -37,10 +21,7 @@ fn ramp(n: usize) -> Vec<f32> {
 }
 
 fn starts_and_samples(segmenter: &Segmenter, samples: &[f32]) -> Vec<(usize, Vec<f32>)> {
-    segmenter
-        .windows(samples)
-        .map(|w| (w.start, w.samples.into_owned()))
-        .collect()
+    segmenter.windows(samples).map(|w| (w.start, w.samples.into_owned())).collect()
 }
 
 /// Sliding windows read off the definition, sample by sample.
@@ -61,9 +42,7 @@ fn sliding_reference(x: &[f32], length: usize, hop: usize, last: LastWindow) -> 
                     LastWindow::ZeroPad => {
                         out.push((
                             start,
-                            (0..length)
-                                .map(|i| given.get(i).copied().unwrap_or(0.0))
-                                .collect(),
+                            (0..length).map(|i| given.get(i).copied().unwrap_or(0.0)).collect(),
                         ));
                     }
                     LastWindow::Repeat => {
@@ -94,11 +73,7 @@ fn the_last_window_follows_its_policy() {
     assert_eq!(last(LastWindow::Repeat), (3, vec![4.0, 5.0, 6.0, 4.0]));
     assert_eq!(last(LastWindow::ShiftBack), (2, vec![3.0, 4.0, 5.0, 6.0]));
     for policy in POLICIES {
-        assert_eq!(
-            sliding(4, 3, policy).windows(&x).len(),
-            2,
-            "nothing remains under {policy:?}"
-        );
+        assert_eq!(sliding(4, 3, policy).windows(&x).len(), 2, "nothing remains under {policy:?}");
     }
 }
 
@@ -116,26 +91,13 @@ fn a_signal_shorter_than_a_window_follows_the_policy() {
 #[test]
 fn an_empty_signal_has_no_windows() {
     let cuts = [
-        Cut::Sliding {
-            length: Span::Samples(4),
-            hop: Span::Samples(4),
-        },
+        Cut::Sliding { length: Span::Samples(4), hop: Span::Samples(4) },
         Cut::Parts { count: 3 },
-        Cut::Middle {
-            length: Span::Samples(4),
-        },
+        Cut::Middle { length: Span::Samples(4) },
     ];
     for cut in cuts {
         for last in POLICIES {
-            let segmenter = Segmenter::new(
-                SegmentConfig {
-                    cut,
-                    last,
-                    excerpt: None,
-                },
-                8_000,
-            )
-            .unwrap();
+            let segmenter = Segmenter::new(SegmentConfig { cut, last, excerpt: None }, 8_000).unwrap();
             assert_eq!(segmenter.windows(&[]).count(), 0, "{cut:?} {last:?}");
         }
     }
@@ -148,10 +110,7 @@ fn thirty_seconds_give_ten_windows_of_three() {
     let windows: Vec<Window<'_>> = segmenter.track_windows("blues.00000", &samples).collect();
     assert_eq!(windows.len(), 10);
     for (i, window) in windows.iter().enumerate() {
-        assert_eq!(
-            (window.index, window.samples.len(), window.valid),
-            (i, 66_150, 66_150)
-        );
+        assert_eq!((window.index, window.samples.len(), window.valid), (i, 66_150, 66_150));
         assert_eq!(window.start_seconds(), 3.0 * i as f64);
         assert_eq!(window.duration_seconds(), 3.0);
         assert_eq!(window.track(), Some("blues.00000"));
@@ -163,48 +122,25 @@ fn thirty_seconds_give_ten_windows_of_three() {
 fn parts_are_equal_under_every_policy() {
     let x = ramp(10);
     let parts = |last| {
-        let config = SegmentConfig {
-            cut: Cut::Parts { count: 3 },
-            last,
-            excerpt: None,
-        };
+        let config = SegmentConfig { cut: Cut::Parts { count: 3 }, last, excerpt: None };
         starts_and_samples(&Segmenter::new(config, 8_000).unwrap(), &x)
     };
     let (a, b) = (vec![1.0, 2.0, 3.0], vec![4.0, 5.0, 6.0]);
-    assert_eq!(
-        parts(LastWindow::Drop),
-        [(0, a.clone()), (3, b.clone()), (6, vec![7.0, 8.0, 9.0])]
-    );
-    assert_eq!(
-        parts(LastWindow::Keep),
-        [(0, a), (3, b), (6, vec![7.0, 8.0, 9.0, 10.0])]
-    );
+    assert_eq!(parts(LastWindow::Drop), [(0, a.clone()), (3, b.clone()), (6, vec![7.0, 8.0, 9.0])]);
+    assert_eq!(parts(LastWindow::Keep), [(0, a), (3, b), (6, vec![7.0, 8.0, 9.0, 10.0])]);
     assert_eq!(parts(LastWindow::ZeroPad)[1], (3, vec![4.0, 5.0, 6.0, 0.0]));
     assert_eq!(parts(LastWindow::Repeat)[1], (3, vec![4.0, 5.0, 6.0, 4.0]));
     assert_eq!(parts(LastWindow::ShiftBack)[1], (3, vec![4.0, 5.0, 6.0, 7.0]));
     assert_eq!(parts(LastWindow::ShiftBack)[2], (6, vec![7.0, 8.0, 9.0, 10.0]));
-    let config = SegmentConfig {
-        cut: Cut::Parts { count: 11 },
-        ..SegmentConfig::default()
-    };
+    let config = SegmentConfig { cut: Cut::Parts { count: 11 }, ..SegmentConfig::default() };
     assert_eq!(Segmenter::new(config, 8_000).unwrap().windows(&x).count(), 0);
 }
 
 #[test]
 fn the_middle_window_is_centred_to_the_sample() {
-    let cut = Cut::Middle {
-        length: Span::Samples(4),
-    };
+    let cut = Cut::Middle { length: Span::Samples(4) };
     let middle = |n, last| {
-        let segmenter = Segmenter::new(
-            SegmentConfig {
-                cut,
-                last,
-                excerpt: None,
-            },
-            8_000,
-        )
-        .unwrap();
+        let segmenter = Segmenter::new(SegmentConfig { cut, last, excerpt: None }, 8_000).unwrap();
         starts_and_samples(&segmenter, &ramp(n))
     };
     assert_eq!(middle(8, LastWindow::Drop), [(2, vec![3.0, 4.0, 5.0, 6.0])]);
@@ -218,10 +154,7 @@ fn the_middle_window_is_centred_to_the_sample() {
 fn an_excerpt_counts_from_the_start_of_the_whole_signal() {
     let config = SegmentConfig {
         excerpt: Some(Span::Samples(6)),
-        cut: Cut::Sliding {
-            length: Span::Samples(3),
-            hop: Span::Samples(3),
-        },
+        cut: Cut::Sliding { length: Span::Samples(3), hop: Span::Samples(3) },
         last: LastWindow::Drop,
     };
     let segmenter = Segmenter::new(config, 8_000).unwrap();
@@ -229,10 +162,7 @@ fn an_excerpt_counts_from_the_start_of_the_whole_signal() {
     assert_eq!(windows, [(2, vec![3.0, 4.0, 5.0]), (5, vec![6.0, 7.0, 8.0])]);
     assert_eq!(segmenter.windows(&ramp(5)).count(), 1);
     // Seven seconds around the middle: the work does not depend on the length.
-    let config = SegmentConfig {
-        excerpt: Some(Span::Seconds(7.0)),
-        ..SegmentConfig::default()
-    };
+    let config = SegmentConfig { excerpt: Some(Span::Seconds(7.0)), ..SegmentConfig::default() };
     let segmenter = Segmenter::new(config, 16_000).unwrap();
     let counts = [16_000 * 8, 16_000 * 30, 16_000 * 3600].map(|n| segmenter.placements(n).len());
     assert_eq!(counts, [3, 3, 3]);
@@ -241,22 +171,11 @@ fn an_excerpt_counts_from_the_start_of_the_whole_signal() {
 #[test]
 fn bad_configurations_are_refused() {
     let refuse = |cut, rate| {
-        Segmenter::new(
-            SegmentConfig {
-                cut,
-                ..SegmentConfig::default()
-            },
-            rate,
-        )
-        .unwrap_err()
-        .to_string()
+        Segmenter::new(SegmentConfig { cut, ..SegmentConfig::default() }, rate).unwrap_err().to_string()
     };
     let long = |length, hop| Cut::Sliding { length, hop };
     let one = Span::Samples(1);
-    assert_eq!(
-        refuse(long(one, one), 0),
-        "sample_rate is 0 Hz, but it must be at least 1 Hz"
-    );
+    assert_eq!(refuse(long(one, one), 0), "sample_rate is 0 Hz, but it must be at least 1 Hz");
     assert!(refuse(long(Span::Samples(0), one), 8_000).contains("length is 0 samples"));
     assert!(refuse(long(one, Span::Seconds(-1.0)), 8_000).contains("hop is -1 s"));
     assert!(refuse(long(one, Span::Seconds(f64::NAN)), 8_000).contains("finite"));
@@ -268,16 +187,10 @@ fn bad_configurations_are_refused() {
 
 #[test]
 fn only_the_sliding_cut_streams() {
-    let config = SegmentConfig {
-        cut: Cut::Parts { count: 2 },
-        ..SegmentConfig::default()
-    };
+    let config = SegmentConfig { cut: Cut::Parts { count: 2 }, ..SegmentConfig::default() };
     let error = Segmenter::new(config, 8_000).unwrap().stream().unwrap_err();
     assert!(matches!(error, SegmentError::NotStreamable { .. }));
-    let config = SegmentConfig {
-        excerpt: Some(Span::Seconds(7.0)),
-        ..SegmentConfig::default()
-    };
+    let config = SegmentConfig { excerpt: Some(Span::Seconds(7.0)), ..SegmentConfig::default() };
     assert!(Segmenter::new(config, 8_000).unwrap().stream().is_err());
 }
 
@@ -302,10 +215,7 @@ fn a_stream_forgets_what_it_no_longer_needs() {
 fn configurations_survive_serde() {
     let config = SegmentConfig {
         excerpt: Some(Span::Seconds(7.0)),
-        cut: Cut::Sliding {
-            length: Span::Samples(48_000),
-            hop: Span::Seconds(1.5),
-        },
+        cut: Cut::Sliding { length: Span::Samples(48_000), hop: Span::Seconds(1.5) },
         last: LastWindow::Repeat,
     };
     let json = serde_json::to_string(&config).unwrap();
@@ -314,10 +224,7 @@ fn configurations_survive_serde() {
         r#"{"excerpt":{"seconds":7.0},"cut":{"sliding":{"length":{"samples":48000},"hop":{"seconds":1.5}}},"last":"repeat"}"#
     );
     assert_eq!(serde_json::from_str::<SegmentConfig>(&json).unwrap(), config);
-    assert_eq!(
-        serde_json::from_str::<SegmentConfig>("{}").unwrap(),
-        SegmentConfig::default()
-    );
+    assert_eq!(serde_json::from_str::<SegmentConfig>("{}").unwrap(), SegmentConfig::default());
     assert!(serde_json::from_str::<SegmentConfig>(r#"{"lenght": 3}"#).is_err());
 }
 

@@ -30,9 +30,7 @@ impl CacheKey {
         let mut hasher = Sha256::new();
         hasher.update(content_hash);
         hasher.update(front_end.as_bytes());
-        Self {
-            digest: hasher.finalize().into(),
-        }
+        Self { digest: hasher.finalize().into() }
     }
 
     /// The key in hexadecimal.
@@ -110,11 +108,7 @@ impl FeatureCache {
         }
         if features.ndim() > MAX_DIMENSIONS {
             let given = format!("{} dimensions", features.ndim());
-            return Err(TrainError::shape(
-                "features",
-                given,
-                format!("at most {MAX_DIMENSIONS} are stored"),
-            ));
+            return Err(TrainError::shape("features", given, format!("at most {MAX_DIMENSIONS} are stored")));
         }
         let bytes = encode(features);
         let checksum = Sha256::digest(&bytes);
@@ -170,10 +164,8 @@ fn decode(bytes: &[u8]) -> Option<ArrayD<f32>> {
         shape.push(n);
         rest = tail;
     }
-    let values: Vec<f32> = rest
-        .chunks_exact(4)
-        .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-        .collect();
+    let values: Vec<f32> =
+        rest.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
     ArrayD::from_shape_vec(IxDyn(&shape), values).ok()
 }
 

@@ -111,12 +111,7 @@ pub fn cross_validate_classic(
     let y = classes(table, &labels);
     let splits: Vec<_> = folds
         .splits()
-        .map(|split| {
-            (
-                split.rows(table.tracks(), Part::Train),
-                split.rows(table.tracks(), Part::Test),
-            )
-        })
+        .map(|split| (split.rows(table.tracks(), Part::Train), split.rows(table.tracks(), Part::Test)))
         .collect();
     let answers = answer_rows(table, parameters, &splits)?;
     let probabilities = answers
@@ -129,11 +124,8 @@ pub fn cross_validate_classic(
     let windows = Predictions::new(truth, probabilities)?;
     let tracks = windows.by_track(&ids)?;
     let group_of: HashMap<&String, &String> = ids.iter().copied().zip(&groups).collect();
-    let track_groups: Vec<String> = tracks
-        .track_ids
-        .iter()
-        .map(|id| (*group_of.get(id).unwrap_or(&id)).clone())
-        .collect();
+    let track_groups: Vec<String> =
+        tracks.track_ids.iter().map(|id| (*group_of.get(id).unwrap_or(&id)).clone()).collect();
     let (protocol, hash) = (folds.protocol(), folds.content_hash());
     let source = ReportSource {
         title,
@@ -150,12 +142,7 @@ pub fn cross_validate_classic(
     if windows.len() > tracks.predictions.len() {
         report = report.with_windows(&windows, &ids, &groups, &config)?;
     }
-    Ok(ClassicCrossValidation {
-        tracks,
-        report,
-        fit_time: answers.fit_time,
-        predict_time,
-    })
+    Ok(ClassicCrossValidation { tracks, report, fit_time: answers.fit_time, predict_time })
 }
 
 /// Fits a pipeline on all rows and makes it a model file, whose front end computes the table's columns: decoding, windows
@@ -173,10 +160,7 @@ pub fn fit_classic(
     let front_end = front_end(table)?;
     let labels = table.labels();
     let y = classes(table, &labels);
-    let model = parameters
-        .clone()
-        .check()?
-        .fit(table.values().view(), &y, labels.len())?;
+    let model = parameters.clone().check()?.fit(table.values().view(), &y, labels.len())?;
     let (config, tensors) = ClassicConfig::store(&FittedModel::from(model))?;
     let header = Header {
         schema_version: SCHEMA_VERSION,
@@ -213,9 +197,7 @@ pub(crate) fn fit_on_statistics(
     };
     let x = statistics_rows(statistics, data, tracks, excerpts)?;
     let classes = tracks.iter().map(|&track| data.class(track));
-    let y: Vec<usize> = classes
-        .flat_map(|class| vec![class; rows_of_track(excerpts)])
-        .collect();
+    let y: Vec<usize> = classes.flat_map(|class| vec![class; rows_of_track(excerpts)]).collect();
     let model = pipeline.clone().check()?.fit(x.view(), &y, data.labels().len())?;
     Ok(config.fitted(&FittedModel::from(model))?)
 }
@@ -231,10 +213,7 @@ fn front_end(table: &FeatureTable) -> Result<FrontEnd, TrainError> {
     })?;
     let set = &extraction.features;
     if timbral_features::FeatureSet::new(set.clone())?.columns() != table.columns() {
-        return Err(refused(
-            "one with other columns than its feature set",
-            "all columns are kept",
-        ));
+        return Err(refused("one with other columns than its feature set", "all columns are kept"));
     }
     let seconds = |span: Span| match span {
         Span::Seconds(seconds) => seconds,
@@ -243,10 +222,7 @@ fn front_end(table: &FeatureTable) -> Result<FrontEnd, TrainError> {
     let (window_seconds, hop_seconds) = match extraction.segments.map(|segments| segments.cut) {
         Some(Cut::Sliding { length, hop }) => (seconds(length), seconds(hop)),
         Some(_) => {
-            return Err(refused(
-                "one of parts or middles",
-                "windows slide, or there are none",
-            ));
+            return Err(refused("one of parts or middles", "windows slide, or there are none"));
         }
         // Rows of whole files: a longer file is cut into windows as long as the longest of them.
         None => {
@@ -254,9 +230,5 @@ fn front_end(table: &FeatureTable) -> Result<FrontEnd, TrainError> {
             (longest.max(1.0), longest.max(1.0))
         }
     };
-    Ok(FrontEnd {
-        window_seconds,
-        hop_seconds,
-        features: WindowFeatures::FeatureSet(set.clone()),
-    })
+    Ok(FrontEnd { window_seconds, hop_seconds, features: WindowFeatures::FeatureSet(set.clone()) })
 }

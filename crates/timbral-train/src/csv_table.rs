@@ -32,9 +32,7 @@ impl CsvTable {
     pub(crate) fn read(path: &Path) -> Result<Self, TrainError> {
         let file = File::open(path).map_err(TrainError::io(path))?;
         let mut bytes = Vec::new();
-        file.take(MAX_BYTES + 1)
-            .read_to_end(&mut bytes)
-            .map_err(TrainError::io(path))?;
+        file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(TrainError::io(path))?;
         if bytes.len() as u64 > MAX_BYTES {
             return Err(TrainError::Limit {
                 path: path.to_owned(),
@@ -58,12 +56,8 @@ impl CsvTable {
             let line = error.position().map(csv::Position::line);
             TrainError::malformed_at(path, line, error.to_string())
         };
-        let header: Vec<String> = reader
-            .headers()
-            .map_err(broken)?
-            .iter()
-            .map(|h| h.trim().to_owned())
-            .collect();
+        let header: Vec<String> =
+            reader.headers().map_err(broken)?.iter().map(|h| h.trim().to_owned()).collect();
         let mut records = Vec::new();
         for record in reader.into_records() {
             let record = record.map_err(broken)?;
@@ -91,20 +85,10 @@ impl CsvTable {
         let mut columns = HashMap::new();
         for (i, name) in header.iter().enumerate() {
             if columns.insert(name.clone(), i).is_some() {
-                return Err(TrainError::malformed_at(
-                    path,
-                    Some(1),
-                    format!("column {name:?} stands twice"),
-                ));
+                return Err(TrainError::malformed_at(path, Some(1), format!("column {name:?} stands twice")));
             }
         }
-        Ok(Self {
-            path: path.to_owned(),
-            columns,
-            header,
-            records,
-            comments,
-        })
+        Ok(Self { path: path.to_owned(), columns, header, records, comments })
     }
 
     pub(crate) fn header(&self) -> &[String] {
@@ -117,11 +101,7 @@ impl CsvTable {
     }
 
     pub(crate) fn rows(&self) -> impl Iterator<Item = CsvRow<'_>> {
-        self.records.iter().map(|(line, record)| CsvRow {
-            table: self,
-            line: *line,
-            record,
-        })
+        self.records.iter().map(|(line, record)| CsvRow { table: self, line: *line, record })
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -130,18 +110,11 @@ impl CsvTable {
 
     /// Fails unless one of `names` is a column; gives the first that is.
     pub(crate) fn require<'n>(&self, names: &[&'n str]) -> Result<&'n str, TrainError> {
-        names
-            .iter()
-            .find(|name| self.columns.contains_key(**name))
-            .copied()
-            .ok_or_else(|| {
-                let message = format!(
-                    "no column {}; the columns are {}",
-                    names.join(" or "),
-                    self.header.join(", ")
-                );
-                TrainError::malformed_at(&self.path, Some(1), message)
-            })
+        names.iter().find(|name| self.columns.contains_key(**name)).copied().ok_or_else(|| {
+            let message =
+                format!("no column {}; the columns are {}", names.join(" or "), self.header.join(", "));
+            TrainError::malformed_at(&self.path, Some(1), message)
+        })
     }
 }
 
@@ -149,15 +122,11 @@ impl<'a> CsvRow<'a> {
     /// The field of a column, trimmed; `None` where the column is missing or the field is empty.
     pub(crate) fn get(&self, column: &str) -> Option<&'a str> {
         let index = *self.table.columns.get(column)?;
-        self.record
-            .get(index)
-            .map(str::trim)
-            .filter(|field| !field.is_empty())
+        self.record.get(index).map(str::trim).filter(|field| !field.is_empty())
     }
 
     pub(crate) fn require(&self, column: &str) -> Result<&'a str, TrainError> {
-        self.get(column)
-            .ok_or_else(|| self.malformed(format!("column {column} is empty or missing")))
+        self.get(column).ok_or_else(|| self.malformed(format!("column {column} is empty or missing")))
     }
 
     pub(crate) fn number<T: std::str::FromStr>(&self, column: &str) -> Result<T, TrainError> {

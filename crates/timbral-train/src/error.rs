@@ -118,26 +118,14 @@ impl TrainError {
     }
 
     pub(crate) fn malformed_at(path: &Path, line: Option<u64>, message: impl Into<String>) -> Self {
-        Self::Malformed {
-            path: path.to_owned(),
-            line,
-            message: message.into(),
-        }
+        Self::Malformed { path: path.to_owned(), line, message: message.into() }
     }
 
     pub(crate) fn config(field: &'static str, given: impl ToString, rule: impl Into<String>) -> Self {
-        Self::Config {
-            field,
-            given: given.to_string(),
-            rule: rule.into(),
-        }
+        Self::Config { field, given: given.to_string(), rule: rule.into() }
     }
 
     pub(crate) fn shape(what: &'static str, given: impl Into<String>, rule: impl Into<String>) -> Self {
-        Self::Shape {
-            what,
-            given: given.into(),
-            rule: rule.into(),
-        }
+        Self::Shape { what, given: given.into(), rule: rule.into() }
     }
 }

@@ -37,12 +37,8 @@ impl GroupTable {
         let table = CsvTable::read(path.as_ref())?;
         let id = table.require(&["track", "track_id"])?;
         table.require(&["group"])?;
-        let foldings: Vec<String> = table
-            .header()
-            .iter()
-            .filter(|h| h.starts_with("cv") || h.starts_with("fold"))
-            .cloned()
-            .collect();
+        let foldings: Vec<String> =
+            table.header().iter().filter(|h| h.starts_with("cv") || h.starts_with("fold")).cloned().collect();
         let mut rows = BTreeMap::new();
         for row in table.rows() {
             let track = row.require(id)?;
@@ -123,16 +119,10 @@ impl GroupTable {
             let rule = format!("the file has the foldings {}", self.foldings.join(", "));
             return Err(TrainError::config("folding", folding, rule));
         };
-        let assignment: HashMap<String, usize> = self
-            .rows
-            .iter()
-            .filter_map(|(id, row)| Some((id.clone(), row.folds[column]?)))
-            .collect();
-        let tracks: Vec<TrackInfo> = self
-            .tracks()
-            .into_iter()
-            .filter(|t| assignment.contains_key(&t.track_id))
-            .collect();
+        let assignment: HashMap<String, usize> =
+            self.rows.iter().filter_map(|(id, row)| Some((id.clone(), row.folds[column]?))).collect();
+        let tracks: Vec<TrackInfo> =
+            self.tracks().into_iter().filter(|t| assignment.contains_key(&t.track_id)).collect();
         Folds::pinned(&format!("pinned folding {folding}"), &tracks, &assignment)
     }
 }

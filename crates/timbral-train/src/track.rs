@@ -49,11 +49,9 @@ impl FromStr for Part {
             "valid" | "val" | "dev" | "validation" => Ok(Self::Validation),
             "test" => Ok(Self::Test),
             "faulty" => Ok(Self::Faulty),
-            _ => Err(TrainError::config(
-                "split",
-                format!("{s:?}"),
-                "it is train, validation, test or faulty",
-            )),
+            _ => {
+                Err(TrainError::config("split", format!("{s:?}"), "it is train, validation, test or faulty"))
+            }
         }
     }
 }
@@ -94,11 +92,7 @@ impl TrackInfo {
     pub fn group_key(&self) -> String {
         match (&self.group, &self.artist) {
             (Some(group), _) => group.clone(),
-            (None, Some(artist)) => artist
-                .split_whitespace()
-                .collect::<Vec<_>>()
-                .join(" ")
-                .to_lowercase(),
+            (None, Some(artist)) => artist.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase(),
             (None, None) => format!("unknown:{}", self.track_id),
         }
     }
@@ -127,10 +121,7 @@ pub(crate) fn distinct_tracks(rows: &[TrackInfo]) -> Result<Vec<&TrackInfo>, Tra
             Some(first) => {
                 return Err(TrainError::shape(
                     "tracks",
-                    format!(
-                        "track {:?} is described in two ways ({first:?} and {row:?})",
-                        row.track_id
-                    ),
+                    format!("track {:?} is described in two ways ({first:?} and {row:?})", row.track_id),
                     "rows of one track agree in all but their file",
                 ));
             }

@@ -22,9 +22,7 @@ fn rng(seed: u64) -> ChaCha8Rng {
 }
 
 fn tone(hz: f64, samples: usize) -> Vec<f32> {
-    (0..samples)
-        .map(|n| (0.5 * (TAU * hz * n as f64 / f64::from(RATE)).sin()) as f32)
-        .collect()
+    (0..samples).map(|n| (0.5 * (TAU * hz * n as f64 / f64::from(RATE)).sin()) as f32).collect()
 }
 
 /// Amplitude of one frequency in the middle half, through a Hann window.
@@ -83,9 +81,8 @@ fn noise_has_the_ratio_and_the_color_asked_for() {
             assert!((measured - snr).abs() < 0.01, "{measured} {snr}");
             // Power of the octaves from 250 Hz: what a sharp low pass at their top leaves more than one at their bottom.
             let below = |hz| power(&low_pass(&noise, RATE, hz).unwrap());
-            let octaves: Vec<f64> = [250.0, 500.0, 1000.0, 2000.0, 4000.0]
-                .map(|hz| db(below(2.0 * hz) - below(hz)))
-                .to_vec();
+            let octaves: Vec<f64> =
+                [250.0, 500.0, 1000.0, 2000.0, 4000.0].map(|hz| db(below(2.0 * hz) - below(hz))).to_vec();
             for pair in octaves.windows(2) {
                 assert!((pair[1] - pair[0] - slope).abs() < 0.4, "{color}: {octaves:?}");
             }
@@ -210,11 +207,7 @@ fn a_seed_fixes_the_change_and_one_change_does_not_move_another() {
     assert_eq!(changes.len(), 7);
     assert_eq!(change(&everything(), 1), (samples.clone(), changes.clone()));
     assert_ne!(change(&everything(), 2).1, changes);
-    let fewer = WaveformAugmentation {
-        pitch_probability: 0.0,
-        gain_probability: 0.0,
-        ..everything()
-    };
+    let fewer = WaveformAugmentation { pitch_probability: 0.0, gain_probability: 0.0, ..everything() };
     let rest: Vec<WaveformChange> = changes
         .iter()
         .filter(|c| !matches!(c, WaveformChange::Pitch { .. } | WaveformChange::Gain { .. }))
@@ -236,10 +229,7 @@ fn a_seed_fixes_the_change_and_one_change_does_not_move_another() {
 
 #[test]
 fn probabilities_are_those_given() {
-    let settings = WaveformAugmentation {
-        gain_probability: 0.3,
-        ..WaveformAugmentation::default()
-    };
+    let settings = WaveformAugmentation { gain_probability: 0.3, ..WaveformAugmentation::default() };
     let mut rng = rng(4);
     let made = (0..2000).filter(|_| !settings.draw(&mut rng).is_empty()).count();
     assert!((540..660).contains(&made), "{made}");
@@ -257,10 +247,7 @@ fn crumbs_and_silence_stay_finite_and_faults_are_errors() {
             }
         }
     }
-    let settings = WaveformAugmentation {
-        tilt_probability: 1.0,
-        ..WaveformAugmentation::default()
-    };
+    let settings = WaveformAugmentation { tilt_probability: 1.0, ..WaveformAugmentation::default() };
     let fault = augment_waveform(&mut vec![f32::NAN; 9], RATE, &settings, &mut rng(0));
     assert!(matches!(fault, Err(TrainError::Features(_))));
     assert!(time_stretch(&[0.5], 0.0).is_err() && pitch_shift(&[0.5], f64::NAN).is_err());
@@ -353,10 +340,7 @@ fn trained(
     set: &SpectrogramSet,
     threads: usize,
 ) -> Vec<u8> {
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build()
-        .unwrap();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     let trainer = Trainer::new(architecture, config, set).unwrap();
     let tensors = pool
         .install(|| trainer.run(&[0, 1, 2, 3, 4, 5], &[6, 7], |_| ControlFlow::Continue(())))
@@ -368,36 +352,20 @@ fn trained(
 
 #[test]
 fn networks_train_on_changed_crops_and_a_seed_fixes_every_byte() {
-    let plain = TrainConfig {
-        epochs: 2,
-        batch_size: 4,
-        crop_frames: 729,
-        ..TrainConfig::default()
-    };
+    let plain = TrainConfig { epochs: 2, batch_size: 4, crop_frames: 729, ..TrainConfig::default() };
     let waveform = TrainConfig {
-        waveform_augmentation: WaveformAugmentation {
-            mix_probability: 0.5,
-            ..everything()
-        },
+        waveform_augmentation: WaveformAugmentation { mix_probability: 0.5, ..everything() },
         ..plain.clone()
     };
     let cut = TrainConfig {
         crop_frames: 16,
-        augmentation: Augmentation {
-            cutmix: 1.0,
-            roll_bands: 2,
-            ..Augmentation::default()
-        },
+        augmentation: Augmentation { cutmix: 1.0, roll_bands: 2, ..Augmentation::default() },
         ..plain.clone()
     };
-    let plain_cut = TrainConfig {
-        crop_frames: 16,
-        ..plain.clone()
-    };
-    for (architecture, changed, plain, set) in [
-        (sample_cnn(), waveform, plain, set(true)),
-        (compact_cnn(), cut, plain_cut, set(false)),
-    ] {
+    let plain_cut = TrainConfig { crop_frames: 16, ..plain.clone() };
+    for (architecture, changed, plain, set) in
+        [(sample_cnn(), waveform, plain, set(true)), (compact_cnn(), cut, plain_cut, set(false))]
+    {
         let bytes = trained(&architecture, &changed, &set, 1);
         assert!(bytes == trained(&architecture, &changed, &set, 3));
         assert!(bytes != trained(&architecture, &plain, &set, 1));
@@ -406,16 +374,10 @@ fn networks_train_on_changed_crops_and_a_seed_fixes_every_byte() {
 
 #[test]
 fn changes_of_samples_need_samples_and_their_rate() {
-    let mut config = TrainConfig {
-        crop_frames: 16,
-        ..TrainConfig::default()
-    };
+    let mut config = TrainConfig { crop_frames: 16, ..TrainConfig::default() };
     config.waveform_augmentation.gain_probability = 1.0;
     let error = Trainer::new(&compact_cnn(), &config, &set(false)).unwrap_err();
-    assert!(
-        error.to_string().contains("spectrograms of 8 mel bands"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("spectrograms of 8 mel bands"), "{error}");
     let mut unknown = SpectrogramSet::new(1, ["a", "b"].map(String::from).to_vec()).unwrap();
     unknown.push(&Array2::zeros((1, 800)), 0).unwrap();
     let error = Trainer::new(&sample_cnn(), &config, &unknown).unwrap_err();

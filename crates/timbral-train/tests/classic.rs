@@ -25,9 +25,7 @@ fn data_set(folder: &Path) -> Vec<ManifestEntry> {
             let high = index % 2 == 1;
             let step = if high { 0.4 } else { 0.03 } + 0.002 * index as f32;
             let audio = Audio {
-                samples: (0..20_000 + 500 * index)
-                    .map(|i| 0.3 * (i as f32 * step).sin())
-                    .collect(),
+                samples: (0..20_000 + 500 * index).map(|i| 0.3 * (i as f32 * step).sin()).collect(),
                 sample_rate: RATE,
                 channels: 1,
                 warnings: Vec::new(),
@@ -36,11 +34,7 @@ fn data_set(folder: &Path) -> Vec<ManifestEntry> {
             write_wav(&path, &audio, WavFormat::Int16).unwrap();
             let mut track = TrackInfo::new(format!("{index:02}"), if high { "high" } else { "low" });
             track.artist = Some(format!("artist {}", index % 6));
-            ManifestEntry {
-                path,
-                track,
-                duration_seconds: None,
-            }
+            ManifestEntry { path, track, duration_seconds: None }
         })
         .collect()
 }
@@ -51,30 +45,17 @@ fn table(folder: &Path, entries: &[ManifestEntry]) -> FeatureTable {
         segments: None,
     })
     .unwrap();
-    let journal = extraction
-        .run(entries, &folder.join("journal"), |_, _| {})
-        .unwrap();
+    let journal = extraction.run(entries, &folder.join("journal"), |_, _| {}).unwrap();
     let path = folder.join("table.csv");
     let columns = extraction.feature_set().columns();
-    journal
-        .finish(
-            entries,
-            columns,
-            &path,
-            TableFormat::Csv,
-            &folder.join("errors.csv"),
-        )
-        .unwrap();
+    journal.finish(entries, columns, &path, TableFormat::Csv, &folder.join("errors.csv")).unwrap();
     FeatureTable::read(path).unwrap()
 }
 
 fn pipeline(probability: bool) -> PipelineParameters {
     PipelineParameters {
         transformers: vec![TransformerParameters::Standard(Default::default())],
-        learner: LearnerParameters::Svc(SvcParameters {
-            probability,
-            ..Default::default()
-        }),
+        learner: LearnerParameters::Svc(SvcParameters { probability, ..Default::default() }),
     }
 }
 
@@ -91,20 +72,10 @@ fn a_classic_model_is_measured_stored_and_served() {
     let file = fit_classic("tones", &table, &pipeline(true)).unwrap();
     let path = folder.path().join("tones.safetensors");
     file.save(&path).unwrap();
-    assert_eq!(
-        ModelFile::open(&path).unwrap().to_bytes().unwrap(),
-        file.to_bytes().unwrap()
-    );
+    assert_eq!(ModelFile::open(&path).unwrap().to_bytes().unwrap(), file.to_bytes().unwrap());
     let classifier = Classifier::open(&path).unwrap();
-    let y: Vec<usize> = entries
-        .iter()
-        .map(|e| usize::from(e.track.label == "low"))
-        .collect();
-    let fitted = pipeline(true)
-        .check()
-        .unwrap()
-        .fit(table.values().view(), &y, 2)
-        .unwrap();
+    let y: Vec<usize> = entries.iter().map(|e| usize::from(e.track.label == "low")).collect();
+    let fitted = pipeline(true).check().unwrap().fit(table.values().view(), &y, 2).unwrap();
     let expected = fitted.predict_proba(table.values().view()).unwrap();
     for (index, entry) in entries.iter().enumerate() {
         let verdict = classifier.classify_file(&entry.path).unwrap();
@@ -121,18 +92,13 @@ fn faults_are_errors() {
     let entries = data_set(folder.path());
     let table = table(folder.path(), &entries);
     let folds = Folds::stratified_group(table.tracks(), 3, 0).unwrap();
-    assert!(
-        cross_validate_classic("svc", &table, &pipeline(false), &folds).is_err(),
-        "no probabilities"
-    );
+    assert!(cross_validate_classic("svc", &table, &pipeline(false), &folds).is_err(), "no probabilities");
     let fewer = table.clone().without_columns(&["mfcc_01_std"]).unwrap();
     let error = fit_classic("x", &fewer, &pipeline(true)).unwrap_err().to_string();
     assert!(error.contains("all columns are kept"), "{error}");
     std::fs::remove_file(folder.path().join("table.csv.json")).unwrap();
     let silent = FeatureTable::read(folder.path().join("table.csv")).unwrap();
-    let error = fit_classic("x", &silent, &pipeline(true))
-        .unwrap_err()
-        .to_string();
+    let error = fit_classic("x", &silent, &pipeline(true)).unwrap_err().to_string();
     assert!(error.contains("how it was made"), "{error}");
 
     let mut file = fit_classic("x", &table, &pipeline(true)).unwrap();

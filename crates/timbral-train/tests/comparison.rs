@@ -33,14 +33,8 @@ fn table(folder: &Path, windows: usize) -> FeatureTable {
             let value = |column: usize| {
                 8.0 * noise(31 * artist + column) + 0.3 * noise(1000 + 97 * track + 13 * window + column)
             };
-            writeln!(
-                text,
-                "t{track:02},{label},artist {artist},{},{},{}",
-                value(0),
-                value(1),
-                value(2)
-            )
-            .unwrap();
+            writeln!(text, "t{track:02},{label},artist {artist},{},{},{}", value(0), value(1), value(2))
+                .unwrap();
         }
     }
     let path = folder.join(format!("table{windows}.csv"));
@@ -61,10 +55,7 @@ fn config(protocols: &[FoldProtocol]) -> CompareConfig {
         n_folds: 4,
         seeds: 2,
         protocols: protocols.to_vec(),
-        bootstrap: BootstrapConfig {
-            draws: 200,
-            ..BootstrapConfig::default()
-        },
+        bootstrap: BootstrapConfig { draws: 200, ..BootstrapConfig::default() },
         threads: 2,
     }
 }
@@ -82,31 +73,18 @@ fn the_same_folds_give_the_same_scores() {
         pipeline(LearnerParameters::GaussianNaiveBayes(Default::default())),
     );
     let contestants = [
-        Contestant::Classic {
-            name: "logistic",
-            parameters: &logistic,
-            table: &table,
-        },
-        Contestant::Classic {
-            name: "bayes, \"naive\"|",
-            parameters: &bayes,
-            table: &table,
-        },
+        Contestant::Classic { name: "logistic", parameters: &logistic, table: &table },
+        Contestant::Classic { name: "bayes, \"naive\"|", parameters: &bayes, table: &table },
     ];
     let config = config(&[FoldProtocol::Groups, FoldProtocol::TrackRandomLeaky]);
     let comparison = compare(&config, &contestants, &[], Vec::new(), &go_on).unwrap();
-    assert_eq!(
-        (comparison.n_tracks, comparison.n_groups, comparison.n_features),
-        (40, 10, 3)
-    );
+    assert_eq!((comparison.n_tracks, comparison.n_groups, comparison.n_features), (40, 10, 3));
     let honest = &comparison.tables[0];
     assert!(!honest.leaky && comparison.tables[1].leaky);
     for (row, parameters) in honest.rows.iter().zip([&logistic, &bayes]) {
         for seed in 0..2 {
             let folds = Folds::stratified_group(table.tracks(), 4, seed).unwrap();
-            let expected = cross_validate_classic("", &table, parameters, &folds)
-                .unwrap()
-                .report;
+            let expected = cross_validate_classic("", &table, parameters, &folds).unwrap().report;
             assert!((row.accuracies[seed as usize] - expected.accuracy).abs() < 1e-12);
             assert_eq!(honest.fold_hashes[seed as usize], folds.content_hash());
         }
@@ -118,12 +96,7 @@ fn the_same_folds_give_the_same_scores() {
     }
     // What was made to be learnt of artists alone is learnt only where they leak.
     for (honest, leaky) in honest.rows.iter().zip(&comparison.tables[1].rows) {
-        assert!(
-            leaky.accuracy > honest.accuracy + 0.1,
-            "{} and {}",
-            leaky.accuracy,
-            honest.accuracy
-        );
+        assert!(leaky.accuracy > honest.accuracy + 0.1, "{} and {}", leaky.accuracy, honest.accuracy);
     }
     for table in &comparison.tables {
         let untested = table.rows.iter().filter(|row| row.against_best.is_none()).count();
@@ -131,10 +104,7 @@ fn the_same_folds_give_the_same_scores() {
     }
 
     let text = comparison.to_string();
-    assert!(
-        text.contains("LEAKY, not test accuracy") && text.contains("logistic (leaky)"),
-        "{text}"
-    );
+    assert!(text.contains("LEAKY, not test accuracy") && text.contains("logistic (leaky)"), "{text}");
     assert!(comparison.to_markdown().contains("| bayes, \"naive\"\\| |"));
     let leaks = comparison.leakage_markdown();
     assert!(leaks.lines().next().unwrap().contains("artist-leaky"), "{leaks}");
@@ -151,39 +121,20 @@ fn the_same_folds_give_the_same_scores() {
 fn windows_speak_for_their_track() {
     let folder = tempfile::tempdir().unwrap();
     let table = table(folder.path(), 3);
-    let svc = |probability| {
-        pipeline(LearnerParameters::Svc(SvcParameters {
-            probability,
-            ..Default::default()
-        }))
-    };
+    let svc =
+        |probability| pipeline(LearnerParameters::Svc(SvcParameters { probability, ..Default::default() }));
     let (sure, plain) = (svc(true), svc(false));
     let contestants = [
-        Contestant::Classic {
-            name: "sure",
-            parameters: &sure,
-            table: &table,
-        },
-        Contestant::Classic {
-            name: "plain",
-            parameters: &plain,
-            table: &table,
-        },
+        Contestant::Classic { name: "sure", parameters: &sure, table: &table },
+        Contestant::Classic { name: "plain", parameters: &plain, table: &table },
     ];
     let config = config(&FoldProtocol::ALL);
     let comparison = compare(&config, &contestants, &[], Vec::new(), &go_on).unwrap();
     let rows = |i: usize| &comparison.tables[i].rows;
-    assert_eq!(
-        (rows(0)[0].n_rows, rows(2)[0].n_rows),
-        (40, 30),
-        "tracks, and a quarter of the 120 windows"
-    );
+    assert_eq!((rows(0)[0].n_rows, rows(2)[0].n_rows), (40, 30), "tracks, and a quarter of the 120 windows");
     assert_eq!(comparison.tables[2].unit, "window");
     assert!(rows(0)[1].roc_auc.is_none() && rows(0)[1].log_loss.is_none());
-    assert!(
-        rows(2)[1].accuracy > 0.9,
-        "windows of every track were trained on"
-    );
+    assert!(rows(2)[1].accuracy > 0.9, "windows of every track were trained on");
     let json = serde_json::to_string(&comparison).unwrap();
     assert_eq!(serde_json::from_str::<Comparison>(&json).unwrap(), comparison);
 }
@@ -193,26 +144,14 @@ fn pinned_folds_take_the_place_of_seeds() {
     let folder = tempfile::tempdir().unwrap();
     let table = table(folder.path(), 1);
     let bayes = pipeline(LearnerParameters::GaussianNaiveBayes(Default::default()));
-    let contestants = [Contestant::Classic {
-        name: "bayes",
-        parameters: &bayes,
-        table: &table,
-    }];
-    let assignment = table
-        .tracks()
-        .iter()
-        .enumerate()
-        .map(|(i, t)| (t.track_id.clone(), usize::from(i >= 20)))
-        .collect();
+    let contestants = [Contestant::Classic { name: "bayes", parameters: &bayes, table: &table }];
+    let assignment =
+        table.tracks().iter().enumerate().map(|(i, t)| (t.track_id.clone(), usize::from(i >= 20))).collect();
     let pinned = [Folds::pinned("halves", table.tracks(), &assignment).unwrap()];
     let config = config(&[FoldProtocol::Groups]);
     let comparison = compare(&config, &contestants, &pinned, Vec::new(), &go_on).unwrap();
     assert_eq!(comparison.tables[0].rows[0].accuracies.len(), 1);
-    assert!(
-        comparison.tables[0]
-            .protocol
-            .contains("2 folds given from outside")
-    );
+    assert!(comparison.tables[0].protocol.contains("2 folds given from outside"));
 }
 
 #[test]
@@ -226,8 +165,7 @@ fn networks_stand_beside_learners() {
     for track in &tracks {
         let level = if track.label == "loud" { -10.0 } else { -50.0 };
         let spectrogram = Array2::from_shape_fn((8, 32), |(b, f)| level - ((b * 5 + f * 3) % 7) as f32);
-        set.push(&spectrogram, usize::from(track.label == "loud"))
-            .unwrap();
+        set.push(&spectrogram, usize::from(track.label == "loud")).unwrap();
     }
     let member = |name: &str| Member {
         name: name.to_owned(),
@@ -238,45 +176,24 @@ fn networks_stand_beside_learners() {
             dropout: 0.2,
             crop_frames: 16,
         }),
-        training: TrainConfig {
-            epochs: 1,
-            crop_frames: 16,
-            ..TrainConfig::default()
-        },
+        training: TrainConfig { epochs: 1, crop_frames: 16, ..TrainConfig::default() },
         trunk: None,
         copies: 1,
         excerpts: 1,
     };
     let members = [member("one"), member("two")];
     let contestants = [
-        Contestant::Classic {
-            name: "bayes",
-            parameters: &bayes,
-            table: &table,
-        },
-        Contestant::Network {
-            name: "nets",
-            members: &members,
-            set: &set,
-            tracks: &tracks,
-        },
+        Contestant::Classic { name: "bayes", parameters: &bayes, table: &table },
+        Contestant::Network { name: "nets", members: &members, set: &set, tracks: &tracks },
     ];
     let mut config = config(&[FoldProtocol::Groups, FoldProtocol::SegmentRandomLeaky]);
     config.seeds = 1;
     let comparison = compare(&config, &contestants, &[], Vec::new(), &go_on).unwrap();
-    let names: Vec<&str> = comparison.tables[0]
-        .rows
-        .iter()
-        .map(|row| row.name.as_str())
-        .collect();
+    let names: Vec<&str> = comparison.tables[0].rows.iter().map(|row| row.name.as_str()).collect();
     assert_eq!(names, ["bayes", "nets", "nets: one", "nets: two"]);
     assert_eq!(comparison.tables[0].rows[1].n_rows, 39);
     assert!(comparison.tables[0].rows[1].fit_seconds > 0.0);
-    assert_eq!(
-        comparison.tables[1].rows.len(),
-        1,
-        "networks hear tracks, whose rows cannot be divided"
-    );
+    assert_eq!(comparison.tables[1].rows.len(), 1, "networks hear tracks, whose rows cannot be divided");
 
     let stop = |_: &str, metrics: Option<&EpochMetrics>| match metrics {
         Some(_) => ControlFlow::Break(()),
@@ -296,37 +213,17 @@ fn quoted_figures_are_data() {
     let quoted = QuotedResult::read(&path).unwrap();
     let table = table(folder.path(), 1);
     let bayes = pipeline(LearnerParameters::GaussianNaiveBayes(Default::default()));
-    let contestants = [Contestant::Classic {
-        name: "bayes",
-        parameters: &bayes,
-        table: &table,
-    }];
-    let comparison = compare(
-        &config(&[FoldProtocol::Groups]),
-        &contestants,
-        &[],
-        quoted,
-        &go_on,
-    )
-    .unwrap();
+    let contestants = [Contestant::Classic { name: "bayes", parameters: &bayes, table: &table }];
+    let comparison = compare(&config(&[FoldProtocol::Groups]), &contestants, &[], quoted, &go_on).unwrap();
     for text in [comparison.to_string(), comparison.to_markdown()] {
         assert!(
             text.contains("SVM (quoted)") && text.contains("4 m 40 s") && text.contains("a paper"),
             "{text}"
         );
     }
-    assert!(
-        comparison
-            .to_csv()
-            .contains("\"quoted: tracks at random; a paper\"")
-    );
+    assert!(comparison.to_csv().contains("\"quoted: tracks at random; a paper\""));
     std::fs::write(&path, "[[result]]\nname = \"SVM\"\n").unwrap();
-    assert!(
-        QuotedResult::read(&path)
-            .unwrap_err()
-            .to_string()
-            .contains("quoted.toml")
-    );
+    assert!(QuotedResult::read(&path).unwrap_err().to_string().contains("quoted.toml"));
 }
 
 #[test]
@@ -334,43 +231,16 @@ fn faults_are_errors() {
     let folder = tempfile::tempdir().unwrap();
     let table = table(folder.path(), 1);
     let bayes = pipeline(LearnerParameters::GaussianNaiveBayes(Default::default()));
-    let contestants = [Contestant::Classic {
-        name: "bayes",
-        parameters: &bayes,
-        table: &table,
-    }];
+    let contestants = [Contestant::Classic { name: "bayes", parameters: &bayes, table: &table }];
     let groups = config(&[FoldProtocol::Groups]);
     assert!(compare(&groups, &[], &[], Vec::new(), &go_on).is_err());
-    let none = CompareConfig {
-        seeds: 0,
-        ..groups.clone()
-    };
-    assert!(
-        compare(&none, &contestants, &[], Vec::new(), &go_on)
-            .unwrap_err()
-            .to_string()
-            .contains("seeds")
-    );
-    let one = CompareConfig {
-        n_folds: 1,
-        ..groups.clone()
-    };
+    let none = CompareConfig { seeds: 0, ..groups.clone() };
+    assert!(compare(&none, &contestants, &[], Vec::new(), &go_on).unwrap_err().to_string().contains("seeds"));
+    let one = CompareConfig { n_folds: 1, ..groups.clone() };
     assert!(compare(&one, &contestants, &[], Vec::new(), &go_on).is_err());
     let calm = table.clone().retain_tracks(|t| t.label == "calm");
-    let mixed = [
-        contestants[0],
-        Contestant::Classic {
-            name: "calm",
-            parameters: &bayes,
-            table: &calm,
-        },
-    ];
-    assert!(
-        compare(&groups, &mixed, &[], Vec::new(), &go_on)
-            .unwrap_err()
-            .to_string()
-            .contains("classes")
-    );
+    let mixed = [contestants[0], Contestant::Classic { name: "calm", parameters: &bayes, table: &calm }];
+    assert!(compare(&groups, &mixed, &[], Vec::new(), &go_on).unwrap_err().to_string().contains("classes"));
     assert!("random".parse::<FoldProtocol>().is_err());
     assert_eq!("groups".parse::<FoldProtocol>().unwrap(), FoldProtocol::Groups);
 }

@@ -35,11 +35,7 @@ fn a_manifest_reads_the_columns_in_use() {
     let copy = dir.path().join("copy.csv");
     manifest.write_csv(&copy).unwrap();
     assert_eq!(Manifest::read_csv(&copy).unwrap(), manifest);
-    assert!(
-        fs::read_to_string(&copy)
-            .unwrap()
-            .contains("\ngtzan/blues/blues.00000.flac,")
-    );
+    assert!(fs::read_to_string(&copy).unwrap().contains("\ngtzan/blues/blues.00000.flac,"));
 }
 
 #[test]
@@ -53,19 +49,13 @@ fn manifest_errors_name_the_line_and_the_rule() {
     assert!(refuse("file,label\na.wav,blues\n").contains("line 1: no column path"));
     assert!(refuse("path\na.wav\n").contains("no column label or genre"));
     let message = refuse("path,label\na.wav,blues\nb.wav,\n");
-    assert!(
-        message.contains("m.csv, line 3: column label is empty"),
-        "{message}"
-    );
+    assert!(message.contains("m.csv, line 3: column label is empty"), "{message}");
     assert!(refuse("path,label,split\na.wav,blues,later\n").contains("line 2"));
     assert!(refuse("path,label\na.wav,blues,extra\n").contains("line 2"));
     assert!(refuse("path,label,label\n").contains("stands twice"));
     let two = refuse("path,label,track_id\na.wav,blues,1\nb.wav,rock,1\n");
     assert!(two.contains("two ways"), "{two}");
-    assert!(matches!(
-        Manifest::read_csv(dir.path().join("none.csv")),
-        Err(TrainError::Io { .. })
-    ));
+    assert!(matches!(Manifest::read_csv(dir.path().join("none.csv")), Err(TrainError::Io { .. })));
 }
 
 #[test]
@@ -86,37 +76,17 @@ fn folders_of_any_spelling_become_a_manifest() {
     }
     fs::write(dir.path().join("stray.wav"), b"").unwrap();
     let manifest = Manifest::read_folders(dir.path()).unwrap();
-    let ids: Vec<&str> = manifest
-        .entries()
-        .iter()
-        .map(|e| e.track.track_id.as_str())
-        .collect();
-    assert_eq!(
-        ids,
-        ["blues.00000", "blues.00001", "jazz.00000", "jazz.00054", "song"]
-    );
+    let ids: Vec<&str> = manifest.entries().iter().map(|e| e.track.track_id.as_str()).collect();
+    assert_eq!(ids, ["blues.00000", "blues.00001", "jazz.00000", "jazz.00054", "song"]);
     assert_eq!(manifest.labels(), ["blues", "jazz", "my own"]);
-    assert!(
-        manifest.notes()[0].contains("jazz.00054.wav: this file is corrupt"),
-        "{:?}",
-        manifest.notes()
-    );
-    assert!(
-        manifest.notes()[1].starts_with("2 hidden files"),
-        "{:?}",
-        manifest.notes()
-    );
+    assert!(manifest.notes()[0].contains("jazz.00054.wav: this file is corrupt"), "{:?}", manifest.notes());
+    assert!(manifest.notes()[1].starts_with("2 hidden files"), "{:?}", manifest.notes());
 
     fs::write(dir.path().join("my own/blues.00000.wav"), b"").unwrap();
     let message = Manifest::read_folders(dir.path()).unwrap_err().to_string();
     assert!(message.contains("track blues.00000 is there as"), "{message}");
     let empty = folder();
-    assert!(
-        Manifest::read_folders(empty.path())
-            .unwrap_err()
-            .to_string()
-            .contains("no audio file")
-    );
+    assert!(Manifest::read_folders(empty.path()).unwrap_err().to_string().contains("no audio file"));
 }
 
 fn write_npz(path: &Path, name: &str, bytes: &[u8]) {
@@ -203,23 +173,11 @@ fn feature_tables_leave_out_what_is_no_feature() {
     assert_eq!(table.values()[(1, 0)], -1e-3);
     let ids: Vec<&str> = table.tracks().iter().map(|t| t.track_id.as_str()).collect();
     assert_eq!(ids, ["blues.00000", "blues.00001", "own song.2"]);
-    let rock = table
-        .clone()
-        .retain_tracks(|t| t.label == "rock")
-        .without_columns(&["tempo"])
-        .unwrap();
-    assert_eq!(
-        (rock.columns(), rock.values().dim()),
-        (&["rms_mean".to_owned()][..], (1, 1))
-    );
+    let rock = table.clone().retain_tracks(|t| t.label == "rock").without_columns(&["tempo"]).unwrap();
+    assert_eq!((rock.columns(), rock.values().dim()), (&["rms_mean".to_owned()][..], (1, 1)));
     assert!(table.without_columns(&["mfcc1"]).is_err());
     fs::write(&csv, "filename,rms_mean,label\na.wav,nan,b\n").unwrap();
-    assert!(
-        FeatureTable::read(&csv)
-            .unwrap_err()
-            .to_string()
-            .contains("line 2: column rms_mean holds NaN")
-    );
+    assert!(FeatureTable::read(&csv).unwrap_err().to_string().contains("line 2: column rms_mean holds NaN"));
 }
 
 #[test]
@@ -259,9 +217,7 @@ fn taggrams_are_feature_tables() {
     let write = |x: &[u8], ids: &[u8]| {
         let mut archive = zip::ZipWriter::new(fs::File::create(&path).unwrap());
         for (name, bytes) in [("X.npy", x), ("IDS.npy", ids)] {
-            archive
-                .start_file(name, zip::write::SimpleFileOptions::default())
-                .unwrap();
+            archive.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
             archive.write_all(bytes).unwrap();
         }
         archive.finish().unwrap();
@@ -272,16 +228,9 @@ fn taggrams_are_feature_tables() {
             codes.resize(24, 0);
             codes.into_iter().flat_map(u32::to_le_bytes).collect::<Vec<u8>>()
         };
-        npy(
-            "<U24",
-            &format!("({},)", ids.len()),
-            &ids.iter().flat_map(cell).collect::<Vec<u8>>(),
-        )
+        npy("<U24", &format!("({},)", ids.len()), &ids.iter().flat_map(cell).collect::<Vec<u8>>())
     };
-    let values: Vec<u8> = [0.5_f32, 1.0, 0.25, -2.0]
-        .iter()
-        .flat_map(|v| v.to_le_bytes())
-        .collect();
+    let values: Vec<u8> = [0.5_f32, 1.0, 0.25, -2.0].iter().flat_map(|v| v.to_le_bytes()).collect();
     let ids = text(&["blues/blues.00029.au", "rück/rück.00001.au"]);
     write(&npy("<f4", "(2, 2)", &values), &ids);
     let table = FeatureTable::read(&path).unwrap();
@@ -303,10 +252,8 @@ fn taggrams_are_feature_tables() {
     assert!(refused(b"text", &ids).contains("no NumPy array"));
     assert!(refused(&npy("<f4", "(1, 4)", &values), &ids).contains("2 tracks"));
     assert!(refused(&npy("<f4", "(2, 2)", &values), &text(&["a.au", "b/c.au"])).contains("folder"));
-    let infinite: Vec<u8> = [0.5_f32, f32::INFINITY, 0.25, 0.0]
-        .iter()
-        .flat_map(|v| v.to_le_bytes())
-        .collect();
+    let infinite: Vec<u8> =
+        [0.5_f32, f32::INFINITY, 0.25, 0.0].iter().flat_map(|v| v.to_le_bytes()).collect();
     assert!(refused(&npy("<f4", "(2, 2)", &infinite), &ids).contains("not finite"));
 }
 
@@ -326,32 +273,13 @@ fn groups_come_from_outside() {
         (9, Some("g1"), &["cv0".to_owned(), "cv1".to_owned()][..])
     );
     let folds = table.folds("cv1").unwrap();
-    assert_eq!(
-        (folds.n_folds(), folds.fold_of("t2"), folds.fold_of("t8")),
-        (2, Some(1), None)
-    );
+    assert_eq!((folds.n_folds(), folds.fold_of("t2"), folds.fold_of("t8")), (2, Some(1), None));
     assert!(table.folds("cv7").is_err());
-    fs::write(
-        &csv,
-        text.replace("t1,rock,train,A1,g0,0,0", "t1,rock,train,A1,g0,1,0"),
-    )
-    .unwrap();
-    let message = GroupTable::read(&csv)
-        .unwrap()
-        .folds("cv0")
-        .unwrap_err()
-        .to_string();
-    assert!(
-        message.contains("group \"g0\" lies in fold 0 (track t0) and in fold 1 (track t1)"),
-        "{message}"
-    );
+    fs::write(&csv, text.replace("t1,rock,train,A1,g0,0,0", "t1,rock,train,A1,g0,1,0")).unwrap();
+    let message = GroupTable::read(&csv).unwrap().folds("cv0").unwrap_err().to_string();
+    assert!(message.contains("group \"g0\" lies in fold 0 (track t0) and in fold 1 (track t1)"), "{message}");
     fs::write(&csv, text.replace("t1,", "t0,")).unwrap();
-    assert!(
-        GroupTable::read(&csv)
-            .unwrap_err()
-            .to_string()
-            .contains("line 3: track t0 stands twice")
-    );
+    assert!(GroupTable::read(&csv).unwrap_err().to_string().contains("line 3: track t0 stands twice"));
 }
 
 #[test]
@@ -377,12 +305,7 @@ fn a_cache_gives_back_what_was_stored_and_notices_damage() {
     }
     assert_eq!(computed, 1);
 
-    let sub = fs::read_dir(dir.path().join("cache"))
-        .unwrap()
-        .next()
-        .unwrap()
-        .unwrap()
-        .path();
+    let sub = fs::read_dir(dir.path().join("cache")).unwrap().next().unwrap().unwrap().path();
     let files: Vec<_> = fs::read_dir(sub).unwrap().map(|f| f.unwrap().path()).collect();
     assert_eq!(files.len(), 1, "no temporary file stays");
     let whole = fs::read(&files[0]).unwrap();
@@ -394,13 +317,7 @@ fn a_cache_gives_back_what_was_stored_and_notices_damage() {
         fs::write(&files[0], &whole[..i]).unwrap();
         assert_eq!(cache.get(&key).unwrap(), None, "cut at {i}");
     }
-    let got = cache
-        .get_or_compute(&key, || Ok::<_, TrainError>(features.clone()))
-        .unwrap();
+    let got = cache.get_or_compute(&key, || Ok::<_, TrainError>(features.clone())).unwrap();
     assert_eq!(got, features);
-    assert_eq!(
-        fs::read(&files[0]).unwrap(),
-        whole,
-        "the damaged entry is replaced"
-    );
+    assert_eq!(fs::read(&files[0]).unwrap(), whole, "the damaged entry is replaced");
 }

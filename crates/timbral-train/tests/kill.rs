@@ -109,10 +109,7 @@ impl Outcome {
         Self {
             weights: std::fs::read(folder.join("weights")).unwrap(),
             checkpoint: std::fs::read(checkpoint(folder)).unwrap(),
-            metrics: metrics
-                .lines()
-                .map(|line| line.rsplit_once(',').unwrap().0.to_owned())
-                .collect(),
+            metrics: metrics.lines().map(|line| line.rsplit_once(',').unwrap().0.to_owned()).collect(),
         }
     }
 
@@ -132,11 +129,7 @@ fn checkpoint(folder: &Path) -> std::path::PathBuf {
 
 fn command(folder: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command
-        .arg("train")
-        .arg(folder)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.arg("train").arg(folder).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
@@ -195,10 +188,7 @@ fn a_full_disk_loses_nothing(folder: &Path, expected: &Outcome) {
     assert_eq!(output.status.code(), Some(1), "{error}");
     let path = checkpoint(&folder).display().to_string();
     assert!(error.contains(&path), "{error}");
-    assert!(
-        std::fs::read(checkpoint(&folder)).unwrap() == saved,
-        "the checkpoint before is kept"
-    );
+    assert!(std::fs::read(checkpoint(&folder)).unwrap() == saved, "the checkpoint before is kept");
     let files = std::fs::read_dir(folder.join("cnn-0")).unwrap().count();
     assert_eq!(files, 1, "nothing half written stays");
     run_to_the_end(&folder);
@@ -215,10 +205,7 @@ fn a_damaged_checkpoint_is_named(folder: &Path) {
     let output = command(&folder).output().unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{error}");
-    assert!(
-        error.contains(&path.display().to_string()) && error.contains("start anew"),
-        "{error}"
-    );
+    assert!(error.contains(&path.display().to_string()) && error.contains("start anew"), "{error}");
     assert!(std::fs::read(&path).unwrap() == bytes, "it is left as it is");
     assert!(std::fs::read(folder.join("weights")).unwrap() == weights);
 }

@@ -59,10 +59,7 @@ fn predictions(case: &Case) -> Predictions {
 
 #[track_caller]
 fn close(case: &str, what: &str, ours: f64, theirs: f64) {
-    assert!(
-        (ours - theirs).abs() <= 1e-12,
-        "{case}, {what}: {ours} is not {theirs}"
-    );
+    assert!((ours - theirs).abs() <= 1e-12, "{case}, {what}: {ours} is not {theirs}");
 }
 
 #[track_caller]
@@ -86,18 +83,8 @@ fn metrics_equal_scikit_learns() {
         let confusion = p.confusion().unwrap();
         close(name, "accuracy", p.accuracy(), case.accuracy);
         close(name, "accuracy", confusion.accuracy(), case.accuracy);
-        close(
-            name,
-            "balanced accuracy",
-            confusion.balanced_accuracy(),
-            case.balanced_accuracy,
-        );
-        let counts: Vec<Vec<u64>> = confusion
-            .counts()
-            .rows()
-            .into_iter()
-            .map(|r| r.to_vec())
-            .collect();
+        close(name, "balanced accuracy", confusion.balanced_accuracy(), case.balanced_accuracy);
+        let counts: Vec<Vec<u64>> = confusion.counts().rows().into_iter().map(|r| r.to_vec()).collect();
         assert_eq!(counts, case.confusion, "{name}");
         for (i, scores) in confusion.per_class().iter().enumerate() {
             close(name, "precision", scores.precision, case.precision[i]);
@@ -105,22 +92,15 @@ fn metrics_equal_scikit_learns() {
             close(name, "f1", scores.f1, case.f1[i]);
             assert_eq!(scores.support, case.support[i], "{name}");
         }
-        let averages = [
-            (confusion.macro_average(), case.macro_average),
-            (confusion.weighted_average(), case.weighted),
-        ];
+        let averages =
+            [(confusion.macro_average(), case.macro_average), (confusion.weighted_average(), case.weighted)];
         for (ours, theirs) in averages {
             close(name, "mean precision", ours.precision, theirs[0]);
             close(name, "mean recall", ours.recall, theirs[1]);
             close(name, "mean f1", ours.f1, theirs[2]);
         }
         all_close(name, "ROC-AUC", &p.roc_auc(), &case.roc_auc);
-        all_close(
-            name,
-            "average precision",
-            &p.average_precision(),
-            &case.average_precision,
-        );
+        all_close(name, "average precision", &p.average_precision(), &case.average_precision);
         close(name, "log loss", p.log_loss(), case.log_loss);
         close(name, "Brier", p.brier(), case.brier);
         close(name, "ECE", p.expected_calibration_error(15), case.ece);
@@ -141,17 +121,9 @@ fn mcnemar_equals_the_binomial_test() {
         first.extend([true, false]);
         second.extend([true, false]);
         let result = mcnemar(&first, &second).unwrap();
-        assert_eq!(
-            (result.only_first, result.only_second),
-            (case.only_first, case.only_second)
-        );
+        assert_eq!((result.only_first, result.only_second), (case.only_first, case.only_second));
         let error = (result.p_value - case.p_value).abs();
-        assert!(
-            error <= 1e-9 * case.p_value,
-            "{} is not {}",
-            result.p_value,
-            case.p_value
-        );
+        assert!(error <= 1e-9 * case.p_value, "{} is not {}", result.p_value, case.p_value);
     }
     assert!(mcnemar(&[true], &[]).is_err());
 }
@@ -164,16 +136,9 @@ fn windows_are_averaged_over_their_track() {
     assert_eq!(tracks.track_ids, ["a", "b"]);
     assert_eq!(tracks.predictions.truth(), [0, 1]);
     let expected = array![[0.6, 0.4], [0.3, 0.7]];
-    assert!(
-        (tracks.predictions.probabilities() - &expected)
-            .iter()
-            .all(|d| d.abs() < 1e-15)
-    );
+    assert!((tracks.predictions.probabilities() - &expected).iter().all(|d| d.abs() < 1e-15));
     assert_eq!((windows.accuracy(), tracks.predictions.accuracy()), (0.75, 1.0));
-    assert!(
-        windows.by_track(&["a", "a", "b", "b"]).is_err(),
-        "one track, two classes"
-    );
+    assert!(windows.by_track(&["a", "a", "b", "b"]).is_err(), "one track, two classes");
     assert!(windows.by_track(&["a"]).is_err());
 }
 
@@ -196,10 +161,7 @@ fn intervals_are_those_of_the_binomial_distribution() {
     let units: Vec<Vec<usize>> = (0..290).map(|i| vec![i]).collect();
     let accuracy = |rows: &[usize]| rows.iter().filter(|&&i| correct[i]).count() as f64 / rows.len() as f64;
     let interval = bootstrap(&units, &BootstrapConfig::default(), accuracy).unwrap();
-    assert!(
-        (interval.low - 0.754).abs() < 0.004 && (interval.high - 0.846).abs() < 0.004,
-        "{interval:?}"
-    );
+    assert!((interval.low - 0.754).abs() < 0.004 && (interval.high - 0.846).abs() < 0.004, "{interval:?}");
     // The same rows drawn ten at a time, all right or all wrong, vary sqrt(10) times as much.
     let clumped: Vec<bool> = (0..290).map(|i| (i / 10) % 5 != 0).collect();
     let groups: Vec<Vec<usize>> = (0..29).map(|g| (10 * g..10 * (g + 1)).collect()).collect();
@@ -214,34 +176,15 @@ fn a_seed_fixes_an_interval_on_any_number_of_threads() {
     let units: Vec<Vec<usize>> = (0..50).map(|i| vec![i]).collect();
     let mean = |rows: &[usize]| rows.iter().sum::<usize>() as f64;
     let run = |threads, seed| {
-        let config = BootstrapConfig {
-            draws: 500,
-            seed,
-            ..BootstrapConfig::default()
-        };
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .unwrap();
+        let config = BootstrapConfig { draws: 500, seed, ..BootstrapConfig::default() };
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| bootstrap(&units, &config, mean).unwrap())
     };
     assert_eq!(run(1, 3), run(4, 3));
     assert_ne!(run(1, 3), run(1, 4));
     let refuse = |config| bootstrap(&units, &config, mean).unwrap_err().to_string();
-    assert!(
-        refuse(BootstrapConfig {
-            draws: 0,
-            ..BootstrapConfig::default()
-        })
-        .contains("draws is 0")
-    );
-    assert!(
-        refuse(BootstrapConfig {
-            level: 1.0,
-            ..BootstrapConfig::default()
-        })
-        .contains("level is 1")
-    );
+    assert!(refuse(BootstrapConfig { draws: 0, ..BootstrapConfig::default() }).contains("draws is 0"));
+    assert!(refuse(BootstrapConfig { level: 1.0, ..BootstrapConfig::default() }).contains("level is 1"));
     assert!(bootstrap(&[], &BootstrapConfig::default(), mean).is_err());
 }
 
@@ -249,9 +192,7 @@ fn a_seed_fixes_an_interval_on_any_number_of_threads() {
 fn reports_hold_all_and_survive_json() {
     let case = &golden().cases[0];
     let labels: Vec<String> = ["a", "b", "c", "d", "e"].map(str::to_owned).to_vec();
-    let groups: Vec<String> = (0..case.truth.len())
-        .map(|i| format!("artist {}", i / 3))
-        .collect();
+    let groups: Vec<String> = (0..case.truth.len()).map(|i| format!("artist {}", i / 3)).collect();
     let protocol = Protocol::TrackRandomLeaky { seed: 1 };
     let source = ReportSource {
         title: "a model",
@@ -261,10 +202,7 @@ fn reports_hold_all_and_survive_json() {
         protocol: Some(&protocol),
         split_hash: Some("0123456789abcdef"),
     };
-    let config = BootstrapConfig {
-        draws: 1000,
-        ..BootstrapConfig::default()
-    };
+    let config = BootstrapConfig { draws: 1000, ..BootstrapConfig::default() };
     let report = Report::new(&predictions(case), &source, &config).unwrap();
     assert_eq!(report.accuracy, case.accuracy);
     assert!((report.macro_f1 - case.macro_average[2]).abs() < 1e-12);
@@ -272,15 +210,8 @@ fn reports_hold_all_and_survive_json() {
     assert!(low < report.macro_f1 && report.macro_f1 < high);
     assert!(report.leaky);
     let text = report.to_string();
-    assert!(
-        text.contains("LEAKY") && text.contains("split 0123456789ab\n"),
-        "{text}"
-    );
-    assert!(
-        text.lines()
-            .any(|l| l.starts_with("weighted") && l.ends_with("120")),
-        "{text}"
-    );
+    assert!(text.contains("LEAKY") && text.contains("split 0123456789ab\n"), "{text}");
+    assert!(text.lines().any(|l| l.starts_with("weighted") && l.ends_with("120")), "{text}");
     let json = serde_json::to_string(&report).unwrap();
     assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), report);
     let folder = tempfile::tempdir().unwrap();
@@ -294,15 +225,9 @@ fn reports_hold_all_and_survive_json() {
         table.starts_with("LEAKY") && table.contains("| truth \\ answer | a | b | c | d | e |"),
         "{table}"
     );
-    let wrong = ReportSource {
-        labels: &labels[..4],
-        ..source
-    };
+    let wrong = ReportSource { labels: &labels[..4], ..source };
     assert!(Report::new(&predictions(case), &wrong, &config).is_err());
-    let wrong = ReportSource {
-        groups: &groups[..4],
-        ..source
-    };
+    let wrong = ReportSource { groups: &groups[..4], ..source };
     assert!(Report::new(&predictions(case), &wrong, &config).is_err());
 }
 
@@ -320,10 +245,7 @@ fn intervals_of_a_report_are_bootstraps_of_its_scores() {
             protocol: None,
             split_hash: None,
         };
-        let config = BootstrapConfig {
-            draws: 100,
-            ..BootstrapConfig::default()
-        };
+        let config = BootstrapConfig { draws: 100, ..BootstrapConfig::default() };
         let report = Report::new(&p, &source, &config).unwrap();
         let mut names: Vec<&String> = groups.iter().collect();
         names.sort();
@@ -348,17 +270,9 @@ fn intervals_of_a_report_are_bootstraps_of_its_scores() {
         same("accuracy", report.group_interval, of(&Predictions::accuracy));
         let f1 = |p: &Predictions| p.confusion().unwrap().macro_average().f1;
         same("macro-F1", report.macro_f1_group_interval, of(&f1));
-        same(
-            "ROC-AUC",
-            report.roc_auc_group_interval,
-            of(&|p| mean(p.roc_auc())),
-        );
+        same("ROC-AUC", report.roc_auc_group_interval, of(&|p| mean(p.roc_auc())));
         let precision = of(&|p| mean(p.average_precision()));
-        same(
-            "average precision",
-            report.average_precision_group_interval,
-            precision,
-        );
+        same("average precision", report.average_precision_group_interval, precision);
         close(&case.name, "MCE", report.maximum_calibration_error, case.mce);
     }
 }
@@ -367,14 +281,7 @@ fn intervals_of_a_report_are_bootstraps_of_its_scores() {
 fn windows_stand_beside_their_tracks() {
     let windows = Predictions::new(
         vec![0, 0, 1, 1, 1, 0],
-        array![
-            [0.9, 0.1],
-            [0.4, 0.6],
-            [0.2, 0.8],
-            [0.7, 0.3],
-            [0.1, 0.9],
-            [0.3, 0.7]
-        ],
+        array![[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [0.7, 0.3], [0.1, 0.9], [0.3, 0.7]],
     )
     .unwrap();
     let ids = ["a", "a", "b", "b", "c", "d"];
@@ -410,11 +317,7 @@ fn windows_stand_beside_their_tracks() {
 
 /// ROC-AUC by its meaning: the share of pairs in which the positive scores higher.
 fn auc_of_pairs(truth: &[usize], scores: &[f64]) -> Option<f64> {
-    let of = |class| {
-        (0..truth.len())
-            .filter(move |&i| (truth[i] == 1) == class)
-            .map(|i| scores[i])
-    };
+    let of = |class| (0..truth.len()).filter(move |&i| (truth[i] == 1) == class).map(|i| scores[i]);
     let (mut sum, mut pairs) = (0.0, 0.0);
     for p in of(true) {
         for n in of(false) {

@@ -50,51 +50,29 @@ fn scores_equal_scikit_learns() {
     for case in cases {
         let name = &case.name;
         let auroc = open_set_auroc(&case.known, &case.outside).unwrap();
-        assert!(
-            (auroc - case.auroc).abs() < 1e-12,
-            "{name}: {auroc} is not {}",
-            case.auroc
-        );
+        assert!((auroc - case.auroc).abs() < 1e-12, "{name}: {auroc} is not {}", case.auroc);
         let fpr = fpr_at_tpr(&case.known, &case.outside, 0.95).unwrap();
-        assert!(
-            (fpr - case.fpr_at_95_tpr).abs() < 1e-12,
-            "{name}: {fpr} is not {}",
-            case.fpr_at_95_tpr
-        );
+        assert!((fpr - case.fpr_at_95_tpr).abs() < 1e-12, "{name}: {fpr} is not {}", case.fpr_at_95_tpr);
         let report = OpenSetReport::new(name, &case.known, &case.outside, Some(f64::INFINITY)).unwrap();
         assert_eq!((report.auroc, report.fpr_at_95_tpr), (auroc, fpr));
-        assert_eq!(
-            (report.known_refused, report.outside_refused),
-            (Some(1.0), Some(1.0))
-        );
+        assert_eq!((report.known_refused, report.outside_refused), (Some(1.0), Some(1.0)));
         assert!(report.to_string().contains("AUROC"));
     }
 }
 
 #[test]
 fn distances_equal_numpys() {
-    let Distance {
-        contours,
-        classes,
-        queries,
-        distances,
-    } = golden().distance;
+    let Distance { contours, classes, queries, distances } = golden().distance;
     let distance = fit_level_distance(&contours, &classes, 3).unwrap();
     for (query, expected) in queries.iter().zip(distances) {
         let given = distance.of(query);
-        assert!(
-            (given - expected).abs() < 1e-9 * expected,
-            "{given} is not {expected}"
-        );
+        assert!((given - expected).abs() < 1e-9 * expected, "{given} is not {expected}");
     }
     // Tracks without any difference are no division by zero.
     let flat = fit_level_distance(&[[1.0; CONTOUR_VALUES]; 4], &[0, 1, 0, 1], 2).unwrap();
     assert!(flat.of(&[1.0; CONTOUR_VALUES]).abs() < 1e-9);
     assert!(flat.of(&[9.0; CONTOUR_VALUES]).is_finite());
-    assert!(
-        fit_level_distance(&contours, &classes, 4).is_err(),
-        "a class without tracks"
-    );
+    assert!(fit_level_distance(&contours, &classes, 4).is_err(), "a class without tracks");
     assert!(fit_level_distance(&contours, &classes[1..], 3).is_err());
     assert!(fit_level_distance(&[[f64::NAN; CONTOUR_VALUES]; 2], &[0, 1], 2).is_err());
 }
@@ -130,10 +108,7 @@ fn energies_by_hand() {
 fn risk_falls_with_coverage_where_scores_tell() {
     let curve = risk_coverage(&[0.9, 0.8, 0.8, 0.1], &[true, true, false, false]).unwrap();
     let points: Vec<_> = curve.iter().map(|p| (p.threshold, p.coverage, p.risk)).collect();
-    assert_eq!(
-        points,
-        [(0.9, 0.25, 0.0), (0.8, 0.75, 1.0 / 3.0), (0.1, 1.0, 0.5)]
-    );
+    assert_eq!(points, [(0.9, 0.25, 0.0), (0.8, 0.75, 1.0 / 3.0), (0.1, 1.0, 0.5)]);
     assert!(risk_coverage(&[0.5], &[]).is_err());
 }
 
@@ -164,17 +139,11 @@ fn the_temperature_that_was_put_in_is_found_and_the_error_falls() {
     // Flattened by 2: dividing by 1/2 brings the drawn probabilities back.
     let calibration = Calibration::fit(&drawn(n, 2.0), &folds, None, 0.9).unwrap();
     assert!((calibration.temperature - 0.5).abs() < 0.05, "{calibration}");
-    assert!(
-        calibration.error_after < calibration.error_before / 3.0,
-        "{calibration}"
-    );
+    assert!(calibration.error_after < calibration.error_before / 3.0, "{calibration}");
     assert!(calibration.log_loss_after < calibration.log_loss_before);
     assert!((calibration.known_refused - 0.1).abs() < 0.02, "{calibration}");
     assert_eq!(calibration.rejection.score, RejectionScore::Margin);
-    assert!(
-        calibration.accuracy_of_kept.unwrap() > calibration.accuracy,
-        "sure answers are right"
-    );
+    assert!(calibration.accuracy_of_kept.unwrap() > calibration.accuracy, "sure answers are right");
 }
 
 #[test]
@@ -196,44 +165,24 @@ fn a_distance_refuses_what_lies_apart() {
     let contours: Vec<_> = (0..400).map(&mut near).collect();
     let folds: Vec<usize> = (0..400).map(|row| row % 4).collect();
     let calibration = Calibration::fit(&predictions, &folds, Some(&contours), 0.95).unwrap();
-    let RejectionScore::Distance(distance) = &calibration.rejection.score else {
-        panic!("{calibration}")
-    };
+    let RejectionScore::Distance(distance) = &calibration.rejection.score else { panic!("{calibration}") };
     assert!((calibration.known_refused - 0.05).abs() < 0.02, "{calibration}");
-    assert!(
-        calibration
-            .rejection
-            .refuses(-distance.of(&[5.0; CONTOUR_VALUES]))
-    );
-    assert!(
-        !calibration
-            .rejection
-            .refuses(-distance.of(&[0.1; CONTOUR_VALUES]))
-    );
+    assert!(calibration.rejection.refuses(-distance.of(&[5.0; CONTOUR_VALUES])));
+    assert!(!calibration.rejection.refuses(-distance.of(&[0.1; CONTOUR_VALUES])));
 }
 
 #[test]
 fn every_score_is_reported_and_silence_counts_as_refused() {
-    let answer = |p: f32, score: Option<f64>| ScoredAnswer {
-        probabilities: vec![p, 1.0 - p],
-        score,
-    };
+    let answer = |p: f32, score: Option<f64>| ScoredAnswer { probabilities: vec![p, 1.0 - p], score };
     let known = [answer(0.9, Some(-1.0)), answer(0.8, Some(-2.0))];
     let outside = [answer(0.95, Some(-9.0)), answer(0.5, None)];
-    let rule = Rejection {
-        score: RejectionScore::Margin,
-        threshold: -3.0,
-        kept: 0.95,
-        set_on: String::new(),
-    };
+    let rule =
+        Rejection { score: RejectionScore::Margin, threshold: -3.0, kept: 0.95, set_on: String::new() };
     let reports = open_set_reports(&known, &outside, Some(&rule)).unwrap();
     let names: Vec<_> = reports.iter().map(|report| report.score.as_str()).collect();
     assert_eq!(names, ["max_probability", "entropy", "margin"]);
     assert_eq!(reports[0].auroc, 0.5);
     assert_eq!(reports[2].auroc, 1.0);
-    assert_eq!(
-        (reports[2].known_refused, reports[2].outside_refused),
-        (Some(0.0), Some(1.0))
-    );
+    assert_eq!((reports[2].known_refused, reports[2].outside_refused), (Some(0.0), Some(1.0)));
     assert_eq!(open_set_reports(&known, &outside, None).unwrap().len(), 3);
 }

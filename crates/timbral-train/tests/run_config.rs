@@ -74,13 +74,8 @@ fn every_field_has_a_dotted_name() {
     assert!(
         matches!(&config.front_end.features, WindowFeatures::LogMel(log_mel) if log_mel.mel.n_mels == 32)
     );
-    let [cnn, statistics] = config.members.as_slice() else {
-        unreachable!("there are two members")
-    };
-    assert_eq!(
-        (cnn.training.learning_rate, statistics.training.learning_rate),
-        (1e-4, 2e-3)
-    );
+    let [cnn, statistics] = config.members.as_slice() else { unreachable!("there are two members") };
+    assert_eq!((cnn.training.learning_rate, statistics.training.learning_rate), (1e-4, 2e-3));
     assert_eq!((cnn.copies, statistics.copies), (1, 3));
     for member in [cnn, statistics] {
         assert_eq!(member.training.epochs, 7);
@@ -100,10 +95,7 @@ fn every_field_has_a_dotted_name() {
     // What is written is read back.
     let folder = tempfile::tempdir().unwrap();
     config.save(folder.path().join("written.toml")).unwrap();
-    assert_eq!(
-        RunConfig::read(folder.path().join("written.toml")).unwrap(),
-        config
-    );
+    assert_eq!(RunConfig::read(folder.path().join("written.toml")).unwrap(), config);
 }
 
 #[test]
@@ -139,13 +131,8 @@ fn an_unknown_field_is_told_with_the_nearest_one() {
         assert_eq!(config, before, "{assignment}");
     }
     let folder = tempfile::tempdir().unwrap();
-    let error = read(folder.path(), &TEXT.replace("batch_size", "batchsize"))
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("run.toml") && error.contains("nearest known name is `batch_size`"),
-        "{error}"
-    );
+    let error = read(folder.path(), &TEXT.replace("batch_size", "batchsize")).unwrap_err().to_string();
+    assert!(error.contains("run.toml") && error.contains("nearest known name is `batch_size`"), "{error}");
     assert!(error.contains("line "), "{error}");
 }
 
@@ -165,37 +152,20 @@ fn a_choice_is_a_name_or_a_table() {
     ] {
         config.set(assignment).unwrap();
     }
-    let [cnn, statistics] = config.members.as_slice() else {
-        unreachable!("there are two members")
-    };
-    let sgd = SgdParameters {
-        momentum: 0.9,
-        nesterov: true,
-    };
+    let [cnn, statistics] = config.members.as_slice() else { unreachable!("there are two members") };
+    let sgd = SgdParameters { momentum: 0.9, nesterov: true };
     assert_eq!(cnn.training.optimizer, OptimizerKind::Sgd(sgd));
-    let step = StepParameters {
-        every: 7,
-        factor: 0.1,
-    };
+    let step = StepParameters { every: 7, factor: 0.1 };
     assert_eq!(cnn.training.schedule, ScheduleKind::Step(step));
     assert_eq!(cnn.training.loss, LossKind::Focal(FocalParameters { gamma: 1.5 }));
-    assert_eq!(
-        statistics.training.schedule,
-        ScheduleKind::Plateau(Default::default())
-    );
-    assert_eq!(
-        statistics.training.optimizer,
-        OptimizerKind::Adam(Default::default())
-    );
+    assert_eq!(statistics.training.schedule, ScheduleKind::Plateau(Default::default()));
+    assert_eq!(statistics.training.optimizer, OptimizerKind::Adam(Default::default()));
     assert_eq!(statistics.training.loss, LossKind::CrossEntropy {});
     let distillation = cnn.training.distillation.as_ref().unwrap();
     assert_eq!((distillation.share, distillation.temperature), (0.5, 4.0));
     let folder = tempfile::tempdir().unwrap();
     config.save(folder.path().join("written.toml")).unwrap();
-    assert_eq!(
-        RunConfig::read(folder.path().join("written.toml")).unwrap(),
-        config
-    );
+    assert_eq!(RunConfig::read(folder.path().join("written.toml")).unwrap(), config);
 }
 
 #[test]
@@ -217,12 +187,9 @@ fn every_example_configuration_says_what_fits_together() {
         }
         // The path of a trunk counts from where the program is started: from the root of the project.
         let models = root.join("models").display().to_string();
-        let text = std::fs::read_to_string(&path)
-            .unwrap()
-            .replace("\"models", &format!("\"{models}"));
-        let config = read(folder.path(), &text)
-            .map_err(|error| format!("{}: {error}", path.display()))
-            .unwrap();
+        let text = std::fs::read_to_string(&path).unwrap().replace("\"models", &format!("\"{models}"));
+        let config =
+            read(folder.path(), &text).map_err(|error| format!("{}: {error}", path.display())).unwrap();
         let rows = config.front_end.plan().unwrap().n_rows();
         for member in &config.members {
             let name = format!("{}, {}", path.display(), member.name);
@@ -233,10 +200,7 @@ fn every_example_configuration_says_what_fits_together() {
             let waveform = matches!(config.front_end.features, WindowFeatures::Waveform(_));
             assert_eq!(matches!(input, Input::Waveform), waveform, "{name}");
             // Crops of training are as long as those of inference, where the network has any.
-            if !matches!(
-                member.architecture,
-                Architecture::StatisticsNet(_) | Architecture::Classic(_)
-            ) {
+            if !matches!(member.architecture, Architecture::StatisticsNet(_) | Architecture::Classic(_)) {
                 let frames = member.architecture.default_frames();
                 assert_eq!(member.training.crop_frames, frames, "{name}");
             }
@@ -277,26 +241,18 @@ fn a_saved_model_becomes_a_trunk_that_stays_or_learns() {
     let fit = |config: &RunConfig| -> ModelFile {
         let observe = |_: &str, _: &EpochMetrics| ControlFlow::Continue(());
         let (architecture, tensors) = fit_ensemble(&config.members, &set, &all, 1, None, &observe).unwrap();
-        config
-            .model_file(set.labels(), architecture, tensors, BTreeMap::new())
-            .unwrap()
+        config.model_file(set.labels(), architecture, tensors, BTreeMap::new()).unwrap()
     };
     let first = TEXT.split("\n[[members]]\nname = \"statistics\"").next().unwrap();
     let source = fit(&read(folder.path(), first).unwrap());
     let path = folder.path().join("source.safetensors");
     source.save(&path).unwrap();
-    let text = first.replace(
-        "name = \"cnn\"",
-        &format!("name = \"new\"\ntrunk = {:?}", path.display().to_string()),
-    );
+    let text =
+        first.replace("name = \"cnn\"", &format!("name = \"new\"\ntrunk = {:?}", path.display().to_string()));
     let head = "type = \"transfer\"\nhidden = [5]\n[members.training]";
     let start = text.find("type = \"compact_cnn\"").unwrap();
     let end = text.find("[members.training]").unwrap() + "[members.training]".len();
-    let mut config = read(
-        folder.path(),
-        &format!("{}{head}{}", &text[..start], &text[end..]),
-    )
-    .unwrap();
+    let mut config = read(folder.path(), &format!("{}{head}{}", &text[..start], &text[end..])).unwrap();
     assert!(
         matches!(&config.members[0].architecture, Architecture::Transfer(t) if *t.trunk == source.header.architecture)
     );
@@ -307,32 +263,18 @@ fn a_saved_model_becomes_a_trunk_that_stays_or_learns() {
     };
     let trunk = source.trunk_tensors().unwrap();
     let frozen = fit(&config);
-    assert!(
-        trunk
-            .iter()
-            .all(|(name, tensor)| bits(tensor) == bits(&frozen.tensors[name]))
-    );
+    assert!(trunk.iter().all(|(name, tensor)| bits(tensor) == bits(&frozen.tensors[name])));
     config.set("architecture.frozen=false").unwrap();
     let tuned = fit(&config);
-    let moved = trunk
-        .iter()
-        .filter(|(name, tensor)| bits(tensor) != bits(&tuned.tensors[*name]))
-        .count();
-    assert_eq!(
-        moved,
-        trunk.len(),
-        "every weight of a trunk that is trained on moves"
-    );
+    let moved = trunk.iter().filter(|(name, tensor)| bits(tensor) != bits(&tuned.tensors[*name])).count();
+    assert_eq!(moved, trunk.len(), "every weight of a trunk that is trained on moves");
     // The head learns in both, and the model file of the transfer needs no other.
     for file in [&frozen, &tuned] {
         assert_eq!(file.tensors.len(), trunk.len() + 4);
         let again = ModelFile::from_bytes(&file.to_bytes().unwrap()).unwrap();
         timbral_model::Model::from_file(&again).unwrap();
     }
-    assert_ne!(
-        bits(&frozen.tensors["output.weight"]),
-        bits(&tuned.tensors["output.weight"])
-    );
+    assert_ne!(bits(&frozen.tensors["output.weight"]), bits(&tuned.tensors["output.weight"]));
     // Another file brings its own architecture with it.
     let mut other = read(folder.path(), first).unwrap();
     other.set("members.cnn.architecture.channels=[3, 5]").unwrap();
@@ -340,17 +282,13 @@ fn a_saved_model_becomes_a_trunk_that_stays_or_learns() {
     let path = folder.path().join("other.safetensors");
     other.save(&path).unwrap();
     let mut moved = config.clone();
-    moved
-        .set(&format!("trunk={:?}", path.display().to_string()))
-        .unwrap();
+    moved.set(&format!("trunk={:?}", path.display().to_string())).unwrap();
     assert!(
         matches!(&moved.members[0].architecture, Architecture::Transfer(t) if *t.trunk == other.header.architecture)
     );
     // A trunk of another network is refused.
     config.set("architecture.trunk.channels=[4, 7]").unwrap();
     let observe = |_: &str, _: &EpochMetrics| ControlFlow::Continue(());
-    let error = fit_ensemble(&config.members, &set, &all, 1, None, &observe)
-        .unwrap_err()
-        .to_string();
+    let error = fit_ensemble(&config.members, &set, &all, 1, None, &observe).unwrap_err().to_string();
     assert!(error.contains("trunk that of another model"), "{error}");
 }

@@ -99,10 +99,7 @@ kind = ["a", "b"]
     assert!((share(&|t| t.values["kind"] == Setting::Text("a".into())) - 0.5).abs() < 0.05);
     // The same seed draws the same, another one does not, and more trials begin with the same.
     assert_eq!(trials, config.trials().unwrap());
-    let other = SearchConfig {
-        seed: 1,
-        ..config.clone()
-    };
+    let other = SearchConfig { seed: 1, ..config.clone() };
     assert_ne!(trials, other.trials().unwrap());
     let text = toml::to_string(&config).unwrap().replace("2000", "10");
     assert_eq!(trials[..10], self::config(&text).trials().unwrap());
@@ -125,12 +122,8 @@ fn halving_keeps_the_best_of_each_rung() {
         Ok(Measured::of(number(trial, "x")))
     };
     let table = search(&config, &evaluator, 2, None, &go_on).unwrap();
-    let mut order: Vec<(f64, usize)> = config
-        .trials()
-        .unwrap()
-        .iter()
-        .map(|trial| (number(trial, "x"), trial.number))
-        .collect();
+    let mut order: Vec<(f64, usize)> =
+        config.trials().unwrap().iter().map(|trial| (number(trial, "x"), trial.number)).collect();
     order.sort_by(|a, b| b.0.total_cmp(&a.0));
     let calls = calls.into_inner().unwrap();
     for (budget, count) in [(2, 27), (6, 9), (18, 3)] {
@@ -173,16 +166,11 @@ fn the_table_does_not_depend_on_threads() {
         // The later a trial, the sooner it ends.
         std::thread::sleep(std::time::Duration::from_millis(27 - trial.number as u64));
         // Many ties, so that their order counts.
-        Ok(Measured::of(
-            (number(trial, "x") * 4.0).round() + budget.unwrap() as f64,
-        ))
+        Ok(Measured::of((number(trial, "x") * 4.0).round() + budget.unwrap() as f64))
     };
     let one = timeless(search(&config, &evaluator, 1, None, &go_on).unwrap());
     for threads in [2, 5, 40] {
-        assert_eq!(
-            one,
-            timeless(search(&config, &evaluator, threads, None, &go_on).unwrap())
-        );
+        assert_eq!(one, timeless(search(&config, &evaluator, threads, None, &go_on).unwrap()));
     }
 }
 
@@ -192,9 +180,7 @@ fn a_stopped_search_goes_on_to_the_same_table() {
     let calls = AtomicUsize::new(0);
     let evaluator = |trial: &Trial, budget: Option<usize>| {
         calls.fetch_add(1, Ordering::Relaxed);
-        Ok(Measured::of(
-            (number(trial, "x") * 37.0 * budget.unwrap() as f64).sin(),
-        ))
+        Ok(Measured::of((number(trial, "x") * 37.0 * budget.unwrap() as f64).sin()))
     };
     let whole = timeless(search(&config, &evaluator, 1, None, &go_on).unwrap());
     for stop in [1, 5, 26, 27, 30, 38] {
@@ -202,11 +188,7 @@ fn a_stopped_search_goes_on_to_the_same_table() {
         let path = folder.path().join("journal.jsonl");
         calls.store(0, Ordering::Relaxed);
         let until = |progress: &SearchProgress<'_>| {
-            if progress.done >= stop {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
+            if progress.done >= stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
         let error = search(&config, &evaluator, 1, Some(&path), &until).unwrap_err();
         assert!(matches!(error, TrainError::Stopped), "{error}");
@@ -225,10 +207,7 @@ fn a_stopped_search_goes_on_to_the_same_table() {
         assert_eq!(seen.into_inner().unwrap().first(), Some(&(stop + 1, 39)));
         // All is there: nothing is measured again, and the seconds are the same as well.
         let again = search(&config, &evaluator, 2, Some(&path), &go_on).unwrap();
-        assert_eq!(
-            again,
-            search(&config, &evaluator, 2, Some(&path), &go_on).unwrap()
-        );
+        assert_eq!(again, search(&config, &evaluator, 2, Some(&path), &go_on).unwrap());
         assert_eq!(calls.load(Ordering::Relaxed), 39);
     }
 }
@@ -244,11 +223,7 @@ fn a_damaged_result_is_measured_again_and_a_journal_of_another_search_is_refused
     // A digit of a score of the tenth result is another.
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     let at = lines[10].find("\"score\":0.").unwrap() + "\"score\":0.".len();
-    let digit = if lines[10].as_bytes()[at] == b'9' {
-        "8"
-    } else {
-        "9"
-    };
+    let digit = if lines[10].as_bytes()[at] == b'9' { "8" } else { "9" };
     lines[10].replace_range(at..=at, digit);
     std::fs::write(&path, lines.join("\n") + "\n").unwrap();
     let measured = AtomicUsize::new(0);
@@ -256,21 +231,14 @@ fn a_damaged_result_is_measured_again_and_a_journal_of_another_search_is_refused
         measured.fetch_add(1, Ordering::Relaxed);
         ControlFlow::Continue(())
     };
-    assert_eq!(
-        timeless(search(&config, &evaluator, 1, Some(&path), &count).unwrap()),
-        whole
-    );
+    assert_eq!(timeless(search(&config, &evaluator, 1, Some(&path), &count).unwrap()), whole);
     assert_eq!(measured.into_inner(), 39 - 9, "the results before it stay");
 
     let other = SearchConfig { seed: 4, ..config };
-    let error = search(&other, &evaluator, 1, Some(&path), &go_on)
-        .unwrap_err()
-        .to_string();
+    let error = search(&other, &evaluator, 1, Some(&path), &go_on).unwrap_err().to_string();
     assert!(error.contains("another search"), "{error}");
     std::fs::write(&path, "not a journal\n").unwrap();
-    let error = search(&other, &evaluator, 1, Some(&path), &go_on)
-        .unwrap_err()
-        .to_string();
+    let error = search(&other, &evaluator, 1, Some(&path), &go_on).unwrap_err().to_string();
     assert!(error.contains("line 1"), "{error}");
 }
 
@@ -280,35 +248,22 @@ fn a_trial_that_fails_is_told_and_ranks_last() {
     let failing = |trial: &Trial| trial.number % 2 == 1;
     let evaluator = |trial: &Trial, _: Option<usize>| match trial.number {
         1 => Ok(Measured::of(f64::NAN)),
-        _ if failing(trial) => Err(TrainError::Shape {
-            what: "loss",
-            given: "inf".into(),
-            rule: "it must be finite".into(),
-        }),
+        _ if failing(trial) => {
+            Err(TrainError::Shape { what: "loss", given: "inf".into(), rule: "it must be finite".into() })
+        }
         _ => Ok(Measured::of(number(trial, "x"))),
     };
     let table = search(&config, &evaluator, 2, None, &go_on).unwrap();
     assert_eq!(table.ranked.len(), 27);
     let failed: Vec<bool> = table.ranked.iter().map(|row| row.measured.is_none()).collect();
     assert!(failed.is_sorted() && failed.iter().filter(|f| **f).count() == 13);
-    assert!(
-        table
-            .ranked
-            .iter()
-            .all(|row| failing(&row.trial) == row.error.is_some())
-    );
+    assert!(table.ranked.iter().all(|row| failing(&row.trial) == row.error.is_some()));
     assert!(table.to_string().contains("failed: "));
     // What is wrong with the machine ends the search.
     let broken = |_: &Trial, _: Option<usize>| -> Result<Measured, TrainError> {
-        Err(TrainError::Io {
-            path: "disk".into(),
-            source: std::io::Error::other("full"),
-        })
+        Err(TrainError::Io { path: "disk".into(), source: std::io::Error::other("full") })
     };
-    assert!(matches!(
-        search(&config, &broken, 2, None, &go_on),
-        Err(TrainError::Io { .. })
-    ));
+    assert!(matches!(search(&config, &broken, 2, None, &go_on), Err(TrainError::Io { .. })));
     // When all fail there is a table and no best.
     let all = |_: &Trial, _: Option<usize>| Ok(Measured::of(f64::INFINITY));
     let table = search(&config, &all, 2, None, &go_on).unwrap();
@@ -321,11 +276,7 @@ fn nothing_is_measured_when_a_value_cannot_be_set() {
     impl Evaluate for Refuses {
         fn check(&self, trial: &Trial) -> Result<(), TrainError> {
             // The last of all.
-            if trial.number < 26 {
-                Ok(())
-            } else {
-                Err(TrainError::Stopped)
-            }
+            if trial.number < 26 { Ok(()) } else { Err(TrainError::Stopped) }
         }
         fn evaluate(&self, _: &Trial, _: Option<usize>, _: usize) -> Result<Measured, TrainError> {
             self.0.fetch_add(1, Ordering::Relaxed);
@@ -351,47 +302,23 @@ fn faults_of_a_search_are_told() {
         ),
         (format!("{random}parameters = {{}}"), "at least one"),
         (format!("{random}parameters = {{ a = [] }}"), "at least one value"),
-        (
-            format!("{random}parameters = {{ a = {{ low = 2, high = 1 }} }}"),
-            "below high",
-        ),
-        (
-            format!("{random}parameters = {{ a = {{ low = 0, high = 1, scale = \"log\" }} }}"),
-            "above 0",
-        ),
-        (
-            format!("{random}parameters = {{ a = {{ low = 0.5, high = 4, integer = true }} }}"),
-            "whole ends",
-        ),
-        (
-            format!("{random}parameters = {{ a = {{ low = 0, high = 1, scal = \"log\" }} }}"),
-            "`scale`",
-        ),
+        (format!("{random}parameters = {{ a = {{ low = 2, high = 1 }} }}"), "below high"),
+        (format!("{random}parameters = {{ a = {{ low = 0, high = 1, scale = \"log\" }} }}"), "above 0"),
+        (format!("{random}parameters = {{ a = {{ low = 0.5, high = 4, integer = true }} }}"), "whole ends"),
+        (format!("{random}parameters = {{ a = {{ low = 0, high = 1, scal = \"log\" }} }}"), "`scale`"),
         (format!("{random}parameters = {{ a = {{ low = 0 }} }}"), "`high`"),
         (format!("{random}parameters = {{ a = 3 }}"), "neither a list"),
         (format!("{random}sede = 3\nparameters = {{ a = [1] }}"), "`seed`"),
-        (
-            format!("{random}folds = 1\nparameters = {{ a = [1] }}"),
-            "at least 2",
-        ),
-        (
-            random.replace('5', "0") + "parameters = { a = [1] }",
-            "within 1 and",
-        ),
-        (
-            random.replace("random", "randm") + "parameters = { a = [1] }",
-            "`random`",
-        ),
+        (format!("{random}folds = 1\nparameters = {{ a = [1] }}"), "at least 2"),
+        (random.replace('5', "0") + "parameters = { a = [1] }", "within 1 and"),
+        (random.replace("random", "randm") + "parameters = { a = [1] }", "`random`"),
         (HALVING.replace("eta = 3", "eta = 1"), "at least 2"),
         (HALVING.replace("maximum = 18", "maximum = 1"), "at most maximum"),
     ] {
         let error = read(folder.path(), &text).unwrap_err().to_string();
         assert!(error.contains(part), "{text}: {error}");
     }
-    assert!(matches!(
-        SearchConfig::read("nowhere.toml"),
-        Err(TrainError::Io { .. })
-    ));
+    assert!(matches!(SearchConfig::read("nowhere.toml"), Err(TrainError::Io { .. })));
 }
 
 #[test]
@@ -409,9 +336,6 @@ fn the_table_is_written_as_csv() {
     timeless(table).save_csv(&path).unwrap();
     let text = std::fs::read_to_string(path).unwrap();
     let lines: Vec<&str> = text.lines().collect();
-    assert_eq!(
-        lines[0],
-        "rank,trial,budget,score,low,high,accuracy,macro_f1,log_loss,seconds,error,a,b"
-    );
+    assert_eq!(lines[0], "rank,trial,budget,score,low,high,accuracy,macro_f1,log_loss,seconds,error,a,b");
     assert_eq!(lines[1], "1,1,,2.000000,,,,,,0.000,,2,\"\"\"x,y\"\"\"");
 }

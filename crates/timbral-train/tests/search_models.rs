@@ -97,11 +97,7 @@ fn table() -> FeatureTable {
         let (label, radius) = [("inner", 1.0), ("outer", 2.2)][i % 2];
         let angle = rng.random_range(0.0..std::f64::consts::TAU);
         let radius = radius + rng.random_range(-0.3..0.3);
-        let (x, y, z) = (
-            radius * angle.cos(),
-            radius * angle.sin(),
-            rng.random_range(-1.0..1.0),
-        );
+        let (x, y, z) = (radius * angle.cos(), radius * angle.sin(), rng.random_range(-1.0..1.0));
         text += &format!("{i:03},{label},{label} {},{x},{y},{z}\n", i % 24);
     }
     written(&text, |path| FeatureTable::read(path)).unwrap()
@@ -124,20 +120,13 @@ fn networks_are_searched_stopped_and_gone_on_with() {
     assert_eq!(tuned.members[0].training.epochs, 2);
     let rate = best.trial.values["training.learning_rate"].as_number().unwrap();
     assert_eq!(tuned.members[0].training.learning_rate, rate);
-    assert_eq!(
-        timeless(search(&config, &networks(), 3, None, &go_on).unwrap()),
-        whole
-    );
+    assert_eq!(timeless(search(&config, &networks(), 3, None, &go_on).unwrap()), whole);
 
     // Stopped in the midst of a trial: its checkpoints are there, and go when it is done.
     let folder = tempfile::tempdir().unwrap();
     let (journal, checkpoints) = (folder.path().join("journal.jsonl"), folder.path().join("trials"));
     let stop = |trial: &Trial, _: &str, epoch: &EpochMetrics| {
-        if trial.number == 2 && epoch.epoch == 1 {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
+        if trial.number == 2 && epoch.epoch == 1 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let stopping = networks().with_checkpoints(&checkpoints).observed_by(stop);
     let error = search(&config, &stopping, 1, Some(&journal), &go_on).unwrap_err();
@@ -153,9 +142,7 @@ fn networks_are_searched_stopped_and_gone_on_with() {
     let mut moved = tracks.clone();
     moved[0].artist = Some("someone else".to_owned());
     let other = NetworkSearch::new(&config, &base, &other, &moved).unwrap();
-    let error = search(&config, &other, 1, Some(&journal), &go_on)
-        .unwrap_err()
-        .to_string();
+    let error = search(&config, &other, 1, Some(&journal), &go_on).unwrap_err().to_string();
     assert!(error.contains("another search"), "{error}");
 }
 
@@ -176,17 +163,10 @@ fn a_field_of_a_network_that_cannot_be_searched_is_refused_at_once() {
         ("\"front_end.window_seconds\" = [1.0]", "it changes nothing"),
         ("name = [\"x\"]", "it changes nothing"),
     ] {
-        let text = format!(
-            "{}[parameters]\n{given}",
-            NETWORKS.split("[parameters]").next().unwrap()
-        );
+        let text = format!("{}[parameters]\n{given}", NETWORKS.split("[parameters]").next().unwrap());
         let config = searched(&text.replace("trials = 4", "trials = 8"));
-        let networks = NetworkSearch::new(&config, &base, &set, &tracks)
-            .unwrap()
-            .observed_by(never);
-        let error = search(&config, &networks, 1, None, &go_on)
-            .unwrap_err()
-            .to_string();
+        let networks = NetworkSearch::new(&config, &base, &set, &tracks).unwrap().observed_by(never);
+        let error = search(&config, &networks, 1, None, &go_on).unwrap_err().to_string();
         assert!(error.contains(part), "{given}: {error}");
     }
 }
@@ -201,9 +181,7 @@ fn the_kind_of_a_network_is_set_before_its_fields() {
     );
     let config = searched(&text);
     let networks = NetworkSearch::new(&config, &base, &set, &tracks).unwrap();
-    let tuned = networks
-        .configuration(&config.trials().unwrap()[0], Some(3))
-        .unwrap();
+    let tuned = networks.configuration(&config.trials().unwrap()[0], Some(3)).unwrap();
     assert!(
         matches!(&tuned.members[0].architecture, Architecture::Crnn(c) if c.hidden == 5 && c.bands == 16)
     );
@@ -218,16 +196,10 @@ fn classic_learners_are_searched_on_any_number_of_threads() {
     let one = timeless(search(&config, &classic, 1, None, &go_on).unwrap());
     let best = one.best().unwrap();
     assert!(best.measured.unwrap().score > 0.9, "chance is one half");
-    assert!(
-        best.measured.unwrap().log_loss.is_none(),
-        "these learners give no probabilities"
-    );
+    assert!(best.measured.unwrap().log_loss.is_none(), "these learners give no probabilities");
     for threads in [2, 7] {
         let again = ClassicSearch::new(&config, &base, &table).unwrap();
-        assert_eq!(
-            timeless(search(&config, &again, threads, None, &go_on).unwrap()),
-            one
-        );
+        assert_eq!(timeless(search(&config, &again, threads, None, &go_on).unwrap()), one);
     }
     // What is found is what a cross-validation of the pipeline measures.
     let with_probabilities = CLASSIC.replace("svc = { kernel", "svc = { probability = true, kernel");
@@ -239,9 +211,7 @@ fn classic_learners_are_searched_on_any_number_of_threads() {
     let parameters = classic.parameters(&best.trial).unwrap();
     assert!(matches!(&parameters.learner, LearnerParameters::Svc(svc)
         if svc.c == best.trial.values["learner.svc.c"].as_number().unwrap()));
-    let report = cross_validate_classic("svc", &table, &parameters, classic.folds())
-        .unwrap()
-        .report;
+    let report = cross_validate_classic("svc", &table, &parameters, classic.folds()).unwrap().report;
     let measured = best.measured.unwrap();
     assert_eq!(measured.accuracy, Some(report.accuracy));
     assert_eq!(measured.interval, report.group_interval);
@@ -277,16 +247,10 @@ fn a_field_of_a_pipeline_that_cannot_be_searched_is_refused_at_once() {
     for (given, part) in [
         ("\"learner.svc.gama\" = [1.0]", "the nearest known name is"),
         ("\"learner.scv.c\" = [1.0]", "`svc`"),
-        (
-            "\"learner.logistic_regression.c\" = [1.0]",
-            "the learner of the pipeline is svc",
-        ),
+        ("\"learner.logistic_regression.c\" = [1.0]", "the learner of the pipeline is svc"),
         ("\"lerner.svc.c\" = [1.0]", "`learner`"),
         ("\"transformers.pac.components\" = [1]", "\"pca\""),
-        (
-            "\"transformers.pca.n_componets\" = [1]",
-            "the nearest known name is",
-        ),
+        ("\"transformers.pca.n_componets\" = [1]", "the nearest known name is"),
         ("\"transformers.7.pca\" = [1]", "names no transformer"),
         ("\"learner.svc.c\" = [1.0, -1.0]", "above 0"),
         ("\"learner.svc.c\" = [\"many\"]", "f64"),
@@ -296,13 +260,9 @@ fn a_field_of_a_pipeline_that_cannot_be_searched_is_refused_at_once() {
         let config = searched(&format!("{head}[parameters]\n{given}\n[pipeline]{pipeline}"));
         let base = config.pipeline.clone().unwrap();
         let classic = ClassicSearch::new(&config, &base, &table).unwrap();
-        let error = search(
-            &config,
-            &classic,
-            1,
-            None,
-            &|_: &SearchProgress<'_>| -> ControlFlow<()> { unreachable!("nothing is measured") },
-        );
+        let error = search(&config, &classic, 1, None, &|_: &SearchProgress<'_>| -> ControlFlow<()> {
+            unreachable!("nothing is measured")
+        });
         let error = error.unwrap_err().to_string();
         assert!(error.contains(part), "{given}: {error}");
     }
@@ -310,9 +270,7 @@ fn a_field_of_a_pipeline_that_cannot_be_searched_is_refused_at_once() {
     let config = searched(&CLASSIC.replace("folds = 3", "folds = 3\nobjective = \"log_loss\""));
     let base = config.pipeline.clone().unwrap();
     let classic = ClassicSearch::new(&config, &base, &table).unwrap();
-    let error = search(&config, &classic, 1, None, &go_on)
-        .unwrap_err()
-        .to_string();
+    let error = search(&config, &classic, 1, None, &go_on).unwrap_err().to_string();
     assert!(error.contains("probability = true"), "{error}");
 }
 

@@ -11,18 +11,13 @@ use timbral_train::{
 };
 
 fn track(id: &str, label: &str, artist: Option<&str>) -> TrackInfo {
-    TrackInfo {
-        artist: artist.map(str::to_owned),
-        ..TrackInfo::new(id, label)
-    }
+    TrackInfo { artist: artist.map(str::to_owned), ..TrackInfo::new(id, label) }
 }
 
 /// Ten tracks of each of three classes, two by each artist.
 fn thirty() -> Vec<TrackInfo> {
     let label = |i: usize| ["blues", "jazz", "rock"][i / 10];
-    (0..30)
-        .map(|i| track(&format!("t{i:02}"), label(i), Some(&format!("artist {}", i / 2))))
-        .collect()
+    (0..30).map(|i| track(&format!("t{i:02}"), label(i), Some(&format!("artist {}", i / 2)))).collect()
 }
 
 fn parts(pairs: &[(&str, Part)]) -> BTreeMap<String, Part> {
@@ -60,19 +55,10 @@ fn a_split_with_a_leak_cannot_be_made() {
     // Two repeats of a recording that is not in the data set.
     tracks[2].repeat_of = Some("withheld".to_owned());
     tracks[3].repeat_of = Some("withheld".to_owned());
-    assert_eq!(
-        leak_of(made(&tracks, holdout(), &unknown).unwrap_err()).0,
-        "recording"
-    );
-    assert_eq!(
-        leak_of(made(&tracks, Protocol::Official, &unknown).unwrap_err()).0,
-        "recording"
-    );
+    assert_eq!(leak_of(made(&tracks, holdout(), &unknown).unwrap_err()).0, "recording");
+    assert_eq!(leak_of(made(&tracks, Protocol::Official, &unknown).unwrap_err()).0, "recording");
     assert!(made(&tracks, holdout(), &[("c", Part::Train), ("d", Part::Train)]).is_ok());
-    assert!(matches!(
-        made(&tracks, holdout(), &[("z", Part::Train)]),
-        Err(TrainError::Shape { .. })
-    ));
+    assert!(matches!(made(&tracks, holdout(), &[("z", Part::Train)]), Err(TrainError::Shape { .. })));
 }
 
 #[test]
@@ -83,13 +69,7 @@ fn the_official_split_tells_what_crosses_it() {
     }
     // Artists have tracks 2k and 2k + 1: every even artist has one in train and one in test.
     let split = Split::official(&tracks).unwrap();
-    assert_eq!(
-        (
-            split.track_ids(Part::Train).count(),
-            split.track_ids(Part::Test).count()
-        ),
-        (8, 8)
-    );
+    assert_eq!((split.track_ids(Part::Train).count(), split.track_ids(Part::Test).count()), (8, 8));
     assert_eq!(split.part_of("t03"), None);
     assert_eq!(split.shared_groups(&tracks).len(), 8);
     assert!(split.clean_test_rows(&tracks, &[Part::Train]).is_empty());
@@ -104,15 +84,8 @@ fn windows_follow_their_track() {
     let windows: Vec<TrackInfo> = tracks.iter().flat_map(|t| vec![t.clone(); 10]).collect();
     assert_eq!(Folds::stratified_group(&windows, 5, 1).unwrap(), folds);
     let split = folds.split(2).unwrap();
-    assert_eq!(
-        split.rows(&windows, Part::Test).len(),
-        10 * split.rows(&tracks, Part::Test).len()
-    );
-    let contradiction = vec![
-        track("a", "x", None),
-        track("a", "y", None),
-        track("b", "x", None),
-    ];
+    assert_eq!(split.rows(&windows, Part::Test).len(), 10 * split.rows(&tracks, Part::Test).len());
+    let contradiction = vec![track("a", "x", None), track("a", "y", None), track("b", "x", None)];
     assert!(Folds::stratified_group(&contradiction, 2, 0).is_err());
 }
 
@@ -128,11 +101,7 @@ fn equal_groups_give_equal_folds() {
     }
     let mut reversed = tracks.clone();
     reversed.reverse();
-    assert_eq!(
-        Folds::stratified_group(&reversed, 5, 0).unwrap(),
-        folds,
-        "the order of rows does not matter"
-    );
+    assert_eq!(Folds::stratified_group(&reversed, 5, 0).unwrap(), folds, "the order of rows does not matter");
     let other = Folds::stratified_group(&tracks, 5, 1).unwrap();
     assert_ne!(other.content_hash(), folds.content_hash(), "the seed does");
     assert!(Folds::stratified_group(&tracks, 1, 0).is_err());
@@ -143,10 +112,7 @@ fn equal_groups_give_equal_folds() {
 #[test]
 fn the_folds_of_a_seed_are_pinned() {
     let folds = Folds::stratified_group(&thirty(), 5, 0).unwrap();
-    let drawn: Vec<usize> = (0..30)
-        .step_by(2)
-        .map(|i| folds.fold_of(&format!("t{i:02}")).unwrap())
-        .collect();
+    let drawn: Vec<usize> = (0..30).step_by(2).map(|i| folds.fold_of(&format!("t{i:02}")).unwrap()).collect();
     assert_eq!(drawn, PINNED, "a change here changes every published number");
 }
 
@@ -159,16 +125,10 @@ fn one_group_is_left_out_at_a_time() {
     let folds = Folds::leave_one_group_out(&tracks).unwrap();
     assert_eq!(folds.n_folds(), 14, "two artists share a recording");
     for split in folds.splits() {
-        let test: BTreeSet<String> = split
-            .rows(&tracks, Part::Test)
-            .iter()
-            .map(|&i| tracks[i].group_key())
-            .collect();
-        let train: BTreeSet<String> = split
-            .rows(&tracks, Part::Train)
-            .iter()
-            .map(|&i| tracks[i].group_key())
-            .collect();
+        let test: BTreeSet<String> =
+            split.rows(&tracks, Part::Test).iter().map(|&i| tracks[i].group_key()).collect();
+        let train: BTreeSet<String> =
+            split.rows(&tracks, Part::Train).iter().map(|&i| tracks[i].group_key()).collect();
         assert!(test.is_disjoint(&train));
         assert_eq!(test.len() + train.len(), 15);
     }
@@ -178,47 +138,20 @@ fn one_group_is_left_out_at_a_time() {
 #[test]
 fn a_holdout_takes_whole_groups_up_to_its_amount() {
     let tracks = thirty();
-    let config = HoldoutConfig {
-        validation: Amount::Count(2),
-        test: Amount::Share(0.4),
-        seed: 3,
-    };
+    let config = HoldoutConfig { validation: Amount::Count(2), test: Amount::Share(0.4), seed: 3 };
     let split = Split::group_holdout(&tracks, &config).unwrap();
     for label in ["blues", "jazz", "rock"] {
-        let count = |part| {
-            split
-                .rows(&tracks, part)
-                .iter()
-                .filter(|&&i| tracks[i].label == label)
-                .count()
-        };
-        assert_eq!(
-            (count(Part::Test), count(Part::Validation), count(Part::Train)),
-            (4, 2, 4)
-        );
+        let count = |part| split.rows(&tracks, part).iter().filter(|&&i| tracks[i].label == label).count();
+        assert_eq!((count(Part::Test), count(Part::Validation), count(Part::Train)), (4, 2, 4));
     }
     assert!(split.shared_groups(&tracks).is_empty());
     let refuse = |config| Split::group_holdout(&tracks, &config).unwrap_err();
-    let all = HoldoutConfig {
-        test: Amount::Count(10),
-        ..HoldoutConfig::default()
-    };
+    let all = HoldoutConfig { test: Amount::Count(10), ..HoldoutConfig::default() };
     assert!(matches!(refuse(all), TrainError::Config { .. }));
-    let nan = HoldoutConfig {
-        test: Amount::Share(f64::NAN),
-        ..HoldoutConfig::default()
-    };
+    let nan = HoldoutConfig { test: Amount::Share(f64::NAN), ..HoldoutConfig::default() };
     assert!(matches!(refuse(nan), TrainError::Config { .. }));
-    let too_small = HoldoutConfig {
-        test: Amount::Count(1),
-        ..HoldoutConfig::default()
-    };
-    assert!(
-        refuse(too_small)
-            .to_string()
-            .contains("fits into 1 tracks for test"),
-        "every artist has two"
-    );
+    let too_small = HoldoutConfig { test: Amount::Count(1), ..HoldoutConfig::default() };
+    assert!(refuse(too_small).to_string().contains("fits into 1 tracks for test"), "every artist has two");
 }
 
 #[test]
@@ -229,10 +162,7 @@ fn leaky_protocols_say_so() {
     assert!(random.protocol().is_leaky());
     assert!(random.protocol().to_string().contains("leaky"));
     let last = Split::last_of_class_leaky(&tracks, 1).unwrap();
-    assert_eq!(
-        last.track_ids(Part::Test).collect::<Vec<_>>(),
-        ["t09", "t19", "t29"]
-    );
+    assert_eq!(last.track_ids(Part::Test).collect::<Vec<_>>(), ["t09", "t19", "t29"]);
     assert_eq!(last.shared_groups(&tracks).len(), 3);
     let folds = Folds::track_random_leaky(&tracks, 3, 1).unwrap();
     let sizes: Vec<usize> = folds.splits().map(|s| s.track_ids(Part::Test).count()).collect();
@@ -261,37 +191,15 @@ fn saved_splits_come_back_and_changes_are_noticed() {
     assert!(text.contains(&split.content_hash()));
 
     fs::write(&path, text.replace("\"t00\",", "\"t00x\",")).unwrap();
-    assert!(
-        Split::load(&path, &tracks)
-            .unwrap_err()
-            .to_string()
-            .contains("names the track")
-    );
-    let (from, to) = if text.contains("\"t00\",test") {
-        ("test", "train")
-    } else {
-        ("train", "test")
-    };
+    assert!(Split::load(&path, &tracks).unwrap_err().to_string().contains("names the track"));
+    let (from, to) = if text.contains("\"t00\",test") { ("test", "train") } else { ("train", "test") };
     let both = |text: &str, id: &str| text.replace(&format!("\"{id}\",{from}"), &format!("\"{id}\",{to}"));
     fs::write(&path, both(&text, "t00")).unwrap();
-    assert_eq!(
-        leak_of(Split::load(&path, &tracks).unwrap_err()),
-        ("group", "artist 0".to_owned())
-    );
+    assert_eq!(leak_of(Split::load(&path, &tracks).unwrap_err()), ("group", "artist 0".to_owned()));
     fs::write(&path, both(&both(&text, "t00"), "t01")).unwrap();
-    assert!(
-        Split::load(&path, &tracks)
-            .unwrap_err()
-            .to_string()
-            .contains("changed by hand")
-    );
+    assert!(Split::load(&path, &tracks).unwrap_err().to_string().contains("changed by hand"));
     fs::write(&path, "track_id,part\nt00,train\n").unwrap();
-    assert!(
-        Split::load(&path, &tracks)
-            .unwrap_err()
-            .to_string()
-            .contains("line 1")
-    );
+    assert!(Split::load(&path, &tracks).unwrap_err().to_string().contains("line 1"));
 }
 
 prop_compose! {

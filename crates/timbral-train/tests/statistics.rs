@@ -40,10 +40,7 @@ fn data() -> (SpectrogramSet, Vec<TrackInfo>) {
         });
         set.push(&values, class).unwrap();
         let track = TrackInfo::new(format!("track.{i}"), ["high", "low"][class]);
-        tracks.push(TrackInfo {
-            artist: Some(format!("artist {}", i / 2)),
-            ..track
-        });
+        tracks.push(TrackInfo { artist: Some(format!("artist {}", i / 2)), ..track });
     }
     (set, tracks)
 }
@@ -95,11 +92,7 @@ fn tables_are_joined_by_track() {
     let joined = left.clone().join(&right).unwrap();
     assert_eq!(joined.columns(), ["bands_3", "cepstra_0"]);
     assert_eq!(joined.values().nrows(), 11);
-    let at = table
-        .columns()
-        .iter()
-        .position(|name| name == "cepstra_0")
-        .unwrap();
+    let at = table.columns().iter().position(|name| name == "cepstra_0").unwrap();
     // The rows behind the one that is missing are those of their own track.
     assert_eq!(joined.tracks()[4].track_id, "track.5");
     assert_eq!(joined.values()[(4, 1)], table.values()[(5, at)]);
@@ -141,20 +134,13 @@ fn excerpts_are_further_rows_to_fit_on() {
     let Some(Protocol::StratifiedGroupKFold { fold: None, .. }) = &report.protocol else {
         panic!("{:?} is not all folds", report.protocol);
     };
-    assert!(
-        report
-            .to_string()
-            .contains("stratified group 3-fold, all folds (seed 0)")
-    );
+    assert!(report.to_string().contains("stratified group 3-fold, all folds (seed 0)"));
 
     let csv = cv.to_csv(&members, &set, &tracks).unwrap();
     let mut lines = csv.lines();
     assert_eq!(lines.next(), Some("track_id,label,network,high,low"));
     let first = &tracks[cv.tracks[0]];
-    let start = format!(
-        "{},{},logistic-0,{}",
-        first.track_id, first.label, cv.ensemble[0][0]
-    );
+    let start = format!("{},{},logistic-0,{}", first.track_id, first.label, cv.ensemble[0][0]);
     assert!(lines.next().unwrap().starts_with(&start));
     assert_eq!(lines.count(), 2 * 12 - 1);
     assert!(cv.to_csv(&[], &set, &tracks).is_err());
@@ -169,16 +155,7 @@ fn excerpts_of_networks_are_refused() {
     let network: Member = toml::from_str(text).unwrap();
     for member in [network, member(0), member(17)] {
         let error = fit_ensemble(&[member], &set, &all, 1, None, &go_on).unwrap_err();
-        assert!(
-            matches!(
-                error,
-                TrainError::Config {
-                    field: "excerpts",
-                    ..
-                }
-            ),
-            "{error}"
-        );
+        assert!(matches!(error, TrainError::Config { field: "excerpts", .. }), "{error}");
     }
 }
 
@@ -192,18 +169,12 @@ fn the_folder_of_a_run_becomes_a_line() {
     std::fs::write(folder.path().join("config.toml"), config).unwrap();
     assert!(RunSummary::read(folder.path()).is_err());
     let folds = Folds::stratified_group(&tracks, 3, 0).unwrap();
-    let rows: Vec<_> = (0..3)
-        .map(|fold| (0..12).partition(|track| track / 2 % 3 != fold))
-        .collect();
+    let rows: Vec<_> = (0..3).map(|fold| (0..12).partition(|track| track / 2 % 3 != fold)).collect();
     let cv = cross_validate(&[member(1)], &set, &rows, 1, None, &go_on).unwrap();
     let report = cv.report("test", &set, &tracks, &folds).unwrap();
     report.save(folder.path().join("report.json")).unwrap();
     std::fs::create_dir(folder.path().join("metrics")).unwrap();
-    std::fs::write(
-        folder.path().join("metrics/net-0.csv"),
-        "epoch,seconds\n1,2.5\n2,2.0\n3,9\n",
-    )
-    .unwrap();
+    std::fs::write(folder.path().join("metrics/net-0.csv"), "epoch,seconds\n1,2.5\n2,2.0\n3,9\n").unwrap();
     let run = RunSummary::read(folder.path()).unwrap();
     assert_eq!(run.seconds_per_pass, Some(2.5));
     let config = RunConfig::read(folder.path().join("config.toml")).unwrap();

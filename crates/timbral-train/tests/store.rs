@@ -16,18 +16,11 @@ const RATE: u32 = 22_050;
 
 fn tone(index: usize, seconds: f64) -> Vec<f32> {
     let n = (seconds * f64::from(RATE)) as usize;
-    (0..n)
-        .map(|i| 0.4 * (i as f32 * 0.02 * (index + 1) as f32).sin())
-        .collect()
+    (0..n).map(|i| 0.4 * (i as f32 * 0.02 * (index + 1) as f32).sin()).collect()
 }
 
 fn write(path: &Path, samples: Vec<f32>) {
-    let audio = Audio {
-        samples,
-        sample_rate: RATE,
-        channels: 1,
-        warnings: Vec::new(),
-    };
+    let audio = Audio { samples, sample_rate: RATE, channels: 1, warnings: Vec::new() };
     write_wav(path, &audio, WavFormat::Int16).unwrap();
 }
 
@@ -41,26 +34,17 @@ fn data_set(folder: &Path) -> Vec<ManifestEntry> {
             } else {
                 write(&path, tone(index, 1.0 + 0.2 * index as f64));
             }
-            let mut track = TrackInfo::new(
-                format!("song{index}"),
-                if index < 3 { "low" } else { "hïgh, \"x\"" },
-            );
+            let mut track =
+                TrackInfo::new(format!("song{index}"), if index < 3 { "low" } else { "hïgh, \"x\"" });
             track.artist = (index != 1).then(|| format!("artist {index}"));
-            ManifestEntry {
-                path,
-                track,
-                duration_seconds: None,
-            }
+            ManifestEntry { path, track, duration_seconds: None }
         })
         .collect()
 }
 
 fn extraction() -> Extraction {
     let segments = SegmentConfig {
-        cut: Cut::Sliding {
-            length: Span::Seconds(0.5),
-            hop: Span::Seconds(0.4),
-        },
+        cut: Cut::Sliding { length: Span::Seconds(0.5), hop: Span::Seconds(0.4) },
         last: LastWindow::Drop,
         ..SegmentConfig::default()
     };
@@ -76,15 +60,7 @@ fn run(entries: &[ManifestEntry], table: &Path) -> ExtractionSummary {
     let journal = extraction.run(entries, &journal_of(table), |_, _| {}).unwrap();
     let columns = extraction.feature_set().columns();
     let format = TableFormat::of_path(table).unwrap();
-    journal
-        .finish(
-            entries,
-            columns,
-            table,
-            format,
-            &table.with_file_name("errors.csv"),
-        )
-        .unwrap()
+    journal.finish(entries, columns, table, format, &table.with_file_name("errors.csv")).unwrap()
 }
 
 fn journal_of(table: &Path) -> PathBuf {
@@ -97,21 +73,11 @@ fn broken_files_are_told_and_the_rest_goes_on() {
     let entries = data_set(folder.path());
     let table = folder.path().join("features.csv");
     let summary = run(&entries, &table);
-    assert_eq!(
-        summary,
-        ExtractionSummary {
-            files: 5,
-            rows: 2 + 2 + 3 + 4 + 4,
-            failed: 1
-        }
-    );
+    assert_eq!(summary, ExtractionSummary { files: 5, rows: 2 + 2 + 3 + 4 + 4, failed: 1 });
     let errors = std::fs::read_to_string(folder.path().join("errors.csv")).unwrap();
     let lines: Vec<&str> = errors.lines().collect();
     assert_eq!((lines.len(), lines[0]), (2, "path,track_id,error"));
-    assert!(
-        lines[1].contains("song3.wav") && lines[1].contains(",song3,"),
-        "{errors}"
-    );
+    assert!(lines[1].contains("song3.wav") && lines[1].contains(",song3,"), "{errors}");
     assert!(!journal_of(&table).exists());
 
     let read = FeatureTable::read(&table).unwrap();
@@ -122,18 +88,11 @@ fn broken_files_are_told_and_the_rest_goes_on() {
     // The second window of the first song, computed here.
     let set = FeatureSet::preset("mfcc13").unwrap();
     let (start, length) = (0.4 * f64::from(RATE), f64::from(RATE) / 2.0);
-    let song = timbral_decode::decode_file(&entries[0].path, &Default::default())
-        .unwrap()
-        .samples;
-    let expected = set
-        .compute(&song[start.round() as usize..][..length.round() as usize])
-        .unwrap();
+    let song = timbral_decode::decode_file(&entries[0].path, &Default::default()).unwrap().samples;
+    let expected = set.compute(&song[start.round() as usize..][..length.round() as usize]).unwrap();
     assert_eq!(read.values().row(1).to_vec(), expected.to_vec());
     let beside = std::fs::read_to_string(folder.path().join("features.csv.json")).unwrap();
-    assert!(
-        beside.contains("\"feature_set_version\":1") && beside.contains("mfcc"),
-        "{beside}"
-    );
+    assert!(beside.contains("\"feature_set_version\":1") && beside.contains("mfcc"), "{beside}");
 }
 
 #[test]
@@ -150,17 +109,9 @@ fn a_killed_run_goes_on_and_ends_with_the_same_bytes() {
     let head = full.iter().position(|&b| b == b'\n').unwrap() + 1;
     let table = folder.path().join("resumed.json");
     let mut resumed_some = false;
-    for cut in (0..=head)
-        .step_by(97)
-        .chain((head..full.len()).step_by(613))
-        .chain([full.len()])
-    {
+    for cut in (0..=head).step_by(97).chain((head..full.len()).step_by(613)).chain([full.len()]) {
         std::fs::write(journal_of(&table), &full[..cut]).unwrap();
-        let kept = full[..cut]
-            .iter()
-            .filter(|&&b| b == b'\n')
-            .count()
-            .saturating_sub(1);
+        let kept = full[..cut].iter().filter(|&&b| b == b'\n').count().saturating_sub(1);
         resumed_some |= kept > 1 && kept < 5;
         run(&entries, &table);
         assert_eq!(std::fs::read(&table).unwrap(), whole, "cut at byte {cut}");
@@ -182,10 +133,7 @@ fn files_that_are_done_are_not_computed_again_unless_they_changed() {
     write(&entries[0].path, tone(0, 2.0));
     let outcomes = std::sync::Mutex::new(Vec::new());
     let done = |entry: &ManifestEntry, outcome: &FileOutcome| {
-        outcomes
-            .lock()
-            .unwrap()
-            .push((entry.track.track_id.clone(), outcome.clone()));
+        outcomes.lock().unwrap().push((entry.track.track_id.clone(), outcome.clone()));
     };
     drop(extraction().run(&entries, &journal, done).unwrap());
     let outcomes = outcomes.into_inner().unwrap();

@@ -81,14 +81,7 @@ fn config() -> TrainConfig {
 fn members(training: &TrainConfig) -> Vec<Member> {
     let member = |name: &str, architecture, copies| {
         let (name, training) = (name.to_owned(), training.clone());
-        Member {
-            name,
-            architecture,
-            training,
-            trunk: None,
-            copies,
-            excerpts: 1,
-        }
+        Member { name, architecture, training, trunk: None, copies, excerpts: 1 }
     };
     vec![member("cnn", cnn(), 2), member("statistics", statistics(), 1)]
 }
@@ -111,34 +104,19 @@ fn all(set: &SpectrogramSet) -> Vec<usize> {
 }
 
 fn bytes(tensors: BTreeMap<String, candle_core::Tensor>) -> Vec<u8> {
-    TensorFile {
-        text: String::new(),
-        tensors,
-    }
-    .to_bytes()
-    .unwrap()
+    TensorFile { text: String::new(), tensors }.to_bytes().unwrap()
 }
 
 #[test]
 fn both_networks_learn_what_separates_the_classes() {
     let set = tracks(12);
-    let folds: Vec<(Vec<usize>, Vec<usize>)> = (0..3)
-        .map(|fold| all(&set).into_iter().partition(|track| track / 3 % 3 != fold))
-        .collect();
-    let members = members(&TrainConfig {
-        epochs: 30,
-        ..config()
-    });
-    let cv = cross_validate(&members, &set, &folds, 2, None, &|_: &str, m: &EpochMetrics| {
-        go_on(m)
-    })
-    .unwrap();
+    let folds: Vec<(Vec<usize>, Vec<usize>)> =
+        (0..3).map(|fold| all(&set).into_iter().partition(|track| track / 3 % 3 != fold)).collect();
+    let members = members(&TrainConfig { epochs: 30, ..config() });
+    let cv = cross_validate(&members, &set, &folds, 2, None, &|_: &str, m: &EpochMetrics| go_on(m)).unwrap();
     let right = |rows: &[Vec<f32>]| {
         let best = |row: &Vec<f32>| (0..3).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap();
-        rows.iter()
-            .zip(&cv.tracks)
-            .filter(|(row, track)| best(row) == set.class(**track))
-            .count()
+        rows.iter().zip(&cv.tracks).filter(|(row, track)| best(row) == set.class(**track)).count()
     };
     assert_eq!(cv.tracks.len(), set.len());
     for rows in cv.members.iter().chain([&cv.ensemble]) {
@@ -150,10 +128,7 @@ fn both_networks_learn_what_separates_the_classes() {
 fn a_seed_fixes_every_byte_on_any_number_of_threads() {
     let set = tracks(4);
     let train = |seed, threads| {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .unwrap();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let trained = pool.install(|| run(&TrainConfig { seed, ..config() }, &set, &all(&set), &[]));
         bytes(trained.unwrap().tensors)
     };
@@ -177,15 +152,9 @@ fn check_resume(config: &TrainConfig, set: &SpectrogramSet, train: &[usize], val
         let folder = tempfile::tempdir().unwrap();
         let until = |stop: usize| {
             let architecture = cnn();
-            let trainer = Trainer::new(&architecture, config, set)
-                .unwrap()
-                .with_checkpoints(folder.path());
+            let trainer = Trainer::new(&architecture, config, set).unwrap().with_checkpoints(folder.path());
             let flow = |m: &EpochMetrics| {
-                if m.epoch == stop {
-                    ControlFlow::Break(())
-                } else {
-                    ControlFlow::Continue(())
-                }
+                if m.epoch == stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             };
             trainer.run(train, valid, flow).unwrap()
         };
@@ -193,11 +162,7 @@ fn check_resume(config: &TrainConfig, set: &SpectrogramSet, train: &[usize], val
         let resumed = until(0);
         assert_eq!(resumed.history.len(), config.epochs - stop);
         assert_eq!(resumed.epoch, whole.epoch);
-        assert_eq!(
-            bytes(resumed.tensors),
-            bytes(whole.tensors.clone()),
-            "stopped after {stop}"
-        );
+        assert_eq!(bytes(resumed.tensors), bytes(whole.tensors.clone()), "stopped after {stop}");
     }
     whole
 }
@@ -214,10 +179,7 @@ fn an_interrupted_run_ends_with_the_same_bytes() {
         // The average is beside the training: its course stays the same, what is validated does not.
         let losses = |t: &Trained| t.history.iter().map(|m| m.train_loss).collect::<Vec<_>>();
         assert_eq!(losses(&averaged), losses(&plain));
-        assert_ne!(
-            averaged.history.last().map(|m| m.valid_loss),
-            plain.history.last().map(|m| m.valid_loss)
-        );
+        assert_ne!(averaged.history.last().map(|m| m.valid_loss), plain.history.last().map(|m| m.valid_loss));
         let averaged = check_resume(&config, &set, &train, &[]);
         assert_ne!(bytes(averaged.tensors), bytes(without.tensors.clone()));
     }
@@ -228,13 +190,7 @@ fn the_averages_are_those_of_their_definitions() {
     let set = tracks(4);
     let train = all(&set);
     let training = |epochs, ema, swa| {
-        let config = TrainConfig {
-            epochs,
-            ema,
-            swa,
-            schedule: ScheduleKind::Constant {},
-            ..config()
-        };
+        let config = TrainConfig { epochs, ema, swa, schedule: ScheduleKind::Constant {}, ..config() };
         run(&config, &set, &train, &[]).unwrap().tensors
     };
     let values = |tensors: &BTreeMap<String, candle_core::Tensor>, name: &str| -> Vec<f32> {
@@ -264,24 +220,11 @@ fn a_checkpoint_of_another_run_or_a_damaged_one_is_refused() {
     let set = tracks(3);
     let folder = tempfile::tempdir().unwrap();
     let in_folder = |config: &TrainConfig, folder: &Path| {
-        Trainer::new(&cnn(), config, &set)
-            .unwrap()
-            .with_checkpoints(folder)
-            .run(&all(&set), &[], go_on)
+        Trainer::new(&cnn(), config, &set).unwrap().with_checkpoints(folder).run(&all(&set), &[], go_on)
     };
-    let short = TrainConfig {
-        epochs: 1,
-        ..config()
-    };
+    let short = TrainConfig { epochs: 1, ..config() };
     in_folder(&short, folder.path()).unwrap();
-    let other = in_folder(
-        &TrainConfig {
-            seed: 9,
-            ..short.clone()
-        },
-        folder.path(),
-    )
-    .unwrap_err();
+    let other = in_folder(&TrainConfig { seed: 9, ..short.clone() }, folder.path()).unwrap_err();
     assert!(other.to_string().contains("another configuration"), "{other}");
     let path = folder.path().join("last.safetensors");
     let mut damaged = std::fs::read(&path).unwrap();
@@ -295,100 +238,43 @@ fn a_checkpoint_of_another_run_or_a_damaged_one_is_refused() {
     assert!(unreadable.contains("last.safetensors"), "{unreadable}");
     assert!(path.is_dir());
     let gone = in_folder(&short, &folder.path().join("gone"));
-    assert!(
-        matches!(gone, Err(TrainError::Model(_))),
-        "a folder that is not there cannot be written to"
-    );
+    assert!(matches!(gone, Err(TrainError::Model(_))), "a folder that is not there cannot be written to");
 }
 
 #[test]
 fn the_best_pass_is_kept_and_patience_ends_the_run() {
     let set = tracks(6);
     let (train, valid): (Vec<usize>, Vec<usize>) = all(&set).into_iter().partition(|track| track % 6 > 0);
-    let trained = run(
-        &TrainConfig {
-            epochs: 60,
-            patience: 3,
-            ..config()
-        },
-        &set,
-        &train,
-        &valid,
-    )
-    .unwrap();
+    let trained = run(&TrainConfig { epochs: 60, patience: 3, ..config() }, &set, &train, &valid).unwrap();
     let accuracies: Vec<f64> = trained.history.iter().filter_map(|m| m.valid_accuracy).collect();
-    assert_eq!(
-        accuracies.len(),
-        trained.epoch + 3,
-        "three passes after the best one"
-    );
+    assert_eq!(accuracies.len(), trained.epoch + 3, "three passes after the best one");
     let best = accuracies[trained.epoch - 1];
     assert!(accuracies.iter().all(|a| *a <= best));
-    assert!(
-        accuracies[..trained.epoch - 1].iter().all(|a| *a < best),
-        "the first of equal passes"
-    );
+    assert!(accuracies[..trained.epoch - 1].iter().all(|a| *a < best), "the first of equal passes");
 }
 
 #[test]
 fn what_cannot_be_trained_is_said() {
     let set = tracks(2);
     let message = |config: TrainConfig| Trainer::new(&cnn(), &config, &set).unwrap_err().to_string();
-    assert!(
-        message(TrainConfig {
-            batch_size: 1,
-            ..config()
-        })
-        .contains("batch_size is 1")
-    );
-    assert!(
-        message(TrainConfig {
-            epochs: 0,
-            ..config()
-        })
-        .contains("epochs is 0")
-    );
-    assert!(
-        message(TrainConfig {
-            learning_rate: f64::NAN,
-            ..config()
-        })
-        .contains("learning_rate is NaN")
-    );
-    assert!(
-        message(TrainConfig {
-            label_smoothing: 1.0,
-            ..config()
-        })
-        .contains("label_smoothing is 1")
-    );
+    assert!(message(TrainConfig { batch_size: 1, ..config() }).contains("batch_size is 1"));
+    assert!(message(TrainConfig { epochs: 0, ..config() }).contains("epochs is 0"));
+    assert!(message(TrainConfig { learning_rate: f64::NAN, ..config() }).contains("learning_rate is NaN"));
+    assert!(message(TrainConfig { label_smoothing: 1.0, ..config() }).contains("label_smoothing is 1"));
     assert!(message(TrainConfig { ema: 1.0, ..config() }).contains("ema is 1"));
     assert!(message(TrainConfig { swa: 1.5, ..config() }).contains("swa is 1.5"));
-    let both = TrainConfig {
-        ema: 0.9,
-        swa: 0.2,
-        ..config()
-    };
+    let both = TrainConfig { ema: 0.9, swa: 0.2, ..config() };
     assert!(message(both).contains("one average"));
     let other_bands = Architecture::CompactCnn(CompactCnnConfig::default());
-    let refused = Trainer::new(&other_bands, &config(), &set)
-        .unwrap_err()
-        .to_string();
+    let refused = Trainer::new(&other_bands, &config(), &set).unwrap_err().to_string();
     assert!(refused.contains("bands is 128"), "{refused}");
     let refused =
         |train: &[usize], valid: &[usize]| run(&config(), &set, train, valid).unwrap_err().to_string();
     assert!(refused(&[], &[]).contains("training tracks"));
     assert!(refused(&[0, 99], &[]).contains("99"));
     assert!(refused(&[0, 1], &[1]).contains("training track as well"));
-    let wild = TrainConfig {
-        learning_rate: 1e30,
-        clip_norm: 0.0,
-        ..config()
-    };
-    assert!(
-        run(&wild, &set, &all(&set), &[]).is_err(),
-        "a loss that is not finite ends the run"
-    );
+    let wild = TrainConfig { learning_rate: 1e30, clip_norm: 0.0, ..config() };
+    assert!(run(&wild, &set, &all(&set), &[]).is_err(), "a loss that is not finite ends the run");
 }
 
 #[test]
@@ -396,17 +282,7 @@ fn the_metrics_of_a_resumed_run_go_on() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("metrics.csv");
     let set = tracks(2);
-    let history = run(
-        &TrainConfig {
-            epochs: 3,
-            ..config()
-        },
-        &set,
-        &all(&set),
-        &[],
-    )
-    .unwrap()
-    .history;
+    let history = run(&TrainConfig { epochs: 3, ..config() }, &set, &all(&set), &[]).unwrap().history;
     let mut file = MetricsFile::create(&path, 0).unwrap();
     history.iter().for_each(|m| file.push(m).unwrap());
     // The run was killed after the second pass was saved: the third is trained and written again.

@@ -42,12 +42,7 @@ fn cnn() -> Architecture {
 
 /// Sixteen tracks to train on, in batches of four, and four to validate on.
 fn config() -> TrainConfig {
-    TrainConfig {
-        epochs: 4,
-        batch_size: 4,
-        crop_frames: 24,
-        ..TrainConfig::default()
-    }
+    TrainConfig { epochs: 4, batch_size: 4, crop_frames: 24, ..TrainConfig::default() }
 }
 
 /// A run that stops after pass `stop`, or goes to the end.
@@ -59,11 +54,7 @@ fn run(config: &TrainConfig, folder: Option<&Path>, stop: usize) -> Result<Train
     }
     let (train, valid): (Vec<usize>, Vec<usize>) = (0..set.len()).partition(|track| *track < 16);
     trainer.run(&train, &valid, |pass: &EpochMetrics| {
-        if pass.epoch == stop {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
+        if pass.epoch == stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })
 }
 
@@ -79,48 +70,24 @@ fn check_resume(name: &str, config: &TrainConfig) -> Trained {
         run(config, Some(folder.path()), stop).unwrap();
         let resumed = run(config, Some(folder.path()), 0).unwrap();
         assert_eq!(resumed.epoch, whole.epoch, "{name}");
-        assert!(
-            bytes(&resumed.tensors) == bytes(&whole.tensors),
-            "{name}, stopped after {stop}"
-        );
+        assert!(bytes(&resumed.tensors) == bytes(&whole.tensors), "{name}, stopped after {stop}");
     }
     whole
 }
 
 #[test]
 fn a_run_resumes_to_the_same_bytes_whatever_moves_its_weights() {
-    let optimizer = |optimizer, learning_rate| TrainConfig {
-        optimizer,
-        learning_rate,
-        ..config()
-    };
+    let optimizer = |optimizer, learning_rate| TrainConfig { optimizer, learning_rate, ..config() };
     let schedule = |schedule| TrainConfig { schedule, ..config() };
-    let sgd = |nesterov| {
-        OptimizerKind::Sgd(SgdParameters {
-            momentum: 0.9,
-            nesterov,
-        })
-    };
+    let sgd = |nesterov| OptimizerKind::Sgd(SgdParameters { momentum: 0.9, nesterov });
     let runs = [
         ("adamw", config()),
         ("adam", optimizer(OptimizerKind::Adam(Default::default()), 2e-3)),
         ("sgd", optimizer(sgd(false), 0.02)),
         ("nesterov", optimizer(sgd(true), 0.02)),
         ("lion", optimizer(OptimizerKind::Lion(Default::default()), 3e-4)),
-        (
-            "warmup",
-            schedule(ScheduleKind::WarmupCosine(WarmupCosineParameters {
-                warmup: 0.3,
-                last: 0.1,
-            })),
-        ),
-        (
-            "step",
-            schedule(ScheduleKind::Step(StepParameters {
-                every: 2,
-                factor: 0.5,
-            })),
-        ),
+        ("warmup", schedule(ScheduleKind::WarmupCosine(WarmupCosineParameters { warmup: 0.3, last: 0.1 }))),
+        ("step", schedule(ScheduleKind::Step(StepParameters { every: 2, factor: 0.5 }))),
         (
             "restarts",
             schedule(ScheduleKind::CosineRestarts(CosineRestartsParameters {
@@ -128,27 +95,9 @@ fn a_run_resumes_to_the_same_bytes_whatever_moves_its_weights() {
                 ..Default::default()
             })),
         ),
-        (
-            "focal",
-            TrainConfig {
-                loss: LossKind::Focal(FocalParameters { gamma: 1.5 }),
-                ..config()
-            },
-        ),
-        (
-            "accumulation",
-            TrainConfig {
-                accumulation: 3,
-                ..config()
-            },
-        ),
-        (
-            "clip_value",
-            TrainConfig {
-                clip_value: 1e-3,
-                ..config()
-            },
-        ),
+        ("focal", TrainConfig { loss: LossKind::Focal(FocalParameters { gamma: 1.5 }), ..config() }),
+        ("accumulation", TrainConfig { accumulation: 3, ..config() }),
+        ("clip_value", TrainConfig { clip_value: 1e-3, ..config() }),
     ];
     let mut seen: Vec<(&str, Vec<u8>)> = Vec::new();
     for (name, config) in &runs {
@@ -163,10 +112,7 @@ fn a_run_resumes_to_the_same_bytes_whatever_moves_its_weights() {
 #[test]
 fn what_is_made_ahead_changes_no_byte() {
     let train = |prefetch, threads| {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .unwrap();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let config = TrainConfig { prefetch, ..config() };
         bytes(&pool.install(|| run(&config, None, 0)).unwrap().tensors)
     };
@@ -177,10 +123,7 @@ fn what_is_made_ahead_changes_no_byte() {
     // A run may be gone on with another number.
     let folder = tempfile::tempdir().unwrap();
     run(&config(), Some(folder.path()), 2).unwrap();
-    let config = TrainConfig {
-        prefetch: 0,
-        ..config()
-    };
+    let config = TrainConfig { prefetch: 0, ..config() };
     let resumed = run(&config, Some(folder.path()), 0).unwrap();
     assert!(bytes(&resumed.tensors) == first);
 }
@@ -190,17 +133,10 @@ fn a_step_takes_as_many_batches_as_it_is_told() {
     // Four batches a pass: in three steps of the optimizer, or in two, the second of one batch.
     for (accumulation, steps) in [(1, 16), (2, 8), (3, 8), (4, 4), (100, 4)] {
         let folder = tempfile::tempdir().unwrap();
-        let config = TrainConfig {
-            accumulation,
-            ..config()
-        };
+        let config = TrainConfig { accumulation, ..config() };
         run(&config, Some(folder.path()), 0).unwrap();
         let saved = TensorFile::open(folder.path().join("last.safetensors")).unwrap();
-        assert!(
-            saved.text.contains(&format!("\"steps\":{steps},")),
-            "{}",
-            saved.text
-        );
+        assert!(saved.text.contains(&format!("\"steps\":{steps},")), "{}", saved.text);
     }
 }
 
@@ -210,11 +146,7 @@ fn a_plateau_goes_by_the_validation_loss() {
     let config = TrainConfig {
         epochs: 10,
         learning_rate: 0.1,
-        schedule: ScheduleKind::Plateau(PlateauParameters {
-            factor,
-            patience,
-            least,
-        }),
+        schedule: ScheduleKind::Plateau(PlateauParameters { factor, patience, least }),
         ..config()
     };
     let history = check_resume("plateau", &config).history;
@@ -226,10 +158,7 @@ fn a_plateau_goes_by_the_validation_loss() {
     }
     let lowest = peak * least;
     assert!(history.last().unwrap().learning_rate < peak, "{history:?}");
-    assert!(
-        history.iter().all(|pass| pass.learning_rate >= lowest),
-        "{history:?}"
-    );
+    assert!(history.iter().all(|pass| pass.learning_rate >= lowest), "{history:?}");
 }
 
 #[test]
@@ -243,26 +172,17 @@ fn a_student_learns_what_its_teacher_says() {
     let trained = run(&config(), None, 0).unwrap();
     let model = |labels: [&str; 2]| -> ModelFile {
         let labels = labels.map(String::from);
-        run_config
-            .model_file(&labels, cnn(), trained.tensors.clone(), BTreeMap::new())
-            .unwrap()
+        run_config.model_file(&labels, cnn(), trained.tensors.clone(), BTreeMap::new()).unwrap()
     };
     model(["high", "low"]).save(&teacher).unwrap();
     let student = |share| TrainConfig {
         seed: 3,
         epochs: 3,
-        distillation: Some(Distillation {
-            teacher: teacher.clone(),
-            share,
-            temperature: 2.0,
-        }),
+        distillation: Some(Distillation { teacher: teacher.clone(), share, temperature: 2.0 }),
         ..config()
     };
     let half = check_resume("student", &student(0.5));
-    let without = TrainConfig {
-        distillation: None,
-        ..student(0.5)
-    };
+    let without = TrainConfig { distillation: None, ..student(0.5) };
     assert!(bytes(&half.tensors) != bytes(&run(&without, None, 0).unwrap().tensors));
     assert!(
         bytes(&run(&student(0.0), None, 0).unwrap().tensors)
@@ -274,16 +194,11 @@ fn a_student_learns_what_its_teacher_says() {
     let mut other = model(["high", "low"]);
     other.header.name = "another".into();
     other.save(&teacher).unwrap();
-    let refused = run(&student(0.5), Some(folder.path()), 0)
-        .unwrap_err()
-        .to_string();
+    let refused = run(&student(0.5), Some(folder.path()), 0).unwrap_err().to_string();
     assert!(refused.contains("another configuration"), "{refused}");
     model(["high", "loud"]).save(&teacher).unwrap();
     let refused = run(&student(0.5), None, 0).unwrap_err().to_string();
-    assert!(
-        refused.contains("loud") && refused.contains("teacher.safetensors"),
-        "{refused}"
-    );
+    assert!(refused.contains("loud") && refused.contains("teacher.safetensors"), "{refused}");
     std::fs::remove_file(&teacher).unwrap();
     assert!(matches!(
         run(&student(0.5), None, 0),
@@ -309,39 +224,19 @@ fn settings_out_of_range_are_refused() {
     };
     assert!(schedule(step(0, 0.1)).contains("every"));
     assert!(schedule(step(1, 2.0)).contains("factor is 2"));
-    let plateau = PlateauParameters {
-        factor: 1.0,
-        ..Default::default()
-    };
+    let plateau = PlateauParameters { factor: 1.0, ..Default::default() };
     assert!(schedule(ScheduleKind::Plateau(plateau)).contains("factor"));
-    let momentum = OptimizerKind::Sgd(SgdParameters {
-        momentum: 1.0,
-        nesterov: false,
-    });
-    let config = TrainConfig {
-        optimizer: momentum,
-        ..config()
-    };
-    assert!(
-        run(&config, None, 0)
-            .unwrap_err()
-            .to_string()
-            .contains("momentum")
-    );
+    let momentum = OptimizerKind::Sgd(SgdParameters { momentum: 1.0, nesterov: false });
+    let config = TrainConfig { optimizer: momentum, ..config() };
+    assert!(run(&config, None, 0).unwrap_err().to_string().contains("momentum"));
 }
 
 /// A low or a high tone, another one in each file.
 fn write_tone(path: &Path, i: usize) {
     let pitch = [200.0, 2000.0][i % 2] + 13.0 * i as f32;
-    let samples = (0..8000)
-        .map(|t| 0.5 * (std::f32::consts::TAU * pitch * t as f32 / 8000.0).sin())
-        .collect();
-    let audio = Audio {
-        samples,
-        sample_rate: 8000,
-        channels: 1,
-        warnings: Vec::new(),
-    };
+    let samples =
+        (0..8000).map(|t| 0.5 * (std::f32::consts::TAU * pitch * t as f32 / 8000.0).sin()).collect();
+    let audio = Audio { samples, sample_rate: 8000, channels: 1, warnings: Vec::new() };
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     write_wav(path, &audio, WavFormat::Int16).unwrap();
 }
@@ -350,27 +245,16 @@ fn write_tone(path: &Path, i: usize) {
 fn a_network_over_samples_is_trained_from_audio_files() {
     let folder = tempfile::tempdir().unwrap();
     for i in 0..12 {
-        write_tone(
-            &folder
-                .path()
-                .join(["low", "high"][i % 2])
-                .join(format!("{i}.wav")),
-            i,
-        );
+        write_tone(&folder.path().join(["low", "high"][i % 2]).join(format!("{i}.wav")), i);
     }
     let manifest = Manifest::read(folder.path()).unwrap();
     let front_end =
         toml::from_str("window_seconds = 1.0\nhop_seconds = 1.0\nwaveform = { sample_rate = 8000 }");
-    let (set, places) = SpectrogramSet::from_manifest(
-        &manifest,
-        &front_end.unwrap(),
-        &manifest.labels(),
-        None,
-        |_, e| {
+    let (set, places) =
+        SpectrogramSet::from_manifest(&manifest, &front_end.unwrap(), &manifest.labels(), None, |_, e| {
             assert!(e.is_none(), "{e:?}");
-        },
-    )
-    .unwrap();
+        })
+        .unwrap();
     assert_eq!((set.len(), places.len(), set.bands()), (12, 12, 1));
     // Samples of 16 bits are held as they are.
     let samples: Vec<f32> = set.whole(0).unwrap().flatten_all().unwrap().to_vec1().unwrap();
@@ -395,9 +279,7 @@ fn a_network_over_samples_is_trained_from_audio_files() {
     };
     let trainer = Trainer::new(&architecture, &config, &set).unwrap();
     let (train, valid): (Vec<usize>, Vec<usize>) = (0..12).partition(|track| track % 3 > 0);
-    let trained = trainer
-        .run(&train, &valid, |_| ControlFlow::Continue(()))
-        .unwrap();
+    let trained = trainer.run(&train, &valid, |_| ControlFlow::Continue(())).unwrap();
     let best = trained.history.iter().filter_map(|pass| pass.valid_accuracy);
     assert_eq!(best.fold(0.0, f64::max), 1.0, "{:?}", trained.history);
 }
@@ -412,10 +294,7 @@ fn tracks_are_held_out_by_whole_artists_or_by_the_data_sets_own_split() {
             ..TrackInfo::new(format!("track {i}"), ["high", "low"][i % 2])
         })
         .collect();
-    let data = TrainingTracks {
-        set: self::tracks(),
-        tracks,
-    };
+    let data = TrainingTracks { set: self::tracks(), tracks };
     let (train, valid) = data.split(Validation::Official, 0).unwrap();
     assert_eq!((train, valid), ((0..15).collect(), (15..20).collect()));
     let (train, valid) = data.split("0.4".parse().unwrap(), 3).unwrap();
@@ -426,10 +305,7 @@ fn tracks_are_held_out_by_whole_artists_or_by_the_data_sets_own_split() {
         assert!(refused.contains("official"), "{refused}");
     }
     let mut without = data;
-    without
-        .tracks
-        .iter_mut()
-        .for_each(|track| track.official_split = None);
+    without.tracks.iter_mut().for_each(|track| track.official_split = None);
     assert!(without.split(Validation::Official, 0).is_err());
 }
 

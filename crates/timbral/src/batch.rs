@@ -27,10 +27,7 @@ impl Classifier {
             .build()
             .map_err(|e| Error::Threads(e.to_string()))?;
         pool.install(|| {
-            paths
-                .par_iter()
-                .enumerate()
-                .for_each(|(index, path)| done(index, self.classify_file(path)));
+            paths.par_iter().enumerate().for_each(|(index, path)| done(index, self.classify_file(path)));
         });
         Ok(())
     }
@@ -50,10 +47,7 @@ pub fn audio_files(path: &Path) -> Result<Vec<PathBuf>, Error> {
     // A stack, not recursion: the depth of a stranger's folders is theirs to choose.
     let mut folders = vec![path.to_owned()];
     while let Some(folder) = folders.pop() {
-        let io = |source| Error::Io {
-            path: folder.clone(),
-            source,
-        };
+        let io = |source| Error::Io { path: folder.clone(), source };
         for entry in std::fs::read_dir(&folder).map_err(io)? {
             let entry = entry.map_err(io)?;
             if entry.file_name().as_encoded_bytes().first() == Some(&b'.') {
@@ -78,9 +72,5 @@ pub fn audio_files(path: &Path) -> Result<Vec<PathBuf>, Error> {
 pub fn is_audio_file(path: &Path) -> bool {
     path.extension()
         .and_then(|extension| extension.to_str())
-        .is_some_and(|extension| {
-            AUDIO_EXTENSIONS
-                .iter()
-                .any(|known| extension.eq_ignore_ascii_case(known))
-        })
+        .is_some_and(|extension| AUDIO_EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)))
 }

@@ -59,16 +59,9 @@ impl Classifier {
         let front_end = front_end.plan()?;
         let (given, needed) = (front_end.n_rows(), model.header().architecture.bands());
         if given != needed {
-            return Err(Error::FrontEnd(format!(
-                "{given} {kind} are computed, the network takes {needed}"
-            )));
+            return Err(Error::FrontEnd(format!("{given} {kind} are computed, the network takes {needed}")));
         }
-        Ok(Self {
-            front_end,
-            model,
-            middle: None,
-            reject: true,
-        })
+        Ok(Self { front_end, model, middle: None, reject: true })
     }
 
     /// Looks only at this many seconds around the middle of each file, so that the time does not depend on its length.
@@ -98,10 +91,7 @@ impl Classifier {
     /// [`Error::Decode`] when the file cannot be decoded, else as [`classify_samples`](Self::classify_samples).
     pub fn classify_file(&self, path: impl AsRef<Path>) -> Result<Verdict, Error> {
         let path = path.as_ref();
-        self.classify_audio(
-            &decode_file(path, &self.decode_options())?,
-            &path.display().to_string(),
-        )
+        self.classify_audio(&decode_file(path, &self.decode_options())?, &path.display().to_string())
     }
 
     /// Decodes and classifies the bytes of a file.
@@ -123,9 +113,7 @@ impl Classifier {
     }
 
     fn decode_options(&self) -> DecodeOptions {
-        let options = DecodeOptions::default()
-            .mono()
-            .sample_rate(self.front_end.sample_rate());
+        let options = DecodeOptions::default().mono().sample_rate(self.front_end.sample_rate());
         match self.middle {
             Some(seconds) => options.middle(seconds),
             None => options,
@@ -133,20 +121,12 @@ impl Classifier {
     }
 
     fn classify_audio(&self, audio: &Audio, what: &str) -> Result<Verdict, Error> {
-        self.verdict(
-            &audio.samples,
-            what,
-            audio.warnings.iter().map(ToString::to_string).collect(),
-        )
+        self.verdict(&audio.samples, what, audio.warnings.iter().map(ToString::to_string).collect())
     }
 
     fn verdict(&self, samples: &[f32], what: &str, mut warnings: Vec<String>) -> Result<Verdict, Error> {
         let window_seconds = self.front_end.window_seconds();
-        warnings.extend(level::warnings(
-            samples,
-            self.front_end.sample_rate(),
-            window_seconds,
-        ));
+        warnings.extend(level::warnings(samples, self.front_end.sample_rate(), window_seconds));
         let windows = match self.front_end.windows(samples, what) {
             Err(Error::Silent { .. }) => {
                 let seconds = samples.len() as f64 / f64::from(self.front_end.sample_rate());
@@ -169,10 +149,7 @@ impl Classifier {
             heard = windows.iter().collect();
         } else if heard.len() < windows.len() {
             let silent = windows.len() - heard.len();
-            warnings.push(format!(
-                "{silent} of {} windows are silence and have no vote",
-                windows.len()
-            ));
+            warnings.push(format!("{silent} of {} windows are silence and have no vote", windows.len()));
         }
         let mut rows = Vec::with_capacity(heard.len());
         for chunk in heard.chunks(WINDOWS_PER_BATCH) {
@@ -183,10 +160,7 @@ impl Classifier {
         let rejection = self.model.header().rejection.as_ref();
         let features = heard.iter().map(|window| window.features.view());
         let score = rejection.and_then(|rule| rule.score.of(&probabilities, features));
-        let unknown = self.reject
-            && rejection
-                .zip(score)
-                .is_some_and(|(rule, score)| rule.refuses(score));
+        let unknown = self.reject && rejection.zip(score).is_some_and(|(rule, score)| rule.refuses(score));
         let mut rows = heard.iter().zip(rows).peekable();
         let windows = windows
             .iter()
@@ -199,11 +173,7 @@ impl Classifier {
             })
             .collect();
         Ok(Verdict {
-            genre: if unknown {
-                UNKNOWN.to_owned()
-            } else {
-                ranking[0].genre.clone()
-            },
+            genre: if unknown { UNKNOWN.to_owned() } else { ranking[0].genre.clone() },
             unknown,
             confidence: ranking[0].probability,
             ranking,
@@ -238,10 +208,7 @@ impl Classifier {
 
     /// The verdict over silence, at these places in seconds.
     fn silence(&self, places: Vec<(f64, f64)>, warnings: Vec<String>) -> Verdict {
-        let windows: Vec<_> = places
-            .into_iter()
-            .map(|(start, end)| self.silent_window(start, end))
-            .collect();
+        let windows: Vec<_> = places.into_iter().map(|(start, end)| self.silent_window(start, end)).collect();
         let nothing = vec![1.0 / self.model.labels().len() as f32; self.model.labels().len()];
         let ranking = ranking(self.model.labels(), &nothing);
         Verdict {

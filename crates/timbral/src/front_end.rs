@@ -66,11 +66,7 @@ impl TryFrom<Fields> for FrontEnd {
             (None, None, Some(config)) => WindowFeatures::Waveform(config),
             _ => return Err("a front end has one of log_mel, feature_set and waveform"),
         };
-        Ok(Self {
-            window_seconds: fields.window_seconds,
-            hop_seconds: fields.hop_seconds,
-            features,
-        })
+        Ok(Self { window_seconds: fields.window_seconds, hop_seconds: fields.hop_seconds, features })
     }
 }
 
@@ -180,13 +176,7 @@ impl FrontEnd {
             WindowFeatures::FeatureSet(config) => Plan::FeatureSet(FeatureSet::new(config.clone())?),
             WindowFeatures::Waveform(_) => Plan::Waveform,
         };
-        Ok(FrontEndPlan {
-            segmenter,
-            window_samples,
-            min_samples,
-            sample_rate,
-            features,
-        })
+        Ok(FrontEndPlan { segmenter, window_samples, min_samples, sample_rate, features })
     }
 }
 
@@ -243,10 +233,7 @@ impl FrontEndPlan {
         if samples.len() <= self.window_samples {
             return Ok(vec![compute(0, samples)?]);
         }
-        self.segmenter
-            .windows(samples)
-            .map(|window| compute(window.start, &window.samples))
-            .collect()
+        self.segmenter.windows(samples).map(|window| compute(window.start, &window.samples)).collect()
     }
 
     fn seconds(&self, samples: usize) -> f64 {
@@ -262,9 +249,7 @@ impl FrontEndPlan {
             });
         }
         if samples.iter().all(|s| *s == samples[0]) {
-            return Err(Error::Silent {
-                what: what.to_owned(),
-            });
+            return Err(Error::Silent { what: what.to_owned() });
         }
         Ok(())
     }
@@ -285,10 +270,7 @@ pub fn batch<'a>(windows: impl IntoIterator<Item = &'a FeatureWindow>) -> Result
     for window in windows {
         if window.features.dim() != (bands, frames) {
             let other = window.features.dim();
-            return Err(Error::FrontEnd(format!(
-                "windows of shape {:?} and {other:?}",
-                (bands, frames)
-            )));
+            return Err(Error::FrontEnd(format!("windows of shape {:?} and {other:?}", (bands, frames))));
         }
         values.extend(&window.features);
         count += 1;

@@ -40,17 +40,12 @@ pub(crate) fn warnings(samples: &[f32], sample_rate: u32, window_seconds: f64) -
     let seconds = samples.len() as f64 / rate;
     let mut found = Vec::new();
     let parts = samples.chunks(sample_rate.max(1) as usize);
-    let silent: usize = parts
-        .filter(|part| is_silent(level_dbfs(part)))
-        .map(<[f32]>::len)
-        .sum();
+    let silent: usize = parts.filter(|part| is_silent(level_dbfs(part))).map(<[f32]>::len).sum();
     if silent == samples.len() {
         found.push(format!("silence: nothing is above {SILENCE_DBFS} dBFS"));
     } else if silent * 2 > samples.len() {
         let part = silent as f64 / rate;
-        found.push(format!(
-            "{part:.1} of {seconds:.1} s are silence, below {SILENCE_DBFS} dBFS"
-        ));
+        found.push(format!("{part:.1} of {seconds:.1} s are silence, below {SILENCE_DBFS} dBFS"));
     }
     if seconds < SHORT_SHARE * window_seconds {
         found.push(format!(
@@ -60,10 +55,7 @@ pub(crate) fn warnings(samples: &[f32], sample_rate: u32, window_seconds: f64) -
     let full = samples.iter().filter(|sample| sample.abs() >= FULL_SCALE).count();
     let share = full as f64 / samples.len().max(1) as f64;
     if share >= CLIPPED_SHARE {
-        found.push(format!(
-            "clipped: {:.1} % of the samples are at full scale",
-            100.0 * share
-        ));
+        found.push(format!("clipped: {:.1} % of the samples are at full scale", 100.0 * share));
     }
     found
 }
@@ -86,28 +78,17 @@ mod tests {
     #[test]
     fn each_warning_has_its_reason() {
         let sine = |seconds: usize, amplitude: f32| -> Vec<f32> {
-            (0..1000 * seconds)
-                .map(|i| amplitude * (i as f32 * 0.3).sin())
-                .collect()
+            (0..1000 * seconds).map(|i| amplitude * (i as f32 * 0.3).sin()).collect()
         };
         assert_eq!(warnings(&sine(30, 0.5), 1000, 30.0), Vec::<String>::new());
         let short = warnings(&sine(2, 0.5), 1000, 30.0);
-        assert!(
-            short.len() == 1 && short[0].starts_with("very short: 2.0 s"),
-            "{short:?}"
-        );
+        assert!(short.len() == 1 && short[0].starts_with("very short: 2.0 s"), "{short:?}");
         let clipped: Vec<f32> = sine(30, 1.5).iter().map(|s| s.clamp(-1.0, 1.0)).collect();
         let clipped = warnings(&clipped, 1000, 30.0);
-        assert!(
-            clipped.len() == 1 && clipped[0].starts_with("clipped: "),
-            "{clipped:?}"
-        );
+        assert!(clipped.len() == 1 && clipped[0].starts_with("clipped: "), "{clipped:?}");
         let mut gap = sine(30, 0.5);
         gap[5000..].iter_mut().for_each(|s| *s *= 1e-4);
         let gap = warnings(&gap, 1000, 30.0);
-        assert!(
-            gap.len() == 1 && gap[0].starts_with("25.0 of 30.0 s are silence"),
-            "{gap:?}"
-        );
+        assert!(gap.len() == 1 && gap[0].starts_with("25.0 of 30.0 s are silence"), "{gap:?}");
     }
 }

@@ -44,10 +44,7 @@ impl Verdict {
     #[must_use]
     pub fn probabilities(&self, labels: &[String]) -> Vec<f32> {
         let of = |label: &String| self.ranking.iter().find(|score| score.genre == *label);
-        labels
-            .iter()
-            .map(|label| of(label).map_or(0.0, |score| score.probability))
-            .collect()
+        labels.iter().map(|label| of(label).map_or(0.0, |score| score.probability)).collect()
     }
 }
 
@@ -80,10 +77,7 @@ pub(crate) fn ranking(labels: &[String], probabilities: &[f32]) -> Vec<Score> {
     let mut scores: Vec<Score> = labels
         .iter()
         .zip(probabilities)
-        .map(|(genre, &probability)| Score {
-            genre: genre.clone(),
-            probability,
-        })
+        .map(|(genre, &probability)| Score { genre: genre.clone(), probability })
         .collect();
     scores.sort_by(|a, b| b.probability.total_cmp(&a.probability));
     scores

@@ -45,19 +45,9 @@ impl Checked<MinMaxScalerParameters> {
         let minimum = x.fold_axis(Axis(0), f64::INFINITY, |a, b| a.min(*b));
         let maximum = x.fold_axis(Axis(0), f64::NEG_INFINITY, |a, b| a.max(*b));
         let width = self.0.high - self.0.low;
-        let scale = (&maximum - &minimum).mapv(|range| {
-            width
-                / if range > 0.0 && range.is_finite() {
-                    range
-                } else {
-                    1.0
-                }
-        });
-        Ok(MinMaxScaler {
-            minimum,
-            scale,
-            low: self.0.low,
-        })
+        let scale = (&maximum - &minimum)
+            .mapv(|range| width / if range > 0.0 && range.is_finite() { range } else { 1.0 });
+        Ok(MinMaxScaler { minimum, scale, low: self.0.low })
     }
 }
 

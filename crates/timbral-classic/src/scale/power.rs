@@ -34,10 +34,7 @@ impl Checked<PowerTransformerParameters> {
     pub fn fit(&self, x: ArrayView2<'_, f64>) -> Result<PowerTransformer, ClassicError> {
         check_rows(x)?;
         let lambdas: Array1<f64> = x.columns().into_iter().map(most_normal_power).collect();
-        let mut transformer = PowerTransformer {
-            lambdas,
-            scaler: None,
-        };
+        let mut transformer = PowerTransformer { lambdas, scaler: None };
         if self.0.standardize {
             let changed = transformer.powers(x);
             transformer.scaler = Some(StandardScalerParameters::default().check()?.fit(changed.view())?);
@@ -84,17 +81,9 @@ impl Transformer for PowerTransformer {
 fn yeo_johnson(x: f64, lambda: f64) -> f64 {
     // expm1 keeps the digits that ((1 + x)^lambda - 1) / lambda loses near lambda = 0.
     let power = |log: f64, lambda: f64| {
-        if lambda == 0.0 {
-            log
-        } else {
-            (lambda * log).exp_m1() / lambda
-        }
+        if lambda == 0.0 { log } else { (lambda * log).exp_m1() / lambda }
     };
-    if x >= 0.0 {
-        power(x.ln_1p(), lambda)
-    } else {
-        -power((-x).ln_1p(), 2.0 - lambda)
-    }
+    if x >= 0.0 { power(x.ln_1p(), lambda) } else { -power((-x).ln_1p(), 2.0 - lambda) }
 }
 
 /// Log likelihood of normality after the transform, without its constant.
@@ -119,11 +108,7 @@ fn most_normal_power(column: ArrayView1<'_, f64>) -> f64 {
     let quality = |lambda: f64| {
         let value = log_likelihood(column, lambda, jacobian);
         // A variance that overflows, or of rounding errors alone, is no shape at all.
-        if value.is_finite() {
-            value
-        } else {
-            f64::NEG_INFINITY
-        }
+        if value.is_finite() { value } else { f64::NEG_INFINITY }
     };
     // From a to b the likelihood grows; c lies beyond b.
     let (mut a, mut b) = (-2.0, 2.0);

@@ -16,10 +16,7 @@ pub struct StandardScalerParameters {
 
 impl Default for StandardScalerParameters {
     fn default() -> Self {
-        Self {
-            with_mean: true,
-            with_std: true,
-        }
+        Self { with_mean: true, with_std: true }
     }
 }
 
@@ -43,17 +40,9 @@ impl Checked<StandardScalerParameters> {
         // A column that varies by rounding only counts as constant.
         let scale = ndarray::Zip::from(&variance).and(&mean).map_collect(|&v, &m| {
             let rounding = n * f64::EPSILON * v + (n * m * f64::EPSILON).powi(2);
-            if self.0.with_std && v > rounding {
-                v.sqrt()
-            } else {
-                1.0
-            }
+            if self.0.with_std && v > rounding { v.sqrt() } else { 1.0 }
         });
-        let mean = if self.0.with_mean {
-            mean
-        } else {
-            Array1::zeros(x.ncols())
-        };
+        let mean = if self.0.with_mean { mean } else { Array1::zeros(x.ncols()) };
         Ok(StandardScaler { mean, scale })
     }
 }

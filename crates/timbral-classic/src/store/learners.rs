@@ -36,13 +36,8 @@ impl Stored for Svc {
         let support_vectors = from.matrix("support_vectors")?;
         let n = support_vectors.nrows();
         let n_support = from.indices("n_support")?;
-        let total = n_support
-            .iter()
-            .try_fold(0_usize, |sum, &count| sum.checked_add(count));
-        from.ensure(
-            total == Some(n),
-            "the support vectors of all classes are all support vectors",
-        )?;
+        let total = n_support.iter().try_fold(0_usize, |sum, &count| sum.checked_add(count));
+        from.ensure(total == Some(n), "the support vectors of all classes are all support vectors")?;
         let pairs: Vec<(usize, usize)> = from
             .indices_below("pairs", n_support.len())?
             .chunks(2)
@@ -51,10 +46,8 @@ impl Stored for Svc {
         let mut classes: Vec<usize> = pairs.iter().flat_map(|&(a, b)| [a, b]).collect();
         classes.sort_unstable();
         classes.dedup();
-        let expected = classes
-            .iter()
-            .enumerate()
-            .flat_map(|(i, &a)| classes[i + 1..].iter().map(move |&b| (a, b)));
+        let expected =
+            classes.iter().enumerate().flat_map(|(i, &a)| classes[i + 1..].iter().map(move |&b| (a, b)));
         let all = classes.len() >= 2 && pairs.len() == classes.len() * (classes.len() - 1) / 2;
         from.ensure(
             all && expected.eq(pairs.iter().copied()),
@@ -111,12 +104,7 @@ impl Stored for KNeighbors {
         let n_classes = from.n_classes()?;
         let y = from.indices_below("y", n_classes)?;
         from.ensure(y.len() == x.nrows(), "each row has a class")?;
-        Ok(Self {
-            parameters,
-            x,
-            y,
-            n_classes,
-        })
+        Ok(Self { parameters, x, y, n_classes })
     }
 }
 
@@ -132,11 +120,7 @@ impl Stored for GaussianNaiveBayes {
         let variances = from.matrix_of("variances", means.dim())?;
         from.ensure(variances.iter().all(|v| *v > 0.0), "variances are above 0")?;
         let log_priors = from.vector_of("log_priors", means.nrows())?;
-        Ok(Self {
-            means,
-            variances,
-            log_priors,
-        })
+        Ok(Self { means, variances, log_priors })
     }
 }
 
@@ -161,11 +145,7 @@ impl Stored for RandomForest {
         for tree in &self.trees {
             for node in &tree.nodes {
                 let (feature, threshold, right) = match *node {
-                    ForestNode::Split {
-                        feature,
-                        threshold,
-                        right,
-                    } => (feature, threshold, right),
+                    ForestNode::Split { feature, threshold, right } => (feature, threshold, right),
                     ForestNode::Leaf { shares } => (shares / self.n_classes.max(1), 0.0, 0),
                 };
                 features.push(feature);
@@ -177,12 +157,7 @@ impl Stored for RandomForest {
         out.setting("n_classes", self.n_classes);
         out.setting("n_features", self.n_features);
         out.indices("tree_lengths", self.trees.iter().map(|tree| tree.nodes.len()));
-        out.indices(
-            "tree_leaves",
-            self.trees
-                .iter()
-                .map(|tree| tree.shares.len() / self.n_classes.max(1)),
-        );
+        out.indices("tree_leaves", self.trees.iter().map(|tree| tree.shares.len() / self.n_classes.max(1)));
         // The feature of a split; which of the leaves a leaf is, whose right child is 0.
         out.indices("features", features);
         out.vector("thresholds", thresholds);
@@ -206,9 +181,7 @@ impl Stored for RandomForest {
             "each tree has its number of leaves",
         )?;
         let shares = from.matrix("shares")?;
-        let total = leaves
-            .iter()
-            .try_fold(0_usize, |sum, &count| sum.checked_add(count));
+        let total = leaves.iter().try_fold(0_usize, |sum, &count| sum.checked_add(count));
         let fits = total == Some(shares.nrows()) && shares.ncols() == n_classes;
         from.ensure(fits, "each leaf has the share of each class")?;
         from.ensure(
@@ -224,32 +197,19 @@ impl Stored for RandomForest {
                 let (feature, right) = (features[place], rights[place]);
                 nodes.push(if right == 0 {
                     from.ensure(feature < n_leaves, "a leaf is one of the leaves")?;
-                    ForestNode::Leaf {
-                        shares: feature * n_classes,
-                    }
+                    ForestNode::Leaf { shares: feature * n_classes }
                 } else {
                     from.ensure(feature < n_features, "a split is by one of the features")?;
                     let is_tree = right > i + 1 && right < range.len();
                     from.ensure(is_tree, "children come after their parents")?;
-                    ForestNode::Split {
-                        feature,
-                        threshold: thresholds[place],
-                        right,
-                    }
+                    ForestNode::Split { feature, threshold: thresholds[place], right }
                 });
             }
             let end = at + n_leaves * n_classes;
-            trees.push(ForestTree {
-                nodes,
-                shares: shares[at..end].to_vec(),
-            });
+            trees.push(ForestTree { nodes, shares: shares[at..end].to_vec() });
             at = end;
         }
-        Ok(Self {
-            trees,
-            n_classes,
-            n_features,
-        })
+        Ok(Self { trees, n_classes, n_features })
     }
 }
 
@@ -270,20 +230,14 @@ impl Stored for GradientBoosting {
 
     fn read(from: &Reader<'_>) -> Result<Self, ClassicError> {
         let (base, importance) = (from.vector("base")?, from.vector("importance")?);
-        from.ensure(
-            !base.is_empty() && !importance.is_empty(),
-            "there are classes and features",
-        )?;
+        from.ensure(!base.is_empty() && !importance.is_empty(), "there are classes and features")?;
         let numbers = from.vector("numbers")?;
         let features = from.indices_below("features", importance.len())?;
         let lefts = from.indices("lefts")?;
         let same = features.len() == numbers.len() && lefts.len() == numbers.len();
         from.ensure(same, "each node has a feature, a number and a left child")?;
         let ranges = tree_ranges(from, numbers.len())?;
-        from.ensure(
-            ranges.len() % base.len() == 0,
-            "each round has a tree for each class",
-        )?;
+        from.ensure(ranges.len() % base.len() == 0, "each round has a tree for each class")?;
         let mut trees = Vec::with_capacity(ranges.len());
         for range in ranges {
             let mut nodes = Vec::with_capacity(range.len());
@@ -372,11 +326,7 @@ impl Stored for Pipeline {
         }
         let fits = width == Some(learner.n_features());
         from.ensure(fits, "each step takes as many features as the one before gives")?;
-        Ok(Self {
-            transformers,
-            learner,
-            n_features,
-        })
+        Ok(Self { transformers, learner, n_features })
     }
 }
 
@@ -385,10 +335,7 @@ fn members(from: &Reader<'_>) -> Result<Vec<Pipeline>, ClassicError> {
     let members = from.list("members", Pipeline::read)?;
     let shape = |m: &Pipeline| (m.n_classes(), m.n_features());
     let same = members.windows(2).all(|w| shape(&w[0]) == shape(&w[1]));
-    from.ensure(
-        same && !members.is_empty(),
-        "all members have the same classes and features",
-    )?;
+    from.ensure(same && !members.is_empty(), "all members have the same classes and features")?;
     Ok(members)
 }
 

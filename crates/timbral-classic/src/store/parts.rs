@@ -41,11 +41,7 @@ pub enum PartValues {
 impl Parts {
     pub(crate) fn collect(write: impl FnOnce(&mut Writer<'_>)) -> Self {
         let mut arrays = BTreeMap::new();
-        let mut writer = Writer {
-            prefix: String::new(),
-            settings: Map::new(),
-            arrays: &mut arrays,
-        };
+        let mut writer = Writer { prefix: String::new(), settings: Map::new(), arrays: &mut arrays };
         write(&mut writer);
         let description = Value::Object(writer.settings);
         Self { description, arrays }
@@ -53,11 +49,7 @@ impl Parts {
 }
 
 fn join(prefix: &str, name: &str) -> String {
-    if prefix.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{prefix}.{name}")
-    }
+    if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") }
 }
 
 /// Takes a model apart.
@@ -77,10 +69,7 @@ impl Writer<'_> {
 
     pub(crate) fn vector(&mut self, name: &str, values: impl IntoIterator<Item = f64>) {
         let values: Vec<f64> = values.into_iter().collect();
-        let array = PartArray {
-            shape: vec![values.len()],
-            values: PartValues::F64(values),
-        };
+        let array = PartArray { shape: vec![values.len()], values: PartValues::F64(values) };
         self.arrays.insert(join(&self.prefix, name), array);
     }
 
@@ -96,10 +85,7 @@ impl Writer<'_> {
         // No index of a model is larger: rows and features are counted by u32 wherever models are made.
         let index = |i: usize| u32::try_from(i).unwrap_or(u32::MAX);
         let values: Vec<u32> = values.into_iter().map(index).collect();
-        let array = PartArray {
-            shape: vec![values.len()],
-            values: PartValues::U32(values),
-        };
+        let array = PartArray { shape: vec![values.len()], values: PartValues::U32(values) };
         self.arrays.insert(join(&self.prefix, name), array);
     }
 
@@ -117,11 +103,8 @@ impl Writer<'_> {
     }
 
     fn within(&mut self, name: &str, write: impl FnOnce(&mut Writer<'_>)) -> Value {
-        let mut child = Writer {
-            prefix: join(&self.prefix, name),
-            settings: Map::new(),
-            arrays: self.arrays,
-        };
+        let mut child =
+            Writer { prefix: join(&self.prefix, name), settings: Map::new(), arrays: self.arrays };
         write(&mut child);
         Value::Object(child.settings)
     }
@@ -145,11 +128,7 @@ impl<'a> Reader<'a> {
         arrays: &'a BTreeMap<String, PartArray>,
     ) -> Result<Self, ClassicError> {
         match settings {
-            Value::Object(settings) => Ok(Self {
-                prefix,
-                settings,
-                arrays,
-            }),
+            Value::Object(settings) => Ok(Self { prefix, settings, arrays }),
             _ => Err(ClassicError::data(
                 format!("the description of the model has no object at \"{prefix}\""),
                 "each part of a model has one",
@@ -159,21 +138,13 @@ impl<'a> Reader<'a> {
 
     /// An error about something of this part.
     pub(crate) fn wrong(&self, what: &str, rule: impl Into<String>) -> ClassicError {
-        let place = if self.prefix.is_empty() {
-            "the model"
-        } else {
-            &self.prefix
-        };
+        let place = if self.prefix.is_empty() { "the model" } else { &self.prefix };
         ClassicError::data(format!("in the parts of {place} {what}"), rule)
     }
 
     /// An error unless something holds.
     pub(crate) fn ensure(&self, holds: bool, rule: &str) -> Result<(), ClassicError> {
-        if holds {
-            Ok(())
-        } else {
-            Err(self.wrong("something breaks a rule", rule))
-        }
+        if holds { Ok(()) } else { Err(self.wrong("something breaks a rule", rule)) }
     }
 
     fn get(&self, name: &str) -> Result<&'a Value, ClassicError> {
@@ -206,16 +177,12 @@ impl<'a> Reader<'a> {
     fn numbers(&self, name: &str) -> Result<(&'a [usize], &'a [f64]), ClassicError> {
         let array = self.array(name)?;
         let PartValues::F64(values) = &array.values else {
-            return Err(self.wrong(
-                &format!("the array \"{name}\" holds indices"),
-                "it must hold numbers",
-            ));
+            return Err(self.wrong(&format!("the array \"{name}\" holds indices"), "it must hold numbers"));
         };
         if !crate::simd::all_finite(values) {
-            return Err(self.wrong(
-                &format!("the array \"{name}\" holds a number that is not finite"),
-                "all must be",
-            ));
+            return Err(
+                self.wrong(&format!("the array \"{name}\" holds a number that is not finite"), "all must be")
+            );
         }
         Ok((&array.shape, values))
     }
@@ -279,10 +246,7 @@ impl<'a> Reader<'a> {
             PartValues::U32(values) if array.shape == [values.len()] => {
                 Ok(values.iter().map(|&i| i as usize).collect())
             }
-            _ => Err(self.wrong(
-                &format!("the array \"{name}\" holds no list of indices"),
-                "it must",
-            )),
+            _ => Err(self.wrong(&format!("the array \"{name}\" holds no list of indices"), "it must")),
         }
     }
 
@@ -291,10 +255,10 @@ impl<'a> Reader<'a> {
         let indices = self.indices(name)?;
         match indices.iter().find(|i| **i >= end) {
             None => Ok(indices),
-            Some(i) => Err(self.wrong(
-                &format!("the array \"{name}\" holds {i}"),
-                format!("it must stay below {end}"),
-            )),
+            Some(i) => {
+                Err(self
+                    .wrong(&format!("the array \"{name}\" holds {i}"), format!("it must stay below {end}")))
+            }
         }
     }
 
@@ -303,11 +267,7 @@ impl<'a> Reader<'a> {
         name: &str,
         read: impl FnOnce(&Reader<'_>) -> Result<T, ClassicError>,
     ) -> Result<T, ClassicError> {
-        read(&Self::within(
-            join(&self.prefix, name),
-            self.get(name)?,
-            self.arrays,
-        )?)
+        read(&Self::within(join(&self.prefix, name), self.get(name)?, self.arrays)?)
     }
 
     pub(crate) fn list<T>(

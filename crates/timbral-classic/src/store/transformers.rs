@@ -63,10 +63,7 @@ impl Stored for Pca {
         out.vector("mean", self.mean.iter().copied());
         out.matrix("components", &self.components);
         out.vector("explained_variance", self.explained_variance.iter().copied());
-        out.vector(
-            "explained_variance_ratio",
-            self.explained_variance_ratio.iter().copied(),
-        );
+        out.vector("explained_variance_ratio", self.explained_variance_ratio.iter().copied());
         out.setting("whiten", self.whiten);
     }
 
@@ -74,10 +71,7 @@ impl Stored for Pca {
         let components = from.matrix("components")?;
         let (kept, features) = components.dim();
         let explained_variance = from.vector_of("explained_variance", kept)?;
-        from.ensure(
-            explained_variance.iter().all(|v| *v >= 0.0),
-            "variances are not negative",
-        )?;
+        from.ensure(explained_variance.iter().all(|v| *v >= 0.0), "variances are not negative")?;
         Ok(Self {
             mean: from.vector_of("mean", features)?,
             explained_variance,
@@ -98,10 +92,7 @@ impl Stored for SelectKBest {
         let scores = from.vector("scores")?;
         let kept = from.indices_below("kept", scores.len())?;
         let rises = kept.windows(2).all(|w| w[0] < w[1]);
-        from.ensure(
-            rises && !kept.is_empty(),
-            "the features kept rise, and there is at least one",
-        )?;
+        from.ensure(rises && !kept.is_empty(), "the features kept rise, and there is at least one")?;
         Ok(Self { scores, kept })
     }
 }
@@ -113,10 +104,7 @@ impl Stored for Temperature {
 
     fn read(from: &Reader<'_>) -> Result<Self, ClassicError> {
         let temperature: f64 = from.setting("temperature")?;
-        from.ensure(
-            temperature.is_finite() && temperature > 0.0,
-            "a temperature is finite and above 0",
-        )?;
+        from.ensure(temperature.is_finite() && temperature > 0.0, "a temperature is finite and above 0")?;
         Ok(Self { temperature })
     }
 }
@@ -156,10 +144,7 @@ impl Stored for FittedTransformer {
             "pca" => Self::Pca(Stored::read(from)?),
             "select_k_best" => Self::SelectKBest(Stored::read(from)?),
             other => {
-                return Err(from.wrong(
-                    &format!("the kind is \"{other}\""),
-                    "no transformer is called that",
-                ));
+                return Err(from.wrong(&format!("the kind is \"{other}\""), "no transformer is called that"));
             }
         })
     }

@@ -75,11 +75,7 @@ impl Parameters for SvcParameters {
             return Err(ClassicError::config("c", self.c, "it must be finite and above 0"));
         }
         if !(self.tolerance.is_finite() && self.tolerance > 0.0) {
-            return Err(ClassicError::config(
-                "tolerance",
-                self.tolerance,
-                "it must be finite and above 0",
-            ));
+            return Err(ClassicError::config("tolerance", self.tolerance, "it must be finite and above 0"));
         }
         if self.cache_mib == 0 {
             return Err(ClassicError::config("cache_mib", 0, "at least 1 MiB is needed"));
@@ -87,11 +83,7 @@ impl Parameters for SvcParameters {
         if let ClassWeight::Given(weights) = &self.class_weight
             && let Some(w) = weights.iter().find(|w| !(w.is_finite() && **w > 0.0))
         {
-            return Err(ClassicError::config(
-                "class_weight",
-                w,
-                "it must be finite and above 0",
-            ));
+            return Err(ClassicError::config("class_weight", w, "it must be finite and above 0"));
         }
         self.kernel.validate()
     }
@@ -147,11 +139,7 @@ impl Learner for Checked<SvcParameters> {
         let single = self.0.tolerance >= SINGLE_TOLERANCE && bound < LARGEST_SINGLE;
         let solutions = parallel::map(pairs.len(), |i| {
             let (a, b) = pairs[i];
-            if single {
-                sorted.fit_pair::<f32>(a, b)
-            } else {
-                sorted.fit_pair::<f64>(a, b)
-            }
+            if single { sorted.fit_pair::<f32>(a, b) } else { sorted.fit_pair::<f64>(a, b) }
         });
         let solutions = solutions.into_iter().collect::<Result<Vec<PairSolution>, _>>()?;
 
@@ -160,9 +148,8 @@ impl Learner for Checked<SvcParameters> {
             let places = sorted.ranges[a].clone().chain(sorted.ranges[b].clone());
             places.zip(&solution.coefficients).for_each(|(i, c)| row[i] = *c);
         }
-        let support: Vec<usize> = (0..x.nrows())
-            .filter(|&i| coefficients.column(i).iter().any(|c| *c != 0.0))
-            .collect();
+        let support: Vec<usize> =
+            (0..x.nrows()).filter(|&i| coefficients.column(i).iter().any(|c| *c != 0.0)).collect();
         let in_range = |range: &Range<usize>| support.iter().filter(|i| range.contains(i)).count();
         Ok(Svc::new(Parts {
             kernel: sorted.kernel,
@@ -199,10 +186,9 @@ impl Checked<SvcParameters> {
         let present = counts.iter().filter(|c| **c > 0).count() as f64;
         let bounds = match &p.class_weight {
             ClassWeight::Uniform => vec![p.c; n_classes],
-            ClassWeight::Balanced => counts
-                .iter()
-                .map(|&count| p.c * n as f64 / (present * count.max(1) as f64))
-                .collect(),
+            ClassWeight::Balanced => {
+                counts.iter().map(|&count| p.c * n as f64 / (present * count.max(1) as f64)).collect()
+            }
             ClassWeight::Given(weights) if weights.len() == n_classes => {
                 weights.iter().map(|w| p.c * w).collect()
             }
@@ -228,12 +214,7 @@ impl Checked<SvcParameters> {
 
 impl Sorted<'_> {
     fn rows<'r>(&'r self, rows: &'r [u32]) -> Rows<'r> {
-        Rows {
-            kernel: self.kernel,
-            x: self.x.view(),
-            squares: &self.squares,
-            rows,
-        }
+        Rows { kernel: self.kernel, x: self.x.view(), squares: &self.squares, rows }
     }
 
     /// Kernel values that one thread may hold.
@@ -243,10 +224,8 @@ impl Sorted<'_> {
     }
 
     fn fit_pair<T: Cell>(&self, a: usize, b: usize) -> Result<PairSolution, ClassicError> {
-        let rows: Vec<u32> = [a, b]
-            .iter()
-            .flat_map(|&c| self.ranges[c].start as u32..self.ranges[c].end as u32)
-            .collect();
+        let rows: Vec<u32> =
+            [a, b].iter().flat_map(|&c| self.ranges[c].start as u32..self.ranges[c].end as u32).collect();
         let n = rows.len();
         // Folds share kernel values where there is room for them twice.
         let shares =
@@ -259,11 +238,7 @@ impl Sorted<'_> {
         } else {
             None
         };
-        Ok(PairSolution {
-            coefficients: solution.coefficients,
-            intercept: solution.intercept,
-            sigmoid,
-        })
+        Ok(PairSolution { coefficients: solution.coefficients, intercept: solution.intercept, sigmoid })
     }
 
     /// Separates the classes of a pair, whose rows are given, by those at `places`.
@@ -341,10 +316,7 @@ impl Sorted<'_> {
     /// What a solution says of the rows at the places `held`.
     fn values(&self, rows: &[u32], fitted: &[u32], solution: &Solution, held: &[u32]) -> Vec<f64> {
         let row = |place: &u32| rows[*place as usize];
-        let with_weight = fitted
-            .iter()
-            .zip(&solution.coefficients)
-            .filter(|(_, b)| **b != 0.0);
+        let with_weight = fitted.iter().zip(&solution.coefficients).filter(|(_, b)| **b != 0.0);
         let (support, weights): (Vec<u32>, Vec<f64>) = with_weight.map(|(place, b)| (row(place), *b)).unzip();
         let at: Vec<u32> = (0..support.len() as u32).collect();
         let support = self.rows(&support);

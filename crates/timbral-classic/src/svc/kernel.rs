@@ -26,11 +26,7 @@ impl Gamma {
                 let n = x.len() as f64;
                 let mean = x.sum() / n;
                 let variance = x.fold(0.0, |sum, v| sum + (v - mean) * (v - mean)) / n;
-                if variance > 0.0 {
-                    1.0 / (features * variance)
-                } else {
-                    1.0
-                }
+                if variance > 0.0 { 1.0 / (features * variance) } else { 1.0 }
             }
         }
     }
@@ -68,11 +64,7 @@ impl Kernel {
                     return Err(ClassicError::config("coef0", coef0, "it must be finite"));
                 }
                 if !(1..=100).contains(degree) {
-                    return Err(ClassicError::config(
-                        "degree",
-                        degree,
-                        "it lies between 1 and 100",
-                    ));
+                    return Err(ClassicError::config("degree", degree, "it lies between 1 and 100"));
                 }
                 gamma
             }
@@ -88,14 +80,10 @@ impl Kernel {
     pub(super) fn resolve(self, x: ArrayView2<'_, f64>) -> Self {
         match self {
             Self::Linear => Self::Linear,
-            Self::Rbf { gamma } => Self::Rbf {
-                gamma: Gamma::Value(gamma.resolve(x)),
-            },
-            Self::Polynomial { gamma, coef0, degree } => Self::Polynomial {
-                gamma: Gamma::Value(gamma.resolve(x)),
-                coef0,
-                degree,
-            },
+            Self::Rbf { gamma } => Self::Rbf { gamma: Gamma::Value(gamma.resolve(x)) },
+            Self::Polynomial { gamma, coef0, degree } => {
+                Self::Polynomial { gamma: Gamma::Value(gamma.resolve(x)), coef0, degree }
+            }
         }
     }
 
@@ -104,9 +92,7 @@ impl Kernel {
     #[inline(always)]
     fn of_products<const N: usize>(self, products: &mut [f64; N], square_x: f64, squares_y: &[f64; N]) {
         match self {
-            Self::Rbf {
-                gamma: Gamma::Value(gamma),
-            } => {
+            Self::Rbf { gamma: Gamma::Value(gamma) } => {
                 for (value, square_y) in products.iter_mut().zip(squares_y) {
                     let distance = square_x + square_y - 2.0 * *value;
                     // What is no number comes of rows whose lengths overflow: far from all others.
@@ -114,11 +100,7 @@ impl Kernel {
                     *value = exp_negative(-gamma * distance);
                 }
             }
-            Self::Polynomial {
-                gamma: Gamma::Value(gamma),
-                coef0,
-                degree,
-            } => {
+            Self::Polynomial { gamma: Gamma::Value(gamma), coef0, degree } => {
                 for value in products.iter_mut() {
                     let mut base = gamma * *value + coef0;
                     let (mut power, mut left) = (1.0, degree);
@@ -141,11 +123,9 @@ impl Kernel {
         let longest = squares.iter().copied().fold(0.0, f64::max);
         match self {
             Self::Rbf { .. } if longest < f64::INFINITY => 1.0,
-            Self::Polynomial {
-                gamma: Gamma::Value(gamma),
-                coef0,
-                degree,
-            } => (gamma * longest + coef0.abs()).powi(degree as i32),
+            Self::Polynomial { gamma: Gamma::Value(gamma), coef0, degree } => {
+                (gamma * longest + coef0.abs()).powi(degree as i32)
+            }
             _ => longest,
         }
     }
@@ -229,11 +209,7 @@ impl Panels {
                 own_squares[group][lane] = squares[row as usize];
             }
         }
-        Self {
-            values,
-            squares: own_squares,
-            n_features,
-        }
+        Self { values, squares: own_squares, n_features }
     }
 
     /// The kernel of one row with all, written to `out`, which is as long as all groups together.

@@ -52,26 +52,9 @@ pub(crate) struct Parts {
 
 impl Svc {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts {
-            kernel,
-            pairs,
-            n_support,
-            support_vectors,
-            support,
-            coefficients,
-            intercepts,
-            sigmoids,
-        } = parts;
-        Self {
-            kernel,
-            pairs,
-            n_support,
-            support_vectors,
-            support,
-            coefficients,
-            intercepts,
-            sigmoids,
-        }
+        let Parts { kernel, pairs, n_support, support_vectors, support, coefficients, intercepts, sigmoids } =
+            parts;
+        Self { kernel, pairs, n_support, support_vectors, support, coefficients, intercepts, sigmoids }
     }
 
     /// With the slope and offset of each pair's sigmoid.
@@ -120,13 +103,7 @@ impl Svc {
     /// Slope and offset of each pair's sigmoid 1 / (1 + exp(slope x value + offset)), where probabilities were fitted.
     #[must_use]
     pub fn sigmoids(&self) -> Option<Vec<(f64, f64)>> {
-        Some(
-            self.sigmoids
-                .as_ref()?
-                .iter()
-                .map(|s| (s.slope, s.offset))
-                .collect(),
-        )
+        Some(self.sigmoids.as_ref()?.iter().map(|s| (s.slope, s.offset)).collect())
     }
 
     /// The value of each pair for each row, shape (rows, pairs).
@@ -146,9 +123,7 @@ impl Svc {
             let rows = x.slice_axis(Axis(0), Slice::from(start..start + values.nrows()));
             values += &self.intercepts;
             for class in &classes {
-                let vectors = self
-                    .support_vectors
-                    .slice_axis(Axis(0), Slice::from(class.vectors.clone()));
+                let vectors = self.support_vectors.slice_axis(Axis(0), Slice::from(class.vectors.clone()));
                 let kernel = self.kernel.matrix(rows, vectors, &squares[class.vectors.clone()]);
                 let parts = kernel.dot(&class.weights);
                 for (&pair, part) in class.pairs.iter().zip(parts.columns()) {
@@ -173,14 +148,8 @@ impl Svc {
                 let pairs: Vec<usize> = (0..self.pairs.len())
                     .filter(|&p| self.pairs[p].0 == class || self.pairs[p].1 == class)
                     .collect();
-                let coefficients = self
-                    .coefficients
-                    .slice_axis(Axis(1), Slice::from(vectors.clone()));
-                ClassBlock {
-                    weights: coefficients.select(Axis(0), &pairs).reversed_axes(),
-                    vectors,
-                    pairs,
-                }
+                let coefficients = self.coefficients.slice_axis(Axis(1), Slice::from(vectors.clone()));
+                ClassBlock { weights: coefficients.select(Axis(0), &pairs).reversed_axes(), vectors, pairs }
             })
             .collect()
     }
@@ -234,9 +203,7 @@ impl Classifier for Svc {
         };
         let mut pairwise = self.decision_function(x)?;
         for mut row in pairwise.rows_mut() {
-            row.iter_mut()
-                .zip(sigmoids)
-                .for_each(|(v, s)| *v = s.probability(*v));
+            row.iter_mut().zip(sigmoids).for_each(|(v, s)| *v = s.probability(*v));
         }
         let mut out = Array2::zeros((x.nrows(), self.n_classes()));
         for (row, target) in pairwise.rows().into_iter().zip(out.rows_mut()) {

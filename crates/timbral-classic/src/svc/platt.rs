@@ -13,11 +13,7 @@ pub(crate) struct Sigmoid {
 impl Sigmoid {
     pub(super) fn probability(self, value: f64) -> f64 {
         let z = self.slope * value + self.offset;
-        let p = if z >= 0.0 {
-            (-z).exp() / (1.0 + (-z).exp())
-        } else {
-            1.0 / (1.0 + z.exp())
-        };
+        let p = if z >= 0.0 { (-z).exp() / (1.0 + (-z).exp()) } else { 1.0 / (1.0 + z.exp()) };
         p.clamp(MARGIN, 1.0 - MARGIN)
     }
 }
@@ -38,10 +34,7 @@ pub(super) fn fit_sigmoid(values: &[f64], positive: &[bool]) -> Sigmoid {
         };
         values.iter().zip(positive).map(one).sum()
     };
-    let mut s = Sigmoid {
-        slope: 0.0,
-        offset: ((n_negative + 1.0) / (n_positive + 1.0)).ln(),
-    };
+    let mut s = Sigmoid { slope: 0.0, offset: ((n_negative + 1.0) / (n_positive + 1.0)).ln() };
     let mut current = loss(s);
     for _ in 0..200 {
         let (mut ga, mut gb) = (0.0, 0.0);
@@ -73,10 +66,7 @@ pub(super) fn fit_sigmoid(values: &[f64], positive: &[bool]) -> Sigmoid {
         let mut size = 1.0;
         let mut moved = false;
         while size > 1e-12 {
-            let next = Sigmoid {
-                slope: s.slope + size * step.slope,
-                offset: s.offset + size * step.offset,
-            };
+            let next = Sigmoid { slope: s.slope + size * step.slope, offset: s.offset + size * step.offset };
             let value = loss(next);
             if value <= current + 1e-4 * size * slope + 1e-14 * current.abs() {
                 (s, current, moved) = (next, value, true);
@@ -123,11 +113,7 @@ pub(super) fn couple(
     m[k * width + k + 1] = 1.0;
     for column in 0..=k {
         let pivot = (column..=k)
-            .max_by(|&a, &b| {
-                m[a * width + column]
-                    .abs()
-                    .total_cmp(&m[b * width + column].abs())
-            })
+            .max_by(|&a, &b| m[a * width + column].abs().total_cmp(&m[b * width + column].abs()))
             .unwrap_or(column);
         for c in 0..width {
             m.swap(column * width + c, pivot * width + c);

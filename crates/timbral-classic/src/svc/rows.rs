@@ -177,11 +177,7 @@ impl<'s, 'a, T: Cell> RowCache<'s, 'a, T> {
             }
         };
         self.held += 1;
-        self.entries[i] = Some(Entry {
-            values: Rc::clone(&values),
-            epoch,
-            last_use: self.clock,
-        });
+        self.entries[i] = Some(Entry { values: Rc::clone(&values), epoch, last_use: self.clock });
         values
     }
 }

@@ -75,10 +75,7 @@ impl State<'_> {
         let padded = active.len().next_multiple_of(LANES);
         self.scores = scores;
         self.scores.resize(padded, 0.0);
-        self.diagonal = active
-            .iter()
-            .map(|&row| self.problem.diagonal[row as usize])
-            .collect();
+        self.diagonal = active.iter().map(|&row| self.problem.diagonal[row as usize]).collect();
         self.diagonal.resize(padded, 1.0);
         self.rise = vec![f64::NEG_INFINITY; padded];
         self.fall = vec![f64::INFINITY; padded];
@@ -109,11 +106,7 @@ pub(super) fn solve<T: Cell>(
         if problem.shrinking && iteration % period == 0 {
             extremes = shrink(&mut state, cache, extremes);
         }
-        let Extremes {
-            place: i,
-            highest,
-            lowest,
-        } = extremes;
+        let Extremes { place: i, highest, lowest } = extremes;
         if highest - lowest < problem.tolerance {
             if cache.active().len() == n {
                 return Ok(Solution {
@@ -158,10 +151,7 @@ fn unfinished(problem: &Problem<'_>, iterations: usize) -> ClassicError {
     ClassicError::NotConverged {
         learner: "the support vector classifier",
         iterations,
-        detail: format!(
-            "the tolerance is {:.1e}; scaled features may help",
-            problem.tolerance
-        ),
+        detail: format!("the tolerance is {:.1e}; scaled features may help", problem.tolerance),
     }
 }
 
@@ -214,11 +204,7 @@ fn step<T: Cell>(
             let place = (from..state.scores.len())
                 .find(|&t| state.scores[t] + state.rise[t] == highest)
                 .unwrap_or(from);
-            Extremes {
-                place,
-                highest,
-                lowest: lowest.iter().copied().fold(f64::INFINITY, f64::min),
-            }
+            Extremes { place, highest, lowest: lowest.iter().copied().fold(f64::INFINITY, f64::min) }
         },
     )
 }
@@ -232,11 +218,7 @@ fn partner<T: Cell>(state: &State<'_>, kernel: &[T], i: usize, highest: f64) -> 
         let difference = highest - (score + fall);
         let difference = if difference > 0.0 { difference } else { 0.0 };
         let curvature = own + diagonal - 2.0 * kernel;
-        let curvature = if curvature > LEAST_CURVATURE {
-            curvature
-        } else {
-            LEAST_CURVATURE
-        };
+        let curvature = if curvature > LEAST_CURVATURE { curvature } else { LEAST_CURVATURE };
         difference * difference / curvature
     }
     dispatch(
@@ -302,8 +284,7 @@ fn restore<T: Cell>(state: &mut State<'_>, cache: &mut RowCache<'_, '_, T>) -> E
         scores[row as usize] = *score;
     }
     let idle: Vec<usize> = (0..n).filter(|&row| scores[row].is_nan()).collect();
-    idle.iter()
-        .for_each(|&row| scores[row] = state.problem.signs[row]);
+    idle.iter().for_each(|&row| scores[row] = state.problem.signs[row]);
     cache.look_at_all();
     for row in (0..n).filter(|&row| state.coefficients[row] != 0.0) {
         let (kernel, b) = (cache.row(row), state.coefficients[row]);

@@ -20,10 +20,8 @@ impl Bins {
         let (n_rows, n_features) = x.dim();
         let blocks = parallel::map(n_features.div_ceil(BLOCK), |block| {
             let features = block * BLOCK..n_features.min((block + 1) * BLOCK);
-            let edges: Vec<Vec<f64>> = features
-                .clone()
-                .map(|feature| edges(x.column(feature).to_vec(), max_bins))
-                .collect();
+            let edges: Vec<Vec<f64>> =
+                features.clone().map(|feature| edges(x.column(feature).to_vec(), max_bins)).collect();
             let mut codes = vec![[0; BLOCK]; n_rows];
             for (lane, (feature, edges)) in features.zip(&edges).enumerate() {
                 for (value, codes) in x.column(feature).iter().zip(&mut codes) {
@@ -59,22 +57,16 @@ fn edges(mut values: Vec<f64>, max_bins: usize) -> Vec<f64> {
     let distinct = values.chunk_by(|a, b| a == b).count();
     let n = values.len();
     if distinct <= max_bins {
-        return values
-            .windows(2)
-            .filter(|w| w[0] < w[1])
-            .map(|w| between(w[0], w[1]))
-            .collect();
+        return values.windows(2).filter(|w| w[0] < w[1]).map(|w| between(w[0], w[1])).collect();
     }
     let mut out: Vec<f64> = (1..max_bins)
         .filter_map(|bin| {
             let at = (bin * n / max_bins).clamp(1, n - 1);
-            (values[at - 1] < values[at])
-                .then(|| between(values[at - 1], values[at]))
-                .or_else(|| {
-                    // In the middle of a run of equal values: the edge goes behind it.
-                    let next = values.partition_point(|v| *v <= values[at]);
-                    (next < n).then(|| between(values[at], values[next]))
-                })
+            (values[at - 1] < values[at]).then(|| between(values[at - 1], values[at])).or_else(|| {
+                // In the middle of a run of equal values: the edge goes behind it.
+                let next = values.partition_point(|v| *v <= values[at]);
+                (next < n).then(|| between(values[at], values[next]))
+            })
         })
         .collect();
     out.dedup();

@@ -67,27 +67,14 @@ impl Default for GradientBoostingParameters {
 impl Parameters for GradientBoostingParameters {
     fn validate(&self) -> Result<(), ClassicError> {
         let at_least = |name, value: usize, least: usize, rule| {
-            if value >= least {
-                Ok(())
-            } else {
-                Err(ClassicError::config(name, value, rule))
-            }
+            if value >= least { Ok(()) } else { Err(ClassicError::config(name, value, rule)) }
         };
         at_least("n_rounds", self.n_rounds, 1, "at least one is needed")?;
         at_least("max_depth", self.max_depth, 1, "a tree has at least one split")?;
-        at_least(
-            "max_leaves",
-            self.max_leaves.unwrap_or(2),
-            2,
-            "a tree has at least two leaves",
-        )?;
+        at_least("max_leaves", self.max_leaves.unwrap_or(2), 2, "a tree has at least two leaves")?;
         at_least("patience", self.patience, 1, "at least one round is needed")?;
         if !(2..=256).contains(&self.max_bins) {
-            return Err(ClassicError::config(
-                "max_bins",
-                self.max_bins,
-                "it lies between 2 and 256",
-            ));
+            return Err(ClassicError::config("max_bins", self.max_bins, "it lies between 2 and 256"));
         }
         if !(self.learning_rate.is_finite() && self.learning_rate > 0.0) {
             return Err(ClassicError::config(
@@ -96,29 +83,16 @@ impl Parameters for GradientBoostingParameters {
                 "it must be finite and above 0",
             ));
         }
-        for (name, value) in [
-            ("min_child_weight", self.min_child_weight),
-            ("l2", self.l2),
-            ("min_gain", self.min_gain),
-        ] {
+        for (name, value) in
+            [("min_child_weight", self.min_child_weight), ("l2", self.l2), ("min_gain", self.min_gain)]
+        {
             if !(value.is_finite() && value >= 0.0) {
-                return Err(ClassicError::config(
-                    name,
-                    value,
-                    "it must be finite and not negative",
-                ));
+                return Err(ClassicError::config(name, value, "it must be finite and not negative"));
             }
         }
-        for (name, value) in [
-            ("row_share", self.row_share),
-            ("feature_share", self.feature_share),
-        ] {
+        for (name, value) in [("row_share", self.row_share), ("feature_share", self.feature_share)] {
             if !(value > 0.0 && value <= 1.0) {
-                return Err(ClassicError::config(
-                    name,
-                    value,
-                    "it lies above 0 and is at most 1",
-                ));
+                return Err(ClassicError::config(name, value, "it lies above 0 and is at most 1"));
             }
         }
         Ok(())
@@ -224,11 +198,7 @@ impl Checked<GradientBoostingParameters> {
         for round in 0..p.n_rounds {
             let rows = self.sample_rows(n, round);
             // Of two classes each is the mirror of the other.
-            let grown_for = if present.len() == 2 {
-                &present[..1]
-            } else {
-                &present[..]
-            };
+            let grown_for = if present.len() == 2 { &present[..1] } else { &present[..] };
             let grown: Vec<Grown> = parallel::map(grown_for.len(), |i| {
                 self.grow(&bins, &fitted.probabilities, y, grown_for[i], rows.clone(), round)
             });
@@ -306,10 +276,8 @@ impl Checked<GradientBoostingParameters> {
         if p.feature_share < 1.0 {
             let count = ((p.feature_share * features.len() as f64).round() as usize).clamp(1, features.len());
             // One stream for each round; each class takes its own stretch of it.
-            let mut rng = seeded(
-                p.seed ^ (class as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15),
-                2 * round as u64 + 1,
-            );
+            let mut rng =
+                seeded(p.seed ^ (class as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15), 2 * round as u64 + 1);
             choose(&mut features, count, &mut rng);
             features.truncate(count);
             features.sort_unstable();
@@ -329,20 +297,9 @@ impl Checked<GradientBoostingParameters> {
         let limits = Limits {
             max_depth: p.max_depth,
             max_leaves: p.max_leaves,
-            rules: Rules {
-                min_child_weight: p.min_child_weight,
-                l2: p.l2,
-                min_gain: p.min_gain,
-            },
+            rules: Rules { min_child_weight: p.min_child_weight, l2: p.l2, min_gain: p.min_gain },
         };
-        Grower::new(
-            Features::new(bins, &features),
-            limits,
-            p.learning_rate,
-            rows,
-            sums,
-        )
-        .grow()
+        Grower::new(Features::new(bins, &features), limits, p.learning_rate, rows, sums).grow()
     }
 }
 
@@ -356,11 +313,7 @@ struct Fitted<'a> {
 impl<'a> Fitted<'a> {
     fn new(rows: usize, base: &Array1<f64>, y: &'a [usize]) -> Self {
         let scores = Array2::zeros((base.len(), rows)) + base.view().insert_axis(Axis(1));
-        let mut fitted = Self {
-            probabilities: scores.clone(),
-            scores,
-            y,
-        };
+        let mut fitted = Self { probabilities: scores.clone(), scores, y };
         fitted.update();
         fitted
     }
@@ -381,11 +334,7 @@ impl<'a> Fitted<'a> {
         let n = self.y.len();
         self.probabilities.assign(&self.scores);
         let mut log_sums = Vec::with_capacity(n);
-        softmax_by_class(
-            self.probabilities.as_slice_mut().unwrap_or_default(),
-            n,
-            &mut log_sums,
-        );
+        softmax_by_class(self.probabilities.as_slice_mut().unwrap_or_default(), n, &mut log_sums);
         let truths = self.y.iter().zip(&log_sums).enumerate();
         // Rounding must not make a loss negative.
         let losses = truths.map(|(row, (&class, log_sum))| (log_sum - self.scores[(class, row)]).max(0.0));
@@ -433,17 +382,11 @@ impl GradientBoosting {
             let rows = rows.as_slice().unwrap_or_default();
             let mut sums = vec![0.0; scores.nrows()];
             for class in 0..self.base.len() {
-                sums.iter_mut()
-                    .zip(scores.column(class))
-                    .for_each(|(sum, score)| *sum = *score);
+                sums.iter_mut().zip(scores.column(class)).for_each(|(sum, score)| *sum = *score);
                 for trees in &self.rounds {
                     trees[class].add_to(rows, self.n_features, &mut sums);
                 }
-                scores
-                    .column_mut(class)
-                    .iter_mut()
-                    .zip(&sums)
-                    .for_each(|(score, sum)| *score = *sum);
+                scores.column_mut(class).iter_mut().zip(&sums).for_each(|(score, sum)| *score = *sum);
             }
         });
         Ok(scores)

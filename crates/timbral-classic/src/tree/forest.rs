@@ -54,18 +54,12 @@ impl Parameters for RandomForestParameters {
             return Err(ClassicError::config("n_trees", 0, "at least one is needed"));
         }
         if self.min_samples_leaf == 0 {
-            return Err(ClassicError::config(
-                "min_samples_leaf",
-                0,
-                "a leaf has at least one row",
-            ));
+            return Err(ClassicError::config("min_samples_leaf", 0, "a leaf has at least one row"));
         }
         match self.max_features {
-            MaxFeatures::Share(share) if !(share > 0.0 && share <= 1.0) => Err(ClassicError::config(
-                "max_features",
-                share,
-                "the share lies above 0 and is at most 1",
-            )),
+            MaxFeatures::Share(share) if !(share > 0.0 && share <= 1.0) => {
+                Err(ClassicError::config("max_features", share, "the share lies above 0 and is at most 1"))
+            }
             _ => Ok(()),
         }
     }
@@ -91,11 +85,7 @@ pub(crate) struct Tree {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Node {
     /// Rows whose feature is at most the threshold go to the next node, others to `right`.
-    Split {
-        feature: usize,
-        threshold: f64,
-        right: usize,
-    },
+    Split { feature: usize, threshold: f64, right: usize },
     /// Where the class shares begin.
     Leaf { shares: usize },
 }
@@ -120,18 +110,11 @@ impl Learner for Checked<RandomForestParameters> {
                 n_classes,
                 rng: seeded(self.0.seed, tree as u64),
                 pairs: Vec::with_capacity(y.len()),
-                tree: Tree {
-                    nodes: Vec::new(),
-                    shares: Vec::new(),
-                },
+                tree: Tree { nodes: Vec::new(), shares: Vec::new() },
             };
             grower.grow()
         });
-        Ok(RandomForest {
-            trees,
-            n_classes,
-            n_features: x.ncols(),
-        })
+        Ok(RandomForest { trees, n_classes, n_features: x.ncols() })
     }
 }
 
@@ -165,22 +148,14 @@ impl Grower<'_> {
                 *right = here;
             }
             let may_split = self.parameters.max_depth.is_none_or(|most| depth < most);
-            let split = if may_split {
-                self.best_split(&rows[start..end], &mut features)
-            } else {
-                None
-            };
+            let split = if may_split { self.best_split(&rows[start..end], &mut features) } else { None };
             let Some((feature, threshold)) = split else {
                 self.leaf(&rows[start..end]);
                 continue;
             };
             let column = self.columns.row(feature);
             let middle = start + partition(&mut rows[start..end], |row| column[row] <= threshold);
-            self.tree.nodes.push(Node::Split {
-                feature,
-                threshold,
-                right: 0,
-            });
+            self.tree.nodes.push(Node::Split { feature, threshold, right: 0 });
             open.push((middle, end, depth + 1, Some(here)));
             open.push((start, middle, depth + 1, None));
         }
@@ -223,8 +198,7 @@ impl Grower<'_> {
             let feature = features[i];
             let column = self.columns.row(feature);
             self.pairs.clear();
-            self.pairs
-                .extend(rows.iter().map(|&row| (column[row], self.y[row])));
+            self.pairs.extend(rows.iter().map(|&row| (column[row], self.y[row])));
             self.pairs.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
             if self.pairs[0].0 == self.pairs[n - 1].0 {
                 continue;
@@ -271,11 +245,7 @@ impl Tree {
         let mut at = 0;
         while let Some(node) = self.nodes.get(at) {
             match *node {
-                Node::Split {
-                    feature,
-                    threshold,
-                    right,
-                } => {
+                Node::Split { feature, threshold, right } => {
                     at = if row[feature] <= threshold { at + 1 } else { right };
                 }
                 Node::Leaf { shares } => return &self.shares[shares..shares + n_classes],

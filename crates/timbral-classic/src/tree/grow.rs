@@ -29,20 +29,14 @@ pub(crate) struct Node {
 
 impl Node {
     fn leaf(value: f64) -> Self {
-        Self {
-            number: value,
-            feature: 0,
-            left: 0,
-        }
+        Self { number: value, feature: 0, left: 0 }
     }
 }
 
 impl RegressionTree {
     /// A tree of one leaf.
     pub(super) fn constant(value: f64) -> Self {
-        Self {
-            nodes: vec![Node::leaf(value)],
-        }
+        Self { nodes: vec![Node::leaf(value)] }
     }
 
     /// The tree that gives the negative numbers.
@@ -51,9 +45,7 @@ impl RegressionTree {
             0 => Node::leaf(-node.number),
             _ => *node,
         };
-        Self {
-            nodes: self.nodes.iter().map(negative).collect(),
-        }
+        Self { nodes: self.nodes.iter().map(negative).collect() }
     }
 
     /// Adds the tree's number for each row to `sums`; rows of `width` features lie one behind the other.
@@ -72,10 +64,7 @@ impl RegressionTree {
                         *at = node.left as usize + usize::from(row[node.feature as usize] > node.number);
                     }
                 }
-                group
-                    .iter_mut()
-                    .zip(at)
-                    .for_each(|(sum, at)| *sum += self.nodes[at].number);
+                group.iter_mut().zip(at).for_each(|(sum, at)| *sum += self.nodes[at].number);
             }
         }
         for (sum, row) in rest.iter_mut().zip(rows.chunks_exact(width).skip(n_grouped)) {
@@ -229,19 +218,8 @@ impl<'a> Grower<'a> {
         let most = self.limits.max_leaves.unwrap_or(usize::MAX);
         while gains.len() + 1 < most {
             let Some(best) = self.waiting.pop() else { break };
-            let Split {
-                gain,
-                feature,
-                bin,
-                left,
-            } = best.split;
-            let Part {
-                node,
-                start,
-                end,
-                depth,
-                sums,
-            } = best.part;
+            let Split { gain, feature, bin, left } = best.split;
+            let Part { node, start, end, depth, sums } = best.part;
             let middle = start + self.part(feature, bin, start, end);
             if middle == start || middle == end {
                 // Rounding errors of a bin that is empty looked like a row.
@@ -270,11 +248,7 @@ impl<'a> Grower<'a> {
             .filter(|(node, _)| node.left == 0)
             .map(|(node, &(start, end))| (self.rows[start..end].to_vec(), node.number))
             .collect();
-        Grown {
-            tree: RegressionTree { nodes: self.nodes },
-            gains,
-            leaves,
-        }
+        Grown { tree: RegressionTree { nodes: self.nodes }, gains, leaves }
     }
 
     /// Adds a leaf.
@@ -283,23 +257,13 @@ impl<'a> Grower<'a> {
         let value = -self.rate * sums.gradient / (sums.curvature + self.limits.rules.l2);
         self.nodes.push(Node::leaf(value));
         self.spans.push((start, end));
-        Part {
-            node,
-            start,
-            end,
-            depth,
-            sums,
-        }
+        Part { node, start, end, depth, sums }
     }
 
     /// Offers the children of a node that had a histogram, or was too small for one.
     fn offer_children(&mut self, left: Part, right: Part, histogram: Option<Histogram>) {
         let left_is_smaller = left.end - left.start <= right.end - right.start;
-        let (small, large) = if left_is_smaller {
-            (left, right)
-        } else {
-            (right, left)
-        };
+        let (small, large) = if left_is_smaller { (left, right) } else { (right, left) };
         let is_large = |part: Part| part.end - part.start > SMALL;
         let (mut of_small, mut of_large) = (None, None);
         if let Some(mut whole) = histogram {
@@ -317,11 +281,7 @@ impl<'a> Grower<'a> {
                 self.spare.push(whole);
             }
         }
-        let (of_left, of_right) = if left_is_smaller {
-            (of_small, of_large)
-        } else {
-            (of_large, of_small)
-        };
+        let (of_left, of_right) = if left_is_smaller { (of_small, of_large) } else { (of_large, of_small) };
         self.offer(right, of_right);
         self.offer(left, of_left);
     }
@@ -340,11 +300,7 @@ impl<'a> Grower<'a> {
             }
         };
         match split {
-            Some(split) => self.waiting.push(Candidate {
-                split,
-                part,
-                histogram,
-            }),
+            Some(split) => self.waiting.push(Candidate { split, part, histogram }),
             None => self.spare.extend(histogram),
         }
     }

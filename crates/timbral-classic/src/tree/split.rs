@@ -26,10 +26,7 @@ impl Sums {
 
     #[inline(always)]
     pub(super) fn minus(self, other: Self) -> Self {
-        Self {
-            gradient: self.gradient - other.gradient,
-            curvature: self.curvature - other.curvature,
-        }
+        Self { gradient: self.gradient - other.gradient, curvature: self.curvature - other.curvature }
     }
 }
 
@@ -69,11 +66,7 @@ impl Search {
     /// No split, with the score that one must exceed.
     fn none(&self) -> Best {
         let whole = self.sums.gradient * self.sums.gradient / (self.sums.curvature + self.rules.l2);
-        Best {
-            above: whole + 2.0 * self.rules.min_gain.max(1e-12),
-            below: 1.0,
-            place: None,
-        }
+        Best { above: whole + 2.0 * self.rules.min_gain.max(1e-12), below: 1.0, place: None }
     }
 
     /// Whether the split behind `bin` is better than the best one; and false in second place if no later one can be.
@@ -91,11 +84,7 @@ impl Search {
         let above = left.gradient * left.gradient * b + right.gradient * right.gradient * a;
         let below = a * b;
         if above * best.below > best.above * below {
-            *best = Best {
-                above,
-                below,
-                place: Some((feature, bin as u8, left)),
-            };
+            *best = Best { above, below, place: Some((feature, bin as u8, left)) };
         }
         true
     }
@@ -103,12 +92,7 @@ impl Search {
     fn split(&self, best: Best) -> Option<Split> {
         let (feature, bin, left) = best.place?;
         let whole = self.sums.gradient * self.sums.gradient / (self.sums.curvature + self.rules.l2);
-        Some(Split {
-            gain: 0.5 * (best.above / best.below - whole),
-            feature,
-            bin,
-            left,
-        })
+        Some(Split { gain: 0.5 * (best.above / best.below - whole), feature, bin, left })
     }
 }
 
@@ -154,10 +138,7 @@ impl<'a> Features<'a> {
         if self.is_much(rows.len()) {
             parallel::for_each(histogram.iter_mut().collect(), one);
         } else {
-            histogram
-                .iter_mut()
-                .enumerate()
-                .for_each(|(i, target)| one(i, target));
+            histogram.iter_mut().enumerate().for_each(|(i, target)| one(i, target));
         }
     }
 
@@ -213,11 +194,8 @@ impl<'a> Features<'a> {
 
 /// What remains of a node when one child is taken away.
 pub(super) fn subtract(from: &mut Histogram, child: &Histogram) {
-    for (from, child) in from
-        .as_flattened_mut()
-        .as_flattened_mut()
-        .iter_mut()
-        .zip(child.as_flattened().as_flattened())
+    for (from, child) in
+        from.as_flattened_mut().as_flattened_mut().iter_mut().zip(child.as_flattened().as_flattened())
     {
         *from = from.minus(*child);
     }

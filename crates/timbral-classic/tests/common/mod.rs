@@ -43,18 +43,9 @@ pub(crate) fn clouds(
 
 pub(crate) fn all_learners() -> Vec<(&'static str, LearnerParameters)> {
     use LearnerParameters as L;
-    let svc = SvcParameters {
-        probability: true,
-        ..Default::default()
-    };
-    let forest = RandomForestParameters {
-        n_trees: 30,
-        ..Default::default()
-    };
-    let boosting = GradientBoostingParameters {
-        n_rounds: 15,
-        ..Default::default()
-    };
+    let svc = SvcParameters { probability: true, ..Default::default() };
+    let forest = RandomForestParameters { n_trees: 30, ..Default::default() };
+    let boosting = GradientBoostingParameters { n_rounds: 15, ..Default::default() };
     vec![
         ("svc", L::Svc(svc)),
         ("logistic", L::LogisticRegression(Default::default())),
@@ -66,8 +57,5 @@ pub(crate) fn all_learners() -> Vec<(&'static str, LearnerParameters)> {
 }
 
 pub(crate) fn pipeline(learner: LearnerParameters) -> PipelineParameters {
-    PipelineParameters {
-        transformers: vec![TransformerParameters::Standard(Default::default())],
-        learner,
-    }
+    PipelineParameters { transformers: vec![TransformerParameters::Standard(Default::default())], learner }
 }

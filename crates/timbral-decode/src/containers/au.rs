@@ -55,19 +55,13 @@ impl Container for Au {
         if offset < HEADER_BYTES {
             return decode_error("au: the data offset is below the 24 bytes of the header");
         }
-        if stream
-            .byte_len()
-            .is_some_and(|end| u64::from(offset) > end.saturating_sub(start))
-        {
+        if stream.byte_len().is_some_and(|end| u64::from(offset) > end.saturating_sub(start)) {
             return decode_error("au: the data offset lies beyond the end of the file");
         }
         let (codec, sample_bytes) = match encoding {
             1 => (Some(codec::CODEC_ID_PCM_MULAW), 1),
             2 => (Some(codec::CODEC_ID_PCM_S8), 1),
-            3..=5 => (
-                linear_codec(u64::from(encoding) - 1, false, true),
-                u64::from(encoding) - 1,
-            ),
+            3..=5 => (linear_codec(u64::from(encoding) - 1, false, true), u64::from(encoding) - 1),
             6 => (linear_codec(4, true, true), 4),
             7 => (linear_codec(8, true, true), 8),
             27 => (Some(codec::CODEC_ID_PCM_ALAW), 1),

@@ -56,11 +56,7 @@ impl Layout {
 
     /// Blocks of several frames go one by one: their decoder reads on without regard to padding at a block's end.
     fn blocks_per_packet(&self) -> u64 {
-        if self.frames_per_block == 1 {
-            FRAMES_PER_PACKET
-        } else {
-            1
-        }
+        if self.frames_per_block == 1 { FRAMES_PER_PACKET } else { 1 }
     }
 
     fn frames_in(&self, bytes: u64) -> u64 {
@@ -130,9 +126,7 @@ impl<'s, C: Container> BlockReader<'s, C> {
         };
         if let Some(held) = bytes.map(|bytes| layout.frames_in(bytes)) {
             let frames = layout.frames.map_or(held, |frames| frames.min(held));
-            track
-                .with_num_frames(frames)
-                .with_duration(Duration::from(frames));
+            track.with_num_frames(frames).with_duration(Duration::from(frames));
         }
         if !notes.is_empty() {
             let mut builder = MetadataBuilder::new(MetadataInfo {
@@ -278,11 +272,7 @@ impl<C: Container> FormatReader for BlockReader<'_, C> {
         self.ended_early = false;
         let actual = block.saturating_mul(self.layout.frames_per_block);
         let actual = i64::try_from(actual).map_err(|_| Error::SeekError(SeekErrorKind::OutOfRange))?;
-        Ok(SeekedTo {
-            track_id: 0,
-            required_ts: required,
-            actual_ts: Timestamp::new(actual),
-        })
+        Ok(SeekedTo { track_id: 0, required_ts: required, actual_ts: Timestamp::new(actual) })
     }
 
     fn into_inner<'s>(self: Box<Self>) -> MediaSourceStream<'s>

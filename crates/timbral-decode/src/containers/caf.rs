@@ -33,11 +33,7 @@ impl Container for Caf {
         long_name: "Core Audio Format",
     };
     const PROBE: &'static [ProbeFormatData] = &[ProbeFormatData {
-        spec: ProbeDataMatchSpec {
-            extensions: &["caf"],
-            mime_types: &["audio/x-caf"],
-            markers: &[b"caff"],
-        },
+        spec: ProbeDataMatchSpec { extensions: &["caf"], mime_types: &["audio/x-caf"], markers: &[b"caff"] },
         info: Self::INFO,
     }];
 

@@ -23,11 +23,7 @@ pub(crate) struct Riff;
 pub(crate) struct Wave64;
 
 const fn info(name: &'static str, id: [u8; 4], long_name: &'static str) -> FormatInfo {
-    FormatInfo {
-        format: FormatId::new(FourCc::new(id)),
-        short_name: name,
-        long_name,
-    }
+    FormatInfo { format: FormatId::new(FourCc::new(id)), short_name: name, long_name }
 }
 
 impl Container for Riff {
@@ -235,9 +231,7 @@ impl Format {
                 if !(1..=2).contains(&channels) {
                     return unsupported_error("wav: ADPCM of more than two channels");
                 }
-                let Some(body) = u64::from(self.block_align)
-                    .checked_sub(header)
-                    .filter(|&bytes| bytes > 0)
+                let Some(body) = u64::from(self.block_align).checked_sub(header).filter(|&bytes| bytes > 0)
                 else {
                     return decode_error("wav: ADPCM blocks are shorter than their header");
                 };
@@ -316,15 +310,10 @@ fn read_list(stream: &mut MediaSourceStream<'_>, size: u64, metadata: &mut Metad
 
 fn add_info(builder: &mut MetadataBuilder, name: [u8; 4], text: &[u8]) {
     use symphonia_core::meta::{StandardTag, Tag};
-    let text = String::from_utf8_lossy(text)
-        .trim_matches(|c: char| c == '\0' || c.is_whitespace())
-        .to_owned();
+    let text =
+        String::from_utf8_lossy(text).trim_matches(|c: char| c == '\0' || c.is_whitespace()).to_owned();
     let shared = std::sync::Arc::new(text.clone());
-    let number = |text: &str| {
-        text.split('/')
-            .next()
-            .and_then(|digits| digits.trim().parse().ok())
-    };
+    let number = |text: &str| text.split('/').next().and_then(|digits| digits.trim().parse().ok());
     let standard = match name.to_ascii_uppercase().as_slice() {
         b"INAM" => Some(StandardTag::TrackTitle(shared)),
         b"IART" => Some(StandardTag::Artist(shared)),
@@ -334,9 +323,5 @@ fn add_info(builder: &mut MetadataBuilder, name: [u8; 4], text: &[u8]) {
         b"ITRK" | b"IPRT" => number(&text).map(StandardTag::TrackNumber),
         _ => None,
     };
-    builder.add_tag(Tag::new_from_parts(
-        String::from_utf8_lossy(&name),
-        text,
-        standard,
-    ));
+    builder.add_tag(Tag::new_from_parts(String::from_utf8_lossy(&name), text, standard));
 }

@@ -48,9 +48,7 @@ impl Engine<'_> {
             return None;
         }
         let start = self.packet_clock(packet);
-        let missing = u64::try_from(start.saturating_sub(self.clock))
-            .ok()
-            .filter(|&missing| missing > 0)?;
+        let missing = u64::try_from(start.saturating_sub(self.clock)).ok().filter(|&missing| missing > 0)?;
         // A jump beyond the stated end is a lie of the timestamp: no sound is made up for it.
         let end = self.timeline.frames.and_then(|frames| i64::try_from(frames).ok());
         if end.is_none_or(|end| start > end) && missing > u64::from(self.header.sample_rate) {
@@ -83,10 +81,7 @@ impl Engine<'_> {
         self.ended = true;
         // A Matroska stream has no mark at its end; one that reaches the length it stated is whole.
         let slack = i64::from(self.header.sample_rate) / 10;
-        let stated = self
-            .timeline
-            .frames
-            .filter(|_| !self.timeline.frames_are_exact && self.is_matroska);
+        let stated = self.timeline.frames.filter(|_| !self.timeline.frames_are_exact && self.is_matroska);
         if stated.is_some_and(|frames| self.clock.saturating_add(slack).unsigned_abs() >= frames) {
             return;
         }
@@ -112,11 +107,7 @@ impl Engine<'_> {
         self.non_finite += count;
         if self.non_finite == count {
             let frame = i64::try_from(frame).unwrap_or(i64::MAX);
-            self.warn(
-                WarningKind::NonFinite,
-                frame,
-                "NaN or infinite samples were replaced by 0".to_owned(),
-            );
+            self.warn(WarningKind::NonFinite, frame, "NaN or infinite samples were replaced by 0".to_owned());
         }
     }
 

@@ -153,17 +153,9 @@ impl<'a> Engine<'a> {
 
     /// Goes on with the next stream of a chain where it has the same form.
     fn next_stream(&mut self) -> Result<bool, DecodeError> {
-        let parameters = self
-            .reader
-            .default_track(TrackType::Audio)
-            .cloned()
-            .and_then(|track| {
-                track
-                    .codec_params
-                    .clone()
-                    .and_then(|p| p.audio().cloned())
-                    .map(|p| (track, p))
-            });
+        let parameters = self.reader.default_track(TrackType::Audio).cloned().and_then(|track| {
+            track.codec_params.clone().and_then(|p| p.audio().cloned()).map(|p| (track, p))
+        });
         let same = parameters.filter(|(_, parameters)| {
             parameters.sample_rate == Some(self.header.sample_rate)
                 && parameters.channels.as_ref().map(|channels| channels.count()) == Some(self.header.channels)
@@ -196,11 +188,7 @@ impl<'a> Engine<'a> {
         let decoded = contained(&self.name, || {
             decoder.decode(packet).map(|buffer| {
                 buffer.copy_to_vec_interleaved(samples);
-                (
-                    buffer.spec().rate(),
-                    buffer.spec().channels().count(),
-                    buffer.frames(),
-                )
+                (buffer.spec().rate(), buffer.spec().channels().count(), buffer.frames())
             })
         });
         let (rate, channels, frames) = match decoded {
@@ -254,10 +242,7 @@ impl<'a> Engine<'a> {
         if keep_from > start {
             self.samples.drain(..(keep_from - start) as usize * channels);
         }
-        Some(Chunk {
-            first_frame: keep_from as u64,
-            frames: (keep_to - keep_from) as usize,
-        })
+        Some(Chunk { first_frame: keep_from as u64, frames: (keep_to - keep_from) as usize })
     }
 
     /// Keeps the latest frames back while they may be padding; what is still held at the end was.
@@ -268,15 +253,10 @@ impl<'a> Engine<'a> {
         let channels = self.header.channels;
         let held_before = (self.held.len() / channels) as u64;
         self.held.append(&mut self.samples);
-        let keep = usize::try_from(self.timeline.end_padding)
-            .unwrap_or(usize::MAX)
-            .saturating_mul(channels);
+        let keep = usize::try_from(self.timeline.end_padding).unwrap_or(usize::MAX).saturating_mul(channels);
         let ready = self.held.len().checked_sub(keep).filter(|&samples| samples > 0)?;
         self.samples.extend(self.held.drain(..ready));
-        Some(Chunk {
-            first_frame: chunk.first_frame.saturating_sub(held_before),
-            frames: ready / channels,
-        })
+        Some(Chunk { first_frame: chunk.first_frame.saturating_sub(held_before), frames: ready / channels })
     }
 
     pub(crate) fn counts(&self) -> (u64, u64) {

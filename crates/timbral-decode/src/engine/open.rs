@@ -37,12 +37,7 @@ impl<'a> Engine<'a> {
         let stream = MediaSourceStream::new(Box::new(source), MediaSourceStreamOptions::default());
         let probe = opening.kind.probe();
         let probed = contained(&name, || {
-            probe.probe(
-                &Hint::new(),
-                stream,
-                FormatOptions::default(),
-                MetadataOptions::default(),
-            )
+            probe.probe(&Hint::new(), stream, FormatOptions::default(), MetadataOptions::default())
         })?;
         let mut reader = match probed {
             Ok(reader) => reader,
@@ -56,10 +51,7 @@ impl<'a> Engine<'a> {
                 });
             }
             Err(Error::IoError(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                return Err(DecodeError::Malformed {
-                    name,
-                    reason: "it ends within its header".to_owned(),
-                });
+                return Err(DecodeError::Malformed { name, reason: "it ends within its header".to_owned() });
             }
             Err(error) => return Err(fail(error)),
         };
@@ -68,16 +60,9 @@ impl<'a> Engine<'a> {
             .or_else(|| reader.first_track_known_codec(TrackType::Audio))
             .cloned();
         let Some((track, mut parameters)) = track.and_then(|track| {
-            track
-                .codec_params
-                .clone()
-                .and_then(|p| p.audio().cloned())
-                .map(|p| (track, p))
+            track.codec_params.clone().and_then(|p| p.audio().cloned()).map(|p| (track, p))
         }) else {
-            return Err(DecodeError::NoAudio {
-                name,
-                reason: "no track holds sound".to_owned(),
-            });
+            return Err(DecodeError::NoAudio { name, reason: "no track holds sound".to_owned() });
         };
         if parameters.codec == CODEC_ID_OPUS {
             // WebM states the rate of what was encoded; Opus always decodes to this one.
@@ -92,21 +77,15 @@ impl<'a> Engine<'a> {
         let decoder = make_decoder(&name, &parameters, limits.verify)?;
         let (tags, notes) = contained(&name, || tags::collect(reader.as_mut()))?;
         let container = container_name(opening.kind, reader.format_info().short_name);
-        let timeline = contained(&name, || {
-            Timeline::of(reader.as_ref(), &track, &parameters, &hints, opening.kind)
-        })?;
+        let timeline =
+            contained(&name, || Timeline::of(reader.as_ref(), &track, &parameters, &hints, opening.kind))?;
         let mut engine = Self {
             header: Header {
                 container,
                 codec: formats::codec_name(parameters.codec).0,
                 sample_rate: parameters.sample_rate.unwrap_or(0),
-                channels: parameters
-                    .channels
-                    .as_ref()
-                    .map_or(0, |channels| channels.count()),
-                bits_per_sample: parameters
-                    .bits_per_sample
-                    .or(formats::sample_bits(parameters.codec)),
+                channels: parameters.channels.as_ref().map_or(0, |channels| channels.count()),
+                bits_per_sample: parameters.bits_per_sample.or(formats::sample_bits(parameters.codec)),
                 tags,
             },
             name,
@@ -162,9 +141,7 @@ impl Opening {
     pub(super) fn look(source: &mut Source<'_>) -> Result<Self, DecodeError> {
         let mut head = source.head()?;
         if head.is_empty() {
-            return Err(DecodeError::Empty {
-                name: source.name.clone(),
-            });
+            return Err(DecodeError::Empty { name: source.name.clone() });
         }
         let (mut position, mut tagged) = (0_u64, false);
         // A file may carry several tags one behind another; more than a few is an attack.
@@ -185,18 +162,9 @@ impl Opening {
             });
         }
         if let Some((format, feature)) = kind.disabled() {
-            return Err(DecodeError::FeatureDisabled {
-                name: name(),
-                format,
-                feature,
-            });
+            return Err(DecodeError::FeatureDisabled { name: name(), format, feature });
         }
-        Ok(Self {
-            kind,
-            position,
-            head,
-            tagged,
-        })
+        Ok(Self { kind, position, head, tagged })
     }
 }
 
@@ -205,10 +173,7 @@ fn not_audio(name: String, tagged: bool) -> DecodeError {
         true => "there is a tag but no audio that is decoded behind it",
         false => "this is no audio format that is decoded",
     };
-    DecodeError::Unsupported {
-        name,
-        reason: reason.to_owned(),
-    }
+    DecodeError::Unsupported { name, reason: reason.to_owned() }
 }
 
 fn container_name(kind: Kind, short_name: &'static str) -> &'static str {
@@ -234,23 +199,16 @@ pub(super) fn make_decoder(
     verify: bool,
 ) -> Result<Box<dyn AudioDecoder>, DecodeError> {
     let options = AudioDecoderOptions::default().verify(verify);
-    match contained(name, || {
-        formats::codecs().make_audio_decoder(parameters, &options)
-    })? {
+    match contained(name, || formats::codecs().make_audio_decoder(parameters, &options))? {
         Ok(decoder) => Ok(decoder),
         Err(Error::Unsupported(reason)) => {
             let known = formats::codecs().get_audio_decoder(parameters.codec).is_some();
             let name = name.to_owned();
             Err(match formats::codec_name(parameters.codec) {
-                (format, Some(feature)) if !known => DecodeError::FeatureDisabled {
-                    name,
-                    format,
-                    feature,
-                },
-                (codec, _) if known => DecodeError::Unsupported {
-                    name,
-                    reason: format!("{codec}: {reason}"),
-                },
+                (format, Some(feature)) if !known => DecodeError::FeatureDisabled { name, format, feature },
+                (codec, _) if known => {
+                    DecodeError::Unsupported { name, reason: format!("{codec}: {reason}") }
+                }
                 (codec, _) => DecodeError::Unsupported {
                     name,
                     reason: format!("it holds {codec}, which is not decoded"),

@@ -74,10 +74,8 @@ impl Engine<'_> {
             self.waiting = self.next_packet()?;
         }
         let target = i64::try_from(target + self.timeline.priming).unwrap_or(i64::MAX);
-        let to = SeekTo::Timestamp {
-            ts: Timestamp::new(self.frames_to_ticks(target)),
-            track_id: self.track.id,
-        };
+        let to =
+            SeekTo::Timestamp { ts: Timestamp::new(self.frames_to_ticks(target)), track_id: self.track.id };
         let (reader, decoder) = (&mut self.reader, &mut self.decoder);
         let sought = contained(&self.name, || {
             let sought = reader.seek(SeekMode::Accurate, to);
@@ -151,9 +149,7 @@ impl Engine<'_> {
             ticks = ticks.saturating_add(packet.dur.get());
         }
         self.warnings.clear();
-        let frames = self
-            .ticks_to_frames(i64::try_from(ticks).unwrap_or(i64::MAX))
-            .unsigned_abs();
+        let frames = self.ticks_to_frames(i64::try_from(ticks).unwrap_or(i64::MAX)).unsigned_abs();
         Ok(frames.saturating_sub(self.timeline.priming))
     }
 }
@@ -174,15 +170,9 @@ fn flac_frame(packet: &[u8], block: u64) -> Option<i64> {
         return None;
     }
     let start = u64::from(first) & (0x7f_u64 >> ones);
-    let value = number
-        .get(1..length)?
-        .iter()
-        .fold(start, |value, &byte| (value << 6) | u64::from(byte & 0x3f));
-    let frames = if second & 1 == 1 {
-        value
-    } else {
-        value.checked_mul(block)?
-    };
+    let value =
+        number.get(1..length)?.iter().fold(start, |value, &byte| (value << 6) | u64::from(byte & 0x3f));
+    let frames = if second & 1 == 1 { value } else { value.checked_mul(block)? };
     i64::try_from(frames).ok()
 }
 
@@ -193,14 +183,8 @@ mod tests {
     #[test]
     fn flac_frames_tell_their_place() {
         assert_eq!(flac_frame(&[0xff, 0xf8, 0, 0, 5, 9], 4096), Some(5 * 4096));
-        assert_eq!(
-            flac_frame(&[0xff, 0xf8, 0, 0, 0xc2, 0x80], 4096),
-            Some(128 * 4096)
-        );
-        assert_eq!(
-            flac_frame(&[0xff, 0xf9, 0, 0, 0xe1, 0x80, 0x81], 4096),
-            Some(0x1001)
-        );
+        assert_eq!(flac_frame(&[0xff, 0xf8, 0, 0, 0xc2, 0x80], 4096), Some(128 * 4096));
+        assert_eq!(flac_frame(&[0xff, 0xf9, 0, 0, 0xe1, 0x80, 0x81], 4096), Some(0x1001));
         assert_eq!(flac_frame(&[0xff, 0xf9, 0, 0, 0xe1, 0x80], 4096), None);
         assert_eq!(flac_frame(&[0xff, 0xf1, 0, 0, 5], 4096), None);
         assert_eq!(flac_frame(&[], 4096), None);

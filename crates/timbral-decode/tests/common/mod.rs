@@ -1,13 +1,6 @@
 //! What the tests share: fixtures by name, a synthesised sound, and headers written by hand.
-#![allow(
-    dead_code,
-    reason = "each test compiles its own copy and uses only a part of it"
-)]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test says that this must hold"
-)]
+#![allow(dead_code, reason = "each test compiles its own copy and uses only a part of it")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test says that this must hold")]
 
 use std::path::PathBuf;
 
@@ -15,9 +8,7 @@ use timbral_decode::{Audio, DecodeOptions, decode_bytes};
 
 /// The path of a fixture; `fixtures/make.sh` made them.
 pub(crate) fn fixture(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/fixtures")
-        .join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
 /// The bytes of a fixture.
@@ -84,11 +75,7 @@ pub(crate) fn wav(samples: &[i16], channels: u16, rate: u32) -> Vec<u8> {
 /// A Sun .au file.
 pub(crate) fn au(encoding: u32, rate: u32, channels: u32, size: u32, data: &[u8]) -> Vec<u8> {
     let mut file = b".snd".to_vec();
-    file.extend(
-        [24, size, encoding, rate, channels]
-            .map(u32::to_be_bytes)
-            .concat(),
-    );
+    file.extend([24, size, encoding, rate, channels].map(u32::to_be_bytes).concat());
     file.extend_from_slice(data);
     file
 }
@@ -106,11 +93,7 @@ pub(crate) fn caf(
     let mut file = b"caff\0\x01\0\0desc\0\0\0\0\0\0\0\x20".to_vec();
     file.extend(f64::from(rate).to_be_bytes());
     file.extend(codec);
-    file.extend(
-        [flags, channels * bits / 8, 1, channels, bits]
-            .map(u32::to_be_bytes)
-            .concat(),
-    );
+    file.extend([flags, channels * bits / 8, 1, channels, bits].map(u32::to_be_bytes).concat());
     file.extend(b"free\0\0\0\0\0\0\0\x03...data");
     file.extend(size.to_be_bytes());
     file.extend([0; 4]);
@@ -120,8 +103,5 @@ pub(crate) fn caf(
 
 /// Integers as the decoder gives them.
 pub(crate) fn floats(samples: &[i16]) -> Vec<f32> {
-    samples
-        .iter()
-        .map(|&sample| f32::from(sample) / 32_768.0)
-        .collect()
+    samples.iter().map(|&sample| f32::from(sample) / 32_768.0).collect()
 }

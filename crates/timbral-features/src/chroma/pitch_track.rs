@@ -77,10 +77,8 @@ pub fn piptrack(magnitudes: ArrayView2<'_, f32>, config: &PiptrackConfig) -> Res
     let (n_bins, n_frames) = magnitudes.dim();
     let finder = PeakFinder::new(config, n_bins)?;
     check_spectrogram(&magnitudes)?;
-    let mut found = Pitches {
-        pitches: frame_major(n_bins, n_frames)?,
-        magnitudes: frame_major(n_bins, n_frames)?,
-    };
+    let mut found =
+        Pitches { pitches: frame_major(n_bins, n_frames)?, magnitudes: frame_major(n_bins, n_frames)? };
     let (mut row, mut work) = (Vec::new(), Vec::new());
     visit_frames(&magnitudes, &mut row, |t, frame| {
         finder.visit(frame, &mut work, |bin, pitch, magnitude| {
@@ -96,11 +94,7 @@ pub(super) fn check_spectrogram(magnitudes: &ArrayView2<'_, f32>) -> Result<(), 
         return Ok(());
     }
     match magnitudes.iter().enumerate().find(|(_, x)| !x.is_finite()) {
-        Some((index, &value)) => Err(FeatureError::NonFinite {
-            array: "spectrogram",
-            index,
-            value,
-        }),
+        Some((index, &value)) => Err(FeatureError::NonFinite { array: "spectrogram", index, value }),
         None => Ok(()),
     }
 }
@@ -123,11 +117,9 @@ impl PeakFinder {
         if n_bins < 2 {
             return Err(FeatureError::shape("spectrogram", &[n_bins], "at least two bins"));
         }
-        for (name, value) in [
-            ("fmin", config.fmin),
-            ("fmax", config.fmax),
-            ("threshold", f64::from(config.threshold)),
-        ] {
+        for (name, value) in
+            [("fmin", config.fmin), ("fmax", config.fmax), ("threshold", f64::from(config.threshold))]
+        {
             if value.is_nan() {
                 return Err(FeatureError::config(name, "NaN given, must be a number"));
             }
@@ -135,18 +127,9 @@ impl PeakFinder {
         let rate = f64::from(config.sample_rate);
         let bin_width = rate / (2 * (n_bins - 1)) as f64;
         let (low, high) = (config.fmin.max(0.0), config.fmax.min(rate / 2.0));
-        let first = (0..n_bins)
-            .find(|&bin| bin as f64 * bin_width >= low)
-            .unwrap_or(n_bins);
-        let end = (first..n_bins)
-            .find(|&bin| bin as f64 * bin_width >= high)
-            .unwrap_or(n_bins);
-        Ok(Self {
-            bins: first..end,
-            bin_width,
-            threshold: config.threshold,
-            reference: config.reference,
-        })
+        let first = (0..n_bins).find(|&bin| bin as f64 * bin_width >= low).unwrap_or(n_bins);
+        let end = (first..n_bins).find(|&bin| bin as f64 * bin_width >= high).unwrap_or(n_bins);
+        Ok(Self { bins: first..end, bin_width, threshold: config.threshold, reference: config.reference })
     }
 
     fn floor(&self, frame: &[f32], work: &mut Vec<f32>) -> f32 {
@@ -186,14 +169,7 @@ impl PeakFinder {
                 let (before, after) = (frame[bin - 1], frame[bin + 1]);
                 let curvature = after + before - 2.0 * x;
                 let slope = (after - before) / 2.0;
-                (
-                    if slope.abs() >= curvature.abs() {
-                        0.0
-                    } else {
-                        -slope / curvature
-                    },
-                    slope,
-                )
+                (if slope.abs() >= curvature.abs() { 0.0 } else { -slope / curvature }, slope)
             };
             let pitch = (bin as f64 + f64::from(shift)) * self.bin_width;
             peak(bin, pitch as f32, x + 0.5 * slope * shift);
@@ -211,10 +187,7 @@ fn maximum(values: &[f32]) -> f32 {
             lanes[i] = if chunk[i] > lanes[i] { chunk[i] } else { lanes[i] };
         }
     }
-    rest.iter()
-        .chain(&lanes)
-        .copied()
-        .fold(f32::NEG_INFINITY, f32::max)
+    rest.iter().chain(&lanes).copied().fold(f32::NEG_INFINITY, f32::max)
 }
 
 #[cfg(test)]
@@ -224,22 +197,12 @@ mod tests {
 
     #[test]
     fn finds_a_sine_between_bins() {
-        let samples: Vec<f32> = (0..8192)
-            .map(|i| (i as f32 * std::f32::consts::TAU * 1000.0 / 22_050.0).sin())
-            .collect();
-        let s = Spectrogram::new(SpectrogramConfig::default())
-            .unwrap()
-            .compute(&samples)
-            .unwrap();
+        let samples: Vec<f32> =
+            (0..8192).map(|i| (i as f32 * std::f32::consts::TAU * 1000.0 / 22_050.0).sin()).collect();
+        let s = Spectrogram::new(SpectrogramConfig::default()).unwrap().compute(&samples).unwrap();
         let found = piptrack(s.view(), &PiptrackConfig::default()).unwrap();
         for t in 3..12 {
-            let peaks: Vec<f32> = found
-                .pitches
-                .column(t)
-                .iter()
-                .copied()
-                .filter(|&p| p > 0.0)
-                .collect();
+            let peaks: Vec<f32> = found.pitches.column(t).iter().copied().filter(|&p| p > 0.0).collect();
             assert_eq!(peaks.len(), 1);
             assert!((peaks[0] - 1000.0).abs() < 1.0, "{peaks:?}");
         }
@@ -248,51 +211,18 @@ mod tests {
     #[test]
     fn bounds_and_references() {
         let s = Array2::from_shape_vec((5, 1), vec![0.0, 2.0, 1.0, 4.0, 1.0]).unwrap();
-        let config = PiptrackConfig {
-            sample_rate: 8,
-            fmin: 0.0,
-            fmax: 4.0,
-            ..PiptrackConfig::default()
-        };
+        let config = PiptrackConfig { sample_rate: 8, fmin: 0.0, fmax: 4.0, ..PiptrackConfig::default() };
         let count = |config: &PiptrackConfig| {
-            piptrack(s.view(), config)
-                .unwrap()
-                .magnitudes
-                .iter()
-                .filter(|&&m| m > 0.0)
-                .count()
+            piptrack(s.view(), config).unwrap().magnitudes.iter().filter(|&&m| m > 0.0).count()
         };
         assert_eq!(count(&config), 2);
-        assert_eq!(
-            count(&PiptrackConfig {
-                threshold: 0.5,
-                ..config.clone()
-            }),
-            1
-        );
-        assert_eq!(
-            count(&PiptrackConfig {
-                fmin: 2.0,
-                ..config.clone()
-            }),
-            1
-        );
-        let mean = PiptrackConfig {
-            reference: PiptrackReference::Mean,
-            threshold: 1.3,
-            ..config.clone()
-        };
+        assert_eq!(count(&PiptrackConfig { threshold: 0.5, ..config.clone() }), 1);
+        assert_eq!(count(&PiptrackConfig { fmin: 2.0, ..config.clone() }), 1);
+        let mean = PiptrackConfig { reference: PiptrackReference::Mean, threshold: 1.3, ..config.clone() };
         assert_eq!(count(&mean), 1);
-        let value = PiptrackConfig {
-            reference: PiptrackReference::Value(-1.5),
-            ..config.clone()
-        };
+        let value = PiptrackConfig { reference: PiptrackReference::Value(-1.5), ..config.clone() };
         assert_eq!(count(&value), 2);
-        let middle = PiptrackConfig {
-            reference: PiptrackReference::Median,
-            threshold: 2.0,
-            ..config
-        };
+        let middle = PiptrackConfig { reference: PiptrackReference::Median, threshold: 2.0, ..config };
         assert_eq!(count(&middle), 1);
     }
 
@@ -300,20 +230,13 @@ mod tests {
     fn silence_has_no_pitch_and_bad_input_is_refused() {
         let silence = Array2::zeros((513, 3));
         assert!(
-            piptrack(silence.view(), &PiptrackConfig::default())
-                .unwrap()
-                .pitches
-                .iter()
-                .all(|&p| p == 0.0)
+            piptrack(silence.view(), &PiptrackConfig::default()).unwrap().pitches.iter().all(|&p| p == 0.0)
         );
         let nan = Array2::from_elem((513, 3), f32::NAN);
         assert!(piptrack(nan.view(), &PiptrackConfig::default()).is_err());
         assert!(piptrack(Array2::zeros((1, 3)).view(), &PiptrackConfig::default()).is_err());
         assert_eq!(
-            piptrack(Array2::zeros((513, 0)).view(), &PiptrackConfig::default())
-                .unwrap()
-                .pitches
-                .ncols(),
+            piptrack(Array2::zeros((513, 0)).view(), &PiptrackConfig::default()).unwrap().pitches.ncols(),
             0
         );
     }

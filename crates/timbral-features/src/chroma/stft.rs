@@ -91,18 +91,11 @@ impl ChromaStft {
         if let Some(norm) = config.norm {
             norm.validate("norm")?;
         }
-        let spectrogram = Spectrogram::new(SpectrogramConfig {
-            stft: config.stft.clone(),
-            power: 2.0,
-        })?;
+        let spectrogram = Spectrogram::new(SpectrogramConfig { stft: config.stft.clone(), power: 2.0 })?;
         // Filters of any tuning show whether the other parameters are valid.
         let filters = config.filters(config.tuning.unwrap_or(0.0))?;
         let filters = config.tuning.is_some().then_some(filters);
-        Ok(Self {
-            config,
-            spectrogram,
-            filters,
-        })
+        Ok(Self { config, spectrogram, filters })
     }
 
     /// The configuration of the plan.
@@ -121,10 +114,7 @@ impl ChromaStft {
 
     /// Working memory for [`compute_into`](Self::compute_into).
     pub fn scratch(&self) -> ChromaStftScratch {
-        ChromaStftScratch {
-            stft: self.spectrogram.scratch(),
-            ..ChromaStftScratch::default()
-        }
+        ChromaStftScratch { stft: self.spectrogram.scratch(), ..ChromaStftScratch::default() }
     }
 
     /// The chroma of a signal, of shape `(n_chroma, n_frames)`.
@@ -157,8 +147,7 @@ impl ChromaStft {
             if scratch.power.dim() != (self.spectrogram.n_bins(), n_frames) {
                 scratch.power = frame_major(self.spectrogram.n_bins(), n_frames)?;
             }
-            self.spectrogram
-                .compute_into(samples, &mut scratch.power, &mut scratch.stft)?;
+            self.spectrogram.compute_into(samples, &mut scratch.power, &mut scratch.stft)?;
             return self.fold_estimated(scratch.power.view(), out);
         };
         check_finite("samples", samples)?;
@@ -204,10 +193,7 @@ impl ChromaStft {
         power: ArrayView2<'_, f32>,
         out: &mut ArrayRef2<f32>,
     ) -> Result<(), FeatureError> {
-        let peaks = PiptrackConfig {
-            sample_rate: self.config.sample_rate,
-            ..PiptrackConfig::default()
-        };
+        let peaks = PiptrackConfig { sample_rate: self.config.sample_rate, ..PiptrackConfig::default() };
         let tuning = tuning_of_checked(power, &peaks, 0.01, self.config.n_chroma)?;
         self.fold_all(&self.config.filters(tuning)?, power, out);
         Ok(())
@@ -264,17 +250,12 @@ mod tests {
 
     fn chord(n: usize) -> Vec<f32> {
         let tone = |f: f32, i: usize| (i as f32 * std::f32::consts::TAU * f / 22_050.0).sin();
-        (0..n)
-            .map(|i| tone(261.63, i) + tone(329.63, i) + tone(392.0, i))
-            .collect()
+        (0..n).map(|i| tone(261.63, i) + tone(329.63, i) + tone(392.0, i)).collect()
     }
 
     #[test]
     fn a_major_chord_fills_its_classes() {
-        let chroma = ChromaStft::new(ChromaStftConfig::default())
-            .unwrap()
-            .compute(&chord(20_000))
-            .unwrap();
+        let chroma = ChromaStft::new(ChromaStftConfig::default()).unwrap().compute(&chord(20_000)).unwrap();
         let frame = chroma.column(20);
         let mut order: Vec<usize> = (0..12).collect();
         order.sort_by(|&a, &b| frame[b].total_cmp(&frame[a]));
@@ -286,11 +267,7 @@ mod tests {
     #[test]
     fn equals_the_matrix_product_from_samples_and_from_powers() {
         for tuning in [None, Some(0.2)] {
-            let config = ChromaStftConfig {
-                tuning,
-                norm: Some(Norm::L2),
-                ..ChromaStftConfig::default()
-            };
+            let config = ChromaStftConfig { tuning, norm: Some(Norm::L2), ..ChromaStftConfig::default() };
             let plan = ChromaStft::new(config.clone()).unwrap();
             let samples = chord(9_000);
             let power = plan.spectrogram.compute(&samples).unwrap();
@@ -315,12 +292,6 @@ mod tests {
         }
         assert!(plan.compute(&[f32::NAN]).is_err());
         assert!(plan.compute_from_power(Array2::zeros((7, 2)).view()).is_err());
-        assert!(
-            ChromaStft::new(ChromaStftConfig {
-                n_chroma: 0,
-                ..Default::default()
-            })
-            .is_err()
-        );
+        assert!(ChromaStft::new(ChromaStftConfig { n_chroma: 0, ..Default::default() }).is_err());
     }
 }

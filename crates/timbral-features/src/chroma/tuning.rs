@@ -53,10 +53,7 @@ impl Default for TuningConfig {
 /// # Ok::<(), timbral_features::FeatureError>(())
 /// ```
 pub fn estimate_tuning(samples: &[f32], config: &TuningConfig) -> Result<f64, FeatureError> {
-    let plan = Spectrogram::new(SpectrogramConfig {
-        stft: config.stft.clone(),
-        power: 1.0,
-    })?;
+    let plan = Spectrogram::new(SpectrogramConfig { stft: config.stft.clone(), power: 1.0 })?;
     let finder = PeakFinder::new(&config.peaks, plan.n_bins())?;
     check_finite("samples", samples)?;
     let mut collector = Collector::new(finder);
@@ -115,10 +112,7 @@ pub fn pitch_tuning(
         ));
     }
     if bins_per_octave == 0 {
-        return Err(FeatureError::config(
-            "bins_per_octave",
-            "0 given, must be at least 1",
-        ));
+        return Err(FeatureError::config("bins_per_octave", "0 given, must be at least 1"));
     }
     let classes = (1.0 / resolution).ceil() as usize;
     let width = 1.0 / classes as f64;
@@ -131,11 +125,7 @@ pub fn pitch_tuning(
         }
         let bins = bins_per_octave as f64 * hz_to_octs(f64::from(frequency), 0.0, 12);
         let deviation = bins - bins.floor();
-        let deviation = if deviation >= 0.5 {
-            deviation - 1.0
-        } else {
-            deviation
-        };
+        let deviation = if deviation >= 0.5 { deviation - 1.0 } else { deviation };
         // Division can fall on the wrong side of an edge, so the edges themselves decide.
         let mut class = (((deviation + 0.5) / width) as usize).min(classes - 1);
         if class + 1 < classes && deviation >= edge(class + 1) {
@@ -165,12 +155,7 @@ struct Collector {
 
 impl Collector {
     fn new(finder: PeakFinder) -> Self {
-        Self {
-            finder,
-            work: Vec::new(),
-            pitches: Vec::new(),
-            magnitudes: Vec::new(),
-        }
+        Self { finder, work: Vec::new(), pitches: Vec::new(), magnitudes: Vec::new() }
     }
 
     fn add(&mut self, frame: &[f32]) {
@@ -190,11 +175,7 @@ impl Collector {
             self.work.extend_from_slice(&self.magnitudes);
             threshold = median(&mut self.work);
         }
-        let loud = self
-            .pitches
-            .iter()
-            .zip(&self.magnitudes)
-            .filter(|(_, m)| **m >= threshold);
+        let loud = self.pitches.iter().zip(&self.magnitudes).filter(|(_, m)| **m >= threshold);
         pitch_tuning(loud.map(|(pitch, _)| *pitch), resolution, bins_per_octave)
     }
 }
@@ -217,10 +198,7 @@ mod tests {
     fn nothing_is_in_tune() {
         assert_eq!(pitch_tuning([], 0.01, 12).unwrap(), 0.0);
         assert_eq!(pitch_tuning([0.0, -3.0, f32::NAN], 0.01, 12).unwrap(), 0.0);
-        assert_eq!(
-            estimate_tuning(&[0.0; 4000], &TuningConfig::default()).unwrap(),
-            0.0
-        );
+        assert_eq!(estimate_tuning(&[0.0; 4000], &TuningConfig::default()).unwrap(), 0.0);
         assert_eq!(estimate_tuning(&[], &TuningConfig::default()).unwrap(), 0.0);
         assert!(pitch_tuning([1.0], 0.0, 12).is_err());
         assert!(pitch_tuning([1.0], 0.01, 0).is_err());

@@ -80,11 +80,8 @@ impl Basis {
                 debug_assert!(done.is_ok(), "buffers have the planned lengths");
             }
             let scale = gain(index, length) * length / n_fft as f64;
-            let spectrum: Vec<Complex64> = real
-                .iter()
-                .zip(&imaginary)
-                .map(|(a, b)| (a + Complex64::i() * b) * scale)
-                .collect();
+            let spectrum: Vec<Complex64> =
+                real.iter().zip(&imaginary).map(|(a, b)| (a + Complex64::i() * b) * scale).collect();
             basis.push(&spectrum, sparsity);
         }
         Ok(basis)
@@ -107,21 +104,14 @@ impl Basis {
         self.im.resize(padded, 0.0);
         self.first_bin = self.first_bin.min(start);
         self.end_bin = self.end_bin.max(end);
-        self.rows.push(Row {
-            start,
-            weights: first..padded,
-        });
+        self.rows.push(Row { start, weights: first..padded });
     }
 
     /// The same filters with all weights multiplied.
     pub(super) fn scaled(&self, factor: f32) -> Self {
         let mut scaled = self.clone();
         if factor != 1.0 {
-            scaled
-                .re
-                .iter_mut()
-                .chain(&mut scaled.im)
-                .for_each(|w| *w *= factor);
+            scaled.re.iter_mut().chain(&mut scaled.im).for_each(|w| *w *= factor);
         }
         scaled
     }
@@ -157,10 +147,7 @@ impl Basis {
         for (value, row) in out.iter_mut().zip(&self.rows) {
             let n = row.weights.len();
             let (wr, wi) = (&self.re[row.weights.clone()], &self.im[row.weights.clone()]);
-            let (xr, xi) = (
-                &spectrum.re[row.start..row.start + n],
-                &spectrum.im[row.start..row.start + n],
-            );
+            let (xr, xi) = (&spectrum.re[row.start..row.start + n], &spectrum.im[row.start..row.start + n]);
             let (mut re, mut im) = ([0.0f32; LANES], [0.0f32; LANES]);
             let weights = wr.as_chunks::<LANES>().0.iter().zip(wi.as_chunks::<LANES>().0);
             let values = xr.as_chunks::<LANES>().0.iter().zip(xi.as_chunks::<LANES>().0);
@@ -205,14 +192,8 @@ mod tests {
 
     #[test]
     fn products_equal_dense_ones() {
-        let mut basis = Basis {
-            n_fft: 64,
-            rows: Vec::new(),
-            re: Vec::new(),
-            im: Vec::new(),
-            first_bin: 32,
-            end_bin: 0,
-        };
+        let mut basis =
+            Basis { n_fft: 64, rows: Vec::new(), re: Vec::new(), im: Vec::new(), first_bin: 32, end_bin: 0 };
         let row = |seed: usize| -> Vec<Complex64> {
             let value = |k: usize| ((k * 7 + seed) as f64).sin() / (1.0 + (k as f64 - 12.0).powi(2));
             (0..33).map(|k| Complex64::new(value(k), value(k + 3))).collect()
@@ -220,9 +201,8 @@ mod tests {
         let (a, b) = (row(1), row(5));
         basis.push(&a, 0.0);
         basis.push(&b, 0.3);
-        let spectrum: Vec<Complex32> = (0..33)
-            .map(|k| Complex32::new((k as f32).cos(), (k as f32 * 0.3).sin()))
-            .collect();
+        let spectrum: Vec<Complex32> =
+            (0..33).map(|k| Complex32::new((k as f32).cos(), (k as f32 * 0.3).sin())).collect();
         let mut parts = Parts::default();
         parts.resize(64);
         basis.load(&spectrum, &mut parts);

@@ -57,11 +57,7 @@ impl ChromaCens {
     pub fn new(config: ChromaCensConfig) -> Result<Self, FeatureError> {
         let smoothing = Smoothing::new(&config)?;
         let chroma = ChromaCqt::with_norm(config.chroma.clone(), Some(Norm::L1))?;
-        Ok(Self {
-            config,
-            chroma,
-            smoothing,
-        })
+        Ok(Self { config, chroma, smoothing })
     }
 
     /// The configuration of the plan.
@@ -123,10 +119,7 @@ impl Smoothing {
                 Some(window)
             }
         };
-        Ok(Self {
-            window,
-            norm: config.norm,
-        })
+        Ok(Self { window, norm: config.norm })
     }
 
     /// Quantises, smooths and normalises chroma shares.
@@ -138,10 +131,7 @@ impl Smoothing {
         let mut sums = vec![0.0f64; n_chroma];
         fill_frames(&mut out, &mut Vec::new(), |t, frame: &mut [f32]| {
             match &self.window {
-                None => frame
-                    .iter_mut()
-                    .zip(chroma.column(t))
-                    .for_each(|(to, x)| *to = *x),
+                None => frame.iter_mut().zip(chroma.column(t)).for_each(|(to, x)| *to = *x),
                 Some(window) => {
                     sums.fill(0.0);
                     // An even window reaches one frame further into the future.
@@ -150,14 +140,9 @@ impl Smoothing {
                     let end = (t + window.len() - before).min(n_frames);
                     for s in first..end {
                         let w = window[s + before - t];
-                        sums.iter_mut()
-                            .zip(chroma.column(s))
-                            .for_each(|(sum, x)| *sum += w * f64::from(*x));
+                        sums.iter_mut().zip(chroma.column(s)).for_each(|(sum, x)| *sum += w * f64::from(*x));
                     }
-                    frame
-                        .iter_mut()
-                        .zip(&sums)
-                        .for_each(|(to, sum)| *to = *sum as f32);
+                    frame.iter_mut().zip(&sums).for_each(|(to, sum)| *to = *sum as f32);
                 }
             }
             normalize_frame(frame, self.norm);
@@ -174,15 +159,9 @@ mod tests {
     #[test]
     fn smoothing_is_a_convolution() {
         let magnitudes = Array2::from_shape_fn((12, 20), |(c, t)| ((c * 3 + t * t) % 7) as f32);
-        let fold = FoldConfig {
-            bins_per_octave: 12,
-            ..FoldConfig::default()
-        };
+        let fold = FoldConfig { bins_per_octave: 12, ..FoldConfig::default() };
         let config = |win_len_smooth| ChromaCensConfig {
-            chroma: ChromaCqtConfig {
-                fold: fold.clone(),
-                ..ChromaCqtConfig::default()
-            },
+            chroma: ChromaCqtConfig { fold: fold.clone(), ..ChromaCqtConfig::default() },
             norm: None,
             win_len_smooth,
             ..ChromaCensConfig::default()

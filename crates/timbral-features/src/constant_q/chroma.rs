@@ -162,11 +162,7 @@ impl ChromaCqt {
             CqtMode::Hybrid => Transform::Hybrid(Box::new(HybridCqt::new(cqt)?)),
         };
         let fold = Fold::new(&config.fold, n_bins, norm)?;
-        Ok(Self {
-            config,
-            transform,
-            fold,
-        })
+        Ok(Self { config, transform, fold })
     }
 
     /// The configuration of the plan.
@@ -204,22 +200,13 @@ impl ChromaCqt {
 fn by_octaves(transform: &Vqt, fold: &Fold, samples: &[f32]) -> Result<Array2<f32>, FeatureError> {
     let octaves = transform.octaves_for(samples)?;
     let mut out = frame_major(fold.n_chroma(), octaves.n_frames(samples.len())?)?;
-    let mut classes = out
-        .columns_mut()
-        .into_iter()
-        .filter_map(|c| c.into_slice())
-        .collect::<Vec<_>>();
+    let mut classes = out.columns_mut().into_iter().filter_map(|c| c.into_slice()).collect::<Vec<_>>();
     let mut magnitudes = Vec::new();
-    octaves.run(
-        samples,
-        classes.len(),
-        &mut transform.scratch(),
-        |first_bin, t, bins: &[Complex32]| {
-            magnitudes.clear();
-            magnitudes.extend(bins.iter().map(|c| (c.re * c.re + c.im * c.im).sqrt()));
-            fold.add(first_bin, &magnitudes, classes[t]);
-        },
-    )?;
+    octaves.run(samples, classes.len(), &mut transform.scratch(), |first_bin, t, bins: &[Complex32]| {
+        magnitudes.clear();
+        magnitudes.extend(bins.iter().map(|c| (c.re * c.re + c.im * c.im).sqrt()));
+        fold.add(first_bin, &magnitudes, classes[t]);
+    })?;
     classes.into_iter().for_each(|frame| fold.finish(frame));
     Ok(out)
 }
@@ -297,9 +284,7 @@ mod tests {
 
     fn chord(n: usize) -> Vec<f32> {
         let tone = |f: f32, i: usize| (i as f32 * std::f32::consts::TAU * f / 22_050.0).sin();
-        (0..n)
-            .map(|i| tone(261.63, i) + tone(329.63, i) + tone(392.0, i))
-            .collect()
+        (0..n).map(|i| tone(261.63, i) + tone(329.63, i) + tone(392.0, i)).collect()
     }
 
     fn loudest(frame: ndarray::ArrayView1<'_, f32>) -> Vec<usize> {
@@ -314,24 +299,15 @@ mod tests {
     fn a_major_chord_fills_its_classes() {
         let samples = chord(22_050);
         for cqt_mode in [CqtMode::Full, CqtMode::Hybrid] {
-            let config = ChromaCqtConfig {
-                cqt_mode,
-                ..ChromaCqtConfig::default()
-            };
+            let config = ChromaCqtConfig { cqt_mode, ..ChromaCqtConfig::default() };
             let chroma = ChromaCqt::new(config.clone()).unwrap().compute(&samples).unwrap();
             assert_eq!(chroma.dim(), (12, 44));
             assert_eq!(loudest(chroma.column(22)), [0, 4, 7]);
-            let cens = ChromaCensConfig {
-                chroma: config,
-                ..ChromaCensConfig::default()
-            };
+            let cens = ChromaCensConfig { chroma: config, ..ChromaCensConfig::default() };
             let cens = ChromaCens::new(cens).unwrap().compute(&samples).unwrap();
             assert_eq!(loudest(cens.column(22)), [0, 4, 7]);
         }
-        let chroma = ChromaVqt::new(ChromaVqtConfig::default())
-            .unwrap()
-            .compute(&samples)
-            .unwrap();
+        let chroma = ChromaVqt::new(ChromaVqtConfig::default()).unwrap().compute(&samples).unwrap();
         assert_eq!(loudest(chroma.column(22)), [0, 4, 7]);
     }
 
@@ -340,17 +316,11 @@ mod tests {
         let samples = chord(15_000);
         let config = ChromaCqtConfig {
             tuning: Some(0.1),
-            fold: FoldConfig {
-                threshold: 0.3,
-                window: Some(vec![1.0, 2.0, 1.0]),
-                ..FoldConfig::default()
-            },
+            fold: FoldConfig { threshold: 0.3, window: Some(vec![1.0, 2.0, 1.0]), ..FoldConfig::default() },
             ..ChromaCqtConfig::default()
         };
         let plan = ChromaCqt::new(config.clone()).unwrap();
-        let Transform::Full(transform) = &plan.transform else {
-            unreachable!()
-        };
+        let Transform::Full(transform) = &plan.transform else { unreachable!() };
         let magnitudes = transform.compute(&samples).unwrap();
         let magnitudes = magnitudes.mapv(|c| (c.re * c.re + c.im * c.im).sqrt());
         let whole = ChromaCqt::from_magnitudes(&config.fold, magnitudes.view()).unwrap();
@@ -364,24 +334,9 @@ mod tests {
             assert!(plan.compute(samples).unwrap().iter().all(|x| x.is_finite()));
         }
         assert!(plan.compute(&[f32::INFINITY]).is_err());
-        let fold = FoldConfig {
-            bins_per_octave: 13,
-            ..FoldConfig::default()
-        };
-        assert!(
-            ChromaCqt::new(ChromaCqtConfig {
-                fold,
-                ..Default::default()
-            })
-            .is_err()
-        );
+        let fold = FoldConfig { bins_per_octave: 13, ..FoldConfig::default() };
+        assert!(ChromaCqt::new(ChromaCqtConfig { fold, ..Default::default() }).is_err());
         assert!(ChromaCqt::from_magnitudes(&FoldConfig::default(), Array2::zeros((0, 3)).view()).is_err());
-        assert!(
-            ChromaCqt::new(ChromaCqtConfig {
-                n_octaves: usize::MAX,
-                ..Default::default()
-            })
-            .is_err()
-        );
+        assert!(ChromaCqt::new(ChromaCqtConfig { n_octaves: usize::MAX, ..Default::default() }).is_err());
     }
 }

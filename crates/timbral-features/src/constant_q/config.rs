@@ -80,11 +80,7 @@ pub struct VqtConfig {
 
 impl Default for VqtConfig {
     fn default() -> Self {
-        Self {
-            cqt: CqtConfig::default(),
-            intervals: Intervals::Equal,
-            gamma: None,
-        }
+        Self { cqt: CqtConfig::default(), intervals: Intervals::Equal, gamma: None }
     }
 }
 
@@ -106,10 +102,7 @@ impl CqtConfig {
         }
         if self.n_bins > MOST_BINS || self.bins_per_octave > MOST_BINS {
             let most = self.n_bins.max(self.bins_per_octave);
-            return Err(FeatureError::config(
-                "n_bins",
-                format!("{most} given, at most {MOST_BINS} allowed"),
-            ));
+            return Err(FeatureError::config("n_bins", format!("{most} given, at most {MOST_BINS} allowed")));
         }
         if !(self.sparsity >= 0.0 && self.sparsity < 1.0) {
             return Err(FeatureError::config(
@@ -118,16 +111,10 @@ impl CqtConfig {
             ));
         }
         if !(self.fmin.is_finite() && self.fmin > 0.0) {
-            return Err(FeatureError::config(
-                "fmin",
-                format!("{} Hz given, must be above 0", self.fmin),
-            ));
+            return Err(FeatureError::config("fmin", format!("{} Hz given, must be above 0", self.fmin)));
         }
         if let Some(tuning) = self.tuning.filter(|tuning| !tuning.is_finite()) {
-            return Err(FeatureError::config(
-                "tuning",
-                format!("{tuning} given, must be finite"),
-            ));
+            return Err(FeatureError::config("tuning", format!("{tuning} given, must be finite")));
         }
         if let Some(norm) = self.norm {
             norm.validate("norm")?;
@@ -165,15 +152,8 @@ impl CqtConfig {
 
     /// The tuning of a signal in fractions of a bin.
     pub(super) fn tuning_of(&self, samples: &[f32]) -> Result<f64, FeatureError> {
-        let peaks = PiptrackConfig {
-            sample_rate: self.sample_rate,
-            ..PiptrackConfig::default()
-        };
-        let config = TuningConfig {
-            peaks,
-            bins_per_octave: self.bins_per_octave,
-            ..TuningConfig::default()
-        };
+        let peaks = PiptrackConfig { sample_rate: self.sample_rate, ..PiptrackConfig::default() };
+        let config = TuningConfig { peaks, bins_per_octave: self.bins_per_octave, ..TuningConfig::default() };
         estimate_tuning(samples, &config)
     }
 }

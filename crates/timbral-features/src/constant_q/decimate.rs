@@ -80,19 +80,12 @@ impl Decimator {
             })?)),
         };
         let window = Kaiser::new(SHORT_BETA);
-        let taps: Vec<f64> = (1..=SIDE)
-            .step_by(2)
-            .map(|d| sinc(0.5 * d as f64) * window.at(d as f64 / SIDE as f64))
-            .collect();
+        let taps: Vec<f64> =
+            (1..=SIDE).step_by(2).map(|d| sinc(0.5 * d as f64) * window.at(d as f64 / SIDE as f64)).collect();
         // Those of one side sum to a quarter, so that all with the middle sum to 1.
         let sum = 4.0 * taps.iter().sum::<f64>();
         let taps = taps.iter().map(|tap| (tap / sum) as f32).collect();
-        Ok(Self {
-            factor,
-            stages,
-            taps,
-            last,
-        })
+        Ok(Self { factor, stages, taps, last })
     }
 
     /// The number of samples that `samples` samples turn into.
@@ -107,13 +100,7 @@ impl Decimator {
         out: &mut Vec<f32>,
         scratch: &mut DecimatorScratch,
     ) -> Result<(), FeatureError> {
-        let DecimatorScratch {
-            resample,
-            spectral,
-            odd,
-            stage,
-            next,
-        } = scratch;
+        let DecimatorScratch { resample, spectral, odd, stage, next } = scratch;
         let gain = (self.factor as f32).sqrt();
         let length = self.output_len(samples.len());
         match &self.last {
@@ -174,16 +161,11 @@ mod tests {
                 let tone = |i: usize| (i as f32 * 0.5 / factor as f32).sin();
                 let samples: Vec<f32> = (0..6001).map(tone).collect();
                 let mut out = Vec::new();
-                decimator
-                    .process(&samples, &mut out, &mut DecimatorScratch::default())
-                    .unwrap();
+                decimator.process(&samples, &mut out, &mut DecimatorScratch::default()).unwrap();
                 assert_eq!(out.len(), 6001usize.div_ceil(factor));
                 for (m, x) in out.iter().enumerate().take(out.len() - 100).skip(100) {
                     let expected = (factor as f32).sqrt() * tone(m * factor);
-                    assert!(
-                        (x - expected).abs() < 2e-3,
-                        "{res_type:?} {factor} {m}: {x} {expected}"
-                    );
+                    assert!((x - expected).abs() < 2e-3, "{res_type:?} {factor} {m}: {x} {expected}");
                 }
             }
         }
@@ -195,9 +177,7 @@ mod tests {
             let decimator = Decimator::new(factor, ResampleType::SoxrHq).unwrap();
             for n in 0..20 {
                 let mut out = vec![1.0; 3];
-                decimator
-                    .process(&vec![1.0; n], &mut out, &mut DecimatorScratch::default())
-                    .unwrap();
+                decimator.process(&vec![1.0; n], &mut out, &mut DecimatorScratch::default()).unwrap();
                 assert_eq!(out.len(), n.div_ceil(factor));
                 assert!(out.iter().all(|x| x.is_finite()));
             }

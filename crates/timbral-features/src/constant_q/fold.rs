@@ -72,12 +72,7 @@ impl Fold {
         })?;
         let (mut terms, mut starts) = (Vec::new(), vec![0]);
         for bin in matrix.columns() {
-            terms.extend(
-                bin.iter()
-                    .copied()
-                    .enumerate()
-                    .filter(|(_, weight)| *weight != 0.0),
-            );
+            terms.extend(bin.iter().copied().enumerate().filter(|(_, weight)| *weight != 0.0));
             starts.push(terms.len());
         }
         Ok(Self {
@@ -143,18 +138,10 @@ fn check_magnitudes(magnitudes: ArrayView2<'_, f32>) -> Result<(), FeatureError>
     if !all_fine(&magnitudes, f32::is_finite)
         && let Some((index, &value)) = magnitudes.iter().enumerate().find(|(_, x)| !x.is_finite())
     {
-        return Err(FeatureError::NonFinite {
-            array: "transform",
-            index,
-            value,
-        });
+        return Err(FeatureError::NonFinite { array: "transform", index, value });
     }
     if magnitudes.nrows() == 0 {
-        return Err(FeatureError::shape(
-            "transform",
-            magnitudes.shape(),
-            "at least one bin",
-        ));
+        return Err(FeatureError::shape("transform", magnitudes.shape(), "at least one bin"));
     }
     Ok(())
 }

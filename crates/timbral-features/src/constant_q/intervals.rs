@@ -48,16 +48,10 @@ pub fn interval_frequencies(
 ) -> Result<Vec<f64>, FeatureError> {
     const MOST_JUST: usize = 512;
     if !(fmin.is_finite() && fmin > 0.0) {
-        return Err(FeatureError::config(
-            "fmin",
-            format!("{fmin} Hz given, must be above 0"),
-        ));
+        return Err(FeatureError::config("fmin", format!("{fmin} Hz given, must be above 0")));
     }
     if bins_per_octave == 0 {
-        return Err(FeatureError::config(
-            "bins_per_octave",
-            "0 given, must be at least 1",
-        ));
+        return Err(FeatureError::config("bins_per_octave", "0 given, must be at least 1"));
     }
     let primes: &[f64] = match intervals {
         Intervals::Ji3 => &[3.0],
@@ -72,13 +66,12 @@ pub fn interval_frequencies(
         ));
     }
     let ratios: Vec<f64> = match intervals {
-        Intervals::Equal => (0..bins_per_octave)
-            .map(|i| (i as f64 / bins_per_octave as f64).exp2())
-            .collect(),
+        Intervals::Equal => {
+            (0..bins_per_octave).map(|i| (i as f64 / bins_per_octave as f64).exp2()).collect()
+        }
         Intervals::Pythagorean => {
-            let mut ratios: Vec<f64> = (0..bins_per_octave)
-                .map(|i| octave_reduced(i as f64 * 3.0f64.log2()))
-                .collect();
+            let mut ratios: Vec<f64> =
+                (0..bins_per_octave).map(|i| octave_reduced(i as f64 * 3.0f64.log2())).collect();
             ratios.sort_by(f64::total_cmp);
             ratios
         }
@@ -94,9 +87,8 @@ pub fn interval_frequencies(
         }
         _ => just_ratios(primes, bins_per_octave),
     };
-    let mut frequencies: Vec<f64> = (0..n_bins)
-        .map(|i| fmin * ratios[i % ratios.len()] * ((i / ratios.len()) as f64).exp2())
-        .collect();
+    let mut frequencies: Vec<f64> =
+        (0..n_bins).map(|i| fmin * ratios[i % ratios.len()] * ((i / ratios.len()) as f64).exp2()).collect();
     frequencies.sort_by(f64::total_cmp);
     Ok(frequencies)
 }
@@ -113,13 +105,7 @@ fn octave_reduced(log2_ratio: f64) -> f64 {
 /// Tenney, "On 'crystal growth' in harmonic space", Contemporary Music Review 27(1), 2008.
 fn just_ratios(primes: &[f64], count: usize) -> Vec<f64> {
     let logs: Vec<f64> = primes.iter().map(|p| p.log2()).collect();
-    let size = |point: &[i32]| {
-        point
-            .iter()
-            .zip(&logs)
-            .map(|(e, log)| f64::from(e.abs()) * log)
-            .sum::<f64>()
-    };
+    let size = |point: &[i32]| point.iter().zip(&logs).map(|(e, log)| f64::from(e.abs()) * log).sum::<f64>();
     // The harmonic distance of two ratios is the logarithm of the product of their quotient's terms, 2 left out.
     let distance = |a: &[i32], b: &[i32]| {
         let apart: Vec<i32> = a.iter().zip(b).map(|(x, y)| x - y).collect();
@@ -127,19 +113,13 @@ fn just_ratios(primes: &[f64], count: usize) -> Vec<f64> {
     };
     let steps: Vec<Vec<i32>> = (0..primes.len())
         .flat_map(|prime| {
-            [1, -1].map(|step| {
-                (0..primes.len())
-                    .map(|i| if i == prime { step } else { 0 })
-                    .collect()
-            })
+            [1, -1].map(|step| (0..primes.len()).map(|i| if i == prime { step } else { 0 }).collect())
         })
         .collect();
     let mut chosen = vec![vec![0; primes.len()]];
     // Each point of the frontier with its sum of distances to the chosen ones.
-    let mut frontier: Vec<(Vec<i32>, f64)> = steps
-        .iter()
-        .map(|step: &Vec<i32>| (step.clone(), distance(step, &chosen[0])))
-        .collect();
+    let mut frontier: Vec<(Vec<i32>, f64)> =
+        steps.iter().map(|step: &Vec<i32>| (step.clone(), distance(step, &chosen[0]))).collect();
     while chosen.len() < count {
         let mut best = 0;
         let mut score = f64::INFINITY;
@@ -197,27 +177,16 @@ mod tests {
             15.0 / 8.0,
         ];
         let found = octave(&Intervals::Ji5);
-        let close = found
-            .iter()
-            .filter(|r| five.iter().any(|f| (*r - f).abs() < 1e-9))
-            .count();
+        let close = found.iter().filter(|r| five.iter().any(|f| (*r - f).abs() < 1e-9)).count();
         assert!(close >= 11, "{found:?}");
         for fifth in [Intervals::Pythagorean, Intervals::Ji3, Intervals::Ji7] {
-            assert!(
-                octave(&fifth).iter().any(|r| (r - 1.5).abs() < 1e-12),
-                "{fifth:?}"
-            );
+            assert!(octave(&fifth).iter().any(|r| (r - 1.5).abs() < 1e-12), "{fifth:?}");
         }
     }
 
     #[test]
     fn octaves_repeat_and_frequencies_rise() {
-        for intervals in [
-            Intervals::Equal,
-            Intervals::Pythagorean,
-            Intervals::Ji5,
-            Intervals::Ji7,
-        ] {
+        for intervals in [Intervals::Equal, Intervals::Pythagorean, Intervals::Ji5, Intervals::Ji7] {
             let f = interval_frequencies(30, 50.0, &intervals, 12).unwrap();
             assert_eq!(f.len(), 30);
             assert!(f.windows(2).all(|pair| pair[0] < pair[1]));
@@ -232,10 +201,6 @@ mod tests {
         assert!(interval_frequencies(3, 1.0, &Intervals::Ratios(vec![]), 12).is_err());
         assert!(interval_frequencies(3, 1.0, &Intervals::Ratios(vec![-1.0]), 12).is_err());
         assert!(interval_frequencies(3, 1.0, &Intervals::Ji7, 10_000).is_err());
-        assert!(
-            interval_frequencies(0, 1.0, &Intervals::Ji7, 12)
-                .unwrap()
-                .is_empty()
-        );
+        assert!(interval_frequencies(0, 1.0, &Intervals::Ji7, 12).unwrap().is_empty());
     }
 }

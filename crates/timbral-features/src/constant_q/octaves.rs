@@ -53,11 +53,7 @@ struct Octave {
 
 impl Octaves {
     pub(super) fn new(config: &VqtConfig, tuning: f64) -> Result<Self, FeatureError> {
-        let VqtConfig {
-            cqt,
-            intervals,
-            gamma,
-        } = config;
+        let VqtConfig { cqt, intervals, gamma } = config;
         let frequencies = cqt.frequencies(intervals, tuning)?;
         let alpha = cqt.bandwidths(&frequencies)?;
         let rate = f64::from(cqt.sample_rate);
@@ -69,11 +65,7 @@ impl Octaves {
         let factor = early_factor(rate / 2.0, cutoff, cqt.hop_length, n_octaves);
         let early = if factor > 1 {
             let gain = if cqt.scale { 1.0 } else { (factor as f32).sqrt() };
-            Some(Early {
-                factor,
-                decimator: Decimator::new(factor, cqt.res_type)?,
-                gain,
-            })
+            Some(Early { factor, decimator: Decimator::new(factor, cqt.res_type)?, gain })
         } else {
             None
         };
@@ -88,17 +80,13 @@ impl Octaves {
             let wavelets = cqt.wavelets(octave_rate, *gamma, alpha[bins.clone()].to_vec());
             let louder = (top_rate / octave_rate).sqrt();
             let gain = |index: usize, _: f64| {
-                if cqt.scale {
-                    louder / lengths[bins.start + index].sqrt()
-                } else {
-                    louder
-                }
+                if cqt.scale { louder / lengths[bins.start + index].sqrt() } else { louder }
             };
             let basis = match octaves.last() {
                 // An octave down at half the rate the filters are the same.
-                Some(above) if is_octave_below(&frequencies, &alpha, &bins, above, *gamma) => above
-                    .basis
-                    .scaled(if cqt.scale { 1.0 } else { std::f32::consts::SQRT_2 }),
+                Some(above) if is_octave_below(&frequencies, &alpha, &bins, above, *gamma) => {
+                    above.basis.scaled(if cqt.scale { 1.0 } else { std::f32::consts::SQRT_2 })
+                }
                 _ => Basis::new(&frequencies[bins.clone()], &wavelets, cqt.sparsity, 0, gain)?,
             };
             let stft = Stft::new(StftConfig {
@@ -110,22 +98,13 @@ impl Octaves {
                 pad_mode: cqt.pad_mode,
             })?;
             let decimate = hop_length % 2 == 0 && i + 1 < n_octaves;
-            octaves.push(Octave {
-                first_bin: bins.start,
-                basis,
-                stft,
-                decimate,
-            });
+            octaves.push(Octave { first_bin: bins.start, basis, stft, decimate });
             if decimate {
                 hop_length /= 2;
                 octave_rate /= 2.0;
             }
         }
-        Ok(Self {
-            early,
-            octaves,
-            half: Decimator::new(2, cqt.res_type)?,
-        })
+        Ok(Self { early, octaves, half: Decimator::new(2, cqt.res_type)? })
     }
 
     /// The fewest frames of any octave.
@@ -173,14 +152,7 @@ impl Octaves {
         scratch: &mut CqtScratch,
         mut take: impl FnMut(usize, usize, &[Complex32]),
     ) -> Result<(), FeatureError> {
-        let CqtScratch {
-            stft,
-            decimator,
-            parts,
-            bins,
-            lowered,
-            next,
-        } = scratch;
+        let CqtScratch { stft, decimator, parts, bins, lowered, next } = scratch;
         let mut is_lowered = false;
         if let Some(early) = &self.early {
             early.decimator.process(samples, lowered, decimator)?;

@@ -52,23 +52,13 @@ impl Spectral {
         let (lengths, cutoff) = wavelet_lengths(&frequencies, &wavelets)?;
         check_cutoff(cutoff, config.sample_rate)?;
         let longest = lengths.iter().copied().fold(1.0, f64::max).ceil() as usize;
-        let least = config
-            .hop_length
-            .checked_next_power_of_two()
-            .and_then(|n| n.checked_mul(2));
+        let least = config.hop_length.checked_next_power_of_two().and_then(|n| n.checked_mul(2));
         let least = least.filter(|&n| n <= 1 << 26).ok_or_else(|| {
-            FeatureError::config(
-                "hop_length",
-                format!("{} given, at most 2^25 allowed", config.hop_length),
-            )
+            FeatureError::config("hop_length", format!("{} given, at most 2^25 allowed", config.hop_length))
         })?;
         let n_fft = longest.next_power_of_two().max(least) as f64;
         let gain = |_: usize, length: f64| {
-            if config.scale {
-                1.0 / n_fft.sqrt()
-            } else {
-                (length / n_fft).sqrt()
-            }
+            if config.scale { 1.0 / n_fft.sqrt() } else { (length / n_fft).sqrt() }
         };
         let basis = Basis::new(&frequencies, &wavelets, config.sparsity, least, gain)?.into_magnitudes();
         let stft = Stft::new(StftConfig {
@@ -143,31 +133,18 @@ impl Halves {
         let is_short = |length: f64| length.log2().ceil().exp2() < 2.0 * config.hop_length as f64;
         let n_short = lengths.iter().filter(|length| is_short(**length)).count();
         let n_long = config.n_bins - n_short;
-        let part = |n_bins: usize, fmin: f64| CqtConfig {
-            n_bins,
-            fmin,
-            tuning: Some(0.0),
-            ..config.clone()
-        };
+        let part = |n_bins: usize, fmin: f64| CqtConfig { n_bins, fmin, tuning: Some(0.0), ..config.clone() };
         let pseudo = match frequencies.get(n_long) {
             Some(&first) => Some(PseudoCqt::new(part(n_short, first))?),
             None => None,
         };
-        let full = if n_long > 0 {
-            Some(Cqt::new(part(n_long, frequencies[0]))?)
-        } else {
-            None
-        };
+        let full = if n_long > 0 { Some(Cqt::new(part(n_long, frequencies[0]))?) } else { None };
         Ok(Self { full, pseudo })
     }
 
     fn compute(&self, samples: &[f32]) -> Result<Array2<f32>, FeatureError> {
         let low = self.full.as_ref().map(|plan| plan.compute(samples)).transpose()?;
-        let high = self
-            .pseudo
-            .as_ref()
-            .map(|plan| plan.compute(samples))
-            .transpose()?;
+        let high = self.pseudo.as_ref().map(|plan| plan.compute(samples)).transpose()?;
         let n_low = low.as_ref().map_or(0, |c| c.nrows());
         let n_high = high.as_ref().map_or(0, |c| c.nrows());
         let frames = [low.as_ref().map(|c| c.ncols()), high.as_ref().map(|c| c.ncols())];
@@ -223,17 +200,12 @@ mod tests {
     use super::*;
 
     fn tone(n: usize) -> Vec<f32> {
-        (0..n)
-            .map(|i| (i as f32 * 0.125379).sin() + (i as f32 * 0.0157).cos())
-            .collect()
+        (0..n).map(|i| (i as f32 * 0.125379).sin() + (i as f32 * 0.0157).cos()).collect()
     }
 
     #[test]
     fn the_hybrid_is_made_of_both() {
-        let config = CqtConfig {
-            tuning: Some(0.3),
-            ..CqtConfig::default()
-        };
+        let config = CqtConfig { tuning: Some(0.3), ..CqtConfig::default() };
         let samples = tone(15_000);
         let hybrid = HybridCqt::new(config.clone()).unwrap();
         let answer = hybrid.compute(&samples).unwrap();
@@ -252,10 +224,7 @@ mod tests {
     #[test]
     fn odd_inputs() {
         for tuning in [None, Some(0.0)] {
-            let config = CqtConfig {
-                tuning,
-                ..CqtConfig::default()
-            };
+            let config = CqtConfig { tuning, ..CqtConfig::default() };
             let hybrid = HybridCqt::new(config.clone()).unwrap();
             let pseudo = PseudoCqt::new(config).unwrap();
             for samples in [&[][..], &[0.5], &[0.0; 2000]] {
@@ -263,27 +232,12 @@ mod tests {
             }
             // The full transform inside lowers the rate, which takes a few samples.
             for samples in [&[][..], &[0.5]] {
-                assert!(matches!(
-                    hybrid.compute(samples),
-                    Err(FeatureError::TooShort { .. })
-                ));
+                assert!(matches!(hybrid.compute(samples), Err(FeatureError::TooShort { .. })));
             }
-            assert!(
-                hybrid
-                    .compute(&[0.0; 2000])
-                    .unwrap()
-                    .iter()
-                    .all(|x| x.is_finite())
-            );
+            assert!(hybrid.compute(&[0.0; 2000]).unwrap().iter().all(|x| x.is_finite()));
             assert!(hybrid.compute(&[f32::NAN]).is_err());
             assert!(pseudo.compute(&[f32::NAN]).is_err());
         }
-        assert!(
-            PseudoCqt::new(CqtConfig {
-                hop_length: usize::MAX,
-                ..Default::default()
-            })
-            .is_err()
-        );
+        assert!(PseudoCqt::new(CqtConfig { hop_length: usize::MAX, ..Default::default() }).is_err());
     }
 }

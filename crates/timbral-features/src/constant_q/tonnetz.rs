@@ -21,18 +21,10 @@ use crate::shape::frame_major;
 pub fn tonnetz(chroma: ArrayView2<'_, f32>) -> Result<Array2<f32>, FeatureError> {
     let (n_chroma, n_frames) = chroma.dim();
     if n_chroma == 0 {
-        return Err(FeatureError::shape(
-            "chroma",
-            chroma.shape(),
-            "at least one pitch class",
-        ));
+        return Err(FeatureError::shape("chroma", chroma.shape(), "at least one pitch class"));
     }
     if let Some((index, &value)) = chroma.iter().enumerate().find(|(_, x)| !x.is_finite()) {
-        return Err(FeatureError::NonFinite {
-            array: "chroma",
-            index,
-            value,
-        });
+        return Err(FeatureError::NonFinite { array: "chroma", index, value });
     }
     let circles = [(7.0 / 6.0, 1.0), (3.0 / 2.0, 1.0), (2.0 / 3.0, 0.5)];
     let basis: Vec<[f64; 6]> = (0..n_chroma)
@@ -50,17 +42,9 @@ pub fn tonnetz(chroma: ArrayView2<'_, f32>) -> Result<Array2<f32>, FeatureError>
     let mut out = frame_major(6, n_frames)?;
     for (mut to, frame) in out.axis_iter_mut(Axis(1)).zip(chroma.axis_iter(Axis(1))) {
         let size: f64 = frame.iter().map(|&x| f64::from(x).abs()).sum();
-        let divisor = if size < f64::from(f32::MIN_POSITIVE) {
-            1.0
-        } else {
-            size
-        };
+        let divisor = if size < f64::from(f32::MIN_POSITIVE) { 1.0 } else { size };
         for (i, to) in to.iter_mut().enumerate() {
-            let sum: f64 = frame
-                .iter()
-                .zip(&basis)
-                .map(|(&x, row)| f64::from(x) * row[i])
-                .sum();
+            let sum: f64 = frame.iter().zip(&basis).map(|(&x, row)| f64::from(x) * row[i]).sum();
             *to = (sum / divisor) as f32;
         }
     }
@@ -87,12 +71,7 @@ mod tests {
 
     #[test]
     fn silence_is_the_centre() {
-        assert!(
-            tonnetz(Array2::zeros((12, 4)).view())
-                .unwrap()
-                .iter()
-                .all(|&x| x == 0.0)
-        );
+        assert!(tonnetz(Array2::zeros((12, 4)).view()).unwrap().iter().all(|&x| x == 0.0));
         assert_eq!(tonnetz(Array2::zeros((12, 0)).view()).unwrap().dim(), (6, 0));
         assert!(tonnetz(Array2::zeros((0, 4)).view()).is_err());
         assert!(tonnetz(Array2::from_elem((12, 1), f32::NAN).view()).is_err());

@@ -61,10 +61,7 @@ impl Vqt {
         }
         config.cqt.validate()?;
         if config.gamma.is_some_and(|gamma| gamma.is_nan()) {
-            return Err(FeatureError::config(
-                "gamma",
-                "NaN given, must be a number of Hz or none",
-            ));
+            return Err(FeatureError::config("gamma", "NaN given, must be a number of Hz or none"));
         }
         // An octave plan of any tuning shows whether the other parameters are valid.
         let octaves = match config.cqt.tuning {
@@ -148,11 +145,7 @@ impl Cqt {
     ///
     /// As [`Vqt::new`].
     pub fn new(config: CqtConfig) -> Result<Self, FeatureError> {
-        let vqt = Vqt::new(VqtConfig {
-            cqt: config,
-            intervals: Intervals::Equal,
-            gamma: Some(0.0),
-        })?;
+        let vqt = Vqt::new(VqtConfig { cqt: config, intervals: Intervals::Equal, gamma: Some(0.0) })?;
         Ok(Self { vqt })
     }
 
@@ -223,15 +216,10 @@ mod tests {
 
     /// Correlation with each wavelet at the full rate, in double precision.
     fn slow(config: &CqtConfig, samples: &[f32], n_frames: usize) -> Array2<Complex32> {
-        let frequencies = config
-            .frequencies(&Intervals::Equal, config.tuning.unwrap())
-            .unwrap();
+        let frequencies = config.frequencies(&Intervals::Equal, config.tuning.unwrap()).unwrap();
         let alpha = config.bandwidths(&frequencies).unwrap();
-        let wavelets = wavelet(
-            &frequencies,
-            &config.wavelets(f64::from(config.sample_rate), Some(0.0), alpha),
-        )
-        .unwrap();
+        let wavelets =
+            wavelet(&frequencies, &config.wavelets(f64::from(config.sample_rate), Some(0.0), alpha)).unwrap();
         let middle = wavelets.filters.ncols() as isize / 2;
         Array2::from_shape_fn((config.n_bins, n_frames), |(bin, t)| {
             let start = (t * config.hop_length) as isize - middle;
@@ -239,9 +227,7 @@ mod tests {
             // The transform multiplies the spectrum by that of the filter, so the filter runs backwards in time.
             let size = wavelets.filters.ncols();
             let sum = (0..size).fold(realfft::num_complex::Complex64::default(), |sum, i| {
-                let x = usize::try_from(start + i as isize)
-                    .ok()
-                    .and_then(|at| samples.get(at));
+                let x = usize::try_from(start + i as isize).ok().and_then(|at| samples.get(at));
                 let w = wavelets.filters[[bin, (size - i) % size]];
                 sum + w * f64::from(x.copied().unwrap_or(0.0))
             });
@@ -257,28 +243,17 @@ mod tests {
         // are sampled anew.
         for (n_bins, fmin, tolerance) in [(12, 4000.0, 2e-3), (30, 500.0, 2e-2)] {
             for scale in [true, false] {
-                let config = CqtConfig {
-                    n_bins,
-                    fmin,
-                    scale,
-                    sparsity: 0.0,
-                    hop_length: 256,
-                    ..CqtConfig::default()
-                };
+                let config =
+                    CqtConfig { n_bins, fmin, scale, sparsity: 0.0, hop_length: 256, ..CqtConfig::default() };
                 let fast = Cqt::new(config.clone()).unwrap().compute(&samples).unwrap();
                 let slow = slow(&config, &samples, fast.ncols());
                 let peak = slow.iter().map(|c| c.norm()).fold(0.0, f32::max);
                 // At the ends the lowered rate has lost what its filter rings beyond the signal.
                 let inner = 2..fast.ncols() - 2;
-                for ((at, fast), slow) in fast
-                    .indexed_iter()
-                    .zip(&slow)
-                    .filter(|((at, _), _)| inner.contains(&at.1))
+                for ((at, fast), slow) in
+                    fast.indexed_iter().zip(&slow).filter(|((at, _), _)| inner.contains(&at.1))
                 {
-                    assert!(
-                        (fast - slow).norm() < tolerance * peak,
-                        "{n_bins} {at:?} {fast} {slow}"
-                    );
+                    assert!((fast - slow).norm() < tolerance * peak, "{n_bins} {at:?} {fast} {slow}");
                 }
             }
         }
@@ -286,12 +261,7 @@ mod tests {
 
     #[test]
     fn one_scratch_serves_many_signals_and_layouts() {
-        let plan = Cqt::new(CqtConfig {
-            hop_length: 256,
-            n_bins: 48,
-            ..CqtConfig::default()
-        })
-        .unwrap();
+        let plan = Cqt::new(CqtConfig { hop_length: 256, n_bins: 48, ..CqtConfig::default() }).unwrap();
         let mut scratch = plan.scratch();
         for n in [5000, 3000, 7000] {
             let samples = noise(n);
@@ -299,56 +269,23 @@ mod tests {
             plan.compute_into(&samples, &mut out, &mut scratch).unwrap();
             assert_eq!(out, plan.compute(&samples).unwrap());
         }
-        assert!(
-            plan.compute_into(&noise(10), &mut Array2::default((2, 2)), &mut scratch)
-                .is_err()
-        );
+        assert!(plan.compute_into(&noise(10), &mut Array2::default((2, 2)), &mut scratch).is_err());
     }
 
     #[test]
     fn odd_inputs_answer_or_fail_politely() {
-        let plan = Cqt::new(CqtConfig {
-            tuning: None,
-            ..CqtConfig::default()
-        })
-        .unwrap();
+        let plan = Cqt::new(CqtConfig { tuning: None, ..CqtConfig::default() }).unwrap();
         assert!(plan.compute(&[]).unwrap().iter().all(|c| c.norm() == 0.0));
         assert_eq!(plan.compute(&[0.5]).unwrap().dim(), (84, 1));
-        assert!(
-            plan.compute(&[0.0; 3000])
-                .unwrap()
-                .iter()
-                .all(|c| c.norm() == 0.0)
-        );
-        assert!(matches!(
-            plan.compute(&[f32::NAN]),
-            Err(FeatureError::NonFinite { .. })
-        ));
+        assert!(plan.compute(&[0.0; 3000]).unwrap().iter().all(|c| c.norm() == 0.0));
+        assert!(matches!(plan.compute(&[f32::NAN]), Err(FeatureError::NonFinite { .. })));
         for config in [
-            CqtConfig {
-                n_bins: 0,
-                ..CqtConfig::default()
-            },
-            CqtConfig {
-                n_bins: 120,
-                ..CqtConfig::default()
-            },
-            CqtConfig {
-                hop_length: 0,
-                ..CqtConfig::default()
-            },
-            CqtConfig {
-                fmin: f64::NAN,
-                ..CqtConfig::default()
-            },
-            CqtConfig {
-                sparsity: 1.0,
-                ..CqtConfig::default()
-            },
-            CqtConfig {
-                tuning: Some(f64::INFINITY),
-                ..CqtConfig::default()
-            },
+            CqtConfig { n_bins: 0, ..CqtConfig::default() },
+            CqtConfig { n_bins: 120, ..CqtConfig::default() },
+            CqtConfig { hop_length: 0, ..CqtConfig::default() },
+            CqtConfig { fmin: f64::NAN, ..CqtConfig::default() },
+            CqtConfig { sparsity: 1.0, ..CqtConfig::default() },
+            CqtConfig { tuning: Some(f64::INFINITY), ..CqtConfig::default() },
         ] {
             assert!(matches!(Cqt::new(config), Err(FeatureError::Config { .. })));
         }
@@ -357,12 +294,9 @@ mod tests {
     #[test]
     fn odd_hops_and_early_decimation() {
         let samples = noise(9000);
-        for (hop_length, n_bins, fmin) in [
-            (63, 36, 200.0),
-            (96, 40, 200.0),
-            (1024, 12, 100.0),
-            (512, 1, 440.0),
-        ] {
+        for (hop_length, n_bins, fmin) in
+            [(63, 36, 200.0), (96, 40, 200.0), (1024, 12, 100.0), (512, 1, 440.0)]
+        {
             let config = CqtConfig {
                 hop_length,
                 n_bins,

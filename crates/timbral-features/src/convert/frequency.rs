@@ -70,40 +70,25 @@ pub fn mel_frequencies(n_mels: usize, fmin: f64, fmax: f64, htk: bool) -> Vec<f6
     let (low, high) = (hz_to_mel(fmin, htk), hz_to_mel(fmax, htk));
     let step = (high - low) / n_mels.saturating_sub(1).max(1) as f64;
     (0..n_mels)
-        .map(|i| {
-            mel_to_hz(
-                if i > 0 && i + 1 == n_mels {
-                    high
-                } else {
-                    low + step * i as f64
-                },
-                htk,
-            )
-        })
+        .map(|i| mel_to_hz(if i > 0 && i + 1 == n_mels { high } else { low + step * i as f64 }, htk))
         .collect()
 }
 
 /// The centre frequencies in Hz of the `n_fft / 2 + 1` bins of a real Fourier transform.
 pub fn fft_frequencies(sample_rate: f64, n_fft: usize) -> Vec<f64> {
-    (0..=n_fft / 2)
-        .map(|i| i as f64 * sample_rate / n_fft as f64)
-        .collect()
+    (0..=n_fft / 2).map(|i| i as f64 * sample_rate / n_fft as f64).collect()
 }
 
 /// The centre frequencies in Hz of a constant-Q transform, starting at `fmin` tuned by `tuning` bins.
 pub fn cqt_frequencies(n_bins: usize, fmin: f64, bins_per_octave: usize, tuning: f64) -> Vec<f64> {
     let per_octave = bins_per_octave as f64;
     let start = fmin * (tuning / per_octave).exp2();
-    (0..n_bins)
-        .map(|i| start * (i as f64 / per_octave).exp2())
-        .collect()
+    (0..n_bins).map(|i| start * (i as f64 / per_octave).exp2()).collect()
 }
 
 /// The tempo in beats a minute of each lag of an autocorrelation tempogram. Lag 0 is infinite.
 pub fn tempo_frequencies(n_bins: usize, hop_length: usize, sample_rate: f64) -> Vec<f64> {
-    (0..n_bins)
-        .map(|lag| 60.0 * sample_rate / (hop_length as f64 * lag as f64))
-        .collect()
+    (0..n_bins).map(|lag| 60.0 * sample_rate / (hop_length as f64 * lag as f64)).collect()
 }
 
 /// The tempo in beats a minute of each bin of a Fourier tempogram.

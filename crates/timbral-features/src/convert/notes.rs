@@ -31,11 +31,7 @@ pub struct NoteStyle {
 
 impl Default for NoteStyle {
     fn default() -> Self {
-        Self {
-            octave: true,
-            cents: false,
-            unicode: true,
-        }
+        Self { octave: true, cents: false, unicode: true }
     }
 }
 
@@ -46,9 +42,7 @@ impl Default for NoteStyle {
 /// [`FeatureError::Input`] for a frequency that is not finite and above 0.
 pub fn hz_to_note(frequency: f64, style: NoteStyle) -> Result<String, FeatureError> {
     if !(frequency.is_finite() && frequency > 0.0) {
-        return Err(FeatureError::Input(format!(
-            "no note has the frequency {frequency} Hz"
-        )));
+        return Err(FeatureError::Input(format!("no note has the frequency {frequency} Hz")));
     }
     midi_to_note(hz_to_midi(frequency), style)
 }
@@ -114,26 +108,14 @@ pub fn note_to_midi(note: &str) -> Result<f64, FeatureError> {
     }
     let tail: String = rest.collect();
     // The sign of the octave comes first, so the cents begin at the next sign.
-    let split = tail
-        .char_indices()
-        .skip(1)
-        .find(|(_, c)| matches!(c, '+' | '-'))
-        .map(|(i, _)| i);
+    let split = tail.char_indices().skip(1).find(|(_, c)| matches!(c, '+' | '-')).map(|(i, _)| i);
     let (octave, cents) = match split {
         Some(i) => tail.split_at(i),
         None if tail.starts_with('+') => ("", tail.as_str()),
         None => (tail.as_str(), ""),
     };
-    let octave: i32 = if octave.is_empty() {
-        0
-    } else {
-        octave.parse().map_err(|_| bad())?
-    };
-    let cents: f64 = if cents.is_empty() {
-        0.0
-    } else {
-        cents.parse().map_err(|_| bad())?
-    };
+    let octave: i32 = if octave.is_empty() { 0 } else { octave.parse().map_err(|_| bad())? };
+    let cents: f64 = if cents.is_empty() { 0.0 } else { cents.parse().map_err(|_| bad())? };
     Ok(12.0 * (f64::from(octave) + 1.0) + f64::from(class + shift) + cents / 100.0)
 }
 
@@ -148,10 +130,7 @@ mod tests {
             let name = midi_to_note(f64::from(midi), style).unwrap();
             assert_eq!(note_to_midi(&name).unwrap(), f64::from(midi), "{name}");
         }
-        assert_eq!(
-            hz_to_note(445.0, NoteStyle { cents: true, ..style }).unwrap(),
-            "A4+20"
-        );
+        assert_eq!(hz_to_note(445.0, NoteStyle { cents: true, ..style }).unwrap(), "A4+20");
         assert_eq!(note_to_midi("B♭2-10").unwrap(), 46.0 - 0.1);
         assert_eq!(note_to_midi("C-1").unwrap(), 0.0);
     }

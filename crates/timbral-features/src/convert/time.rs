@@ -12,9 +12,7 @@ fn hop(hop_length: usize) -> i64 {
 
 /// The sample at which a frame stands.
 pub fn frames_to_samples(frame: i64, hop_length: usize, n_fft: Option<usize>) -> i64 {
-    frame
-        .saturating_mul(hop(hop_length))
-        .saturating_add(offset(n_fft))
+    frame.saturating_mul(hop(hop_length)).saturating_add(offset(n_fft))
 }
 
 /// The last frame that stands at or before a sample. A hop of 0 counts as 1.
@@ -58,10 +56,7 @@ mod tests {
     #[test]
     fn times() {
         assert_eq!(time_to_samples(0.5, 22_050.0), 11_025);
-        assert_eq!(
-            time_to_frames(frames_to_time(7, 22_050.0, 512, None), 22_050.0, 512, None),
-            7
-        );
+        assert_eq!(time_to_frames(frames_to_time(7, 22_050.0, 512, None), 22_050.0, 512, None), 7);
         assert_eq!(time_to_samples(f64::NAN, 22_050.0), 0);
     }
 }

@@ -58,11 +58,7 @@ pub fn b_weighting(frequency: f64, min_db: Option<f64>) -> f64 {
 /// The C weighting of a frequency in Hz, in dB, at least `min_db`.
 pub fn c_weighting(frequency: f64, min_db: Option<f64>) -> f64 {
     let f = frequency * frequency;
-    decibels(
-        HIGH.powi(2) * f / ((f + LOW.powi(2)) * (f + HIGH.powi(2))),
-        0.062,
-        min_db,
-    )
+    decibels(HIGH.powi(2) * f / ((f + LOW.powi(2)) * (f + HIGH.powi(2))), 0.062, min_db)
 }
 
 /// The D weighting of a frequency in Hz, in dB, at least `min_db`.
@@ -71,11 +67,7 @@ pub fn d_weighting(frequency: f64, min_db: Option<f64>) -> f64 {
     let shape = ((1018.7f64.powi(2) - f).powi(2) + 1039.6f64.powi(2) * f)
         / ((3136.5f64.powi(2) - f).powi(2) + 3424.0f64.powi(2) * f);
     let poles = (f + 282.7f64.powi(2)) * (f + 1160.0f64.powi(2));
-    decibels(
-        frequency.abs() / 8.304_630_5e-3f64.powi(2) * (shape / poles).sqrt(),
-        0.0,
-        min_db,
-    )
+    decibels(frequency.abs() / 8.304_630_5e-3f64.powi(2) * (shape / poles).sqrt(), 0.0, min_db)
 }
 
 #[cfg(test)]
@@ -84,18 +76,8 @@ mod tests {
 
     #[test]
     fn every_weighting_is_zero_at_one_kilohertz() {
-        for weighting in [
-            Weighting::A,
-            Weighting::B,
-            Weighting::C,
-            Weighting::D,
-            Weighting::Z,
-        ] {
-            assert!(
-                weighting.at(1000.0, None).abs() < 0.05,
-                "{weighting:?} {}",
-                weighting.at(1000.0, None)
-            );
+        for weighting in [Weighting::A, Weighting::B, Weighting::C, Weighting::D, Weighting::Z] {
+            assert!(weighting.at(1000.0, None).abs() < 0.05, "{weighting:?} {}", weighting.at(1000.0, None));
         }
     }
 

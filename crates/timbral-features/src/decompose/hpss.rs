@@ -24,11 +24,7 @@ pub struct HpssConfig {
 
 impl Default for HpssConfig {
     fn default() -> Self {
-        Self {
-            kernel_size: (31, 31),
-            power: 2.0,
-            margin: (1.0, 1.0),
-        }
+        Self { kernel_size: (31, 31), power: 2.0, margin: (1.0, 1.0) }
     }
 }
 
@@ -105,9 +101,7 @@ impl Hpss {
         let (n_bins, n_frames) = spectrogram.dim();
         let frames = frames_of(&spectrogram)?;
         if frames.iter().any(|&v| v < 0.0) {
-            return Err(FeatureError::Input(
-                "negative magnitude given, masks need at least 0".to_owned(),
-            ));
+            return Err(FeatureError::Input("negative magnitude given, masks need at least 0".to_owned()));
         }
         let (harmonic, percussive) = self.frame_masks(frames, n_bins);
         Ok(HarmonicPercussive {
@@ -127,9 +121,7 @@ impl Hpss {
     ) -> Result<HarmonicPercussive<Array2<f32>>, FeatureError> {
         let mut parts = self.masks(spectrogram)?;
         for part in [&mut parts.harmonic, &mut parts.percussive] {
-            Zip::from(part)
-                .and(&spectrogram)
-                .for_each(|mask, value| *mask *= value);
+            Zip::from(part).and(&spectrogram).for_each(|mask, value| *mask *= value);
         }
         Ok(parts)
     }
@@ -154,23 +146,16 @@ impl Hpss {
         let mut harmonic = vec![0.0; frames.len()];
         self.along_time.filter_rows(&frames, n_bins, &mut harmonic);
         let mut percussive = vec![0.0; frames.len()];
-        self.along_frequency
-            .filter_columns(&frames, n_bins, &mut percussive);
+        self.along_frequency.filter_columns(&frames, n_bins, &mut percussive);
 
         let mut mask_percussive = vec![0.0; frames.len()];
         let mut mask_harmonic = frames;
         let (margin_harmonic, margin_percussive) = self.config.margin;
         let split_zeros = self.config.margin == (1.0, 1.0);
         dispatch!({
-            let pairs = harmonic
-                .iter()
-                .zip(&percussive)
-                .map(|(&h, &p)| (h, p * margin_harmonic));
+            let pairs = harmonic.iter().zip(&percussive).map(|(&h, &p)| (h, p * margin_harmonic));
             self.power.apply(pairs, split_zeros, &mut mask_harmonic);
-            let pairs = percussive
-                .iter()
-                .zip(&harmonic)
-                .map(|(&p, &h)| (p, h * margin_percussive));
+            let pairs = percussive.iter().zip(&harmonic).map(|(&p, &h)| (p, h * margin_percussive));
             self.power.apply(pairs, split_zeros, &mut mask_percussive);
         });
         (mask_harmonic, mask_percussive)
@@ -217,11 +202,7 @@ mod tests {
             ((7, 7), f32::INFINITY, (2.0, 2.0)),
             ((3, 5), 1.5, (1.0, 1.0)),
         ] {
-            let config = HpssConfig {
-                kernel_size,
-                power,
-                margin,
-            };
+            let config = HpssConfig { kernel_size, power, margin };
             let parts = Hpss::new(config).unwrap().masks(s.view()).unwrap();
             let harmonic = median_filter(s.view(), (1, kernel_size.0)).unwrap();
             let percussive = median_filter(s.view(), (kernel_size.1, 1)).unwrap();
@@ -238,10 +219,7 @@ mod tests {
         let mut s = Array2::<f32>::from_elem((64, 64), 0.01);
         s.row_mut(20).fill(1.0);
         s.column_mut(40).fill(1.0);
-        let parts = Hpss::new(HpssConfig::default())
-            .unwrap()
-            .compute(s.view())
-            .unwrap();
+        let parts = Hpss::new(HpssConfig::default()).unwrap().compute(s.view()).unwrap();
         assert!(parts.harmonic[[20, 10]] > 0.99 && parts.percussive[[20, 10]] < 0.01);
         assert!(parts.percussive[[5, 40]] > 0.99 && parts.harmonic[[5, 40]] < 0.01);
         let sum = &parts.harmonic + &parts.percussive;
@@ -253,17 +231,9 @@ mod tests {
         let hpss = Hpss::new(HpssConfig::default()).unwrap();
         let masks = hpss.masks(Array2::zeros((9, 4)).view()).unwrap();
         assert!(masks.harmonic.iter().chain(&masks.percussive).all(|&m| m == 0.5));
-        assert_eq!(
-            hpss.masks(Array2::zeros((9, 0)).view()).unwrap().harmonic.dim(),
-            (9, 0)
-        );
-        assert_eq!(
-            hpss.masks(Array2::zeros((0, 9)).view()).unwrap().harmonic.dim(),
-            (0, 9)
-        );
-        let one = hpss
-            .compute_complex(Array2::from_elem((1, 1), Complex32::new(3.0, 4.0)).view())
-            .unwrap();
+        assert_eq!(hpss.masks(Array2::zeros((9, 0)).view()).unwrap().harmonic.dim(), (9, 0));
+        assert_eq!(hpss.masks(Array2::zeros((0, 9)).view()).unwrap().harmonic.dim(), (0, 9));
+        let one = hpss.compute_complex(Array2::from_elem((1, 1), Complex32::new(3.0, 4.0)).view()).unwrap();
         assert_eq!(one.harmonic[[0, 0]], Complex32::new(1.5, 2.0));
     }
 
@@ -271,31 +241,16 @@ mod tests {
     fn faults_are_errors() {
         let good = HpssConfig::default();
         for bad in [
-            HpssConfig {
-                kernel_size: (0, 31),
-                ..good
-            },
-            HpssConfig {
-                kernel_size: (31, usize::MAX),
-                ..good
-            },
+            HpssConfig { kernel_size: (0, 31), ..good },
+            HpssConfig { kernel_size: (31, usize::MAX), ..good },
             HpssConfig { power: 0.0, ..good },
-            HpssConfig {
-                margin: (0.5, 1.0),
-                ..good
-            },
-            HpssConfig {
-                margin: (1.0, f32::NAN),
-                ..good
-            },
+            HpssConfig { margin: (0.5, 1.0), ..good },
+            HpssConfig { margin: (1.0, f32::NAN), ..good },
         ] {
             assert!(Hpss::new(bad).is_err(), "{bad:?}");
         }
         let hpss = Hpss::new(good).unwrap();
         assert!(hpss.masks(ndarray::array![[-1.0_f32]].view()).is_err());
-        assert!(
-            hpss.compute_complex(ndarray::array![[Complex32::new(f32::NAN, 0.0)]].view())
-                .is_err()
-        );
+        assert!(hpss.compute_complex(ndarray::array![[Complex32::new(f32::NAN, 0.0)]].view()).is_err());
     }
 }

@@ -25,9 +25,7 @@ pub(crate) struct SlidingMedian {
 
 impl fmt::Debug for SlidingMedian {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SlidingMedian")
-            .field("kernel", &self.kernel)
-            .finish_non_exhaustive()
+        f.debug_struct("SlidingMedian").field("kernel", &self.kernel).finish_non_exhaustive()
     }
 }
 
@@ -35,20 +33,13 @@ impl fmt::Debug for SlidingMedian {
 pub(crate) fn reflect(position: isize, len: usize) -> usize {
     let len = len as isize;
     let folded = position.rem_euclid(2 * len);
-    (if folded < len {
-        folded
-    } else {
-        2 * len - 1 - folded
-    }) as usize
+    (if folded < len { folded } else { 2 * len - 1 - folded }) as usize
 }
 
 impl SlidingMedian {
     pub(crate) fn new(kernel: usize) -> Result<Self, FeatureError> {
         if kernel == 0 {
-            return Err(FeatureError::config(
-                "kernel_size",
-                "0 given, a median needs at least one element",
-            ));
+            return Err(FeatureError::config("kernel_size", "0 given, a median needs at least one element"));
         }
         if kernel > MAX_KERNEL {
             return Err(FeatureError::Limit {
@@ -57,10 +48,7 @@ impl SlidingMedian {
                 maximum: MAX_KERNEL as u64,
             });
         }
-        Ok(Self {
-            kernel,
-            program: Program::median(kernel),
-        })
+        Ok(Self { kernel, program: Program::median(kernel) })
     }
 
     /// Filters along the rows' index: `input` and `output` hold `input.len() / width` rows of `width` elements, and
@@ -78,21 +66,8 @@ impl SlidingMedian {
                 let lanes = LANES.min(width - column);
                 for first in (0..rows).step_by(outputs) {
                     let count = outputs.min(rows - first);
-                    let block = Block {
-                        first,
-                        count,
-                        column,
-                        lanes,
-                        width,
-                    };
-                    run(
-                        &self.program.ops,
-                        &mut wires,
-                        input,
-                        &sources[first..],
-                        block,
-                        output,
-                    );
+                    let block = Block { first, count, column, lanes, width };
+                    run(&self.program.ops, &mut wires, input, &sources[first..], block, output);
                 }
             }
         });
@@ -121,21 +96,8 @@ impl SlidingMedian {
                 }
                 for first in (0..width).step_by(self.program.outputs) {
                     let count = self.program.outputs.min(width - first);
-                    let block = Block {
-                        first,
-                        count,
-                        column: 0,
-                        lanes: LANES,
-                        width: LANES,
-                    };
-                    run(
-                        &self.program.ops,
-                        &mut wires,
-                        &turned,
-                        &sources[first..],
-                        block,
-                        &mut filtered,
-                    );
+                    let block = Block { first, count, column: 0, lanes: LANES, width: LANES };
+                    run(&self.program.ops, &mut wires, &turned, &sources[first..], block, &mut filtered);
                 }
                 for tile in (0..width).step_by(TILE) {
                     let columns = TILE.min(width - tile);
@@ -176,13 +138,7 @@ fn run(
     block: Block,
     output: &mut [f32],
 ) {
-    let Block {
-        first,
-        count,
-        column,
-        lanes,
-        width,
-    } = block;
+    let Block { first, count, column, lanes, width } = block;
     for &op in ops {
         match op {
             Op::Load { wire, offset } => {
@@ -310,9 +266,7 @@ mod tests {
     fn noise(n_bins: usize, n_frames: usize, seed: u64) -> Array2<f32> {
         let mut state = seed;
         Array2::from_shape_simple_fn((n_bins, n_frames), || {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             // Few distinct values: ties are common.
             ((state >> 58) as f32) * 0.25
         })
@@ -345,19 +299,13 @@ mod tests {
     #[test]
     fn a_long_kernel_equals_sorting() {
         let array = noise(3, 50, 9);
-        assert_eq!(
-            median_filter(array.view(), (1, 1001)).unwrap(),
-            slow(&array, (1, 1001))
-        );
+        assert_eq!(median_filter(array.view(), (1, 1001)).unwrap(), slow(&array, (1, 1001)));
     }
 
     #[test]
     fn even_windows_reach_left_and_take_the_upper_middle() {
         let array = ndarray::array![[1.0_f32, 5.0, 2.0, 9.0]];
-        assert_eq!(
-            median_filter(array.view(), (1, 2)).unwrap(),
-            ndarray::array![[1.0, 5.0, 5.0, 9.0]]
-        );
+        assert_eq!(median_filter(array.view(), (1, 2)).unwrap(), ndarray::array![[1.0, 5.0, 5.0, 9.0]]);
     }
 
     #[test]
@@ -366,12 +314,7 @@ mod tests {
         assert!(median_filter(array.view(), (0, 1)).is_err());
         assert!(median_filter(array.view(), (1, usize::MAX)).is_err());
         assert!(median_filter(ndarray::array![[f32::NAN]].view(), (1, 3)).is_err());
-        assert_eq!(
-            median_filter(Array2::<f32>::zeros((0, 5)).view(), (1, 3))
-                .unwrap()
-                .dim(),
-            (0, 5)
-        );
+        assert_eq!(median_filter(Array2::<f32>::zeros((0, 5)).view(), (1, 3)).unwrap().dim(), (0, 5));
     }
 
     proptest! {

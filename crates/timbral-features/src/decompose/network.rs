@@ -58,22 +58,12 @@ impl Program {
     /// The program for medians of `kernel >= 1` elements; of an even number the upper middle one.
     pub(super) fn median(kernel: usize) -> Self {
         let outputs = (1 << (kernel.div_ceil(2).ilog2())).min(MAX_BLOCK);
-        let mut builder = Builder {
-            kernel,
-            rank: kernel / 2,
-            ops: Vec::new(),
-            next: 0,
-            wires: 0,
-        };
+        let mut builder = Builder { kernel, rank: kernel / 2, ops: Vec::new(), next: 0, wires: 0 };
         let core = builder.load(outputs - 1, kernel);
         let core = builder.sort(core);
         builder.block(0, outputs, &core, 0);
         let ops = prune(builder.ops, builder.wires as usize);
-        Self {
-            ops,
-            wires: builder.wires as usize,
-            outputs,
-        }
+        Self { ops, wires: builder.wires as usize, outputs }
     }
 }
 
@@ -97,10 +87,7 @@ impl Builder {
         (from..to)
             .map(|offset| {
                 let wire = self.wire();
-                self.ops.push(Op::Load {
-                    wire,
-                    offset: offset as u32,
-                });
+                self.ops.push(Op::Load { wire, offset: offset as u32 });
                 wire
             })
             .collect()
@@ -114,10 +101,7 @@ impl Builder {
         let to = (self.rank + 1 - lowest).min(sorted.len());
         let (kept, lowest) = (&sorted[from..to], lowest + from);
         if count == 1 {
-            self.ops.push(Op::Store {
-                wire: kept[0],
-                output: first as u32,
-            });
+            self.ops.push(Op::Store { wire: kept[0], output: first as u32 });
             return;
         }
         let half = count / 2;

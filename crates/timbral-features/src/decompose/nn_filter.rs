@@ -41,29 +41,17 @@ pub fn nn_filter(
 ) -> Result<Array2<f32>, FeatureError> {
     let (n_bins, n_frames) = spectrogram.dim();
     if rec.dim() != (n_frames, n_frames) {
-        return Err(FeatureError::shape(
-            "rec",
-            rec.shape(),
-            format!("({n_frames}, {n_frames})"),
-        ));
+        return Err(FeatureError::shape("rec", rec.shape(), format!("({n_frames}, {n_frames})")));
     }
     let frames = frames_of(&spectrogram)?;
     if let Some((index, &value)) = rec.iter().enumerate().find(|(_, v)| !v.is_finite()) {
-        return Err(FeatureError::NonFinite {
-            array: "rec",
-            index,
-            value,
-        });
+        return Err(FeatureError::NonFinite { array: "rec", index, value });
     }
     let mut out = frames.clone();
     let mut column = Vec::new();
     for (j, links) in rec.columns().into_iter().enumerate() {
-        let links: Vec<(usize, f64)> = links
-            .iter()
-            .enumerate()
-            .filter(|(_, w)| **w != 0.0)
-            .map(|(i, &w)| (i, f64::from(w)))
-            .collect();
+        let links: Vec<(usize, f64)> =
+            links.iter().enumerate().filter(|(_, w)| **w != 0.0).map(|(i, &w)| (i, f64::from(w))).collect();
         if links.is_empty() {
             continue;
         }
@@ -72,9 +60,7 @@ pub fn nn_filter(
             return Err(FeatureError::Input(format!("the weights of frame {j} sum to 0")));
         }
         for bin in 0..n_bins {
-            let values = links
-                .iter()
-                .map(|&(i, w)| (f64::from(frames[i * n_bins + bin]), w));
+            let values = links.iter().map(|&(i, w)| (f64::from(frames[i * n_bins + bin]), w));
             out[j * n_bins + bin] = match aggregate {
                 NeighborAggregate::Mean => values.map(|(v, _)| v).sum::<f64>() / links.len() as f64,
                 NeighborAggregate::Average => values.map(|(v, w)| v * w).sum::<f64>() / total,
@@ -96,11 +82,7 @@ pub(crate) fn median(values: &mut [f64]) -> f64 {
     let middle = values.len() / 2;
     let even = values.len().is_multiple_of(2);
     let (below, &mut upper, _) = values.select_nth_unstable_by(middle, f64::total_cmp);
-    if even {
-        0.5 * (upper + below.iter().copied().fold(f64::NEG_INFINITY, f64::max))
-    } else {
-        upper
-    }
+    if even { 0.5 * (upper + below.iter().copied().fold(f64::NEG_INFINITY, f64::max)) } else { upper }
 }
 
 #[cfg(test)]
@@ -139,9 +121,7 @@ mod tests {
         let cancelling = array![[1.0, 0.0], [-1.0, 0.0]];
         assert!(nn_filter(s.view(), cancelling.view(), NeighborAggregate::Average).is_err());
         assert_eq!(
-            nn_filter(Array2::zeros((3, 0)).view(), Array2::zeros((0, 0)).view(), mean)
-                .unwrap()
-                .dim(),
+            nn_filter(Array2::zeros((3, 0)).view(), Array2::zeros((0, 0)).view(), mean).unwrap().dim(),
             (3, 0)
         );
     }

@@ -18,10 +18,7 @@ pub(crate) enum MaskPower {
 impl MaskPower {
     pub(crate) fn new(power: f32) -> Result<Self, FeatureError> {
         if power.is_nan() || power <= 0.0 {
-            return Err(FeatureError::config(
-                "power",
-                format!("{power} given, it is above 0 or infinite"),
-            ));
+            return Err(FeatureError::config("power", format!("{power} given, it is above 0 or infinite")));
         }
         Ok(match power {
             1.0 => Self::One,
@@ -76,17 +73,11 @@ pub fn softmask(
 ) -> Result<Array2<f32>, FeatureError> {
     let power = MaskPower::new(power)?;
     if x.dim() != x_ref.dim() {
-        return Err(FeatureError::shape(
-            "x_ref",
-            x_ref.shape(),
-            format!("{:?}", x.dim()),
-        ));
+        return Err(FeatureError::shape("x_ref", x_ref.shape(), format!("{:?}", x.dim())));
     }
     let (a, b) = (frames_of(&x)?, frames_of(&x_ref)?);
     if !Zip::from(&x).and(&x_ref).all(|a, b| *a >= 0.0 && *b >= 0.0) {
-        return Err(FeatureError::Input(
-            "negative magnitude given, masks need at least 0".to_owned(),
-        ));
+        return Err(FeatureError::Input("negative magnitude given, masks need at least 0".to_owned()));
     }
     let mut out = vec![0.0; a.len()];
     power.apply(a.iter().copied().zip(b.iter().copied()), split_zeros, &mut out);
@@ -103,12 +94,7 @@ mod tests {
     fn shares_and_their_limits() {
         let x = array![[3.0_f32, 0.0, 0.0, 1e30, 1e-45]];
         let r = array![[1.0_f32, 0.0, 2.0, 1e30, 0.0]];
-        let masks = |power, split| {
-            softmask(x.view(), r.view(), power, split)
-                .unwrap()
-                .row(0)
-                .to_vec()
-        };
+        let masks = |power, split| softmask(x.view(), r.view(), power, split).unwrap().row(0).to_vec();
         assert_eq!(masks(1.0, false), [0.75, 0.0, 0.0, 0.5, 0.0]);
         assert_eq!(masks(2.0, true), [0.9, 0.5, 0.0, 0.5, 0.5]);
         assert_eq!(masks(f32::INFINITY, true), [1.0, 0.0, 0.0, 0.0, 1.0]);

@@ -68,10 +68,7 @@ pub fn deemphasis(samples: &[f32], coef: f64, zi: Option<f64>) -> Result<(Vec<f3
             ((2.0 - coef) * f64::from(first) - f64::from(second)) / (3.0 - coef)
         }
         (None, &[_, _, ..]) => {
-            return Err(FeatureError::config(
-                "coef",
-                "3 given, the first sample cannot be recovered then",
-            ));
+            return Err(FeatureError::config("coef", "3 given, the first sample cannot be recovered then"));
         }
         // A single sample was doubled: its state was itself.
         (None, &[only]) => 0.5 * f64::from(only),

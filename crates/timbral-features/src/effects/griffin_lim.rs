@@ -29,13 +29,7 @@ pub struct GriffinLimConfig {
 
 impl Default for GriffinLimConfig {
     fn default() -> Self {
-        Self {
-            n_iter: 32,
-            momentum: 0.99,
-            seed: Some(0),
-            stft: StftConfig::default(),
-            length: None,
-        }
+        Self { n_iter: 32, momentum: 0.99, seed: Some(0), stft: StftConfig::default(), length: None }
     }
 }
 
@@ -63,19 +57,9 @@ impl GriffinLim {
             ));
         }
         let stft = Stft::new(config.stft.clone())?;
-        let inverse = |length| {
-            Istft::new(IstftConfig {
-                stft: config.stft.clone(),
-                length,
-            })
-        };
+        let inverse = |length| Istft::new(IstftConfig { stft: config.stft.clone(), length });
         let (inner, last) = (inverse(config.length)?, inverse(config.length)?);
-        Ok(Self {
-            config,
-            stft,
-            inner,
-            last,
-        })
+        Ok(Self { config, stft, inner, last })
     }
 
     /// The configuration of the plan.
@@ -92,9 +76,7 @@ impl GriffinLim {
     /// not finite or negative, [`FeatureError::TooShort`] if the signal in between has no frame.
     pub fn compute(&self, magnitudes: ArrayView2<'_, f32>) -> Result<Vec<f32>, FeatureError> {
         if let Some(value) = magnitudes.iter().find(|m| **m < 0.0) {
-            return Err(FeatureError::Input(format!(
-                "magnitude {value} given, it is at least 0"
-            )));
+            return Err(FeatureError::Input(format!("magnitude {value} given, it is at least 0")));
         }
         let (n_bins, n_frames) = magnitudes.dim();
         if n_bins != self.stft.n_bins() {
@@ -103,13 +85,11 @@ impl GriffinLim {
         }
         let mut state = self.config.seed;
         let mut estimate = frame_major::<Complex32>(n_bins, n_frames)?;
-        Zip::from(&mut estimate)
-            .and(&magnitudes)
-            .for_each(|value, &magnitude| {
-                let phase = state.as_mut().map_or(0.0, |state| TAU * uniform(state));
-                let turned = Complex64::from_polar(f64::from(magnitude), phase);
-                *value = Complex32::new(turned.re as f32, turned.im as f32);
-            });
+        Zip::from(&mut estimate).and(&magnitudes).for_each(|value, &magnitude| {
+            let phase = state.as_mut().map_or(0.0, |state| TAU * uniform(state));
+            let turned = Complex64::from_polar(f64::from(magnitude), phase);
+            *value = Complex32::new(turned.re as f32, turned.im as f32);
+        });
         if n_frames == 0 {
             return self.last.compute(estimate.view());
         }
@@ -126,22 +106,16 @@ impl GriffinLim {
                 ));
             }
             // Step away from the last round, keep the phase, restore the magnitude.
-            Zip::from(&mut estimate)
-                .and(&rebuilt)
-                .for_each(|value, &new| *value = new);
+            Zip::from(&mut estimate).and(&rebuilt).for_each(|value, &new| *value = new);
             if let Some(previous) = &previous {
-                Zip::from(&mut estimate)
-                    .and(previous)
-                    .for_each(|value, old| *value -= old * pull);
+                Zip::from(&mut estimate).and(previous).for_each(|value, old| *value -= old * pull);
             }
-            Zip::from(&mut estimate)
-                .and(&magnitudes)
-                .for_each(|value, &magnitude| {
-                    let (re, im) = (f64::from(value.re), f64::from(value.im));
-                    let scale =
-                        f64::from(magnitude) / ((re * re + im * im).sqrt() + f64::from(f32::MIN_POSITIVE));
-                    *value = Complex32::new((re * scale) as f32, (im * scale) as f32);
-                });
+            Zip::from(&mut estimate).and(&magnitudes).for_each(|value, &magnitude| {
+                let (re, im) = (f64::from(value.re), f64::from(value.im));
+                let scale =
+                    f64::from(magnitude) / ((re * re + im * im).sqrt() + f64::from(f32::MIN_POSITIVE));
+                *value = Complex32::new((re * scale) as f32, (im * scale) as f32);
+            });
             previous = Some(rebuilt);
         }
         self.last.compute(estimate.view())
@@ -164,20 +138,14 @@ mod tests {
 
     fn config() -> GriffinLimConfig {
         GriffinLimConfig {
-            stft: StftConfig {
-                n_fft: 256,
-                hop_length: 64,
-                ..StftConfig::default()
-            },
+            stft: StftConfig { n_fft: 256, hop_length: 64, ..StftConfig::default() },
             ..GriffinLimConfig::default()
         }
     }
 
     #[test]
     fn magnitudes_are_approached() {
-        let samples: Vec<f32> = (0..4096)
-            .map(|n| (n as f32 * 0.3).sin() + (n as f32 * 0.05).cos())
-            .collect();
+        let samples: Vec<f32> = (0..4096).map(|n| (n as f32 * 0.3).sin() + (n as f32 * 0.05).cos()).collect();
         let stft = Stft::new(config().stft).unwrap();
         let wanted = magnitudes(stft.compute(&samples).unwrap().view()).unwrap();
         let mut errors = Vec::new();
@@ -188,35 +156,18 @@ mod tests {
             let error: f32 = found.iter().zip(&wanted).map(|(a, b)| (a - b) * (a - b)).sum();
             errors.push(error / wanted.iter().map(|v| v * v).sum::<f32>());
         }
-        assert!(
-            errors[1] < 0.3 * errors[0] && errors[2] < errors[1] && errors[2] < 0.01,
-            "{errors:?}"
-        );
+        assert!(errors[1] < 0.3 * errors[0] && errors[2] < errors[1] && errors[2] < 0.01, "{errors:?}");
     }
 
     #[test]
     fn crumbs_and_faults() {
         let plan = GriffinLim::new(config()).unwrap();
         assert!(plan.compute(Array2::zeros((129, 0)).view()).unwrap().is_empty());
-        assert!(
-            plan.compute(Array2::zeros((129, 9)).view())
-                .unwrap()
-                .iter()
-                .all(|&v| v == 0.0)
-        );
+        assert!(plan.compute(Array2::zeros((129, 9)).view()).unwrap().iter().all(|&v| v == 0.0));
         assert!(plan.compute(Array2::zeros((128, 9)).view()).is_err());
         assert!(plan.compute(Array2::from_elem((129, 9), -1.0).view()).is_err());
-        assert!(
-            plan.compute(Array2::from_elem((129, 9), f32::NAN).view())
-                .is_err()
-        );
-        assert!(
-            GriffinLim::new(GriffinLimConfig {
-                momentum: -1.0,
-                ..config()
-            })
-            .is_err()
-        );
+        assert!(plan.compute(Array2::from_elem((129, 9), f32::NAN).view()).is_err());
+        assert!(GriffinLim::new(GriffinLimConfig { momentum: -1.0, ..config() }).is_err());
         assert!(plan.compute(Array2::ones((129, 1)).view()).is_ok());
     }
 }

@@ -81,10 +81,7 @@ impl Separation {
             part.resize(length, 0.0);
             Ok(part)
         };
-        Ok(HarmonicPercussive {
-            harmonic: part(&masks.harmonic)?,
-            percussive: part(&masks.percussive)?,
-        })
+        Ok(HarmonicPercussive { harmonic: part(&masks.harmonic)?, percussive: part(&masks.percussive)? })
     }
 
     /// The harmonic part alone.
@@ -119,18 +116,9 @@ impl Separation {
     }
 
     fn inverse(&self, length: usize, n_frames: usize) -> Result<Istft, FeatureError> {
-        let whole = n_frames
-            .saturating_sub(1)
-            .saturating_mul(self.config.stft.hop_length);
-        let length = if self.config.whole_hops {
-            length.min(whole)
-        } else {
-            length
-        };
-        Istft::new(IstftConfig {
-            stft: self.config.stft.clone(),
-            length: Some(length),
-        })
+        let whole = n_frames.saturating_sub(1).saturating_mul(self.config.stft.hop_length);
+        let length = if self.config.whole_hops { length.min(whole) } else { length };
+        Istft::new(IstftConfig { stft: self.config.stft.clone(), length: Some(length) })
     }
 }
 
@@ -142,16 +130,8 @@ mod tests {
     fn parts_add_up_and_go_where_they_belong() {
         let mut samples: Vec<f32> = (0..16_384).map(|n| 0.3 * (n as f32 * 0.3).sin()).collect();
         samples[8000] += 5.0;
-        let stft = StftConfig {
-            n_fft: 1024,
-            hop_length: 256,
-            ..StftConfig::default()
-        };
-        let separation = Separation::new(SeparationConfig {
-            stft,
-            ..SeparationConfig::default()
-        })
-        .unwrap();
+        let stft = StftConfig { n_fft: 1024, hop_length: 256, ..StftConfig::default() };
+        let separation = Separation::new(SeparationConfig { stft, ..SeparationConfig::default() }).unwrap();
         let parts = separation.compute(&samples).unwrap();
         for (i, x) in samples.iter().enumerate() {
             assert!((parts.harmonic[i] + parts.percussive[i] - x).abs() < 1e-4);
@@ -166,16 +146,10 @@ mod tests {
     #[test]
     fn whole_hops_leave_zeros_at_the_end() {
         let samples: Vec<f32> = (0..5000).map(|n| (n as f32 * 0.2).sin()).collect();
-        let config = SeparationConfig {
-            whole_hops: true,
-            ..SeparationConfig::default()
-        };
+        let config = SeparationConfig { whole_hops: true, ..SeparationConfig::default() };
         let cut = Separation::new(config).unwrap();
         let parts = cut.compute(&samples).unwrap();
-        let whole = Separation::new(SeparationConfig::default())
-            .unwrap()
-            .compute(&samples)
-            .unwrap();
+        let whole = Separation::new(SeparationConfig::default()).unwrap().compute(&samples).unwrap();
         assert_eq!(parts.harmonic.len(), 5000);
         assert_eq!(parts.harmonic[..4608], whole.harmonic[..4608]);
         assert!(parts.harmonic[4608..].iter().all(|x| *x == 0.0));
@@ -189,13 +163,7 @@ mod tests {
         for samples in [vec![], vec![0.5], vec![0.0; 3000]] {
             let parts = separation.compute(&samples).unwrap();
             assert_eq!(parts.harmonic.len(), samples.len());
-            assert!(
-                parts
-                    .harmonic
-                    .iter()
-                    .chain(&parts.percussive)
-                    .all(|v| v.is_finite())
-            );
+            assert!(parts.harmonic.iter().chain(&parts.percussive).all(|v| v.is_finite()));
         }
         assert!(separation.compute(&[f32::NAN]).is_err());
     }

@@ -21,12 +21,7 @@ pub struct SilenceConfig {
 
 impl Default for SilenceConfig {
     fn default() -> Self {
-        Self {
-            top_db: 60.0,
-            reference: None,
-            frame_length: 2048,
-            hop_length: 512,
-        }
+        Self { top_db: 60.0, reference: None, frame_length: 2048, hop_length: 512 }
     }
 }
 
@@ -42,10 +37,7 @@ fn sounding(samples: &[f32], config: &SilenceConfig) -> Result<Vec<bool>, Featur
     if let Some(reference) = config.reference
         && !reference.is_finite()
     {
-        return Err(FeatureError::config(
-            "reference",
-            format!("{reference} given, it is finite"),
-        ));
+        return Err(FeatureError::config("reference", format!("{reference} given, it is finite")));
     }
     let framing = Framing::new(config.frame_length, config.hop_length, true, PadMode::Constant)?;
     let mut frame = vec![0.0; config.frame_length];
@@ -61,10 +53,7 @@ fn sounding(samples: &[f32], config: &SilenceConfig) -> Result<Vec<bool>, Featur
     let reference = config.reference.map_or(loudest, f64::abs);
     let db = |level: f64| 20.0 * level.max(AMIN).log10();
     let zero = db(reference);
-    Ok(levels
-        .into_iter()
-        .map(|level| db(level) - zero > -config.top_db)
-        .collect())
+    Ok(levels.into_iter().map(|level| db(level) - zero > -config.top_db).collect())
 }
 
 /// The passage from the first to the last frame that is not silent, as a range of samples.
@@ -88,10 +77,7 @@ fn sounding(samples: &[f32], config: &SilenceConfig) -> Result<Vec<bool>, Featur
 /// ```
 pub fn trim(samples: &[f32], config: &SilenceConfig) -> Result<std::ops::Range<usize>, FeatureError> {
     let sounding = sounding(samples, config)?;
-    let ends = sounding
-        .iter()
-        .position(|&s| s)
-        .zip(sounding.iter().rposition(|&s| s));
+    let ends = sounding.iter().position(|&s| s).zip(sounding.iter().rposition(|&s| s));
     Ok(ends.map_or(0..0, |(first, last)| {
         let start = first.saturating_mul(config.hop_length);
         let end = (last + 1).saturating_mul(config.hop_length).min(samples.len());
@@ -129,12 +115,7 @@ mod tests {
     use super::*;
 
     fn config() -> SilenceConfig {
-        SilenceConfig {
-            frame_length: 64,
-            hop_length: 16,
-            top_db: 40.0,
-            ..SilenceConfig::default()
-        }
+        SilenceConfig { frame_length: 64, hop_length: 16, top_db: 40.0, ..SilenceConfig::default() }
     }
 
     #[test]
@@ -155,10 +136,7 @@ mod tests {
         assert_eq!(trim(&[0.0; 100], &config()).unwrap(), 0..100);
         let passages = split(&[0.0; 100], &config()).unwrap();
         assert_eq!(passages, std::slice::from_ref(&(0..100)));
-        let fixed = SilenceConfig {
-            reference: Some(1.0),
-            ..config()
-        };
+        let fixed = SilenceConfig { reference: Some(1.0), ..config() };
         assert_eq!(trim(&[0.0; 100], &fixed).unwrap(), 0..0);
         assert!(split(&[0.0; 100], &fixed).unwrap().is_empty());
         assert_eq!(trim(&[], &config()).unwrap(), 0..0);
@@ -169,22 +147,10 @@ mod tests {
     fn faults_are_errors() {
         assert!(trim(&[f32::NAN], &config()).is_err());
         for bad in [
-            SilenceConfig {
-                top_db: f64::NAN,
-                ..config()
-            },
-            SilenceConfig {
-                reference: Some(f64::INFINITY),
-                ..config()
-            },
-            SilenceConfig {
-                frame_length: 0,
-                ..config()
-            },
-            SilenceConfig {
-                hop_length: 0,
-                ..config()
-            },
+            SilenceConfig { top_db: f64::NAN, ..config() },
+            SilenceConfig { reference: Some(f64::INFINITY), ..config() },
+            SilenceConfig { frame_length: 0, ..config() },
+            SilenceConfig { hop_length: 0, ..config() },
         ] {
             assert!(split(&[0.0; 10], &bad).is_err(), "{bad:?}");
         }

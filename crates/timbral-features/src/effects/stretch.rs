@@ -19,10 +19,7 @@ pub struct TimeStretchConfig {
 
 impl Default for TimeStretchConfig {
     fn default() -> Self {
-        Self {
-            rate: 1.0,
-            stft: StftConfig::default(),
-        }
+        Self { rate: 1.0, stft: StftConfig::default() }
     }
 }
 
@@ -63,17 +60,12 @@ impl TimeStretch {
     ///
     /// As [`Stft::compute`] and [`phase_vocoder`].
     pub fn compute(&self, samples: &[f32]) -> Result<Vec<f32>, FeatureError> {
-        let StftConfig {
-            n_fft, hop_length, ..
-        } = self.config.stft;
+        let StftConfig { n_fft, hop_length, .. } = self.config.stft;
         let transform = self.stft.compute(samples)?;
         let stretched = phase_vocoder(transform.view(), self.config.rate, Some(hop_length), Some(n_fft))?;
         let length = (samples.len() as f64 / self.config.rate).round_ties_even() as usize;
-        Istft::new(IstftConfig {
-            stft: self.config.stft.clone(),
-            length: Some(length),
-        })?
-        .compute(stretched.view())
+        Istft::new(IstftConfig { stft: self.config.stft.clone(), length: Some(length) })?
+            .compute(stretched.view())
     }
 }
 
@@ -125,26 +117,17 @@ impl PitchShift {
     /// [`Stft::new`] and [`Resampler::new`].
     pub fn new(config: PitchShiftConfig) -> Result<Self, FeatureError> {
         if config.bins_per_octave == 0 {
-            return Err(FeatureError::config(
-                "bins_per_octave",
-                "0 given, an octave has at least one step",
-            ));
+            return Err(FeatureError::config("bins_per_octave", "0 given, an octave has at least one step"));
         }
         let octaves = config.n_steps / f64::from(config.bins_per_octave);
         if octaves.is_nan() || octaves.abs() > 10.0 {
             return Err(FeatureError::config(
                 "n_steps",
-                format!(
-                    "{} given, at most ten octaves up or down are made",
-                    config.n_steps
-                ),
+                format!("{} given, at most ten octaves up or down are made", config.n_steps),
             ));
         }
         let rate = (-octaves).exp2();
-        let stretch = TimeStretch::new(TimeStretchConfig {
-            rate,
-            stft: config.stft.clone(),
-        })?;
+        let stretch = TimeStretch::new(TimeStretchConfig { rate, stft: config.stft.clone() })?;
         let target_sr = f64::from(config.sample_rate);
         let resampler = Resampler::new(ResampleConfig {
             orig_sr: target_sr / rate,
@@ -153,11 +136,7 @@ impl PitchShift {
             fix: true,
             scale: config.scale,
         })?;
-        Ok(Self {
-            config,
-            stretch,
-            resampler,
-        })
+        Ok(Self { config, stretch, resampler })
     }
 
     /// The configuration of the plan.
@@ -186,9 +165,7 @@ mod tests {
     use super::*;
 
     fn tone(frequency: f64) -> Vec<f32> {
-        (0..11_025)
-            .map(|n| (TAU * frequency * f64::from(n) / 22_050.0).sin() as f32)
-            .collect()
+        (0..11_025).map(|n| (TAU * frequency * f64::from(n) / 22_050.0).sin() as f32).collect()
     }
 
     /// Frequency by counting upward zero crossings.
@@ -207,43 +184,25 @@ mod tests {
     #[test]
     fn stretching_keeps_pitch_and_shifting_keeps_length() {
         for rate in [0.6, 1.0, 1.5] {
-            let stretch = TimeStretch::new(TimeStretchConfig {
-                rate,
-                ..TimeStretchConfig::default()
-            })
-            .unwrap();
+            let stretch =
+                TimeStretch::new(TimeStretchConfig { rate, ..TimeStretchConfig::default() }).unwrap();
             let y = stretch.compute(&tone(500.0)).unwrap();
             assert_eq!(y.len(), (11_025.0 / rate).round_ties_even() as usize);
-            assert!(
-                (frequency(&y) / 500.0 - 1.0).abs() < 0.01,
-                "{rate} {}",
-                frequency(&y)
-            );
+            assert!((frequency(&y) / 500.0 - 1.0).abs() < 0.01, "{rate} {}", frequency(&y));
         }
         for n_steps in [-5.0, 0.0, 12.0, 3.5] {
-            let shift = PitchShift::new(PitchShiftConfig {
-                n_steps,
-                ..PitchShiftConfig::default()
-            })
-            .unwrap();
+            let shift = PitchShift::new(PitchShiftConfig { n_steps, ..PitchShiftConfig::default() }).unwrap();
             let y = shift.compute(&tone(500.0)).unwrap();
             assert_eq!(y.len(), 11_025);
             let expected = 500.0 * (n_steps / 12.0).exp2();
-            assert!(
-                (frequency(&y) / expected - 1.0).abs() < 0.01,
-                "{n_steps} {}",
-                frequency(&y)
-            );
+            assert!((frequency(&y) / expected - 1.0).abs() < 0.01, "{n_steps} {}", frequency(&y));
         }
     }
 
     #[test]
     fn crumbs_and_faults() {
-        let shift = PitchShift::new(PitchShiftConfig {
-            n_steps: 1.0,
-            ..PitchShiftConfig::default()
-        })
-        .unwrap();
+        let shift =
+            PitchShift::new(PitchShiftConfig { n_steps: 1.0, ..PitchShiftConfig::default() }).unwrap();
         for samples in [vec![], vec![0.5], vec![0.0; 100]] {
             let y = shift.compute(&samples).unwrap();
             assert_eq!(y.len(), samples.len());
@@ -251,20 +210,10 @@ mod tests {
         }
         assert!(shift.compute(&[f32::NAN]).is_err());
         for rate in [0.0, -1.0, f64::NAN] {
-            assert!(
-                TimeStretch::new(TimeStretchConfig {
-                    rate,
-                    ..TimeStretchConfig::default()
-                })
-                .is_err()
-            );
+            assert!(TimeStretch::new(TimeStretchConfig { rate, ..TimeStretchConfig::default() }).is_err());
         }
         for (n_steps, bins_per_octave) in [(f64::NAN, 12), (1000.0, 12), (1.0, 0)] {
-            let config = PitchShiftConfig {
-                n_steps,
-                bins_per_octave,
-                ..PitchShiftConfig::default()
-            };
+            let config = PitchShiftConfig { n_steps, bins_per_octave, ..PitchShiftConfig::default() };
             assert!(PitchShift::new(config).is_err());
         }
     }

@@ -39,11 +39,7 @@ pub fn phase_vocoder(
     }
     if let Some((index, c)) = stft.iter().enumerate().find(|(_, c)| !c.is_finite()) {
         let value = if c.re.is_finite() { c.im } else { c.re };
-        return Err(FeatureError::NonFinite {
-            array: "STFT",
-            index,
-            value,
-        });
+        return Err(FeatureError::NonFinite { array: "STFT", index, value });
     }
     let n_fft = n_fft.unwrap_or(2 * n_bins.saturating_sub(1));
     let hop_length = hop_length.unwrap_or(n_fft / 4);
@@ -52,17 +48,12 @@ pub fn phase_vocoder(
         return Ok(out);
     }
     // Phase by which each bin's centre advances in a hop.
-    let advances: Vec<f64> = (0..n_bins)
-        .map(|bin| TAU * hop_length as f64 * bin as f64 / n_fft.max(1) as f64)
-        .collect();
+    let advances: Vec<f64> =
+        (0..n_bins).map(|bin| TAU * hop_length as f64 * bin as f64 / n_fft.max(1) as f64).collect();
     let polar = |frame: usize, to: &mut Vec<(f64, f64)>| {
         to.clear();
         if frame < n_frames {
-            to.extend(
-                stft.column(frame)
-                    .iter()
-                    .map(|c| Complex64::new(c.re.into(), c.im.into()).to_polar()),
-            );
+            to.extend(stft.column(frame).iter().map(|c| Complex64::new(c.re.into(), c.im.into()).to_polar()));
         } else {
             to.resize(n_bins, (0.0, 0.0));
         }
@@ -85,12 +76,8 @@ pub fn phase_vocoder(
             polar(frame + 1, &mut right);
             current = frame;
         }
-        for ((((value, phase), advance), (a, from)), (b, to)) in column
-            .iter_mut()
-            .zip(&mut phases)
-            .zip(&advances)
-            .zip(&left)
-            .zip(&right)
+        for ((((value, phase), advance), (a, from)), (b, to)) in
+            column.iter_mut().zip(&mut phases).zip(&advances).zip(&left).zip(&right)
         {
             let magnitude = (1.0 - share) * a + share * b;
             *value = Complex64::from_polar(magnitude, *phase).to_single();
@@ -142,14 +129,8 @@ mod tests {
     #[test]
     fn odd_inputs() {
         let empty = Array2::<Complex32>::default((9, 0));
-        assert_eq!(
-            phase_vocoder(empty.view(), 2.0, None, None).unwrap().dim(),
-            (9, 0)
-        );
-        assert_eq!(
-            phase_vocoder(tone(1).view(), 0.25, None, None).unwrap().dim(),
-            (9, 4)
-        );
+        assert_eq!(phase_vocoder(empty.view(), 2.0, None, None).unwrap().dim(), (9, 0));
+        assert_eq!(phase_vocoder(tone(1).view(), 0.25, None, None).unwrap().dim(), (9, 4));
         for rate in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e-12] {
             assert!(phase_vocoder(tone(3).view(), rate, None, None).is_err(), "{rate}");
         }

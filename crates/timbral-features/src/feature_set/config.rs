@@ -92,13 +92,7 @@ impl FeatureSpec {
     /// A feature under its own name, with these statistics of each row.
     #[must_use]
     pub fn new(feature: Feature, statistics: impl Into<Vec<Statistic>>) -> Self {
-        Self {
-            name: None,
-            feature,
-            statistics: statistics.into(),
-            delta: None,
-            pooled: false,
-        }
+        Self { name: None, feature, statistics: statistics.into(), delta: None, pooled: false }
     }
 
     /// The same under another name.
@@ -174,15 +168,11 @@ impl ColumnNaming {
                 .collect(),
             _ if n_rows == 1 => statistics.map(|s| format!("{name}_{s}")).collect(),
             Self::Standard => rows
-                .flat_map(|row| {
-                    statistics
-                        .clone()
-                        .map(move |s| format!("{name}_{row:0digits$}_{s}"))
-                })
+                .flat_map(|row| statistics.clone().map(move |s| format!("{name}_{row:0digits$}_{s}")))
                 .collect(),
-            Self::Gtzan => rows
-                .flat_map(|row| statistics.clone().map(move |s| format!("{name}{row}_{s}")))
-                .collect(),
+            Self::Gtzan => {
+                rows.flat_map(|row| statistics.clone().map(move |s| format!("{name}{row}_{s}"))).collect()
+            }
         }
     }
 

@@ -77,10 +77,7 @@ pub(super) struct Graph {
 
 impl Graph {
     pub(super) fn new(precision: Precision) -> Self {
-        Self {
-            precision,
-            ..Self::default()
-        }
+        Self { precision, ..Self::default() }
     }
 
     /// Number of rows of a step's answer.
@@ -165,38 +162,26 @@ impl Graph {
                 let strength = config.strength();
                 crate::onset::OnsetEnvelope::new(config.clone())?;
                 let input = self.add(&Feature::LogMel(config.log_mel()))?;
-                self.frames(input, 1, move |log_mel| {
-                    Ok(one_row(onset_strength(log_mel, &strength)?))
-                })
+                self.frames(input, 1, move |log_mel| Ok(one_row(onset_strength(log_mel, &strength)?)))
             }
             Feature::Tempogram(config) => {
-                let (input, plan) = (
-                    self.add(&Feature::OnsetStrength(config.onset))?,
-                    Tempogram::new(config.tempogram)?,
-                );
+                let (input, plan) =
+                    (self.add(&Feature::OnsetStrength(config.onset))?, Tempogram::new(config.tempogram)?);
                 let rows = plan.config().win_length;
                 self.frames(input, rows, move |envelope| plan.compute(&row(envelope)))
             }
             Feature::Tempo(config) => {
-                let (input, plan) = (
-                    self.add(&Feature::OnsetStrength(config.onset))?,
-                    Tempo::new(config.tempo)?,
-                );
-                self.frames(input, 1, move |envelope| {
-                    Ok(one_row(vec![plan.compute(&row(envelope))? as f32]))
-                })
+                let (input, plan) =
+                    (self.add(&Feature::OnsetStrength(config.onset))?, Tempo::new(config.tempo)?);
+                self.frames(input, 1, move |envelope| Ok(one_row(vec![plan.compute(&row(envelope))? as f32])))
             }
             Feature::Cqt(config) => {
                 let (rows, plan) = (config.n_bins, Cqt::new(config)?);
-                samples(rows, move |samples| {
-                    Ok(plan.compute(samples)?.mapv(|c| c.norm_sqr().sqrt()))
-                })
+                samples(rows, move |samples| Ok(plan.compute(samples)?.mapv(|c| c.norm_sqr().sqrt())))
             }
             Feature::Vqt(config) => {
                 let (rows, plan) = (config.cqt.n_bins, Vqt::new(config)?);
-                samples(rows, move |samples| {
-                    Ok(plan.compute(samples)?.mapv(|c| c.norm_sqr().sqrt()))
-                })
+                samples(rows, move |samples| Ok(plan.compute(samples)?.mapv(|c| c.norm_sqr().sqrt())))
             }
             Feature::ChromaCqt(config) => {
                 let (rows, fold) = (config.fold.n_chroma, config.fold.clone());
@@ -268,12 +253,7 @@ impl Graph {
         if let Source::Frames { input, .. } = source {
             self.steps[input].last_use = step;
         }
-        self.steps.push(Step {
-            key,
-            source,
-            n_rows,
-            last_use: step,
-        });
+        self.steps.push(Step { key, source, n_rows, last_use: step });
         step
     }
 
@@ -312,10 +292,7 @@ impl Graph {
     }
 
     fn part(&mut self, config: SeparationConfig, percussive: bool) -> Result<(Source, usize), FeatureError> {
-        let known = self
-            .separations
-            .iter()
-            .position(|(plan, _)| *plan.config() == config);
+        let known = self.separations.iter().position(|(plan, _)| *plan.config() == config);
         let separation = match known {
             Some(separation) => separation,
             None => {
@@ -325,13 +302,7 @@ impl Graph {
                 self.separations.len() - 1
             }
         };
-        Ok((
-            Source::Part {
-                separation,
-                percussive,
-            },
-            1,
-        ))
+        Ok((Source::Part { separation, percussive }, 1))
     }
 
     /// Computes every step and gives each to `visit`; what no later step needs is dropped.
@@ -343,10 +314,7 @@ impl Graph {
         let mut spectra = Vec::with_capacity(self.passes.len());
         for pass in &self.passes {
             let answer = pass.compute(samples)?;
-            spectra.push((
-                answer.complex,
-                answer.features.into_iter().map(Some).collect::<Vec<_>>(),
-            ));
+            spectra.push((answer.complex, answer.features.into_iter().map(Some).collect::<Vec<_>>()));
         }
         let mut parts = Vec::with_capacity(self.separations.len());
         for (plan, pass) in &self.separations {
@@ -366,18 +334,15 @@ impl Graph {
                     let input = answers[*input].as_ref();
                     input.map(|input| compute(input.view())).transpose()?
                 }
-                Source::Part {
-                    separation,
-                    percussive,
-                } => parts[*separation]
-                    .as_mut()
-                    .map(|parts: &mut HarmonicPercussive<Vec<f32>>| {
+                Source::Part { separation, percussive } => {
+                    parts[*separation].as_mut().map(|parts: &mut HarmonicPercussive<Vec<f32>>| {
                         one_row(std::mem::take(if *percussive {
                             &mut parts.percussive
                         } else {
                             &mut parts.harmonic
                         }))
-                    }),
+                    })
+                }
             };
             if let Some(answer) = &answer {
                 visit(index, answer)?;

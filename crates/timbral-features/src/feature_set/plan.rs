@@ -41,9 +41,7 @@ struct Output {
 
 impl fmt::Debug for FeatureSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FeatureSet")
-            .field("config", &self.config)
-            .finish_non_exhaustive()
+        f.debug_struct("FeatureSet").field("config", &self.config).finish_non_exhaustive()
     }
 }
 
@@ -67,17 +65,12 @@ impl FeatureSet {
     /// than one value without statistics; [`FeatureError::Feature`] around what a feature finds wrong with its parameters.
     pub fn new(config: FeatureSetConfig) -> Result<Self, FeatureError> {
         if config.version != FEATURE_SET_VERSION {
-            let message = format!(
-                "{} given, this release computes version {FEATURE_SET_VERSION}",
-                config.version
-            );
+            let message =
+                format!("{} given, this release computes version {FEATURE_SET_VERSION}", config.version);
             return Err(FeatureError::config("version", message));
         }
         if config.features.is_empty() {
-            return Err(FeatureError::config(
-                "features",
-                "none given, at least one needed",
-            ));
+            return Err(FeatureError::config("features", "none given, at least one needed"));
         }
         let mut graph = Graph::new(config.precision);
         let mut columns: Vec<String> = Vec::new();
@@ -89,40 +82,23 @@ impl FeatureSet {
             };
             let feature = spec.feature.clone().at_sample_rate(config.sample_rate);
             let step = graph.add(&feature).map_err(in_feature)?;
-            let delta = spec
-                .delta
-                .clone()
-                .map(Delta::new)
-                .transpose()
-                .map_err(in_feature)?;
+            let delta = spec.delta.clone().map(Delta::new).transpose().map_err(in_feature)?;
             if spec.statistics.is_empty() && !matches!(feature, Feature::Tempo(_)) {
                 return Err(in_feature(FeatureError::config(
                     "statistics",
                     "none given, only a feature of one value needs none",
                 )));
             }
-            outputs.push(Output {
-                step,
-                delta,
-                column: columns.len(),
-            });
+            outputs.push(Output { step, delta, column: columns.len() });
             columns.extend(config.columns.of(spec, graph.n_rows(step)));
         }
         let mut sorted: Vec<&String> = columns.iter().collect();
         sorted.sort_unstable();
         if let Some(twice) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-            let message = format!(
-                "column {} would be there twice; give the feature another name",
-                twice[0]
-            );
+            let message = format!("column {} would be there twice; give the feature another name", twice[0]);
             return Err(FeatureError::config("name", message));
         }
-        Ok(Self {
-            config,
-            columns,
-            graph,
-            outputs,
-        })
+        Ok(Self { config, columns, graph, outputs })
     }
 
     /// The preset of this name, one of [`FeatureSetConfig::PRESETS`].
@@ -206,18 +182,11 @@ impl FeatureSet {
             } else if spec.pooled {
                 let all: Array1<f32> = frames.t().iter().copied().collect();
                 let answers = summarize(all.view(), &spec.statistics);
-                values
-                    .iter_mut()
-                    .skip(from)
-                    .zip(answers)
-                    .for_each(|(to, v)| *to = v);
+                values.iter_mut().skip(from).zip(answers).for_each(|(to, v)| *to = v);
             } else {
                 let n = spec.statistics.len();
-                let answers: Vec<f64> = frames
-                    .rows()
-                    .into_iter()
-                    .flat_map(|row| summarize(row, &spec.statistics))
-                    .collect();
+                let answers: Vec<f64> =
+                    frames.rows().into_iter().flat_map(|row| summarize(row, &spec.statistics)).collect();
                 let order = self.config.columns.order(frames.nrows(), n);
                 for (to, (row, statistic)) in values.iter_mut().skip(from).zip(order) {
                     *to = answers[row * n + statistic];
@@ -235,11 +204,7 @@ impl FeatureSet {
     pub fn compute_frames(&self, samples: &[f32]) -> Result<Vec<(String, Array2<f32>)>, FeatureError> {
         let mut answers = vec![Array2::zeros((0, 0)); self.outputs.len()];
         self.visit(samples, |index, frames| answers[index].clone_from(frames))?;
-        let names = self
-            .config
-            .features
-            .iter()
-            .map(|spec| spec.column_name().to_owned());
+        let names = self.config.features.iter().map(|spec| spec.column_name().to_owned());
         Ok(names.zip(answers).collect())
     }
 

@@ -56,10 +56,7 @@ impl FeatureSetConfig {
             "mfcc13-delta" => set(vec![
                 mfcc(13),
                 mfcc(13).named("mfcc_delta").delta(DeltaConfig::default()),
-                mfcc(13).named("mfcc_delta2").delta(DeltaConfig {
-                    order: 2,
-                    ..DeltaConfig::default()
-                }),
+                mfcc(13).named("mfcc_delta2").delta(DeltaConfig { order: 2, ..DeltaConfig::default() }),
             ]),
             "logmel64" => set(vec![log_mel(64)]),
             "logmel128" => set(vec![log_mel(128)]),
@@ -87,45 +84,23 @@ fn spec(feature: Feature) -> FeatureSpec {
 }
 
 fn mfcc(n_mfcc: usize) -> FeatureSpec {
-    spec(Feature::Mfcc(MfccConfig {
-        n_mfcc,
-        ..MfccConfig::default()
-    }))
+    spec(Feature::Mfcc(MfccConfig { n_mfcc, ..MfccConfig::default() }))
 }
 
 fn log_mel(n_mels: usize) -> FeatureSpec {
-    let mel = MelConfig {
-        n_mels,
-        ..MelConfig::default()
-    };
-    spec(Feature::LogMel(LogMelConfig {
-        mel,
-        ..LogMelConfig::default()
-    }))
+    let mel = MelConfig { n_mels, ..MelConfig::default() };
+    spec(Feature::LogMel(LogMelConfig { mel, ..LogMelConfig::default() }))
 }
 
 /// Means and population variances with librosa's defaults: of 0.11, or of the version that the published table was made with,
 /// which padded by reflection and cut separated signals to whole hops. The columns of harmony and percussion are
 /// statistics of samples, and the tempo is beat tracking's, from the median over bands.
 fn gtzan57(name: &str, published: bool) -> FeatureSetConfig {
-    let pad_mode = if published {
-        PadMode::Reflect
-    } else {
-        PadMode::Constant
-    };
-    let stft = StftConfig {
-        pad_mode,
-        ..StftConfig::default()
-    };
-    let mel = MelConfig {
-        pad_mode,
-        ..MelConfig::default()
-    };
+    let pad_mode = if published { PadMode::Reflect } else { PadMode::Constant };
+    let stft = StftConfig { pad_mode, ..StftConfig::default() };
+    let mel = MelConfig { pad_mode, ..MelConfig::default() };
     let sample_rate = mel.sample_rate;
-    let chroma = Feature::ChromaStft(ChromaStftConfig {
-        stft: stft.clone(),
-        ..ChromaStftConfig::default()
-    });
+    let chroma = Feature::ChromaStft(ChromaStftConfig { stft: stft.clone(), ..ChromaStftConfig::default() });
     let tempo = Feature::Tempo(TempoFeatureConfig {
         onset: OnsetEnvelopeConfig {
             mel: mel.clone(),
@@ -135,64 +110,39 @@ fn gtzan57(name: &str, published: bool) -> FeatureSetConfig {
         tempo: TempoConfig::default(),
     });
     let mfcc = Feature::Mfcc(MfccConfig {
-        log_mel: LogMelConfig {
-            mel,
-            ..LogMelConfig::default()
-        },
+        log_mel: LogMelConfig { mel, ..LogMelConfig::default() },
         ..MfccConfig::default()
     });
-    let separation = SeparationConfig {
-        stft: stft.clone(),
-        whole_hops: published,
-        ..SeparationConfig::default()
-    };
-    let rms = Feature::Rms(RmsConfig {
-        pad_mode,
-        ..RmsConfig::default()
-    });
+    let separation =
+        SeparationConfig { stft: stft.clone(), whole_hops: published, ..SeparationConfig::default() };
+    let rms = Feature::Rms(RmsConfig { pad_mode, ..RmsConfig::default() });
     let both = |feature| FeatureSpec::new(feature, [Mean, Var]);
     let features = vec![
         both(chroma).pooled(),
         both(rms),
-        both(Feature::SpectralCentroid(CentroidConfig {
-            sample_rate,
-            stft: stft.clone(),
-        })),
+        both(Feature::SpectralCentroid(CentroidConfig { sample_rate, stft: stft.clone() })),
         both(Feature::SpectralBandwidth(BandwidthConfig {
             stft: stft.clone(),
             ..BandwidthConfig::default()
         })),
-        both(Feature::SpectralRolloff(RolloffConfig {
-            stft,
-            ..RolloffConfig::default()
-        }))
-        .named("rolloff"),
+        both(Feature::SpectralRolloff(RolloffConfig { stft, ..RolloffConfig::default() })).named("rolloff"),
         both(Feature::ZeroCrossingRate(Default::default())),
         both(Feature::Harmonic(separation.clone())).named("harmony"),
         both(Feature::Percussive(separation)).named("perceptr"),
         FeatureSpec::new(tempo, []),
         both(mfcc),
     ];
-    FeatureSetConfig {
-        columns: ColumnNaming::Gtzan,
-        ..FeatureSetConfig::new(name, features)
-    }
+    FeatureSetConfig { columns: ColumnNaming::Gtzan, ..FeatureSetConfig::new(name, features) }
 }
 
 /// Seven statistics of eleven features (Defferrard et al., "FMA: a dataset for music analysis", ISMIR 2017).
 fn fma518(name: &str) -> FeatureSetConfig {
     const STATISTICS: [Statistic; 7] = [Kurtosis, Max, Mean, Median, Min, Skew, Std];
     let chroma = ChromaCqtConfig {
-        fold: FoldConfig {
-            bins_per_octave: 12,
-            ..FoldConfig::default()
-        },
+        fold: FoldConfig { bins_per_octave: 12, ..FoldConfig::default() },
         ..ChromaCqtConfig::default()
     };
-    let cens = ChromaCensConfig {
-        chroma: chroma.clone(),
-        ..ChromaCensConfig::default()
-    };
+    let cens = ChromaCensConfig { chroma: chroma.clone(), ..ChromaCensConfig::default() };
     let all = |feature| FeatureSpec::new(feature, STATISTICS);
     let features = vec![
         all(Feature::ChromaCens(cens.clone())),

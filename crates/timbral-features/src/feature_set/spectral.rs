@@ -88,13 +88,7 @@ impl DoubleStft {
     }
 
     fn spectrum(&self, samples: &[f32], index: usize, scratch: &mut DoubleScratch) {
-        let DoubleScratch {
-            frame,
-            windowed,
-            spectrum,
-            fft,
-            bins,
-        } = scratch;
+        let DoubleScratch { frame, windowed, spectrum, fft, bins } = scratch;
         frame.resize(self.window.len(), 0.0);
         windowed.resize(self.window.len(), 0.0);
         spectrum.resize(self.window.len() / 2 + 1, Complex64::default());
@@ -143,12 +137,7 @@ impl SpectralPass {
             Precision::Single => None,
             Precision::Double => Some(DoubleStft::new(&config)?),
         };
-        Ok(Self {
-            stft: Stft::new(config)?,
-            double,
-            keep_complex: false,
-            kernels: Vec::new(),
-        })
+        Ok(Self { stft: Stft::new(config)?, double, keep_complex: false, kernels: Vec::new() })
     }
 
     pub(super) fn config(&self) -> &StftConfig {
@@ -184,12 +173,7 @@ impl SpectralPass {
         let mut inputs = Vec::with_capacity(self.kernels.len());
         for kernel in &self.kernels {
             let power = kernel.power();
-            inputs.push(
-                powers
-                    .iter()
-                    .position(|(p, _)| *p == power)
-                    .unwrap_or(powers.len()),
-            );
+            inputs.push(powers.iter().position(|(p, _)| *p == power).unwrap_or(powers.len()));
             if inputs.last() == Some(&powers.len()) {
                 powers.push((power, vec![0.0; n_bins + SHORT]));
             }
@@ -212,9 +196,7 @@ impl SpectralPass {
                 dispatch!(power.apply(bins, values));
             }
             for ((kernel, input), feature) in self.kernels.iter().zip(&inputs).zip(&mut features) {
-                column(feature, index, |frame| {
-                    kernel.frame(&powers[*input].1, n_bins, frame)
-                });
+                column(feature, index, |frame| kernel.frame(&powers[*input].1, n_bins, frame));
             }
         }
         Ok(Spectra { complex, features })

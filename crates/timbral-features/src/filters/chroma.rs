@@ -54,16 +54,7 @@ impl Default for ChromaFilterConfig {
 ///
 /// [`FeatureError::Config`] if `n_chroma`, `n_fft` or the sample rate is 0, or a parameter is NaN or out of range.
 pub fn chroma_filters(config: &ChromaFilterConfig) -> Result<Array2<f32>, FeatureError> {
-    let &ChromaFilterConfig {
-        sample_rate,
-        n_fft,
-        n_chroma,
-        tuning,
-        ctroct,
-        octwidth,
-        norm,
-        base_c,
-    } = config;
+    let &ChromaFilterConfig { sample_rate, n_fft, n_chroma, tuning, ctroct, octwidth, norm, base_c } = config;
     Framing::new(n_fft, 1, false, PadMode::Constant)?;
     check_classes(n_chroma)?;
     if sample_rate == 0 {
@@ -73,10 +64,7 @@ pub fn chroma_filters(config: &ChromaFilterConfig) -> Result<Array2<f32>, Featur
         return Err(FeatureError::config("tuning", "tuning and ctroct must be finite"));
     }
     if octwidth.is_nan() || octwidth <= 0.0 {
-        return Err(FeatureError::config(
-            "octwidth",
-            format!("{octwidth} given, must be above 0"),
-        ));
+        return Err(FeatureError::config("octwidth", format!("{octwidth} given, must be above 0")));
     }
     if let Some(norm) = norm {
         norm.validate("norm")?;
@@ -85,12 +73,7 @@ pub fn chroma_filters(config: &ChromaFilterConfig) -> Result<Array2<f32>, Featur
     // Positions on the circle of pitch classes, one bin beyond what is needed for the last width.
     let n_bins = n_fft / 2 + 1;
     let position = |bin: usize| {
-        classes
-            * hz_to_octs(
-                bin as f64 * f64::from(sample_rate) / n_fft as f64,
-                tuning,
-                n_chroma,
-            )
+        classes * hz_to_octs(bin as f64 * f64::from(sample_rate) / n_fft as f64, tuning, n_chroma)
     };
     let mut positions: Vec<f64> = (1..=n_bins).map(position).collect();
     positions.insert(0, positions[0] - 1.5 * classes);
@@ -99,11 +82,7 @@ pub fn chroma_filters(config: &ChromaFilterConfig) -> Result<Array2<f32>, Featur
     let mut column = vec![0.0; n_chroma];
     for bin in 0..n_bins {
         let last_of_all = bin + 1 == n_fft;
-        let width = if last_of_all {
-            1.0
-        } else {
-            (positions[bin + 1] - positions[bin]).max(1.0)
-        };
+        let width = if last_of_all { 1.0 } else { (positions[bin + 1] - positions[bin]).max(1.0) };
         for (class, value) in column.iter_mut().enumerate() {
             let distance = (positions[bin] - class as f64 + half + 10.0 * classes).rem_euclid(classes) - half;
             *value = (-0.5 * (2.0 * distance / width).powi(2)).exp();
@@ -122,10 +101,7 @@ pub fn chroma_filters(config: &ChromaFilterConfig) -> Result<Array2<f32>, Featur
 
 fn check_classes(n_chroma: usize) -> Result<(), FeatureError> {
     if n_chroma == 0 || n_chroma > 4096 {
-        return Err(FeatureError::config(
-            "n_chroma",
-            format!("{n_chroma} given, 1 to 4096 allowed"),
-        ));
+        return Err(FeatureError::config("n_chroma", format!("{n_chroma} given, 1 to 4096 allowed")));
     }
     Ok(())
 }
@@ -151,14 +127,7 @@ pub struct CqToChromaConfig {
 impl Default for CqToChromaConfig {
     fn default() -> Self {
         let fmin = crate::convert::midi_to_hz(24.0);
-        Self {
-            n_input: 84,
-            bins_per_octave: 12,
-            n_chroma: 12,
-            fmin,
-            window: None,
-            base_c: true,
-        }
+        Self { n_input: 84, bins_per_octave: 12, n_chroma: 12, fmin, window: None, base_c: true }
     }
 }
 
@@ -168,14 +137,7 @@ impl Default for CqToChromaConfig {
 ///
 /// [`FeatureError::Config`] if a count is 0, `bins_per_octave` is no multiple of `n_chroma`, or `fmin` is not above 0.
 pub fn cq_to_chroma(config: &CqToChromaConfig) -> Result<Array2<f32>, FeatureError> {
-    let CqToChromaConfig {
-        n_input,
-        bins_per_octave,
-        n_chroma,
-        fmin,
-        window,
-        base_c,
-    } = config;
+    let CqToChromaConfig { n_input, bins_per_octave, n_chroma, fmin, window, base_c } = config;
     check_classes(*n_chroma)?;
     if *bins_per_octave == 0 || !bins_per_octave.is_multiple_of(*n_chroma) {
         return Err(FeatureError::config(
@@ -184,16 +146,10 @@ pub fn cq_to_chroma(config: &CqToChromaConfig) -> Result<Array2<f32>, FeatureErr
         ));
     }
     if *n_input == 0 || *n_input > 1 << 20 {
-        return Err(FeatureError::config(
-            "n_input",
-            format!("{n_input} given, 1 to {} allowed", 1 << 20),
-        ));
+        return Err(FeatureError::config("n_input", format!("{n_input} given, 1 to {} allowed", 1 << 20)));
     }
     if !(fmin.is_finite() && *fmin > 0.0) {
-        return Err(FeatureError::config(
-            "fmin",
-            format!("{fmin} Hz given, must be above 0"),
-        ));
+        return Err(FeatureError::config("fmin", format!("{fmin} Hz given, must be above 0")));
     }
     let merge = bins_per_octave / n_chroma;
     let first = hz_to_midi(*fmin).rem_euclid(12.0) - if *base_c { 0.0 } else { 9.0 };
@@ -233,11 +189,7 @@ mod tests {
 
     #[test]
     fn concert_pitch_falls_into_a() {
-        let filters = chroma_filters(&ChromaFilterConfig {
-            n_fft: 8192,
-            ..Default::default()
-        })
-        .unwrap();
+        let filters = chroma_filters(&ChromaFilterConfig { n_fft: 8192, ..Default::default() }).unwrap();
         let bin = (440.0f32 * 8192.0 / 22_050.0).round() as usize;
         let column = filters.column(bin);
         let best = (0..12).max_by(|&a, &b| column[a].total_cmp(&column[b])).unwrap();
@@ -246,57 +198,20 @@ mod tests {
 
     #[test]
     fn each_bin_has_one_class() {
-        let config = CqToChromaConfig {
-            n_input: 252,
-            bins_per_octave: 36,
-            ..Default::default()
-        };
+        let config = CqToChromaConfig { n_input: 252, bins_per_octave: 36, ..Default::default() };
         let matrix = cq_to_chroma(&config).unwrap();
         assert!(matrix.columns().into_iter().all(|c| c.sum() == 1.0));
         assert_eq!((matrix[[0, 0]], matrix[[0, 1]], matrix[[1, 2]]), (1.0, 1.0, 1.0));
-        let flat = CqToChromaConfig {
-            window: Some(vec![1.0]),
-            ..config
-        };
+        let flat = CqToChromaConfig { window: Some(vec![1.0]), ..config };
         assert_eq!(cq_to_chroma(&flat).unwrap(), matrix);
     }
 
     #[test]
     fn refuses_bad_geometry() {
-        assert!(
-            chroma_filters(&ChromaFilterConfig {
-                n_chroma: 0,
-                ..Default::default()
-            })
-            .is_err()
-        );
-        assert!(
-            chroma_filters(&ChromaFilterConfig {
-                octwidth: 0.0,
-                ..Default::default()
-            })
-            .is_err()
-        );
-        assert!(
-            chroma_filters(&ChromaFilterConfig {
-                sample_rate: 0,
-                ..Default::default()
-            })
-            .is_err()
-        );
-        assert!(
-            cq_to_chroma(&CqToChromaConfig {
-                bins_per_octave: 18,
-                ..Default::default()
-            })
-            .is_err()
-        );
-        assert!(
-            cq_to_chroma(&CqToChromaConfig {
-                fmin: 0.0,
-                ..Default::default()
-            })
-            .is_err()
-        );
+        assert!(chroma_filters(&ChromaFilterConfig { n_chroma: 0, ..Default::default() }).is_err());
+        assert!(chroma_filters(&ChromaFilterConfig { octwidth: 0.0, ..Default::default() }).is_err());
+        assert!(chroma_filters(&ChromaFilterConfig { sample_rate: 0, ..Default::default() }).is_err());
+        assert!(cq_to_chroma(&CqToChromaConfig { bins_per_octave: 18, ..Default::default() }).is_err());
+        assert!(cq_to_chroma(&CqToChromaConfig { fmin: 0.0, ..Default::default() }).is_err());
     }
 }

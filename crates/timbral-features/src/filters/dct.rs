@@ -119,10 +119,7 @@ mod tests {
 
     #[test]
     fn sizes() {
-        assert_eq!(
-            dct_matrix(40, 26, DctType::Two, DctNorm::Ortho).unwrap().dim(),
-            (26, 26)
-        );
+        assert_eq!(dct_matrix(40, 26, DctType::Two, DctNorm::Ortho).unwrap().dim(), (26, 26));
         assert!(dct_matrix(1, 0, DctType::Two, DctNorm::Ortho).is_err());
         assert!(dct_matrix(1, 1, DctType::One, DctNorm::Ortho).is_err());
     }

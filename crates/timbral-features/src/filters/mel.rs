@@ -70,22 +70,13 @@ pub(crate) fn frequency_range(fmin: f64, fmax: Option<f64>, sample_rate: u32) ->
     let nyquist = f64::from(sample_rate) / 2.0;
     let top = fmax.unwrap_or(nyquist);
     if !(fmin.is_finite() && fmin >= 0.0) {
-        return Err(FeatureError::config(
-            "fmin",
-            format!("{fmin} Hz given, at least 0 Hz allowed"),
-        ));
+        return Err(FeatureError::config("fmin", format!("{fmin} Hz given, at least 0 Hz allowed")));
     }
     if top.is_nan() || top > nyquist {
-        return Err(FeatureError::config(
-            "fmax",
-            format!("above Nyquist: {top} Hz at {sample_rate} Hz"),
-        ));
+        return Err(FeatureError::config("fmax", format!("above Nyquist: {top} Hz at {sample_rate} Hz")));
     }
     if top <= fmin {
-        return Err(FeatureError::config(
-            "fmax",
-            format!("{top} Hz given, must be above fmin = {fmin} Hz"),
-        ));
+        return Err(FeatureError::config("fmax", format!("{top} Hz given, must be above fmin = {fmin} Hz")));
     }
     Ok(top)
 }
@@ -150,26 +141,13 @@ impl MelFilterBank {
                 MelNorm::Row(Norm::Min) if row.len() < bins.len() => 0.0,
                 MelNorm::Row(norm) => norm.of(row.iter().copied()),
             };
-            let divisor = if divisor < f64::from(f32::MIN_POSITIVE) {
-                1.0
-            } else {
-                divisor
-            };
+            let divisor = if divisor < f64::from(f32::MIN_POSITIVE) { 1.0 } else { divisor };
             weights.extend(row.iter().map(|w| (w / divisor) as f32));
             let padded = row.len().next_multiple_of(simd::SHORT);
             weights.resize(offset + padded, 0.0);
-            bands.push(Band {
-                start,
-                offset,
-                length: row.len(),
-                padded,
-            });
+            bands.push(Band { start, offset, length: row.len(), padded });
         }
-        Ok(Self {
-            config,
-            bands,
-            weights,
-        })
+        Ok(Self { config, bands, weights })
     }
 
     /// The configuration of the bank.
@@ -190,11 +168,8 @@ impl MelFilterBank {
     /// Number of bands without a single bin, whose answer is always 0. Fewer bands, a longer `n_fft` or a higher
     /// `fmin` avoid them.
     pub fn n_empty(&self) -> usize {
-        let empty = |band: &&Band| {
-            self.weights[band.offset..band.offset + band.length]
-                .iter()
-                .all(|&w| w == 0.0)
-        };
+        let empty =
+            |band: &&Band| self.weights[band.offset..band.offset + band.length].iter().all(|&w| w == 0.0);
         self.bands.iter().filter(empty).count()
     }
 
@@ -243,19 +218,9 @@ mod tests {
 
     #[test]
     fn sparse_equals_dense() {
-        for (n_mels, n_fft, htk) in [
-            (128, 2048, false),
-            (40, 512, true),
-            (96, 401, false),
-            (200, 256, false),
-        ] {
-            let config = MelFilterConfig {
-                n_mels,
-                n_fft,
-                htk,
-                fmin: 20.0,
-                ..MelFilterConfig::default()
-            };
+        for (n_mels, n_fft, htk) in [(128, 2048, false), (40, 512, true), (96, 401, false), (200, 256, false)]
+        {
+            let config = MelFilterConfig { n_mels, n_fft, htk, fmin: 20.0, ..MelFilterConfig::default() };
             let bank = MelFilterBank::new(config.clone()).unwrap();
             let slow = slow(&config);
             for (a, b) in bank.to_dense().iter().zip(&slow) {
@@ -266,12 +231,7 @@ mod tests {
             let padded = [&spectrum[..], &[0.0; simd::SHORT]].concat();
             bank.apply(&padded, &mut bands);
             for (m, band) in bands.iter().enumerate() {
-                let expected: f64 = slow
-                    .row(m)
-                    .iter()
-                    .zip(&spectrum)
-                    .map(|(w, s)| w * f64::from(*s))
-                    .sum();
+                let expected: f64 = slow.row(m).iter().zip(&spectrum).map(|(w, s)| w * f64::from(*s)).sum();
                 assert!((f64::from(*band) - expected).abs() < 1e-6 * expected.max(0.1));
             }
         }
@@ -279,67 +239,27 @@ mod tests {
 
     #[test]
     fn empty_bands_are_counted() {
-        let config = MelFilterConfig {
-            n_mels: 256,
-            n_fft: 512,
-            ..MelFilterConfig::default()
-        };
+        let config = MelFilterConfig { n_mels: 256, n_fft: 512, ..MelFilterConfig::default() };
         let bank = MelFilterBank::new(config).unwrap();
-        let empty = bank
-            .to_dense()
-            .rows()
-            .into_iter()
-            .filter(|r| r.iter().all(|&w| w == 0.0))
-            .count();
+        let empty = bank.to_dense().rows().into_iter().filter(|r| r.iter().all(|&w| w == 0.0)).count();
         assert!(empty > 0);
         assert_eq!(bank.n_empty(), empty);
-        assert_eq!(
-            MelFilterBank::new(MelFilterConfig::default()).unwrap().n_empty(),
-            0
-        );
+        assert_eq!(MelFilterBank::new(MelFilterConfig::default()).unwrap().n_empty(), 0);
     }
 
     #[test]
     fn messages_name_value_and_rule() {
-        let config = MelFilterConfig {
-            fmax: Some(12_000.0),
-            ..MelFilterConfig::default()
-        };
+        let config = MelFilterConfig { fmax: Some(12_000.0), ..MelFilterConfig::default() };
         let error = MelFilterBank::new(config).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "invalid fmax: above Nyquist: 12000 Hz at 22050 Hz"
-        );
+        assert_eq!(error.to_string(), "invalid fmax: above Nyquist: 12000 Hz at 22050 Hz");
         for config in [
-            MelFilterConfig {
-                n_mels: 0,
-                ..Default::default()
-            },
-            MelFilterConfig {
-                n_mels: usize::MAX,
-                ..Default::default()
-            },
-            MelFilterConfig {
-                n_fft: 0,
-                ..Default::default()
-            },
-            MelFilterConfig {
-                sample_rate: 0,
-                ..Default::default()
-            },
-            MelFilterConfig {
-                fmin: -1.0,
-                ..Default::default()
-            },
-            MelFilterConfig {
-                fmin: f64::NAN,
-                ..Default::default()
-            },
-            MelFilterConfig {
-                fmin: 9000.0,
-                fmax: Some(8000.0),
-                ..Default::default()
-            },
+            MelFilterConfig { n_mels: 0, ..Default::default() },
+            MelFilterConfig { n_mels: usize::MAX, ..Default::default() },
+            MelFilterConfig { n_fft: 0, ..Default::default() },
+            MelFilterConfig { sample_rate: 0, ..Default::default() },
+            MelFilterConfig { fmin: -1.0, ..Default::default() },
+            MelFilterConfig { fmin: f64::NAN, ..Default::default() },
+            MelFilterConfig { fmin: 9000.0, fmax: Some(8000.0), ..Default::default() },
         ] {
             assert!(MelFilterBank::new(config).is_err());
         }

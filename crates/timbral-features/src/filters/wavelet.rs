@@ -61,9 +61,7 @@ pub struct Wavelets {
 pub fn relative_bandwidth(frequencies: &[f64]) -> Result<Vec<f64>, FeatureError> {
     let n = frequencies.len();
     if n < 2 {
-        return Err(FeatureError::Input(format!(
-            "{n} frequencies given, at least 2 needed for a bandwidth"
-        )));
+        return Err(FeatureError::Input(format!("{n} frequencies given, at least 2 needed for a bandwidth")));
     }
     check_frequencies(frequencies)?;
     let octaves: Vec<f64> = frequencies.iter().map(|f| f.log2()).collect();
@@ -81,9 +79,7 @@ fn check_frequencies(frequencies: &[f64]) -> Result<(), FeatureError> {
     if rising && frequencies.iter().all(|f| f.is_finite() && *f > 0.0) {
         return Ok(());
     }
-    Err(FeatureError::Input(
-        "frequencies must be finite, above 0 and strictly increasing".to_owned(),
-    ))
+    Err(FeatureError::Input("frequencies must be finite, above 0 and strictly increasing".to_owned()))
 }
 
 /// The equivalent noise bandwidth of a window in bins, measured on the symmetric window of 8193 samples.
@@ -121,10 +117,7 @@ pub fn wavelet_lengths(frequencies: &[f64], config: &WaveletConfig) -> Result<(V
         ));
     }
     if config.gamma < 0.0 || config.gamma.is_infinite() {
-        return Err(FeatureError::config(
-            "gamma",
-            format!("{} Hz given, at least 0 allowed", config.gamma),
-        ));
+        return Err(FeatureError::config("gamma", format!("{} Hz given, at least 0 allowed", config.gamma)));
     }
     check_frequencies(frequencies)?;
     let alpha = match &config.alpha {
@@ -145,11 +138,7 @@ pub fn wavelet_lengths(frequencies: &[f64], config: &WaveletConfig) -> Result<(V
     let mut lengths = Vec::with_capacity(frequencies.len());
     let mut cutoff = 0.0f64;
     for (f, alpha) in frequencies.iter().zip(&alpha) {
-        let gamma = if config.gamma.is_nan() {
-            alpha * 24.7 / 0.108
-        } else {
-            config.gamma
-        };
+        let gamma = if config.gamma.is_nan() { alpha * 24.7 / 0.108 } else { config.gamma };
         let q = config.filter_scale / alpha;
         cutoff = cutoff.max(f * (1.0 + 0.5 * bandwidth / q) + 0.5 * gamma);
         lengths.push(q * config.sample_rate / (f + gamma / alpha));
@@ -181,11 +170,8 @@ pub fn wavelet(frequencies: &[f64], config: &WaveletConfig) -> Result<Wavelets, 
             maximum: MAX_LENGTH as u64,
         });
     }
-    let width = if config.pad_fft {
-        (longest.ceil() as usize).next_power_of_two()
-    } else {
-        longest.ceil() as usize
-    };
+    let width =
+        if config.pad_fft { (longest.ceil() as usize).next_power_of_two() } else { longest.ceil() as usize };
     let mut filters = Array2::zeros((frequencies.len(), width));
     for ((mut row, &length), f) in filters.rows_mut().into_iter().zip(&lengths).zip(frequencies) {
         let start = (-length / 2.0).floor();
@@ -240,25 +226,7 @@ mod tests {
         assert!(wavelet(&[440.0, 220.0], &config).is_err());
         assert!(wavelet(&[0.0, 220.0], &config).is_err());
         assert!(wavelet(&[1e-9, 2e-9], &config).is_err());
-        assert!(
-            wavelet(
-                &[220.0, 440.0],
-                &WaveletConfig {
-                    gamma: -1.0,
-                    ..config.clone()
-                }
-            )
-            .is_err()
-        );
-        assert!(
-            wavelet(
-                &[220.0, 440.0],
-                &WaveletConfig {
-                    filter_scale: 0.0,
-                    ..config
-                }
-            )
-            .is_err()
-        );
+        assert!(wavelet(&[220.0, 440.0], &WaveletConfig { gamma: -1.0, ..config.clone() }).is_err());
+        assert!(wavelet(&[220.0, 440.0], &WaveletConfig { filter_scale: 0.0, ..config }).is_err());
     }
 }

@@ -30,10 +30,7 @@ impl Default for MusicnnMelConfig {
             pad_mode: PadMode::Constant,
             ..MelConfig::default()
         };
-        Self {
-            mel,
-            compression: 10_000.0,
-        }
+        Self { mel, compression: 10_000.0 }
     }
 }
 
@@ -63,10 +60,7 @@ impl MusicnnMel {
     pub fn new(config: MusicnnMelConfig) -> Result<Self, FeatureError> {
         let compression = config.compression;
         if !(compression.is_finite() && compression > 0.0) {
-            return Err(FeatureError::config(
-                "compression",
-                format!("{compression} given, must be above 0"),
-            ));
+            return Err(FeatureError::config("compression", format!("{compression} given, must be above 0")));
         }
         let mel = MelSpectrogram::new(config.mel.clone())?;
         Ok(Self { config, mel })
@@ -116,9 +110,7 @@ impl MusicnnMel {
         self.mel.compute_into(samples, out, scratch)?;
         let compression = self.config.compression;
         fill_frames_in_place(out, |frame| {
-            frame
-                .iter_mut()
-                .for_each(|x| *x = 0.1 * ten_log10(compression * *x + 1.0));
+            frame.iter_mut().for_each(|x| *x = 0.1 * ten_log10(compression * *x + 1.0));
         });
         Ok(())
     }
@@ -147,25 +139,15 @@ mod tests {
     fn compresses_the_mel_spectrogram() {
         let samples: Vec<f32> = (0..8000).map(|i| (i as f32 * 0.2).sin() * 0.3).collect();
         let plan = MusicnnMel::new(MusicnnMelConfig::default()).unwrap();
-        let plain = MelSpectrogram::new(plan.config().mel.clone())
-            .unwrap()
-            .compute(&samples)
-            .unwrap();
+        let plain = MelSpectrogram::new(plan.config().mel.clone()).unwrap().compute(&samples).unwrap();
         let fast = plan.compute(&samples).unwrap();
         for (fast, x) in fast.iter().zip(&plain) {
             assert!((f64::from(*fast) - (10_000.0 * f64::from(*x)).ln_1p() / 10f64.ln()).abs() < 3e-6);
         }
         let mut standard = Array2::zeros(fast.dim());
-        plan.compute_into(&samples, &mut standard, &mut plan.scratch())
-            .unwrap();
+        plan.compute_into(&samples, &mut standard, &mut plan.scratch()).unwrap();
         assert_eq!(fast, standard);
         assert!(plan.compute(&[0.0; 3000]).unwrap().iter().all(|&x| x == 0.0));
-        assert!(
-            MusicnnMel::new(MusicnnMelConfig {
-                compression: 0.0,
-                ..Default::default()
-            })
-            .is_err()
-        );
+        assert!(MusicnnMel::new(MusicnnMelConfig { compression: 0.0, ..Default::default() }).is_err());
     }
 }

@@ -72,11 +72,7 @@ pub struct SpeechMfccConfig {
 
 impl Default for SpeechMfccConfig {
     fn default() -> Self {
-        Self {
-            numcep: 13,
-            ceplifter: 22.0,
-            append_energy: true,
-        }
+        Self { numcep: 13, ceplifter: 22.0, append_energy: true }
     }
 }
 
@@ -104,9 +100,7 @@ pub struct SpeechFeatures {
 
 impl fmt::Debug for SpeechFeatures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SpeechFeatures")
-            .field("config", &self.config)
-            .finish_non_exhaustive()
+        f.debug_struct("SpeechFeatures").field("config", &self.config).finish_non_exhaustive()
     }
 }
 
@@ -141,10 +135,7 @@ impl SpeechFeatures {
             ));
         }
         if config.nfilt == 0 || config.nfilt > 1 << 16 {
-            return Err(FeatureError::config(
-                "nfilt",
-                format!("{} given, 1 to 65536 allowed", config.nfilt),
-            ));
+            return Err(FeatureError::config("nfilt", format!("{} given, 1 to 65536 allowed", config.nfilt)));
         }
         let highfreq = config.highfreq.unwrap_or(rate / 2.0);
         if !(config.lowfreq >= 0.0 && config.lowfreq < highfreq && highfreq <= rate / 2.0) {
@@ -157,15 +148,9 @@ impl SpeechFeatures {
                 ),
             ));
         }
-        for (name, value) in [
-            ("preemph", config.preemph),
-            ("waveform_scale", config.waveform_scale),
-        ] {
+        for (name, value) in [("preemph", config.preemph), ("waveform_scale", config.waveform_scale)] {
             if !value.is_finite() {
-                return Err(FeatureError::config(
-                    name,
-                    format!("{value} given, must be finite"),
-                ));
+                return Err(FeatureError::config(name, format!("{value} given, must be finite")));
             }
         }
         let window = get_window(&config.window, frame_length, false)?;
@@ -175,11 +160,7 @@ impl SpeechFeatures {
             // Rounding in the mel scale must not move an edge on a bin to the bin below.
             let bin = (config.nfft + 1) as f64 * mel_to_hz(mel, true) / rate;
             let near = bin.round();
-            if (bin - near).abs() < 1e-9 {
-                near as usize
-            } else {
-                bin.floor() as usize
-            }
+            if (bin - near).abs() < 1e-9 { near as usize } else { bin.floor() as usize }
         };
         let filters = (0..config.nfilt)
             .map(|i| {
@@ -191,14 +172,7 @@ impl SpeechFeatures {
             })
             .collect();
         let fft = RealFftPlanner::new().plan_fft_forward(config.nfft);
-        Ok(Self {
-            config,
-            frame_length,
-            frame_step,
-            window,
-            filters,
-            fft,
-        })
+        Ok(Self { config, frame_length, frame_step, window, filters, fft })
     }
 
     /// The configuration of the plan.
@@ -224,9 +198,7 @@ impl SpeechFeatures {
         let mut energies = vec![0.0; self.filters.len()];
         self.frames(samples, self.filters.len(), |power, out| {
             self.energies(power, &mut energies);
-            out.iter_mut()
-                .zip(&energies)
-                .for_each(|(to, energy)| *to = energy.ln() as f32);
+            out.iter_mut().zip(&energies).for_each(|(to, energy)| *to = energy.ln() as f32);
         })
     }
 
@@ -242,10 +214,7 @@ impl SpeechFeatures {
             return Err(FeatureError::config("numcep", "0 given, at least 1 needed"));
         }
         if !lifter.is_finite() {
-            return Err(FeatureError::config(
-                "ceplifter",
-                format!("{lifter} given, must be finite"),
-            ));
+            return Err(FeatureError::config("ceplifter", format!("{lifter} given, must be finite")));
         }
         let n = self.filters.len();
         let rows = config.numcep.min(n);
@@ -256,11 +225,7 @@ impl SpeechFeatures {
             crate::filters::DctNorm::Ortho,
         )?;
         let lift = |k: usize| {
-            if lifter > 0.0 {
-                1.0 + lifter / 2.0 * (PI * k as f64 / lifter).sin()
-            } else {
-                1.0
-            }
+            if lifter > 0.0 { 1.0 + lifter / 2.0 * (PI * k as f64 / lifter).sin() } else { 1.0 }
         };
         let mut energies = vec![0.0; n];
         self.frames(samples, rows, |power, out| {
@@ -309,12 +274,7 @@ impl SpeechFeatures {
     ) -> Result<Array2<f32>, FeatureError> {
         check_finite("samples", samples)?;
         let mut out = frame_major(rows, self.n_frames(samples.len()))?;
-        let SpeechFeaturesConfig {
-            preemph,
-            waveform_scale,
-            nfft,
-            ..
-        } = self.config;
+        let SpeechFeaturesConfig { preemph, waveform_scale, nfft, .. } = self.config;
         let mut input = vec![0.0; nfft];
         let mut spectrum = vec![Complex64::default(); nfft / 2 + 1];
         let mut work = vec![Complex64::default(); self.fft.get_scratch_len()];
@@ -324,19 +284,12 @@ impl SpeechFeatures {
             let start = t * self.frame_step;
             for (i, (to, w)) in input.iter_mut().zip(&self.window).enumerate() {
                 let Some(&x) = samples.get(start + i) else { break };
-                let before = (start + i)
-                    .checked_sub(1)
-                    .map_or(0.0, |at| f64::from(samples[at]));
+                let before = (start + i).checked_sub(1).map_or(0.0, |at| f64::from(samples[at]));
                 *to = (f64::from(x) - preemph * before) * waveform_scale * w;
             }
-            let done = self
-                .fft
-                .process_with_scratch(&mut input, &mut spectrum, &mut work);
+            let done = self.fft.process_with_scratch(&mut input, &mut spectrum, &mut work);
             debug_assert!(done.is_ok(), "buffers have the planned lengths");
-            power
-                .iter_mut()
-                .zip(&spectrum)
-                .for_each(|(p, c)| *p = c.norm_sqr() / nfft as f64);
+            power.iter_mut().zip(&spectrum).for_each(|(p, c)| *p = c.norm_sqr() / nfft as f64);
             answer(&power, frame);
         });
         Ok(out)
@@ -362,10 +315,7 @@ fn or_epsilon(x: f64) -> f64 {
 /// [`FeatureError::Config`] for `n` of 0 or above 2^24.
 pub fn speech_delta(features: ArrayView2<'_, f32>, n: usize) -> Result<Array2<f32>, FeatureError> {
     if n == 0 || n > 1 << 24 {
-        return Err(FeatureError::config(
-            "n",
-            format!("{n} frames given, 1 to 2^24 allowed"),
-        ));
+        return Err(FeatureError::config("n", format!("{n} frames given, 1 to 2^24 allowed")));
     }
     let (rows, n_frames) = features.dim();
     let divisor = 2.0 * (1..=n).map(|i| (i as f64).powi(2)).sum::<f64>();
@@ -374,9 +324,8 @@ pub fn speech_delta(features: ArrayView2<'_, f32>, n: usize) -> Result<Array2<f3
     fill_frames(&mut out, &mut Vec::new(), |t, frame: &mut [f32]| {
         for (row, to) in frame.iter_mut().enumerate() {
             let at = |t: usize| f64::from(features[[row, t]]);
-            let slope: f64 = (1..=n)
-                .map(|i| i as f64 * (at((t + i).min(last)) - at(t.saturating_sub(i))))
-                .sum();
+            let slope: f64 =
+                (1..=n).map(|i| i as f64 * (at((t + i).min(last)) - at(t.saturating_sub(i)))).sum();
             *to = (slope / divisor) as f32;
         }
     });
@@ -396,14 +345,10 @@ mod tests {
 
     #[test]
     fn a_tone_lies_in_its_filter() {
-        let plan = SpeechFeatures::new(SpeechFeaturesConfig {
-            window: Window::Hamming,
-            ..Default::default()
-        })
-        .unwrap();
-        let samples: Vec<f32> = (0..8000)
-            .map(|i| (i as f32 * std::f32::consts::TAU / 16.0).sin())
-            .collect();
+        let plan =
+            SpeechFeatures::new(SpeechFeaturesConfig { window: Window::Hamming, ..Default::default() })
+                .unwrap();
+        let samples: Vec<f32> = (0..8000).map(|i| (i as f32 * std::f32::consts::TAU / 16.0).sin()).collect();
         let log = plan.logfbank(&samples).unwrap();
         let centroids = plan.ssc(&samples).unwrap();
         let frame = log.column(10);
@@ -419,10 +364,7 @@ mod tests {
             assert!((delta[[0, t]] - 1.0).abs() < 1e-6 && (delta[[1, t]] - 2.0).abs() < 1e-6);
         }
         assert!(speech_delta(line.view(), 0).is_err());
-        assert_eq!(
-            speech_delta(Array2::zeros((2, 0)).view(), 2).unwrap().dim(),
-            (2, 0)
-        );
+        assert_eq!(speech_delta(Array2::zeros((2, 0)).view(), 2).unwrap().dim(), (2, 0));
     }
 
     #[test]
@@ -434,25 +376,11 @@ mod tests {
             assert!(plan.logfbank(samples).unwrap().iter().all(|x| x.is_finite()));
         }
         assert!(plan.logfbank(&[f32::NAN]).is_err());
-        assert_eq!(
-            plan.mfcc(&[0.1; 900], &SpeechMfccConfig { numcep: 99, ..config })
-                .unwrap()
-                .nrows(),
-            26
-        );
+        assert_eq!(plan.mfcc(&[0.1; 900], &SpeechMfccConfig { numcep: 99, ..config }).unwrap().nrows(), 26);
         for bad in [
-            SpeechFeaturesConfig {
-                nfft: 0,
-                ..Default::default()
-            },
-            SpeechFeaturesConfig {
-                highfreq: Some(9000.0),
-                ..Default::default()
-            },
-            SpeechFeaturesConfig {
-                winlen: 0.0,
-                ..Default::default()
-            },
+            SpeechFeaturesConfig { nfft: 0, ..Default::default() },
+            SpeechFeaturesConfig { highfreq: Some(9000.0), ..Default::default() },
+            SpeechFeaturesConfig { winlen: 0.0, ..Default::default() },
         ] {
             assert!(SpeechFeatures::new(bad).is_err());
         }

@@ -35,12 +35,7 @@ impl Default for WhisperMelConfig {
             pad_mode: PadMode::Reflect,
             ..MelConfig::default()
         };
-        Self {
-            mel,
-            floor: 1e-10,
-            range: 8.0,
-            drop_last_frame: true,
-        }
+        Self { mel, floor: 1e-10, range: 8.0, drop_last_frame: true }
     }
 }
 
@@ -74,10 +69,7 @@ impl WhisperMel {
             return Err(FeatureError::config("floor", message));
         }
         if !(config.range.is_finite() && config.range >= 0.0) {
-            return Err(FeatureError::config(
-                "range",
-                format!("{} given, at least 0 allowed", config.range),
-            ));
+            return Err(FeatureError::config("range", format!("{} given, at least 0 allowed", config.range)));
         }
         let mel = MelSpectrogram::new(config.mel.clone())?;
         Ok(Self { config, mel })
@@ -151,10 +143,7 @@ mod tests {
     fn follows_the_formula() {
         let samples: Vec<f32> = (0..6000).map(|i| (i as f32 * 0.2).sin() * 0.3).collect();
         let plan = WhisperMel::new(WhisperMelConfig::default()).unwrap();
-        let plain = MelSpectrogram::new(plan.config().mel.clone())
-            .unwrap()
-            .compute(&samples)
-            .unwrap();
+        let plain = MelSpectrogram::new(plan.config().mel.clone()).unwrap().compute(&samples).unwrap();
         let fast = plan.compute(&samples).unwrap();
         assert_eq!(fast.ncols() + 1, plain.ncols());
         let logs = plain.mapv(|x| f64::from(x).max(1e-10).log10());
@@ -168,21 +157,10 @@ mod tests {
     #[test]
     fn odd_inputs() {
         let plan = WhisperMel::new(WhisperMelConfig::default()).unwrap();
-        assert!(
-            plan.compute(&[0.0; 4000])
-                .unwrap()
-                .iter()
-                .all(|&x| (x + 1.5).abs() < 1e-6)
-        );
+        assert!(plan.compute(&[0.0; 4000]).unwrap().iter().all(|&x| (x + 1.5).abs() < 1e-6));
         assert_eq!(plan.compute(&[0.5]).unwrap().dim(), (80, 0));
         assert!(plan.compute(&[]).is_err());
         assert!(plan.compute(&[f32::NAN; 500]).is_err());
-        assert!(
-            WhisperMel::new(WhisperMelConfig {
-                floor: 0.0,
-                ..Default::default()
-            })
-            .is_err()
-        );
+        assert!(WhisperMel::new(WhisperMelConfig { floor: 0.0, ..Default::default() }).is_err());
     }
 }

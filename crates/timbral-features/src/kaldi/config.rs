@@ -172,11 +172,7 @@ impl KaldiFbankConfig {
         };
         let window = samples("frame_length", self.frame_length, 2.0)?;
         let shift = samples("frame_shift", self.frame_shift, 1.0)?;
-        let n_fft = if self.round_to_power_of_two {
-            window.next_power_of_two()
-        } else {
-            window
-        };
+        let n_fft = if self.round_to_power_of_two { window.next_power_of_two() } else { window };
         if n_fft % 2 != 0 {
             return Err(FeatureError::config(
                 "frame_length",
@@ -187,10 +183,7 @@ impl KaldiFbankConfig {
             if value.is_finite() {
                 Ok(())
             } else {
-                Err(FeatureError::config(
-                    name,
-                    format!("{value} given, must be finite"),
-                ))
+                Err(FeatureError::config(name, format!("{value} given, must be finite")))
             }
         };
         finite("waveform_scale", f64::from(self.waveform_scale))?;
@@ -203,10 +196,7 @@ impl KaldiFbankConfig {
             ));
         }
         if self.min_duration.is_nan() {
-            return Err(FeatureError::config(
-                "min_duration",
-                "NaN given, must be a number of seconds",
-            ));
+            return Err(FeatureError::config("min_duration", "NaN given, must be a number of seconds"));
         }
         Ok(Sizes { window, shift, n_fft })
     }

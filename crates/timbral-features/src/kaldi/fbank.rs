@@ -58,20 +58,10 @@ impl KaldiFbank {
         let sizes = config.sizes()?;
         let window = config.window_type.weights(sizes.window, config.blackman_coeff);
         let bands = Bands::new(&config, sizes.n_fft)?;
-        let log_energy_floor = if config.energy_floor == 0.0 {
-            f32::NEG_INFINITY
-        } else {
-            config.energy_floor.ln() as f32
-        };
+        let log_energy_floor =
+            if config.energy_floor == 0.0 { f32::NEG_INFINITY } else { config.energy_floor.ln() as f32 };
         let fft = RealFft::new(sizes.n_fft);
-        Ok(Self {
-            config,
-            sizes,
-            window,
-            bands,
-            log_energy_floor,
-            fft,
-        })
+        Ok(Self { config, sizes, window, bands, log_energy_floor, fft })
     }
 
     /// The configuration of the plan.
@@ -91,11 +81,7 @@ impl KaldiFbank {
         if samples == 0 || (samples as f64) < self.config.min_duration * f64::from(self.config.sample_rate) {
             0
         } else if self.config.snip_edges {
-            if samples < window {
-                0
-            } else {
-                1 + (samples - window) / shift
-            }
+            if samples < window { 0 } else { 1 + (samples - window) / shift }
         } else {
             (samples + shift / 2) / shift
         }
@@ -136,11 +122,7 @@ impl KaldiFbank {
         let mut row = std::mem::take(&mut scratch.row);
         fill_frames(out, &mut row, |index, frame| {
             if self.config.use_energy {
-                let at = if self.config.htk_compat {
-                    self.bands.len()
-                } else {
-                    0
-                };
+                let at = if self.config.htk_compat { self.bands.len() } else { 0 };
                 let (first, last) = if at == 0 { (1, frame.len()) } else { (0, at) };
                 frame[at] = self.frame(samples, index, &mut frame[first..last], scratch);
             } else {
@@ -162,14 +144,7 @@ impl KaldiFbank {
         mel: &mut [f32],
         scratch: &mut KaldiScratch,
     ) -> f32 {
-        let KaldiScratch {
-            frame,
-            padded,
-            spectrum,
-            fft,
-            power,
-            ..
-        } = scratch;
+        let KaldiScratch { frame, padded, spectrum, fft, power, .. } = scratch;
         let raw = self.cut(samples, index, frame);
         let energy = dispatch!(self.window_frame(raw, padded));
         self.fft.transform(padded, spectrum, fft);
@@ -191,16 +166,9 @@ impl KaldiFbank {
     /// The samples of one frame, mirrored into `frame` where they reach beyond the signal.
     fn cut<'a>(&self, samples: &'a [f32], index: usize, frame: &'a mut [f32]) -> &'a [f32] {
         let Sizes { window, shift, .. } = self.sizes;
-        let lead = if self.config.snip_edges {
-            0
-        } else {
-            (window / 2) as isize - (shift / 2) as isize
-        };
+        let lead = if self.config.snip_edges { 0 } else { (window / 2) as isize - (shift / 2) as isize };
         let start = (index * shift) as isize - lead;
-        if let Some(inside) = usize::try_from(start)
-            .ok()
-            .and_then(|s| samples.get(s..s + window))
-        {
+        if let Some(inside) = usize::try_from(start).ok().and_then(|s| samples.get(s..s + window)) {
             return inside;
         }
         for (i, value) in frame.iter_mut().enumerate() {
@@ -215,11 +183,7 @@ impl KaldiFbank {
     fn window_frame(&self, raw: &[f32], padded: &mut [f32]) -> f32 {
         let config = &self.config;
         let scale = config.waveform_scale;
-        let mean = if config.remove_dc_offset {
-            sum_of(raw, |x| x) / raw.len() as f32
-        } else {
-            0.0
-        };
+        let mean = if config.remove_dc_offset { sum_of(raw, |x| x) / raw.len() as f32 } else { 0.0 };
         let mut energy = 0.0;
         if config.use_energy && config.raw_energy {
             energy = sum_of(raw, |x| ((x - mean) * scale).powi(2));
@@ -229,12 +193,7 @@ impl KaldiFbank {
         let c = config.preemphasis_coefficient;
         let offset = mean * (1.0 - c);
         head[0] = ((raw[0] - c * raw[0]) - offset) * scale * self.window[0];
-        for (((to, x), before), w) in head[1..]
-            .iter_mut()
-            .zip(&raw[1..])
-            .zip(raw)
-            .zip(&self.window[1..])
-        {
+        for (((to, x), before), w) in head[1..].iter_mut().zip(&raw[1..]).zip(raw).zip(&self.window[1..]) {
             *to = ((x - c * before) - offset) * scale * w;
         }
         tail.fill(0.0);
@@ -250,10 +209,7 @@ impl KaldiFbank {
     #[inline(always)]
     fn integrate(&self, spectrum: &[Complex32], power: &mut [f32], mel: &mut [f32]) {
         let (power_bins, _) = power.split_at_mut(spectrum.len() - 1);
-        power_bins
-            .iter_mut()
-            .zip(spectrum)
-            .for_each(|(p, c)| *p = c.re * c.re + c.im * c.im);
+        power_bins.iter_mut().zip(spectrum).for_each(|(p, c)| *p = c.re * c.re + c.im * c.im);
         if !self.config.use_power {
             power.iter_mut().for_each(|p| *p = p.sqrt());
         }
@@ -272,16 +228,10 @@ pub(super) fn subtract_mean(out: &mut ArrayRef2<f32>) {
     }
     let mut means = vec![0.0f64; out.nrows()];
     for frame in out.axis_iter(Axis(1)) {
-        means
-            .iter_mut()
-            .zip(frame)
-            .for_each(|(mean, x)| *mean += f64::from(*x));
+        means.iter_mut().zip(frame).for_each(|(mean, x)| *mean += f64::from(*x));
     }
     means.iter_mut().for_each(|mean| *mean /= n_frames as f64);
     for mut frame in out.axis_iter_mut(Axis(1)) {
-        frame
-            .iter_mut()
-            .zip(&means)
-            .for_each(|(x, mean)| *x = (f64::from(*x) - mean) as f32);
+        frame.iter_mut().zip(&means).for_each(|(x, mean)| *x = (f64::from(*x) - mean) as f32);
     }
 }

@@ -26,11 +26,7 @@ struct Warp {
 
 impl Warp {
     fn new(config: &KaldiFbankConfig, low: f64, high: f64, nyquist: f64) -> Result<Self, FeatureError> {
-        let vtln_high = if config.vtln_high < 0.0 {
-            config.vtln_high + nyquist
-        } else {
-            config.vtln_high
-        };
+        let vtln_high = if config.vtln_high < 0.0 { config.vtln_high + nyquist } else { config.vtln_high };
         let ordered = low < config.vtln_low
             && config.vtln_low < high
             && vtln_high > 0.0
@@ -54,13 +50,7 @@ impl Warp {
                 format!("{warp} given, its bends must stay between the edges {low} and {high} Hz"),
             ));
         }
-        Ok(Self {
-            low,
-            high,
-            lower_bend,
-            upper_bend,
-            scale: 1.0 / warp,
-        })
+        Ok(Self { low, high, lower_bend, upper_bend, scale: 1.0 / warp })
     }
 
     fn frequency(&self, frequency: f64) -> f64 {
@@ -92,16 +82,11 @@ pub(super) struct Bands {
 
 impl Bands {
     pub(super) fn new(config: &KaldiFbankConfig, n_fft: usize) -> Result<Self, FeatureError> {
-        let mut bands = Self {
-            rows: Vec::new(),
-            weights: Vec::new(),
-        };
+        let mut bands = Self { rows: Vec::new(), weights: Vec::new() };
         for (start, weights) in triangles(config, n_fft)? {
             let first = bands.weights.len();
             bands.weights.extend_from_slice(&weights);
-            bands
-                .weights
-                .resize(first + weights.len().next_multiple_of(SHORT), 0.0);
+            bands.weights.resize(first + weights.len().next_multiple_of(SHORT), 0.0);
             bands.rows.push((start, first..bands.weights.len()));
         }
         Ok(bands)
@@ -132,11 +117,7 @@ fn triangles(config: &KaldiFbankConfig, n_fft: usize) -> Result<Vec<(usize, Vec<
     }
     let nyquist = 0.5 * f64::from(config.sample_rate);
     let low = config.low_freq;
-    let high = if config.high_freq <= 0.0 {
-        config.high_freq + nyquist
-    } else {
-        config.high_freq
-    };
+    let high = if config.high_freq <= 0.0 { config.high_freq + nyquist } else { config.high_freq };
     if !(low >= 0.0 && low < nyquist) {
         return Err(FeatureError::config(
             "low_freq",
@@ -155,17 +136,11 @@ fn triangles(config: &KaldiFbankConfig, n_fft: usize) -> Result<Vec<(usize, Vec<
             format!("{} given, must be finite and above 0", config.vtln_warp),
         ));
     }
-    let warp = if config.vtln_warp == 1.0 {
-        None
-    } else {
-        Some(Warp::new(config, low, high, nyquist)?)
-    };
+    let warp = if config.vtln_warp == 1.0 { None } else { Some(Warp::new(config, low, high, nyquist)?) };
     let edge_mel = |mel: f64| warp.as_ref().map_or(mel, |warp| warp.mel(mel));
 
     let bin_width = f64::from(config.sample_rate) / n_fft as f64;
-    let bin_mels: Vec<f64> = (0..n_fft / 2)
-        .map(|bin| hz_to_mel(bin_width * bin as f64))
-        .collect();
+    let bin_mels: Vec<f64> = (0..n_fft / 2).map(|bin| hz_to_mel(bin_width * bin as f64)).collect();
     let low_mel = hz_to_mel(low);
     let step = (hz_to_mel(high) - low_mel) / (config.num_mel_bins + 1) as f64;
     let band = |index: usize| {
@@ -175,9 +150,7 @@ fn triangles(config: &KaldiFbankConfig, n_fft: usize) -> Result<Vec<(usize, Vec<
         let weights = bin_mels[start..end]
             .iter()
             .map(|&mel| {
-                ((mel - left) / (centre - left))
-                    .min((right - mel) / (right - centre))
-                    .max(0.0) as f32
+                ((mel - left) / (centre - left)).min((right - mel) / (right - centre)).max(0.0) as f32
             })
             .collect();
         (start, weights)

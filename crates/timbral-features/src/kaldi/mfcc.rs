@@ -26,11 +26,7 @@ pub struct KaldiMfccConfig {
 
 impl Default for KaldiMfccConfig {
     fn default() -> Self {
-        Self {
-            fbank: KaldiFbankConfig::default(),
-            num_ceps: 13,
-            cepstral_lifter: 22.0,
-        }
+        Self { fbank: KaldiFbankConfig::default(), num_ceps: 13, cepstral_lifter: 22.0 }
     }
 }
 
@@ -73,19 +69,13 @@ impl KaldiMfcc {
         }
         let lifter = config.cepstral_lifter;
         if !lifter.is_finite() {
-            return Err(FeatureError::config(
-                "cepstral_lifter",
-                format!("{lifter} given, must be finite"),
-            ));
+            return Err(FeatureError::config("cepstral_lifter", format!("{lifter} given, must be finite")));
         }
         let dct = (0..config.num_ceps)
             .flat_map(|k| {
                 let scale = if k == 0 { 1.0 } else { 2.0f64 } / bands as f64;
-                let lift = if lifter == 0.0 {
-                    1.0
-                } else {
-                    1.0 + 0.5 * lifter * (PI * k as f64 / lifter).sin()
-                };
+                let lift =
+                    if lifter == 0.0 { 1.0 } else { 1.0 + 0.5 * lifter * (PI * k as f64 / lifter).sin() };
                 (0..bands).map(move |n| {
                     let angle = PI / bands as f64 * (n as f64 + 0.5) * k as f64;
                     (scale.sqrt() * lift * angle.cos()) as f32

@@ -46,12 +46,7 @@ impl KWeighting {
         let rate = f64::from(sample_rate);
         Ok(match self {
             Self::ItuBs1770 => [
-                shelf_by_tangent(
-                    3.999_843_853_97,
-                    0.707_175_236_955_419_3,
-                    1_681.974_450_955_532,
-                    rate,
-                ),
+                shelf_by_tangent(3.999_843_853_97, 0.707_175_236_955_419_3, 1_681.974_450_955_532, rate),
                 high_pass_by_tangent(0.500_327_037_325_395_3, 38.135_470_876_139_82, rate),
             ],
             Self::Pyloudnorm => [
@@ -82,10 +77,7 @@ fn shelf_by_tangent(gain: f64, q: f64, frequency: f64, rate: f64) -> Biquad {
 fn high_pass_by_tangent(q: f64, frequency: f64, rate: f64) -> Biquad {
     let k = (PI * frequency / rate).tan();
     let a0 = 1.0 + k / q + k * k;
-    Biquad {
-        b: [1.0, -2.0, 1.0],
-        a: [1.0, 2.0 * (k * k - 1.0) / a0, (1.0 - k / q + k * k) / a0],
-    }
+    Biquad { b: [1.0, -2.0, 1.0], a: [1.0, 2.0 * (k * k - 1.0) / a0, (1.0 - k / q + k * k) / a0] }
 }
 
 /// Bristow-Johnson, "Cookbook formulae for audio equalizer biquad filter coefficients".
@@ -100,11 +92,7 @@ fn cookbook_shelf(gain: f64, q: f64, frequency: f64, rate: f64) -> Biquad {
             -2.0 * amplitude * (down + up * cosine),
             amplitude * (up + down * cosine - slope),
         ],
-        [
-            up - down * cosine + slope,
-            2.0 * (down - up * cosine),
-            up - down * cosine - slope,
-        ],
+        [up - down * cosine + slope, 2.0 * (down - up * cosine), up - down * cosine - slope],
     )
 }
 
@@ -118,10 +106,7 @@ fn cookbook_high_pass(q: f64, frequency: f64, rate: f64) -> Biquad {
 }
 
 fn normalised(b: [f64; 3], a: [f64; 3]) -> Biquad {
-    Biquad {
-        b: b.map(|v| v / a[0]),
-        a: a.map(|v| v / a[0]),
-    }
+    Biquad { b: b.map(|v| v / a[0]), a: a.map(|v| v / a[0]) }
 }
 
 /// A running filter (transposed direct form II).
@@ -133,10 +118,7 @@ pub(super) struct Running {
 
 impl Running {
     pub(super) fn new(filter: Biquad) -> Self {
-        Self {
-            filter,
-            state: [0.0; 2],
-        }
+        Self { filter, state: [0.0; 2] }
     }
 
     #[inline]
@@ -167,10 +149,7 @@ mod tests {
     fn meets_the_standard_at_48_khz() {
         let [shelf, pass] = KWeighting::ItuBs1770.filters(48_000).unwrap();
         let close = |a: [f64; 3], b: [f64; 3]| a.iter().zip(&b).all(|(x, y)| (x - y).abs() < 1e-8);
-        assert!(close(
-            shelf.b,
-            [1.535_124_859_586_97, -2.691_696_189_406_38, 1.198_392_810_852_85]
-        ));
+        assert!(close(shelf.b, [1.535_124_859_586_97, -2.691_696_189_406_38, 1.198_392_810_852_85]));
         assert!(close(shelf.a, [1.0, -1.690_659_293_182_41, 0.732_480_774_215_85]));
         assert!(close(pass.b, [1.0, -2.0, 1.0]));
         assert!(close(pass.a, [1.0, -1.990_047_454_833_98, 0.990_072_250_366_21]));

@@ -133,11 +133,7 @@ impl LoudnessMeter {
         if !(1..=CHANNEL_WEIGHTS.len()).contains(&config.channels) {
             return Err(FeatureError::config(
                 "channels",
-                format!(
-                    "{} given, 1 to {} are weighted",
-                    config.channels,
-                    CHANNEL_WEIGHTS.len()
-                ),
+                format!("{} given, 1 to {} are weighted", config.channels, CHANNEL_WEIGHTS.len()),
             ));
         }
         let samples = config.block_size * f64::from(config.sample_rate);
@@ -150,10 +146,7 @@ impl LoudnessMeter {
         if !(config.overlap >= 0.0 && samples * (1.0 - config.overlap) >= 1.0) {
             return Err(FeatureError::config(
                 "overlap",
-                format!(
-                    "{} given, it is at least 0, and blocks advance by a sample or more",
-                    config.overlap
-                ),
+                format!("{} given, it is at least 0, and blocks advance by a sample or more", config.overlap),
             ));
         }
         let channels = CHANNEL_WEIGHTS[..config.channels]
@@ -166,12 +159,7 @@ impl LoudnessMeter {
                 sample_peak: 0.0,
             })
             .collect();
-        let short = ShortTerm {
-            pieces: VecDeque::new(),
-            last: 0,
-            current: 0.0,
-            loudness: Vec::new(),
-        };
+        let short = ShortTerm { pieces: VecDeque::new(), last: 0, current: 0.0, loudness: Vec::new() };
         let mut meter = Self {
             config,
             channels,
@@ -205,9 +193,7 @@ impl LoudnessMeter {
             let expected = format!("{} channels of equal length", self.channels.len());
             return Err(FeatureError::shape("channels", &given, expected));
         }
-        channels
-            .iter()
-            .try_for_each(|samples| check_finite("samples", samples))?;
+        channels.iter().try_for_each(|samples| check_finite("samples", samples))?;
         let mut from = 0;
         while from < length {
             let to = length.min(from + usize::try_from(self.boundary - self.heard).unwrap_or(usize::MAX));
@@ -253,12 +239,7 @@ impl LoudnessMeter {
     ///
     /// [`FeatureError::TooShort`] if the signal is shorter than a block.
     pub fn finish(mut self) -> Result<Loudness, FeatureError> {
-        let LoudnessConfig {
-            sample_rate,
-            block_size,
-            overlap,
-            ..
-        } = self.config;
+        let LoudnessConfig { sample_rate, block_size, overlap, .. } = self.config;
         let rate = f64::from(sample_rate);
         if (self.heard as f64) < block_size * rate {
             return Err(FeatureError::TooShort {
@@ -279,16 +260,8 @@ impl LoudnessMeter {
             self.blocks.push(sum / samples);
         }
         self.blocks.truncate(count);
-        let peak = self
-            .channels
-            .iter()
-            .map(|c| c.true_peak.peak())
-            .fold(0.0, f64::max);
-        let sample_peak = self
-            .channels
-            .iter()
-            .map(|c| f64::from(c.sample_peak))
-            .fold(0.0, f64::max);
+        let peak = self.channels.iter().map(|c| c.true_peak.peak()).fold(0.0, f64::max);
+        let sample_peak = self.channels.iter().map(|c| f64::from(c.sample_peak)).fold(0.0, f64::max);
         Ok(Loudness {
             integrated: gated(&self.blocks),
             momentary: self.blocks.iter().map(|&power| lufs(power)).collect(),
@@ -311,11 +284,7 @@ impl LoudnessMeter {
 
     /// Moves what the channels have summed up to the open blocks.
     fn gather(&mut self) {
-        let sum: f64 = self
-            .channels
-            .iter_mut()
-            .map(|c| c.weight * std::mem::take(&mut c.squares))
-            .sum();
+        let sum: f64 = self.channels.iter_mut().map(|c| c.weight * std::mem::take(&mut c.squares)).sum();
         self.open.iter_mut().for_each(|(_, total)| *total += sum);
         self.short.current += sum;
     }
@@ -334,8 +303,7 @@ impl LoudnessMeter {
         while self.begin_of(self.begun) <= self.heard {
             self.open.push_back((self.end_of(self.begun), 0.0));
             self.begun += 1;
-            self.short
-                .step(self.heard, u64::from(self.config.sample_rate) * 3);
+            self.short.step(self.heard, u64::from(self.config.sample_rate) * 3);
         }
         let next_end = self.open.front().map_or(u64::MAX, |&(end, _)| end);
         self.boundary = next_end.min(self.begin_of(self.begun)).max(self.heard + 1);
@@ -361,15 +329,10 @@ impl Channel {
 impl ShortTerm {
     /// A block begins at `position`: closes the piece that ends there.
     fn step(&mut self, position: u64, window: u64) {
-        self.pieces
-            .push_back((self.last, std::mem::take(&mut self.current)));
+        self.pieces.push_back((self.last, std::mem::take(&mut self.current)));
         self.last = position;
         // Whole pieces only: where they do not divide three seconds, the window is shorter by less than one.
-        while self
-            .pieces
-            .front()
-            .is_some_and(|&(start, _)| start + window < position)
-        {
+        while self.pieces.front().is_some_and(|&(start, _)| start + window < position) {
             self.pieces.pop_front();
         }
         let start = self.pieces.front().map_or(position, |&(start, _)| start);
@@ -392,10 +355,7 @@ fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
 /// The gated loudness of blocks of mean squares.
 fn gated(blocks: &[f64]) -> f64 {
     let loud = |gate: f64| blocks.iter().copied().filter(move |&power| lufs(power) > gate);
-    let at_least = blocks
-        .iter()
-        .copied()
-        .filter(|&power| lufs(power) >= ABSOLUTE_GATE);
+    let at_least = blocks.iter().copied().filter(|&power| lufs(power) >= ABSOLUTE_GATE);
     let Some(first) = mean(at_least) else {
         return f64::NEG_INFINITY;
     };

@@ -35,11 +35,7 @@ impl TruePeak {
                 taps
             })
             .collect();
-        Self {
-            phases,
-            recent: [0.0; TAPS],
-            peak: 0.0,
-        }
+        Self { phases, recent: [0.0; TAPS], peak: 0.0 }
     }
 
     #[inline]
@@ -54,9 +50,7 @@ impl TruePeak {
                     lanes[i] += x[i] * w[i];
                 }
             }
-            self.peak = self
-                .peak
-                .max(((lanes[0] + lanes[1]) + (lanes[2] + lanes[3])).abs());
+            self.peak = self.peak.max(((lanes[0] + lanes[1]) + (lanes[2] + lanes[3])).abs());
         }
     }
 

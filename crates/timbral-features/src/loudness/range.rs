@@ -14,9 +14,7 @@ pub(super) fn loudness_range(short_term: &[f64]) -> f64 {
     kept.sort_unstable_by(f64::total_cmp);
     let percentile = |share: f64| {
         let last = kept.len().saturating_sub(1);
-        kept.get((last as f64 * share).round() as usize)
-            .copied()
-            .unwrap_or(0.0)
+        kept.get((last as f64 * share).round() as usize).copied().unwrap_or(0.0)
     };
     percentile(0.95) - percentile(0.1)
 }

@@ -12,11 +12,7 @@ fn sine(rate: u32, seconds: f64, frequency: f64, db: f64) -> Vec<f32> {
 }
 
 fn config(sample_rate: u32, channels: usize) -> LoudnessConfig {
-    LoudnessConfig {
-        sample_rate,
-        channels,
-        ..LoudnessConfig::default()
-    }
+    LoudnessConfig { sample_rate, channels, ..LoudnessConfig::default() }
 }
 
 /// The definition with whole arrays: filter everything, then cut blocks.
@@ -25,15 +21,8 @@ fn slow(channels: &[&[f32]], config: &LoudnessConfig) -> f64 {
     let filtered: Vec<Vec<f64>> = channels
         .iter()
         .map(|samples| {
-            let mut filters = config
-                .filter
-                .filters(config.sample_rate)
-                .unwrap()
-                .map(Running::new);
-            samples
-                .iter()
-                .map(|&x| filters.iter_mut().fold(f64::from(x), |x, f| f.next(x)))
-                .collect()
+            let mut filters = config.filter.filters(config.sample_rate).unwrap().map(Running::new);
+            samples.iter().map(|&x| filters.iter_mut().fold(f64::from(x), |x, f| f.next(x))).collect()
         })
         .collect();
     let step = 1.0 - config.overlap;
@@ -57,9 +46,7 @@ fn noise(length: usize, seed: u64) -> Vec<f32> {
     let mut state = seed;
     (0..length)
         .map(|n| {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let gain = if n / 7000 % 3 == 0 { 0.001 } else { 0.3 };
             gain * ((state >> 40) as f32 / (1 << 23) as f32 - 1.0)
         })
@@ -68,18 +55,11 @@ fn noise(length: usize, seed: u64) -> Vec<f32> {
 
 #[test]
 fn the_meter_equals_the_definition() {
-    for (rate, overlap, block_size) in [
-        (22_050, 0.75, 0.4),
-        (44_100, 0.75, 0.4),
-        (8000, 0.5, 0.1),
-        (16_000, 0.0, 0.3),
-    ] {
+    for (rate, overlap, block_size) in
+        [(22_050, 0.75, 0.4), (44_100, 0.75, 0.4), (8000, 0.5, 0.1), (16_000, 0.0, 0.3)]
+    {
         let (left, right) = (noise(33_333, 1), noise(33_333, 2));
-        let config = LoudnessConfig {
-            overlap,
-            block_size,
-            ..config(rate, 2)
-        };
+        let config = LoudnessConfig { overlap, block_size, ..config(rate, 2) };
         let fast = integrated_loudness(&[&left, &right], &config).unwrap();
         let slow = slow(&[&left, &right], &config);
         assert!((fast - slow).abs() < 1e-9, "{rate}: {fast} {slow}");
@@ -93,12 +73,7 @@ fn stereo_sines_read_their_level() {
         let tone = sine(rate, 20.0, 1000.0, db);
         let read = loudness(&[&tone, &tone], &config(rate, 2)).unwrap();
         assert!((read.integrated - db).abs() < 0.1, "{}", read.integrated);
-        assert!(
-            read.momentary
-                .iter()
-                .chain(&read.short_term)
-                .all(|l| (l - db).abs() < 0.1)
-        );
+        assert!(read.momentary.iter().chain(&read.short_term).all(|l| (l - db).abs() < 0.1));
         assert!(read.range < 0.1);
         assert!((read.true_peak - db).abs() < 0.2 && (read.sample_peak - db).abs() < 0.2);
     }
@@ -131,42 +106,22 @@ fn silence_and_short_signals() {
     assert_eq!(silent.integrated, f64::NEG_INFINITY);
     assert_eq!(silent.true_peak, f64::NEG_INFINITY);
     assert_eq!(silent.range, 0.0);
-    assert!(matches!(
-        loudness(&[&[]], &config(22_050, 1)),
-        Err(FeatureError::TooShort { needed: 8820, .. })
-    ));
+    assert!(matches!(loudness(&[&[]], &config(22_050, 1)), Err(FeatureError::TooShort { needed: 8820, .. })));
     assert!(loudness(&[&[0.5; 8819]], &config(22_050, 1)).is_err());
-    assert!(
-        loudness(&[&[0.5; 8820]], &config(22_050, 1))
-            .unwrap()
-            .integrated
-            .is_finite()
-    );
+    assert!(loudness(&[&[0.5; 8820]], &config(22_050, 1)).unwrap().integrated.is_finite());
 }
 
 #[test]
 fn faults_are_errors() {
     let good = config(22_050, 1);
     for bad in [
-        LoudnessConfig {
-            sample_rate: 100,
-            ..good
-        },
+        LoudnessConfig { sample_rate: 100, ..good },
         LoudnessConfig { channels: 0, ..good },
         LoudnessConfig { channels: 6, ..good },
-        LoudnessConfig {
-            block_size: 0.0,
-            ..good
-        },
-        LoudnessConfig {
-            block_size: f64::INFINITY,
-            ..good
-        },
+        LoudnessConfig { block_size: 0.0, ..good },
+        LoudnessConfig { block_size: f64::INFINITY, ..good },
         LoudnessConfig { overlap: 1.0, ..good },
-        LoudnessConfig {
-            overlap: -0.1,
-            ..good
-        },
+        LoudnessConfig { overlap: -0.1, ..good },
     ] {
         assert!(LoudnessMeter::new(bad).is_err(), "{bad:?}");
     }

@@ -26,28 +26,15 @@ pub struct LogMelConfig {
 
 impl Default for LogMelConfig {
     fn default() -> Self {
-        let DbConfig {
-            amin,
-            reference,
-            top_db,
-        } = DbConfig::default();
-        Self {
-            mel: MelConfig::default(),
-            amin,
-            reference,
-            top_db,
-        }
+        let DbConfig { amin, reference, top_db } = DbConfig::default();
+        Self { mel: MelConfig::default(), amin, reference, top_db }
     }
 }
 
 impl LogMelConfig {
     /// The part that describes the decibels.
     pub fn db(&self) -> DbConfig {
-        DbConfig {
-            reference: self.reference,
-            amin: self.amin,
-            top_db: self.top_db,
-        }
+        DbConfig { reference: self.reference, amin: self.amin, top_db: self.top_db }
     }
 }
 
@@ -137,11 +124,7 @@ impl LogMelSpectrogram {
         self.mel.check(samples, out)?;
         let mut row = std::mem::take(&mut scratch.row);
         let local = self.db.is_local();
-        let offset = if local {
-            self.db.offset_and_floor(0.0).0
-        } else {
-            0.0
-        };
+        let offset = if local { self.db.offset_and_floor(0.0).0 } else { 0.0 };
         let mut largest = f32::NEG_INFINITY;
         fill_frames(out, &mut row, |index, bands| {
             self.mel.frame(samples, index, bands, scratch);
@@ -149,9 +132,7 @@ impl LogMelSpectrogram {
         });
         if !local {
             let (offset, floor) = self.db.offset_and_floor(largest);
-            fill_frames(out, &mut row, |_, bands| {
-                dispatch!(settle_frame(bands, offset, floor))
-            });
+            fill_frames(out, &mut row, |_, bands| dispatch!(settle_frame(bands, offset, floor)));
         }
         scratch.row = row;
         Ok(())
@@ -165,31 +146,14 @@ mod tests {
 
     #[test]
     fn equals_decibels_of_the_mel_spectrogram() {
-        let mel = MelConfig {
-            n_fft: 512,
-            hop_length: 200,
-            n_mels: 33,
-            ..MelConfig::default()
-        };
-        let samples: Vec<f32> = (0..3000)
-            .map(|i| (i as f32 * 0.2).sin() * (i as f32 / 3000.0).powi(4))
-            .collect();
-        let plain = MelSpectrogram::new(mel.clone())
-            .unwrap()
-            .compute(&samples)
-            .unwrap();
+        let mel = MelConfig { n_fft: 512, hop_length: 200, n_mels: 33, ..MelConfig::default() };
+        let samples: Vec<f32> =
+            (0..3000).map(|i| (i as f32 * 0.2).sin() * (i as f32 / 3000.0).powi(4)).collect();
+        let plain = MelSpectrogram::new(mel.clone()).unwrap().compute(&samples).unwrap();
         for reference in [Reference::Value(1.0), Reference::Value(0.02), Reference::Max] {
             for top_db in [None, Some(30.0), Some(f32::INFINITY)] {
-                let config = LogMelConfig {
-                    mel: mel.clone(),
-                    amin: 1e-8,
-                    reference,
-                    top_db,
-                };
-                let fused = LogMelSpectrogram::new(config.clone())
-                    .unwrap()
-                    .compute(&samples)
-                    .unwrap();
+                let config = LogMelConfig { mel: mel.clone(), amin: 1e-8, reference, top_db };
+                let fused = LogMelSpectrogram::new(config.clone()).unwrap().compute(&samples).unwrap();
                 assert_eq!(fused, power_to_db(plain.view(), &config.db()).unwrap());
             }
         }
@@ -197,10 +161,7 @@ mod tests {
 
     #[test]
     fn configurations_survive_files() {
-        let config = LogMelConfig {
-            reference: Reference::Max,
-            ..LogMelConfig::default()
-        };
+        let config = LogMelConfig { reference: Reference::Max, ..LogMelConfig::default() };
         let json = serde_json::to_string(&config).unwrap();
         assert_eq!(serde_json::from_str::<LogMelConfig>(&json).unwrap(), config);
         let text = toml::to_string(&config).unwrap();

@@ -126,12 +126,7 @@ impl MelSpectrogram {
         let stft = Stft::new(config.stft())?;
         let bank = MelFilterBank::new(config.filters())?;
         let power = Power::new(config.power)?;
-        Ok(Self {
-            config,
-            stft,
-            power,
-            bank,
-        })
+        Ok(Self { config, stft, power, bank })
     }
 
     /// The configuration of the plan.
@@ -165,11 +160,7 @@ impl MelSpectrogram {
 
     /// Working memory for [`compute_into`](Self::compute_into).
     pub fn scratch(&self) -> MelScratch {
-        MelScratch {
-            stft: self.stft.scratch(),
-            power: vec![0.0; self.bank.padded_bins()],
-            row: Vec::new(),
-        }
+        MelScratch { stft: self.stft.scratch(), power: vec![0.0; self.bank.padded_bins()], row: Vec::new() }
     }
 
     /// The mel spectrogram of a signal, of shape `(n_mels, n_frames)`.
@@ -196,9 +187,7 @@ impl MelSpectrogram {
     ) -> Result<(), FeatureError> {
         self.check(samples, out)?;
         let mut row = std::mem::take(&mut scratch.row);
-        fill_frames(out, &mut row, |index, bands| {
-            self.frame(samples, index, bands, scratch)
-        });
+        fill_frames(out, &mut row, |index, bands| self.frame(samples, index, bands, scratch));
         scratch.row = row;
         Ok(())
     }
@@ -263,22 +252,12 @@ mod tests {
 
     #[test]
     fn equals_filters_times_spectrogram() {
-        let config = MelConfig {
-            n_fft: 512,
-            hop_length: 128,
-            n_mels: 40,
-            ..MelConfig::default()
-        };
+        let config = MelConfig { n_fft: 512, hop_length: 128, n_mels: 40, ..MelConfig::default() };
         let mel = MelSpectrogram::new(config.clone()).unwrap();
-        let samples: Vec<f32> = (0..5000)
-            .map(|i| (i as f32 * 0.05).sin() * (i as f32 * 0.0021).cos())
-            .collect();
+        let samples: Vec<f32> =
+            (0..5000).map(|i| (i as f32 * 0.05).sin() * (i as f32 * 0.0021).cos()).collect();
         let fast = mel.compute(&samples).unwrap();
-        let spectrogram = Spectrogram::new(SpectrogramConfig {
-            stft: config.stft(),
-            power: 2.0,
-        })
-        .unwrap();
+        let spectrogram = Spectrogram::new(SpectrogramConfig { stft: config.stft(), power: 2.0 }).unwrap();
         let s = spectrogram.compute(&samples).unwrap();
         let slow = mel.filters().to_dense().dot(&s);
         let peak = slow.iter().copied().fold(0.0, f32::max);
@@ -291,15 +270,8 @@ mod tests {
 
     #[test]
     fn uncentred_frames_with_a_long_hop() {
-        let config = MelConfig {
-            center: false,
-            hop_length: 1708,
-            ..MelConfig::default()
-        };
+        let config = MelConfig { center: false, hop_length: 1708, ..MelConfig::default() };
         let mel = MelSpectrogram::new(config).unwrap();
-        assert_eq!(
-            mel.compute(&vec![0.0; 66_150]).unwrap().dim(),
-            (128, (66_150 - 2048) / 1708 + 1)
-        );
+        assert_eq!(mel.compute(&vec![0.0; 66_150]).unwrap().dim(), (128, (66_150 - 2048) / 1708 + 1));
     }
 }

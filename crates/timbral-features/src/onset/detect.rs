@@ -54,10 +54,7 @@ pub fn onset_backtrack(events: &[usize], energy: &[f32]) -> Result<Vec<usize>, F
             minima.push(i + 1);
         }
     }
-    Ok(events
-        .iter()
-        .map(|&event| minima[minima.partition_point(|&m| m <= event) - 1])
-        .collect())
+    Ok(events.iter().map(|&event| minima[minima.partition_point(|&m| m <= event) - 1]).collect())
 }
 
 #[cfg(test)]
@@ -67,10 +64,7 @@ mod tests {
     #[test]
     fn goes_back_to_the_last_minimum() {
         let energy = [5.0, 1.0, 2.0, 0.5, 0.5, 3.0, 2.0];
-        assert_eq!(
-            onset_backtrack(&[0, 1, 2, 3, 4, 5, 6, 99], &energy).unwrap(),
-            [0, 1, 1, 1, 4, 4, 4, 4]
-        );
+        assert_eq!(onset_backtrack(&[0, 1, 2, 3, 4, 5, 6, 99], &energy).unwrap(), [0, 1, 1, 1, 4, 4, 4, 4]);
         assert_eq!(onset_backtrack(&[3], &[]).unwrap(), [0]);
         assert!(onset_backtrack(&[3], &[f32::NAN]).is_err());
     }

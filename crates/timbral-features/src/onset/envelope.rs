@@ -33,14 +33,8 @@ pub struct OnsetEnvelopeConfig {
 
 impl Default for OnsetEnvelopeConfig {
     fn default() -> Self {
-        let OnsetStrengthConfig {
-            lag,
-            max_size,
-            detrend,
-            center,
-            aggregate,
-            ..
-        } = OnsetStrengthConfig::default();
+        let OnsetStrengthConfig { lag, max_size, detrend, center, aggregate, .. } =
+            OnsetStrengthConfig::default();
         Self {
             mel: MelConfig::default(),
             top_db: LogMelConfig::default().top_db,
@@ -56,11 +50,7 @@ impl Default for OnsetEnvelopeConfig {
 impl OnsetEnvelopeConfig {
     /// The part that describes the spectrogram.
     pub fn log_mel(&self) -> LogMelConfig {
-        LogMelConfig {
-            mel: self.mel.clone(),
-            top_db: self.top_db,
-            ..LogMelConfig::default()
-        }
+        LogMelConfig { mel: self.mel.clone(), top_db: self.top_db, ..LogMelConfig::default() }
     }
 
     /// The part that does not depend on the signal's spectrogram.
@@ -148,11 +138,7 @@ impl OnsetEnvelope {
     ///
     /// As [`compute`](Self::compute), and [`FeatureError::Config`] for bounds that do not rise or lie beyond the bands.
     pub fn compute_multi(&self, samples: &[f32], channels: &[usize]) -> Result<Array2<f32>, FeatureError> {
-        onset_strength_multi(
-            self.log_mel.compute(samples)?.view(),
-            channels,
-            &self.config.strength(),
-        )
+        onset_strength_multi(self.log_mel.compute(samples)?.view(), channels, &self.config.strength())
     }
 }
 
@@ -168,12 +154,6 @@ mod tests {
         }
         assert!(plan.compute(&[0.0; 5000]).unwrap().iter().all(|&x| x == 0.0));
         assert!(plan.compute(&[f32::NAN]).is_err());
-        assert!(
-            OnsetEnvelope::new(OnsetEnvelopeConfig {
-                lag: 0,
-                ..Default::default()
-            })
-            .is_err()
-        );
+        assert!(OnsetEnvelope::new(OnsetEnvelopeConfig { lag: 0, ..Default::default() }).is_err());
     }
 }

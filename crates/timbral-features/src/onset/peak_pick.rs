@@ -61,27 +61,14 @@ impl PeakPickConfig {
 /// # Ok::<(), timbral_features::FeatureError>(())
 /// ```
 pub fn peak_pick(curve: &[f32], config: &PeakPickConfig) -> Result<Vec<usize>, FeatureError> {
-    let PeakPickConfig {
-        pre_max,
-        post_max,
-        pre_avg,
-        post_avg,
-        delta,
-        wait,
-    } = *config;
+    let PeakPickConfig { pre_max, post_max, pre_avg, post_avg, delta, wait } = *config;
     for (name, value) in [("post_max", post_max), ("post_avg", post_avg)] {
         if value == 0 {
-            return Err(FeatureError::config(
-                name,
-                "0 given, must be at least 1: the peak itself counts",
-            ));
+            return Err(FeatureError::config(name, "0 given, must be at least 1: the peak itself counts"));
         }
     }
     if !(delta.is_finite() && delta >= 0.0) {
-        return Err(FeatureError::config(
-            "delta",
-            format!("{delta} given, must be finite and at least 0"),
-        ));
+        return Err(FeatureError::config("delta", format!("{delta} given, must be finite and at least 0")));
     }
     check_finite("curve", curve)?;
     let around = |n: usize, before: usize, after: usize| {
@@ -90,10 +77,7 @@ pub fn peak_pick(curve: &[f32], config: &PeakPickConfig) -> Result<Vec<usize>, F
     let mut peaks = Vec::new();
     let mut n = 0;
     while n < curve.len() {
-        let largest = around(n, pre_max, post_max)
-            .iter()
-            .copied()
-            .fold(f32::NEG_INFINITY, f32::max);
+        let largest = around(n, pre_max, post_max).iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let is_peak = curve[n] == largest && {
             let near = around(n, pre_avg, post_avg);
             let mean = near.iter().map(|&x| f64::from(x)).sum::<f64>() / near.len() as f64;
@@ -112,29 +96,15 @@ pub fn peak_pick(curve: &[f32], config: &PeakPickConfig) -> Result<Vec<usize>, F
 mod tests {
     use super::*;
 
-    const PLAIN: PeakPickConfig = PeakPickConfig {
-        pre_max: 1,
-        post_max: 2,
-        pre_avg: 1,
-        post_avg: 2,
-        delta: 0.0,
-        wait: 0,
-    };
+    const PLAIN: PeakPickConfig =
+        PeakPickConfig { pre_max: 1, post_max: 2, pre_avg: 1, post_avg: 2, delta: 0.0, wait: 0 };
 
     #[test]
     fn waits_after_a_peak() {
         let curve = [0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0];
         assert_eq!(peak_pick(&curve, &PLAIN).unwrap(), [1, 3, 5]);
-        assert_eq!(
-            peak_pick(&curve, &PeakPickConfig { wait: 2, ..PLAIN }).unwrap(),
-            [1, 5]
-        );
-        let far = PeakPickConfig {
-            wait: usize::MAX,
-            pre_max: usize::MAX,
-            post_max: usize::MAX,
-            ..PLAIN
-        };
+        assert_eq!(peak_pick(&curve, &PeakPickConfig { wait: 2, ..PLAIN }).unwrap(), [1, 5]);
+        let far = PeakPickConfig { wait: usize::MAX, pre_max: usize::MAX, post_max: usize::MAX, ..PLAIN };
         assert_eq!(peak_pick(&curve, &far).unwrap(), [1]);
     }
 
@@ -149,16 +119,7 @@ mod tests {
     fn refuses_empty_windows_and_nan() {
         assert!(peak_pick(&[1.0], &PeakPickConfig { post_max: 0, ..PLAIN }).is_err());
         assert!(peak_pick(&[1.0], &PeakPickConfig { post_avg: 0, ..PLAIN }).is_err());
-        assert!(
-            peak_pick(
-                &[1.0],
-                &PeakPickConfig {
-                    delta: f32::NAN,
-                    ..PLAIN
-                }
-            )
-            .is_err()
-        );
+        assert!(peak_pick(&[1.0], &PeakPickConfig { delta: f32::NAN, ..PLAIN }).is_err());
         assert!(peak_pick(&[f32::NAN], &PLAIN).is_err());
     }
 }

@@ -92,11 +92,8 @@ impl Default for OnsetStrengthConfig {
 
 impl OnsetStrengthConfig {
     pub(crate) fn validate(&self) -> Result<(), FeatureError> {
-        for (name, value) in [
-            ("lag", self.lag),
-            ("max_size", self.max_size),
-            ("hop_length", self.hop_length),
-        ] {
+        for (name, value) in [("lag", self.lag), ("max_size", self.max_size), ("hop_length", self.hop_length)]
+        {
             if value == 0 {
                 return Err(FeatureError::config(name, "0 given, must be at least 1"));
             }
@@ -106,11 +103,7 @@ impl OnsetStrengthConfig {
 
     /// Frames by which `center` moves the envelope.
     pub(crate) fn shift(&self) -> usize {
-        if self.center {
-            self.n_fft / (2 * self.hop_length)
-        } else {
-            0
-        }
+        if self.center { self.n_fft / (2 * self.hop_length) } else { 0 }
     }
 }
 
@@ -163,9 +156,7 @@ pub fn onset_strength_multi(
 ) -> Result<Array2<f32>, FeatureError> {
     config.validate()?;
     let (n_bins, n_frames) = decibels.dim();
-    let rising = channels
-        .windows(2)
-        .all(|pair| pair[0] < pair[1] || (n_bins == 0 && pair[0] == pair[1]));
+    let rising = channels.windows(2).all(|pair| pair[0] < pair[1] || (n_bins == 0 && pair[0] == pair[1]));
     if channels.len() < 2 || !rising || channels.last().is_some_and(|&last| last > n_bins) {
         return Err(FeatureError::config(
             "channels",
@@ -182,20 +173,14 @@ pub fn onset_strength_multi(
     visit_frames(&decibels, &mut Vec::new(), |t, frame| {
         dispatch!({
             if !frame.iter().fold(true, |fine, x| fine & x.is_finite()) && bad.is_none() {
-                bad = frame
-                    .iter()
-                    .position(|x| !x.is_finite())
-                    .map(|i| (t * n_bins + i, frame[i]));
+                bad = frame.iter().position(|x| !x.is_finite()).map(|i| (t * n_bins + i, frame[i]));
             }
             let mut reference = if earlier.len() == lag {
                 earlier.pop_front().unwrap_or_default()
             } else {
                 Vec::with_capacity(n_bins)
             };
-            let place = t
-                .checked_sub(lag)
-                .map(|start| start + shift)
-                .filter(|&place| place < n_frames);
+            let place = t.checked_sub(lag).map(|start| start + shift).filter(|&place| place < n_frames);
             if let Some(place) = place {
                 for ((rise, now), before) in rises.iter_mut().zip(frame).zip(&reference) {
                     *rise = (now - before).max(0.0);
@@ -211,11 +196,7 @@ pub fn onset_strength_multi(
         });
     });
     if let Some((index, value)) = bad {
-        return Err(FeatureError::NonFinite {
-            array: "decibels",
-            index,
-            value,
-        });
+        return Err(FeatureError::NonFinite { array: "decibels", index, value });
     }
     if config.detrend {
         envelopes.rows_mut().into_iter().for_each(|mut envelope| {
@@ -247,15 +228,8 @@ pub(crate) fn maximum_filter(values: &[f32], size: usize, out: &mut Vec<f32>) {
             last = last.max((before - i - 1).min(n - 1));
         }
         let beyond = i.saturating_add(after).saturating_sub(n - 1);
-        let first = if beyond > 0 {
-            first.min(n.saturating_sub(beyond))
-        } else {
-            first
-        };
-        values[first..=last]
-            .iter()
-            .copied()
-            .fold(f32::NEG_INFINITY, f32::max)
+        let first = if beyond > 0 { first.min(n.saturating_sub(beyond)) } else { first };
+        values[first..=last].iter().copied().fold(f32::NEG_INFINITY, f32::max)
     }));
 }
 
@@ -290,13 +264,8 @@ mod tests {
         let s = spectrogram();
         for lag in [1, 3] {
             for center in [false, true] {
-                let config = OnsetStrengthConfig {
-                    lag,
-                    center,
-                    n_fft: 8,
-                    hop_length: 2,
-                    ..Default::default()
-                };
+                let config =
+                    OnsetStrengthConfig { lag, center, n_fft: 8, hop_length: 2, ..Default::default() };
                 let shift = if center { 2 } else { 0 };
                 let envelope = onset_strength(s.view(), &config).unwrap();
                 for (t, value) in envelope.iter().enumerate() {
@@ -304,10 +273,7 @@ mod tests {
                         0.0
                     } else {
                         let t = t - shift;
-                        (0..7)
-                            .map(|f| (s[[f, t]] - s[[f, t - lag]]).max(0.0))
-                            .sum::<f32>()
-                            / 7.0
+                        (0..7).map(|f| (s[[f, t]] - s[[f, t - lag]]).max(0.0)).sum::<f32>() / 7.0
                     };
                     assert!((value - slow).abs() < 1e-5);
                 }
@@ -318,10 +284,7 @@ mod tests {
     #[test]
     fn channels_and_aggregates() {
         let s = spectrogram();
-        let config = OnsetStrengthConfig {
-            aggregate: OnsetAggregate::Max,
-            ..Default::default()
-        };
+        let config = OnsetStrengthConfig { aggregate: OnsetAggregate::Max, ..Default::default() };
         let both = onset_strength_multi(s.view(), &[0, 3, 7], &config).unwrap();
         let all = onset_strength(s.view(), &config).unwrap();
         for (t, all) in all.iter().enumerate() {
@@ -337,40 +300,13 @@ mod tests {
     #[test]
     fn odd_inputs() {
         let config = OnsetStrengthConfig::default();
-        assert!(
-            onset_strength(Array2::zeros((128, 0)).view(), &config)
-                .unwrap()
-                .is_empty()
-        );
-        assert_eq!(
-            onset_strength(Array2::zeros((128, 1)).view(), &config).unwrap(),
-            [0.0]
-        );
-        assert_eq!(
-            onset_strength(Array2::zeros((0, 3)).view(), &config).unwrap(),
-            [0.0; 3]
-        );
+        assert!(onset_strength(Array2::zeros((128, 0)).view(), &config).unwrap().is_empty());
+        assert_eq!(onset_strength(Array2::zeros((128, 1)).view(), &config).unwrap(), [0.0]);
+        assert_eq!(onset_strength(Array2::zeros((0, 3)).view(), &config).unwrap(), [0.0; 3]);
         let nan = Array2::from_elem((2, 2), f32::NAN);
         assert!(onset_strength(nan.view(), &config).is_err());
-        assert!(
-            onset_strength(
-                nan.view(),
-                &OnsetStrengthConfig {
-                    lag: 0,
-                    ..config.clone()
-                }
-            )
-            .is_err()
-        );
-        let far = OnsetStrengthConfig {
-            lag: usize::MAX,
-            ..config
-        };
-        assert!(
-            onset_strength(spectrogram().view(), &far)
-                .unwrap()
-                .iter()
-                .all(|&x| x == 0.0)
-        );
+        assert!(onset_strength(nan.view(), &OnsetStrengthConfig { lag: 0, ..config.clone() }).is_err());
+        let far = OnsetStrengthConfig { lag: usize::MAX, ..config };
+        assert!(onset_strength(spectrogram().view(), &far).unwrap().iter().all(|&x| x == 0.0));
     }
 }

@@ -109,10 +109,7 @@ mod tests {
                     }
                     choose *= f64::from(n - k) / f64::from(k + 1);
                 }
-                assert!(
-                    (beta_cdf(x, f64::from(a), f64::from(b)) - sum).abs() < 1e-13,
-                    "{a} {b} {x}"
-                );
+                assert!((beta_cdf(x, f64::from(a), f64::from(b)) - sum).abs() < 1e-13, "{a} {b} {x}");
             }
         }
     }

@@ -53,21 +53,10 @@ pub struct PitchScratch {
 
 impl Difference {
     pub(super) fn new(range: Range) -> Result<Self, FeatureError> {
-        let Range {
-            sample_rate,
-            fmin,
-            fmax,
-            frame_length,
-            hop_length,
-            center,
-            pad_mode,
-        } = range;
+        let Range { sample_rate, fmin, fmax, frame_length, hop_length, center, pad_mode } = range;
         let rate = f64::from(sample_rate);
         if sample_rate == 0 {
-            return Err(FeatureError::config(
-                "sample_rate",
-                "0 Hz given, it is at least 1 Hz",
-            ));
+            return Err(FeatureError::config("sample_rate", "0 Hz given, it is at least 1 Hz"));
         }
         if !(fmin > 0.0 && fmin < fmax && fmax <= rate / 2.0) {
             return Err(FeatureError::config(
@@ -91,13 +80,7 @@ impl Difference {
         let length = smooth_length(frame_length + max_period + 1);
         let mut planner = RealFftPlanner::new();
         let (forward, inverse) = (planner.plan_fft_forward(length), planner.plan_fft_inverse(length));
-        Ok(Self {
-            framing,
-            min_period,
-            max_period,
-            forward,
-            inverse,
-        })
+        Ok(Self { framing, min_period, max_period, forward, inverse })
     }
 
     pub(super) fn n_frames(&self, samples: usize) -> Result<usize, FeatureError> {
@@ -131,30 +114,18 @@ impl Difference {
     ///
     /// `d(k) = 2 (r(0) - r(k)) - (the sum of the first k squares)`, divided by the mean of `d(1)` to `d(k)`.
     pub(super) fn frame(&self, samples: &[f32], index: usize, scratch: &mut PitchScratch) {
-        let PitchScratch {
-            frame,
-            buffer,
-            spectrum,
-            fft,
-            difference,
-        } = scratch;
+        let PitchScratch { frame, buffer, spectrum, fft, difference } = scratch;
         self.framing.fill(samples, index, frame);
         let (head, tail) = buffer.split_at_mut(frame.len());
-        head.iter_mut()
-            .zip(frame.iter())
-            .for_each(|(to, from)| *to = f64::from(*from));
+        head.iter_mut().zip(frame.iter()).for_each(|(to, from)| *to = f64::from(*from));
         tail.fill(0.0);
         // The buffers have the planned lengths, the only thing that the transforms can object to.
         let done =
-            self.forward
-                .process_with_scratch(buffer, spectrum, &mut fft[..self.forward.get_scratch_len()]);
+            self.forward.process_with_scratch(buffer, spectrum, &mut fft[..self.forward.get_scratch_len()]);
         debug_assert!(done.is_ok());
-        spectrum
-            .iter_mut()
-            .for_each(|c| *c = Complex::new(c.norm_sqr(), 0.0));
+        spectrum.iter_mut().for_each(|c| *c = Complex::new(c.norm_sqr(), 0.0));
         let done =
-            self.inverse
-                .process_with_scratch(spectrum, buffer, &mut fft[..self.inverse.get_scratch_len()]);
+            self.inverse.process_with_scratch(spectrum, buffer, &mut fft[..self.inverse.get_scratch_len()]);
         debug_assert!(done.is_ok());
         let scale = 1.0 / self.forward.len() as f64;
         let power = buffer[0] * scale;
@@ -205,11 +176,7 @@ pub(super) fn parabolic_shift(x: &[f64], i: usize) -> f64 {
     }
     let curvature = x[i + 1] + x[i - 1] - 2.0 * x[i];
     let slope = 0.5 * (x[i + 1] - x[i - 1]);
-    if slope.abs() >= curvature.abs() {
-        0.0
-    } else {
-        -slope / curvature
-    }
+    if slope.abs() >= curvature.abs() { 0.0 } else { -slope / curvature }
 }
 
 #[cfg(test)]
@@ -228,17 +195,13 @@ mod tests {
             pad_mode: PadMode::Constant,
         };
         let plan = Difference::new(range).unwrap();
-        let samples: Vec<f32> = (0..1000)
-            .map(|n| (n as f32 * 0.2).sin() + (n as f32 * 0.71).cos() * 0.3)
-            .collect();
+        let samples: Vec<f32> =
+            (0..1000).map(|n| (n as f32 * 0.2).sin() + (n as f32 * 0.71).cos() * 0.3).collect();
         let mut scratch = plan.scratch();
         for index in 0..plan.n_frames(samples.len()).unwrap() {
             plan.frame(&samples, index, &mut scratch);
             let at = |i: usize| {
-                (index * 100 + i)
-                    .checked_sub(200)
-                    .and_then(|j| samples.get(j))
-                    .map_or(0.0, |&v| f64::from(v))
+                (index * 100 + i).checked_sub(200).and_then(|j| samples.get(j)).map_or(0.0, |&v| f64::from(v))
             };
             let mut total = 0.0;
             for k in 1..=plan.max_period {

@@ -137,34 +137,15 @@ impl Pyin {
     /// frame to the next are more than there are between `fmin` and `fmax`; [`FeatureError::Limit`] for more than 65 536
     /// pitch bins.
     pub fn new(config: PyinConfig) -> Result<Self, FeatureError> {
-        let PyinConfig {
-            sample_rate,
-            fmin,
-            fmax,
-            frame_length,
-            hop_length,
-            center,
-            pad_mode,
-            ..
-        } = config;
-        let difference = Difference::new(Range {
-            sample_rate,
-            fmin,
-            fmax,
-            frame_length,
-            hop_length,
-            center,
-            pad_mode,
-        })?;
+        let PyinConfig { sample_rate, fmin, fmax, frame_length, hop_length, center, pad_mode, .. } = config;
+        let difference =
+            Difference::new(Range { sample_rate, fmin, fmax, frame_length, hop_length, center, pad_mode })?;
         check(&config)?;
         let (a, b) = config.beta_parameters;
-        let edges: Vec<f64> = (0..=config.n_thresholds)
-            .map(|i| i as f64 / config.n_thresholds as f64)
-            .collect();
-        let threshold_probs = edges
-            .windows(2)
-            .map(|pair| beta_cdf(pair[1], a, b) - beta_cdf(pair[0], a, b))
-            .collect();
+        let edges: Vec<f64> =
+            (0..=config.n_thresholds).map(|i| i as f64 / config.n_thresholds as f64).collect();
+        let threshold_probs =
+            edges.windows(2).map(|pair| beta_cdf(pair[1], a, b) - beta_cdf(pair[0], a, b)).collect();
         let bins_per_semitone = (1.0 / config.resolution).ceil() as usize;
         let n_pitch_bins = (12.0 * bins_per_semitone as f64 * (fmax / fmin).log2()).floor() as usize + 1;
         if n_pitch_bins > MAX_PITCH_BINS {
@@ -176,9 +157,7 @@ impl Pyin {
         }
         let rate = f64::from(sample_rate);
         let reach = (config.max_transition_rate * 12.0 * hop_length as f64 / rate).round_ties_even();
-        let width = (reach as usize)
-            .saturating_mul(bins_per_semitone)
-            .saturating_add(1);
+        let width = (reach as usize).saturating_mul(bins_per_semitone).saturating_add(1);
         let predecessors = predecessors(n_pitch_bins, width, config.switch_prob)?;
         Ok(Self {
             config,
@@ -233,11 +212,7 @@ impl Pyin {
     ) -> Result<PitchTrack, FeatureError> {
         let n_frames = self.n_frames(samples.len())?;
         if n_frames == 0 {
-            return Ok(PitchTrack {
-                f0: Vec::new(),
-                voiced_flag: Vec::new(),
-                voiced_prob: Vec::new(),
-            });
+            return Ok(PitchTrack { f0: Vec::new(), voiced_flag: Vec::new(), voiced_prob: Vec::new() });
         }
         self.difference.prepare(samples, scratch)?;
         let mut voiced_prob = vec![0.0; n_frames];
@@ -268,26 +243,16 @@ impl Pyin {
                 _ => self.config.fmin * ((state % n) as f64 / (12 * self.bins_per_semitone) as f64).exp2(),
             })
             .collect();
-        Ok(PitchTrack {
-            f0,
-            voiced_flag,
-            voiced_prob,
-        })
+        Ok(PitchTrack { f0, voiced_flag, voiced_prob })
     }
 
     /// Pitch bins and probabilities of the troughs of a difference function, by rising period.
     fn candidates(&self, difference: &[f64], out: &mut Vec<(usize, f64)>) {
         out.clear();
-        let troughs: Vec<usize> = (0..difference.len())
-            .filter(|&i| is_trough(difference, i))
-            .collect();
-        let Some(deepest) = (0..troughs.len()).reduce(|best, i| {
-            if difference[troughs[i]] < difference[troughs[best]] {
-                i
-            } else {
-                best
-            }
-        }) else {
+        let troughs: Vec<usize> = (0..difference.len()).filter(|&i| is_trough(difference, i)).collect();
+        let Some(deepest) = (0..troughs.len())
+            .reduce(|best, i| if difference[troughs[i]] < difference[troughs[best]] { i } else { best })
+        else {
             return;
         };
         let mut probabilities = vec![0.0; troughs.len()];
@@ -356,25 +321,12 @@ fn check(config: &PyinConfig) -> Result<(), FeatureError> {
             config.max_transition_rate >= 0.0 && config.max_transition_rate.is_finite(),
             "finite and at least 0",
         ),
-        (
-            "switch_prob",
-            config.switch_prob,
-            (0.0..=1.0).contains(&config.switch_prob),
-            "0 to 1",
-        ),
-        (
-            "no_trough_prob",
-            config.no_trough_prob,
-            (0.0..=1.0).contains(&config.no_trough_prob),
-            "0 to 1",
-        ),
+        ("switch_prob", config.switch_prob, (0.0..=1.0).contains(&config.switch_prob), "0 to 1"),
+        ("no_trough_prob", config.no_trough_prob, (0.0..=1.0).contains(&config.no_trough_prob), "0 to 1"),
     ];
     for (parameter, value, holds, rule) in rules {
         if !holds {
-            return Err(FeatureError::config(
-                parameter,
-                format!("{value} given, the range is {rule}"),
-            ));
+            return Err(FeatureError::config(parameter, format!("{value} given, the range is {rule}")));
         }
     }
     Ok(())
@@ -409,9 +361,7 @@ fn predecessors(n: usize, width: usize, switch_prob: f64) -> Result<Vec<Vec<Run>
             (0..2)
                 .flat_map(|other| {
                     let switch = if other == half { stay } else { go };
-                    let entries = column
-                        .iter()
-                        .map(move |&(from, p)| (other * n + from, switch * p));
+                    let entries = column.iter().map(move |&(from, p)| (other * n + from, switch * p));
                     runs(entries.filter(|&(_, p)| p > 0.0))
                 })
                 .collect()
@@ -488,9 +438,8 @@ mod tests {
         let reach = (35.92 * 12.0 * 128.0 / 8000.0_f64).round_ties_even() as usize;
         let local = transition_local(n, &[reach * 4 + 1], &Window::Triang, false).unwrap();
         let switch = transition_loop(2, &[0.99]).unwrap();
-        let dense = Array2::from_shape_fn((2 * n, 2 * n), |(i, j)| {
-            switch[[i / n, j / n]] * local[[i % n, j % n]]
-        });
+        let dense =
+            Array2::from_shape_fn((2 * n, 2 * n), |(i, j)| switch[[i / n, j / n]] * local[[i % n, j % n]]);
         let path = viterbi(observations.view(), dense.view(), None).unwrap();
         let track = plan.compute(&samples).unwrap();
         let expected: Vec<bool> = path.states.iter().map(|&s| s < n).collect();
@@ -504,11 +453,7 @@ mod tests {
 
     #[test]
     fn crumbs_are_answered_and_faults_refused() {
-        let plan = Pyin::new(PyinConfig {
-            fill_na: Some(0.0),
-            ..config()
-        })
-        .unwrap();
+        let plan = Pyin::new(PyinConfig { fill_na: Some(0.0), ..config() }).unwrap();
         for samples in [vec![], vec![0.3], vec![0.5; 2000], vec![0.0; 2000]] {
             let track = plan.compute(&samples).unwrap();
             assert_eq!(track.f0.len(), 1 + samples.len() / 128);
@@ -517,38 +462,14 @@ mod tests {
         assert!(plan.compute(&[f32::INFINITY]).is_err());
         let good = config();
         for bad in [
-            PyinConfig {
-                n_thresholds: 0,
-                ..good
-            },
-            PyinConfig {
-                beta_parameters: (0.0, 1.0),
-                ..good
-            },
-            PyinConfig {
-                boltzmann_parameter: 0.0,
-                ..good
-            },
-            PyinConfig {
-                resolution: 1.0,
-                ..good
-            },
-            PyinConfig {
-                resolution: 1e-9,
-                ..good
-            },
-            PyinConfig {
-                max_transition_rate: 1e9,
-                ..good
-            },
-            PyinConfig {
-                switch_prob: 1.1,
-                ..good
-            },
-            PyinConfig {
-                no_trough_prob: f64::NAN,
-                ..good
-            },
+            PyinConfig { n_thresholds: 0, ..good },
+            PyinConfig { beta_parameters: (0.0, 1.0), ..good },
+            PyinConfig { boltzmann_parameter: 0.0, ..good },
+            PyinConfig { resolution: 1.0, ..good },
+            PyinConfig { resolution: 1e-9, ..good },
+            PyinConfig { max_transition_rate: 1e9, ..good },
+            PyinConfig { switch_prob: 1.1, ..good },
+            PyinConfig { no_trough_prob: f64::NAN, ..good },
         ] {
             assert!(Pyin::new(bad).is_err(), "{bad:?}");
         }

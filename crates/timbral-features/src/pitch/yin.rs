@@ -70,31 +70,12 @@ impl Yin {
     /// [`FeatureError::Config`] unless `0 < fmin < fmax <= sample_rate / 2`, a frame is longer than the longest
     /// period, and the hop is at least 1.
     pub fn new(config: YinConfig) -> Result<Self, FeatureError> {
-        let YinConfig {
-            sample_rate,
-            fmin,
-            fmax,
-            frame_length,
-            hop_length,
-            center,
-            pad_mode,
-            ..
-        } = config;
+        let YinConfig { sample_rate, fmin, fmax, frame_length, hop_length, center, pad_mode, .. } = config;
         if config.trough_threshold.is_nan() {
-            return Err(FeatureError::config(
-                "trough_threshold",
-                "NaN given, it is a number",
-            ));
+            return Err(FeatureError::config("trough_threshold", "NaN given, it is a number"));
         }
-        let difference = Difference::new(Range {
-            sample_rate,
-            fmin,
-            fmax,
-            frame_length,
-            hop_length,
-            center,
-            pad_mode,
-        })?;
+        let difference =
+            Difference::new(Range { sample_rate, fmin, fmax, frame_length, hop_length, center, pad_mode })?;
         Ok(Self { config, difference })
     }
 
@@ -200,13 +181,7 @@ mod tests {
         let yin = Yin::new(YinConfig::default()).unwrap();
         let shortest = 22_050.0 / (22_050.0_f64 / 2_093.004_522_404_789).floor();
         assert!(yin.compute(&[0.0; 3000]).unwrap().iter().all(|&f| f == shortest));
-        for samples in [
-            vec![],
-            vec![0.3],
-            vec![0.5; 5000],
-            vec![1e30; 3000],
-            vec![1e-30; 3000],
-        ] {
+        for samples in [vec![], vec![0.3], vec![0.5; 5000], vec![1e30; 3000], vec![1e-30; 3000]] {
             let f0 = yin.compute(&samples).unwrap();
             assert_eq!(f0.len(), 1 + samples.len() / 512);
             assert!(f0.iter().all(|f| f.is_finite() && *f > 0.0));
@@ -219,35 +194,13 @@ mod tests {
         let good = YinConfig::default();
         for bad in [
             YinConfig { fmin: 0.0, ..good },
-            YinConfig {
-                fmin: 500.0,
-                fmax: 400.0,
-                ..good
-            },
-            YinConfig {
-                fmax: 12_000.0,
-                ..good
-            },
-            YinConfig {
-                fmin: f64::NAN,
-                ..good
-            },
-            YinConfig {
-                frame_length: 256,
-                ..good
-            },
-            YinConfig {
-                hop_length: 0,
-                ..good
-            },
-            YinConfig {
-                sample_rate: 0,
-                ..good
-            },
-            YinConfig {
-                trough_threshold: f64::NAN,
-                ..good
-            },
+            YinConfig { fmin: 500.0, fmax: 400.0, ..good },
+            YinConfig { fmax: 12_000.0, ..good },
+            YinConfig { fmin: f64::NAN, ..good },
+            YinConfig { frame_length: 256, ..good },
+            YinConfig { hop_length: 0, ..good },
+            YinConfig { sample_rate: 0, ..good },
+            YinConfig { trough_threshold: f64::NAN, ..good },
         ] {
             assert!(Yin::new(bad).is_err(), "{bad:?}");
         }

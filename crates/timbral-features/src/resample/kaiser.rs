@@ -32,10 +32,7 @@ pub(crate) struct Kaiser {
 
 impl Kaiser {
     pub(crate) fn new(beta: f64) -> Self {
-        Self {
-            beta,
-            scale: 1.0 / bessel_i0(beta),
-        }
+        Self { beta, scale: 1.0 / bessel_i0(beta) }
     }
 
     /// The window whose windowed-sinc filter attenuates its stop band by `attenuation` dB (over 50).
@@ -44,11 +41,7 @@ impl Kaiser {
     }
 
     pub(crate) fn at(&self, x: f64) -> f64 {
-        if x.abs() > 1.0 {
-            0.0
-        } else {
-            bessel_i0(self.beta * (1.0 - x * x).sqrt()) * self.scale
-        }
+        if x.abs() > 1.0 { 0.0 } else { bessel_i0(self.beta * (1.0 - x * x).sqrt()) * self.scale }
     }
 }
 

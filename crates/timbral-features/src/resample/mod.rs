@@ -117,12 +117,7 @@ impl Resampler {
     /// 1024, or if [`ResampleType::Polyphase`] is asked for rates that are not integers or whose ratio in lowest
     /// terms has a part above 2^20.
     pub fn new(config: ResampleConfig) -> Result<Self, FeatureError> {
-        let ResampleConfig {
-            orig_sr,
-            target_sr,
-            res_type,
-            ..
-        } = config;
+        let ResampleConfig { orig_sr, target_sr, res_type, .. } = config;
         for (name, rate) in [("orig_sr", orig_sr), ("target_sr", target_sr)] {
             if !(rate.is_finite() && rate > 0.0) {
                 return Err(FeatureError::config(
@@ -197,10 +192,7 @@ impl Resampler {
             Method::Rational(stage) | Method::Real { stage, .. } => stage.scratch(),
             Method::Copy | Method::Polyphase(_) => SpectralScratch::default(),
         };
-        ResampleScratch {
-            spectral,
-            wide: Vec::new(),
-        }
+        ResampleScratch { spectral, wide: Vec::new() }
     }
 
     /// Resamples a mono signal.
@@ -243,11 +235,7 @@ impl Resampler {
                     *value = (wide * self.gain) as f32;
                 }
             }
-            Method::Real {
-                stage,
-                factor,
-                interpolator,
-            } => {
+            Method::Real { stage, factor, interpolator } => {
                 let step = *factor as f64 / (self.config.target_sr / self.config.orig_sr);
                 let margin = interpolator.reach() + 1;
                 let last = out.len() as f64 * step;
@@ -271,12 +259,7 @@ impl Resampler {
 ///
 /// As [`Resampler::new`] and [`Resampler::compute`].
 pub fn resample(samples: &[f32], orig_sr: f64, target_sr: f64) -> Result<Vec<f32>, FeatureError> {
-    Resampler::new(ResampleConfig {
-        orig_sr,
-        target_sr,
-        ..ResampleConfig::default()
-    })?
-    .compute(samples)
+    Resampler::new(ResampleConfig { orig_sr, target_sr, ..ResampleConfig::default() })?.compute(samples)
 }
 
 fn attenuation(res_type: ResampleType) -> f64 {

@@ -36,25 +36,14 @@ impl Polyphase {
         // Output m lies at m * down on the fine grid and sums x[n] taps[half + m * down - n * up].
         let phases = (0..up)
             .map(|phase| {
-                let mut row: Vec<f64> = taps
-                    .iter()
-                    .copied()
-                    .skip((half + phase) % up)
-                    .step_by(up)
-                    .collect();
+                let mut row: Vec<f64> = taps.iter().copied().skip((half + phase) % up).step_by(up).collect();
                 row.reverse();
                 row
             })
             .collect();
         let half_band = (up == 1 && down == 2)
             .then(|| (taps[half], taps[half + 1..].iter().copied().step_by(2).collect()));
-        Self {
-            up,
-            down,
-            half,
-            phases,
-            half_band,
-        }
+        Self { up, down, half, phases, half_band }
     }
 
     pub(crate) fn output_len(&self, samples: usize) -> usize {
@@ -92,12 +81,7 @@ impl Polyphase {
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut sums = [0.0; 4];
     let (head_a, head_b) = (a.chunks_exact(4), b.chunks_exact(4));
-    let rest: f64 = head_a
-        .remainder()
-        .iter()
-        .zip(head_b.remainder())
-        .map(|(x, y)| x * y)
-        .sum();
+    let rest: f64 = head_a.remainder().iter().zip(head_b.remainder()).map(|(x, y)| x * y).sum();
     for (x, y) in head_a.zip(head_b) {
         for lane in 0..4 {
             sums[lane] += x[lane] * y[lane];
@@ -119,9 +103,7 @@ fn half_band(centre: f64, odd: &[f64], samples: &[f32], out: &mut [f32], gain: f
         let start = block * BLOCK;
         let sums = &mut sums[..chunk.len()];
         for (m, sum) in sums.iter_mut().enumerate() {
-            *sum = samples
-                .get(2 * (start + m))
-                .map_or(0.0, |&x| centre * f64::from(x));
+            *sum = samples.get(2 * (start + m)).map_or(0.0, |&x| centre * f64::from(x));
         }
         for (j, &tap) in odd.iter().enumerate() {
             // Sample 2 m + 2 j + 1 is odd-indexed sample m + j; its mirror image is m - j - 1.

@@ -58,13 +58,7 @@ impl<T: FftNum + Default> SpectralStage<T> {
         let width = 0.5 * band * (1.0 - PASS_BAND);
         let cutoff = band * 0.5 * (1.0 + PASS_BAND);
         let half = kaiser_half_length(attenuation, width);
-        Self::designed(
-            up,
-            down,
-            cutoff,
-            half as f64,
-            Kaiser::for_attenuation(attenuation),
-        )
+        Self::designed(up, down, cutoff, half as f64, Kaiser::for_attenuation(attenuation))
     }
 
     /// With a filter of its own: a sinc that is cut off at a share of the input's Nyquist frequency, in a window over
@@ -97,15 +91,7 @@ impl<T: FftNum + Default> SpectralStage<T> {
         let _ = design.process(&mut taps, &mut spectrum);
         let kept = n_in.min(n_out) / 2;
         let response = spectrum[..kept].iter().map(|c| convert(c.re * gain)).collect();
-        Self {
-            up,
-            down,
-            units,
-            overlap,
-            forward,
-            inverse,
-            response,
-        }
+        Self { up, down, units, overlap, forward, inverse, response }
     }
 
     pub(crate) fn scratch(&self) -> SpectralScratch<T> {
@@ -118,12 +104,8 @@ impl<T: FftNum + Default> SpectralStage<T> {
     fn prepare(&self, scratch: &mut SpectralScratch<T>) {
         let work = self.forward.get_scratch_len().max(self.inverse.get_scratch_len());
         scratch.input.resize(self.forward.len(), T::zero());
-        scratch
-            .spectrum
-            .resize(self.forward.len() / 2 + 1, Complex::default());
-        scratch
-            .narrow
-            .resize(self.inverse.len() / 2 + 1, Complex::default());
+        scratch.spectrum.resize(self.forward.len() / 2 + 1, Complex::default());
+        scratch.narrow.resize(self.inverse.len() / 2 + 1, Complex::default());
         scratch.output.resize(self.inverse.len(), T::zero());
         scratch.work.resize(work, Complex::default());
     }
@@ -141,11 +123,7 @@ impl<T: FftNum + Default> SpectralStage<T> {
                 &mut scratch.work[..self.forward.get_scratch_len()],
             );
             scratch.narrow.fill(Complex::default());
-            for ((narrow, wide), gain) in scratch
-                .narrow
-                .iter_mut()
-                .zip(&scratch.spectrum)
-                .zip(&self.response)
+            for ((narrow, wide), gain) in scratch.narrow.iter_mut().zip(&scratch.spectrum).zip(&self.response)
             {
                 *narrow = wide * gain;
             }

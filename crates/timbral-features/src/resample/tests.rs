@@ -6,22 +6,14 @@ use super::kaiser::{Kaiser, kaiser_half_length, sinc};
 use super::*;
 
 fn plan(orig_sr: f64, target_sr: f64, res_type: ResampleType) -> Resampler {
-    Resampler::new(ResampleConfig {
-        orig_sr,
-        target_sr,
-        res_type,
-        ..ResampleConfig::default()
-    })
-    .unwrap()
+    Resampler::new(ResampleConfig { orig_sr, target_sr, res_type, ..ResampleConfig::default() }).unwrap()
 }
 
 fn noise(length: usize, seed: u64) -> Vec<f32> {
     let mut state = seed;
     (0..length)
         .map(|_| {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             (state >> 40) as f32 / (1 << 23) as f32 - 1.0
         })
         .collect()
@@ -73,10 +65,7 @@ fn slow_band_limited(x: &[f32], ratio: f64, length: usize, attenuation: f64) -> 
 
 fn largest_difference(a: &[f32], b: &[f64]) -> f64 {
     assert_eq!(a.len(), b.len());
-    a.iter()
-        .zip(b)
-        .map(|(&a, &b)| (f64::from(a) - b).abs())
-        .fold(0.0, f64::max)
+    a.iter().zip(b).map(|(&a, &b)| (f64::from(a) - b).abs()).fold(0.0, f64::max)
 }
 
 #[test]
@@ -84,9 +73,7 @@ fn polyphase_is_its_definition() {
     for (up, down) in [(1, 2), (1, 3), (2, 1), (3, 2), (160, 441), (147, 160), (5, 7)] {
         for length in [1, 2, 3, 50, 1201] {
             let x = noise(length, 7);
-            let fast = plan(f64::from(down), f64::from(up), ResampleType::Polyphase)
-                .compute(&x)
-                .unwrap();
+            let fast = plan(f64::from(down), f64::from(up), ResampleType::Polyphase).compute(&x).unwrap();
             let slow = slow_polyphase(&x, up as usize, down as usize);
             assert!(largest_difference(&fast, &slow) < 3e-7, "{up}/{down} of {length}");
         }
@@ -95,23 +82,12 @@ fn polyphase_is_its_definition() {
 
 #[test]
 fn band_limited_ratios_are_their_filter() {
-    for (orig_sr, target_sr) in [
-        (44_100.0, 22_050.0),
-        (22_050.0, 16_000.0),
-        (16_000.0, 22_050.0),
-        (3.0, 1.0),
-        (1.0, 4.0),
-    ] {
+    for (orig_sr, target_sr) in
+        [(44_100.0, 22_050.0), (22_050.0, 16_000.0), (16_000.0, 22_050.0), (3.0, 1.0), (1.0, 4.0)]
+    {
         let x = noise(3000, 3);
-        let fast = plan(orig_sr, target_sr, ResampleType::SoxrHq)
-            .compute(&x)
-            .unwrap();
-        let slow = slow_band_limited(
-            &x,
-            target_sr / orig_sr,
-            fast.len(),
-            attenuation(ResampleType::SoxrHq),
-        );
+        let fast = plan(orig_sr, target_sr, ResampleType::SoxrHq).compute(&x).unwrap();
+        let slow = slow_band_limited(&x, target_sr / orig_sr, fast.len(), attenuation(ResampleType::SoxrHq));
         assert!(largest_difference(&fast, &slow) < 1.5e-6, "{orig_sr} {target_sr}");
     }
 }
@@ -125,25 +101,18 @@ fn real_ratios_are_their_filter() {
             let slow = slow_band_limited(&x, ratio, fast.len(), attenuation(res_type));
             // The ringing before the first sample is missing in the first outputs.
             let first = (12.0 * ratio.max(1.0)).ceil() as usize;
-            assert!(
-                largest_difference(&fast[first..], &slow[first..]) < 1.5e-6,
-                "{ratio}"
-            );
+            assert!(largest_difference(&fast[first..], &slow[first..]) < 1.5e-6, "{ratio}");
         }
     }
 }
 
 /// The largest deviation of a resampled sine of `frequency`, in units of the input rate, from `gain` times that sine.
 fn deviation(resampler: &Resampler, ratio: f64, frequency: f64, gain: f64) -> f64 {
-    let x: Vec<f32> = (0..20_000)
-        .map(|n| (2.0 * PI * frequency * f64::from(n)).sin() as f32)
-        .collect();
+    let x: Vec<f32> = (0..20_000).map(|n| (2.0 * PI * frequency * f64::from(n)).sin() as f32).collect();
     let y = resampler.compute(&x).unwrap();
     let expected = |m: usize| gain * (2.0 * PI * frequency * m as f64 / ratio).sin();
     let steady = y.len() / 4..3 * y.len() / 4;
-    steady
-        .map(|m| (f64::from(y[m]) - expected(m)).abs())
-        .fold(0.0, f64::max)
+    steady.map(|m| (f64::from(y[m]) - expected(m)).abs()).fold(0.0, f64::max)
 }
 
 #[test]
@@ -167,11 +136,7 @@ fn lengths_follow_librosa() {
     assert_eq!(hq.output_len(11_025), 8000);
     assert_eq!(hq.output_len(0), 0);
     assert_eq!(hq.output_len(1), 1);
-    let own = Resampler::new(ResampleConfig {
-        fix: false,
-        ..*hq.config()
-    })
-    .unwrap();
+    let own = Resampler::new(ResampleConfig { fix: false, ..*hq.config() }).unwrap();
     assert_eq!(own.output_len(100), 73);
     assert_eq!(own.compute(&noise(100, 1)).unwrap().len(), 73);
 }
@@ -181,11 +146,7 @@ fn scale_keeps_energy() {
     let x: Vec<f32> = (0..8000).map(|n| (0.05 * f64::from(n)).sin() as f32).collect();
     let energy = |x: &[f32]| x.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>();
     for res_type in [ResampleType::SoxrHq, ResampleType::Polyphase] {
-        let config = ResampleConfig {
-            scale: true,
-            res_type,
-            ..ResampleConfig::default()
-        };
+        let config = ResampleConfig { scale: true, res_type, ..ResampleConfig::default() };
         let y = Resampler::new(config).unwrap().compute(&x).unwrap();
         assert!((energy(&y) / energy(&x) - 1.0).abs() < 1e-3);
     }
@@ -193,39 +154,18 @@ fn scale_keeps_energy() {
 
 #[test]
 fn odd_inputs_are_answered() {
-    for res_type in [
-        ResampleType::SoxrHq,
-        ResampleType::SoxrVhq,
-        ResampleType::Polyphase,
-    ] {
+    for res_type in [ResampleType::SoxrHq, ResampleType::SoxrVhq, ResampleType::Polyphase] {
         for target_sr in [22_050.0, 44_100.0, 48_000.0, 44_101.0] {
             let resampler = plan(44_100.0, target_sr, res_type);
             assert!(resampler.compute(&[]).unwrap().is_empty());
             assert!(resampler.compute(&[0.5]).unwrap().iter().all(|v| v.is_finite()));
             assert!(resampler.compute(&[0.0; 500]).unwrap().iter().all(|&v| v == 0.0));
             assert!(resampler.compute(&[f32::NAN]).is_err());
-            assert!(
-                resampler
-                    .compute_into(&[0.0; 5], &mut [0.0; 77], &mut resampler.scratch())
-                    .is_err()
-            );
+            assert!(resampler.compute_into(&[0.0; 5], &mut [0.0; 77], &mut resampler.scratch()).is_err());
         }
     }
-    for (orig_sr, target_sr) in [
-        (0.0, 1.0),
-        (1.0, f64::NAN),
-        (-1.0, 1.0),
-        (1.0, 1e6),
-        (f64::INFINITY, 1.0),
-    ] {
-        assert!(
-            Resampler::new(ResampleConfig {
-                orig_sr,
-                target_sr,
-                ..ResampleConfig::default()
-            })
-            .is_err()
-        );
+    for (orig_sr, target_sr) in [(0.0, 1.0), (1.0, f64::NAN), (-1.0, 1.0), (1.0, 1e6), (f64::INFINITY, 1.0)] {
+        assert!(Resampler::new(ResampleConfig { orig_sr, target_sr, ..ResampleConfig::default() }).is_err());
     }
     let fraction = ResampleConfig {
         orig_sr: 1.5,

@@ -17,9 +17,7 @@ pub(super) struct Autocorrelation<T> {
 
 impl<T> fmt::Debug for Autocorrelation<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Autocorrelation")
-            .field("length", &self.length)
-            .finish_non_exhaustive()
+        f.debug_struct("Autocorrelation").field("length", &self.length).finish_non_exhaustive()
     }
 }
 
@@ -57,10 +55,7 @@ impl<T: FftNum + Default> Autocorrelation<T> {
         let AutocorrelationScratch { piece, spectrum, fft } = scratch;
         piece.resize(self.n_fft, T::zero());
         spectrum.resize(self.n_bins(), Complex::default());
-        fft.resize(
-            self.forward.get_scratch_len().max(self.inverse.get_scratch_len()),
-            Complex::default(),
-        );
+        fft.resize(self.forward.get_scratch_len().max(self.inverse.get_scratch_len()), Complex::default());
         let (head, tail) = piece.split_at_mut(self.length);
         fill(head);
         tail.fill(T::zero());
@@ -73,10 +68,7 @@ impl<T: FftNum + Default> Autocorrelation<T> {
     pub(super) fn back<'a>(&self, scratch: &'a mut AutocorrelationScratch<T>) -> &'a [T] {
         let AutocorrelationScratch { piece, spectrum, fft } = scratch;
         let done = self.inverse.process_with_scratch(spectrum, piece, fft);
-        debug_assert!(
-            done.is_ok(),
-            "buffers have the planned lengths, and powers are real"
-        );
+        debug_assert!(done.is_ok(), "buffers have the planned lengths, and powers are real");
         &piece[..self.length]
     }
 }

@@ -92,19 +92,12 @@ pub fn beat_track(envelope: &[f32], config: &BeatTrackConfig) -> Result<Beats, F
         BeatTempo::Estimated => check_positive("start_bpm", config.start_bpm)?,
         BeatTempo::Given(bpm) => check_positive("bpm", *bpm)?,
         BeatTempo::PerFrame(bpm) if bpm.len() != envelope.len() => {
-            return Err(FeatureError::shape(
-                "bpm",
-                &[bpm.len()],
-                format!("{} values", envelope.len()),
-            ));
+            return Err(FeatureError::shape("bpm", &[bpm.len()], format!("{} values", envelope.len())));
         }
         BeatTempo::PerFrame(bpm) => bpm.iter().try_for_each(|&bpm| check_positive("bpm", bpm))?,
     }
     if envelope.iter().all(|&x| x == 0.0) {
-        return Ok(Beats {
-            bpm: vec![0.0],
-            frames: Vec::new(),
-        });
+        return Ok(Beats { bpm: vec![0.0], frames: Vec::new() });
     }
     let bpm = match &config.bpm {
         BeatTempo::Estimated => {
@@ -127,11 +120,7 @@ pub fn beat_track(envelope: &[f32], config: &BeatTrackConfig) -> Result<Beats, F
         .map(|bpm| ((frame_rate * 60.0 / bpm).round_ties_even() as usize).clamp(1, longest))
         .collect();
     let period = |t: usize| {
-        if periods.len() == 1 {
-            periods[0]
-        } else {
-            periods[t]
-        }
+        if periods.len() == 1 { periods[0] } else { periods[t] }
     };
     let score = local_score(&equalize(envelope), period);
     let (links, cumulative) = best_paths(&score, period, config.tightness);
@@ -142,10 +131,7 @@ pub fn beat_track(envelope: &[f32], config: &BeatTrackConfig) -> Result<Beats, F
         at = links[frame];
     }
     frames.reverse();
-    Ok(Beats {
-        bpm,
-        frames: trim_beats(&score, frames, config.trim),
-    })
+    Ok(Beats { bpm, frames: trim_beats(&score, frames, config.trim) })
 }
 
 /// Divides the envelope by its standard deviation.
@@ -154,16 +140,9 @@ fn equalize(envelope: &[f32]) -> Vec<f64> {
     let mean = envelope.iter().map(|&x| f64::from(x)).sum::<f64>() / n;
     let squares: f64 = envelope.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum();
     // One value has no deviation: dividing by the smallest number alone would overflow, so it stays.
-    let deviation = if n > 1.0 {
-        (squares / (n - 1.0)).sqrt()
-    } else {
-        1.0
-    };
+    let deviation = if n > 1.0 { (squares / (n - 1.0)).sqrt() } else { 1.0 };
     let divisor = deviation + f64::from(f32::MIN_POSITIVE);
-    envelope
-        .iter()
-        .map(|&x| f64::from((f64::from(x) / divisor) as f32))
-        .collect()
+    envelope.iter().map(|&x| f64::from((f64::from(x) / divisor) as f32)).collect()
 }
 
 /// The envelope smoothed by a Gaussian of a 32nd of a period. Value 0 of the envelope takes no part, as in librosa.
@@ -178,10 +157,7 @@ fn local_score(onsets: &[f64], period: impl Fn(usize) -> usize) -> Vec<f64> {
             }
             let first = t.saturating_sub(period).max(1);
             let last = (t + period).min(onsets.len() - 1);
-            (first..=last)
-                .rev()
-                .map(|s| weights.1[s.abs_diff(t)] * onsets[s])
-                .sum()
+            (first..=last).rev().map(|s| weights.1[s.abs_diff(t)] * onsets[s]).sum()
         })
         .collect()
 }
@@ -211,11 +187,7 @@ fn best_paths(
                 best = (total, Some(t - gap));
             }
         }
-        cumulative[t] = if best.1.is_some() {
-            score[t] + best.0
-        } else {
-            score[t]
-        };
+        cumulative[t] = if best.1.is_some() { score[t] + best.0 } else { score[t] };
         if !(before_first && score[t] < threshold) {
             links[t] = best.1;
             before_first = false;
@@ -236,16 +208,8 @@ fn last_beat(cumulative: &[f64]) -> usize {
     let Some(&upper) = heights.get(heights.len() / 2) else {
         return last;
     };
-    let median = if heights.len() % 2 == 1 {
-        upper
-    } else {
-        0.5 * (upper + heights[heights.len() / 2 - 1])
-    };
-    peaks
-        .into_iter()
-        .rev()
-        .find(|&t| cumulative[t] >= 0.5 * median)
-        .unwrap_or(last)
+    let median = if heights.len() % 2 == 1 { upper } else { 0.5 * (upper + heights[heights.len() / 2 - 1]) };
+    peaks.into_iter().rev().find(|&t| cumulative[t] >= 0.5 * median).unwrap_or(last)
 }
 
 /// Drops the beats before the first and after the last frame whose score exceeds the threshold.
@@ -254,11 +218,7 @@ fn trim_beats(score: &[f64], frames: Vec<usize>, trim: bool) -> Vec<usize> {
     if trim {
         // Beat scores in a symmetric Hann window of five, whose outer values are 0. The reference's mean runs over two
         // values more than there are beats.
-        let at = |i: usize| {
-            i.checked_sub(1)
-                .and_then(|i| frames.get(i))
-                .map_or(0.0, |&t| score[t])
-        };
+        let at = |i: usize| i.checked_sub(1).and_then(|i| frames.get(i)).map_or(0.0, |&t| score[t]);
         let squares: f64 = (1..=frames.len() + 2)
             .map(|i| (0.5 * at(i - 1) + at(i) + 0.5 * at(i + 1)).powi(2))
             .take(score.len())
@@ -269,10 +229,7 @@ fn trim_beats(score: &[f64], frames: Vec<usize>, trim: bool) -> Vec<usize> {
     let first = score.iter().position(|&s| s > threshold);
     let last = score.iter().rposition(|&s| s > threshold);
     match (first, last) {
-        (Some(first), Some(last)) => frames
-            .into_iter()
-            .filter(|t| (first..=last).contains(t))
-            .collect(),
+        (Some(first), Some(last)) => frames.into_iter().filter(|t| (first..=last).contains(t)).collect(),
         _ => Vec::new(),
     }
 }
@@ -282,34 +239,18 @@ mod tests {
     use super::*;
 
     fn pulses(n: usize, period: usize, phase: usize) -> Vec<f32> {
-        (0..n)
-            .map(|t| if t % period == phase { 1.0 } else { 0.01 })
-            .collect()
+        (0..n).map(|t| if t % period == phase { 1.0 } else { 0.01 }).collect()
     }
 
     #[test]
     fn follows_the_tempo_given() {
         let envelope = pulses(500, 20, 7);
-        let config = BeatTrackConfig {
-            bpm: BeatTempo::Given(129.2),
-            ..Default::default()
-        };
+        let config = BeatTrackConfig { bpm: BeatTempo::Given(129.2), ..Default::default() };
         let beats = beat_track(&envelope, &config).unwrap();
         assert_eq!(beats.bpm, [129.2]);
-        let inner: Vec<usize> = beats
-            .frames
-            .iter()
-            .copied()
-            .filter(|t| (60..440).contains(t))
-            .collect();
-        assert!(
-            inner.len() == 19 && inner.iter().all(|t| t % 20 == 7),
-            "{inner:?}"
-        );
-        let per_frame = BeatTrackConfig {
-            bpm: BeatTempo::PerFrame(vec![129.2; 500]),
-            ..config
-        };
+        let inner: Vec<usize> = beats.frames.iter().copied().filter(|t| (60..440).contains(t)).collect();
+        assert!(inner.len() == 19 && inner.iter().all(|t| t % 20 == 7), "{inner:?}");
+        let per_frame = BeatTrackConfig { bpm: BeatTempo::PerFrame(vec![129.2; 500]), ..config };
         assert_eq!(beat_track(&envelope, &per_frame).unwrap().frames, beats.frames);
     }
 
@@ -322,11 +263,7 @@ mod tests {
             let earlier =
                 (2..=6.min(t)).map(|gap| best(score, t - gap) - 2.0 * (gap as f64 / 3.0).ln().powi(2));
             let best = earlier.fold(f64::NEG_INFINITY, f64::max);
-            if best.is_finite() {
-                score[t] + best
-            } else {
-                score[t]
-            }
+            if best.is_finite() { score[t] + best } else { score[t] }
         }
         for t in 0..13 {
             assert!((cumulative[t] - best(&score, t)).abs() < 1e-12);
@@ -340,46 +277,23 @@ mod tests {
     fn silence_has_no_beats() {
         let silent = beat_track(&[0.0; 40], &BeatTrackConfig::default()).unwrap();
         assert_eq!((silent.bpm, silent.frames), (vec![0.0], vec![]));
-        assert!(
-            beat_track(&[], &BeatTrackConfig::default())
-                .unwrap()
-                .frames
-                .is_empty()
-        );
+        assert!(beat_track(&[], &BeatTrackConfig::default()).unwrap().frames.is_empty());
     }
 
     #[test]
     fn short_and_constant_envelopes_do_not_panic() {
-        for envelope in [
-            vec![1.0],
-            vec![1.0, 2.0],
-            vec![1.0; 100],
-            vec![-1.0; 50],
-            vec![1e-38; 9],
-        ] {
+        for envelope in [vec![1.0], vec![1.0, 2.0], vec![1.0; 100], vec![-1.0; 50], vec![1e-38; 9]] {
             for trim in [false, true] {
-                let config = BeatTrackConfig {
-                    trim,
-                    ..Default::default()
-                };
+                let config = BeatTrackConfig { trim, ..Default::default() };
                 let beats = beat_track(&envelope, &config).unwrap();
                 assert!(beats.frames.iter().all(|&t| t < envelope.len()));
             }
         }
-        let slow = BeatTrackConfig {
-            bpm: BeatTempo::Given(1e-300),
-            ..Default::default()
-        };
+        let slow = BeatTrackConfig { bpm: BeatTempo::Given(1e-300), ..Default::default() };
         beat_track(&[1.0; 10], &slow).unwrap();
-        let fast = BeatTrackConfig {
-            bpm: BeatTempo::Given(1e300),
-            ..Default::default()
-        };
+        let fast = BeatTrackConfig { bpm: BeatTempo::Given(1e300), ..Default::default() };
         beat_track(&[1.0; 10], &fast).unwrap();
-        let wrong = BeatTrackConfig {
-            bpm: BeatTempo::PerFrame(vec![1.0; 3]),
-            ..Default::default()
-        };
+        let wrong = BeatTrackConfig { bpm: BeatTempo::PerFrame(vec![1.0; 3]), ..Default::default() };
         assert!(beat_track(&[1.0; 10], &wrong).is_err());
     }
 }

@@ -24,11 +24,7 @@ pub struct FourierTempogramConfig {
 
 impl Default for FourierTempogramConfig {
     fn default() -> Self {
-        Self {
-            win_length: 384,
-            center: true,
-            window: Window::Hann,
-        }
+        Self { win_length: 384, center: true, window: Window::Hann }
     }
 }
 

@@ -23,10 +23,7 @@ fn check_rate(sample_rate: u32, hop_length: usize) -> Result<(), FeatureError> {
         return Err(FeatureError::config("sample_rate", "0 Hz given, must be above 0"));
     }
     if hop_length == 0 {
-        return Err(FeatureError::config(
-            "hop_length",
-            "0 given, frames advance by at least one sample",
-        ));
+        return Err(FeatureError::config("hop_length", "0 given, frames advance by at least one sample"));
     }
     Ok(())
 }
@@ -36,10 +33,7 @@ fn check_positive(parameter: &'static str, value: f64) -> Result<(), FeatureErro
     if value.is_finite() && value > 0.0 {
         Ok(())
     } else {
-        Err(FeatureError::config(
-            parameter,
-            format!("{value} given, must be finite and above 0"),
-        ))
+        Err(FeatureError::config(parameter, format!("{value} given, must be finite and above 0")))
     }
 }
 

@@ -68,17 +68,10 @@ pub fn plp(envelope: &[f32], config: &PlpConfig) -> Result<Vec<f32>, FeatureErro
         ));
     }
     if config.win_length < 2 {
-        return Err(FeatureError::config(
-            "win_length",
-            format!("{} given, at least 2", config.win_length),
-        ));
+        return Err(FeatureError::config("win_length", format!("{} given, at least 2", config.win_length)));
     }
     if envelope.is_empty() {
-        return Err(FeatureError::TooShort {
-            samples: 0,
-            needed: 1,
-            reason: "to find a pulse",
-        });
+        return Err(FeatureError::TooShort { samples: 0, needed: 1, reason: "to find a pulse" });
     }
     check_finite("envelope", envelope)?;
     let tempogram = FourierTempogram::new(FourierTempogramConfig {
@@ -90,9 +83,7 @@ pub fn plp(envelope: &[f32], config: &PlpConfig) -> Result<Vec<f32>, FeatureErro
     let mut synthesis = PulseSynthesis::new(config.win_length, envelope.len())?;
     let mut bins = vec![Complex::default(); tempogram.nrows()];
     for (t, frame) in tempogram.columns().into_iter().enumerate() {
-        bins.iter_mut()
-            .zip(frame)
-            .for_each(|(to, c)| *to = Complex::new(c.re.into(), c.im.into()));
+        bins.iter_mut().zip(frame).for_each(|(to, c)| *to = Complex::new(c.re.into(), c.im.into()));
         keep_strongest(&mut bins, &allowed);
         synthesis.add(t, &mut bins);
     }
@@ -125,10 +116,7 @@ fn keep_strongest(bins: &mut [Complex<f64>], allowed: &[bool]) {
             *bin = Complex::default();
         }
     }
-    let largest = bins
-        .iter()
-        .copied()
-        .reduce(|a, b| if (b.re, b.im) > (a.re, a.im) { b } else { a });
+    let largest = bins.iter().copied().reduce(|a, b| if (b.re, b.im) > (a.re, a.im) { b } else { a });
     let divisor = f64::from(f32::MIN_POSITIVE).sqrt() + largest.map_or(0.0, |c| c.norm());
     bins.iter_mut().for_each(|bin| *bin /= divisor);
 }
@@ -162,9 +150,7 @@ impl PulseSynthesis {
         if self.window.len().is_multiple_of(2) {
             bins[lead].im = 0.0;
         }
-        let done = self
-            .inverse
-            .process_with_scratch(bins, &mut self.frame, &mut self.scratch);
+        let done = self.inverse.process_with_scratch(bins, &mut self.frame, &mut self.scratch);
         debug_assert!(done.is_ok(), "buffers have the planned lengths");
         let scale = 1.0 / self.window.len() as f64;
         let skipped = lead.saturating_sub(t);
@@ -185,11 +171,7 @@ impl PulseSynthesis {
             *value = value.max(0.0);
         }
         let peak = self.pulse.iter().copied().fold(0.0, f64::max);
-        let divisor = if peak < f64::from(f32::MIN_POSITIVE) {
-            1.0
-        } else {
-            peak
-        };
+        let divisor = if peak < f64::from(f32::MIN_POSITIVE) { 1.0 } else { peak };
         self.pulse.iter().map(|value| (value / divisor) as f32).collect()
     }
 }
@@ -205,42 +187,17 @@ mod tests {
         assert_eq!(pulse.len(), 600);
         assert!(pulse.iter().all(|x| (0.0..=1.0).contains(x)));
         for beat in (220..400).step_by(22) {
-            let peak = (beat - 5..beat + 6)
-                .max_by(|&a, &b| pulse[a].total_cmp(&pulse[b]))
-                .unwrap();
+            let peak = (beat - 5..beat + 6).max_by(|&a, &b| pulse[a].total_cmp(&pulse[b])).unwrap();
             assert!(peak.abs_diff(beat) <= 1, "{peak} {beat}");
         }
     }
 
     #[test]
     fn silence_and_short_envelopes_answer() {
-        assert!(
-            plp(&[0.0; 50], &PlpConfig::default())
-                .unwrap()
-                .iter()
-                .all(|&x| x == 0.0)
-        );
+        assert!(plp(&[0.0; 50], &PlpConfig::default()).unwrap().iter().all(|&x| x == 0.0));
         assert!(plp(&[1.0], &PlpConfig::default()).unwrap()[0].is_finite());
         assert!(plp(&[], &PlpConfig::default()).is_err());
-        assert!(
-            plp(
-                &[1.0],
-                &PlpConfig {
-                    win_length: 1,
-                    ..Default::default()
-                }
-            )
-            .is_err()
-        );
-        assert!(
-            plp(
-                &[1.0],
-                &PlpConfig {
-                    tempo_max: Some(20.0),
-                    ..Default::default()
-                }
-            )
-            .is_err()
-        );
+        assert!(plp(&[1.0], &PlpConfig { win_length: 1, ..Default::default() }).is_err());
+        assert!(plp(&[1.0], &PlpConfig { tempo_max: Some(20.0), ..Default::default() }).is_err());
     }
 }

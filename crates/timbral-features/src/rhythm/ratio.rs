@@ -23,26 +23,9 @@ pub struct TempogramRatioConfig {
 
 impl Default for TempogramRatioConfig {
     fn default() -> Self {
-        let factors = [
-            4.0,
-            8.0 / 3.0,
-            3.0,
-            2.0,
-            4.0 / 3.0,
-            1.5,
-            1.0,
-            2.0 / 3.0,
-            0.75,
-            0.5,
-            1.0 / 3.0,
-            3.0 / 8.0,
-            0.25,
-        ];
-        Self {
-            tempo: TempoConfig::default(),
-            factors: factors.to_vec(),
-            fill_value: 0.0,
-        }
+        let factors =
+            [4.0, 8.0 / 3.0, 3.0, 2.0, 4.0 / 3.0, 1.5, 1.0, 2.0 / 3.0, 0.75, 0.5, 1.0 / 3.0, 3.0 / 8.0, 0.25];
+        Self { tempo: TempoConfig::default(), factors: factors.to_vec(), fill_value: 0.0 }
     }
 }
 
@@ -64,37 +47,19 @@ pub fn tempogram_ratio(
     config: &TempogramRatioConfig,
 ) -> Result<Array2<f32>, FeatureError> {
     let (n_lags, n_frames) = tempogram.dim();
-    let TempoConfig {
-        sample_rate,
-        hop_length,
-        ..
-    } = config.tempo;
+    let TempoConfig { sample_rate, hop_length, .. } = config.tempo;
     check_rate(sample_rate, hop_length)?;
     if n_lags < 3 {
-        return Err(FeatureError::shape(
-            "tempogram",
-            tempogram.shape(),
-            "at least three lags",
-        ));
+        return Err(FeatureError::shape("tempogram", tempogram.shape(), "at least three lags"));
     }
     if bpm.len() > 1 && bpm.len() != n_frames {
-        return Err(FeatureError::shape(
-            "bpm",
-            &[bpm.len()],
-            format!("0, 1 or {n_frames} values"),
-        ));
+        return Err(FeatureError::shape("bpm", &[bpm.len()], format!("0, 1 or {n_frames} values")));
     }
     if let Some(bad) = bpm.iter().find(|x| !x.is_finite()) {
-        return Err(FeatureError::config(
-            "bpm",
-            format!("{bad} given, must be finite"),
-        ));
+        return Err(FeatureError::config("bpm", format!("{bad} given, must be finite")));
     }
     if let Some(bad) = config.factors.iter().find(|x| !x.is_finite()) {
-        return Err(FeatureError::config(
-            "factors",
-            format!("{bad} given, must be finite"),
-        ));
+        return Err(FeatureError::config("factors", format!("{bad} given, must be finite")));
     }
     let estimated;
     let bpm = if bpm.is_empty() {
@@ -104,10 +69,7 @@ pub fn tempogram_ratio(
         bpm
     };
     // Rising tempi, so falling lags, without lag 0.
-    let tempi: Vec<f64> = (1..n_lags)
-        .rev()
-        .map(|lag| lag_to_bpm(lag, sample_rate, hop_length))
-        .collect();
+    let tempi: Vec<f64> = (1..n_lags).rev().map(|lag| lag_to_bpm(lag, sample_rate, hop_length)).collect();
     let mut out = frame_major(config.factors.len(), n_frames)?;
     fill_frames(&mut out, &mut Vec::new(), |t, ratios: &mut [f32]| {
         let tempo = if bpm.len() == 1 { bpm[0] } else { bpm[t] };
@@ -133,10 +95,7 @@ mod tests {
     #[test]
     fn reads_the_tempogram_at_multiples() {
         let tempogram = Array2::from_shape_fn((50, 2), |(lag, t)| (lag * (t + 1)) as f32);
-        let config = TempogramRatioConfig {
-            factors: vec![1.0, 0.5, 2.0, 100.0],
-            ..Default::default()
-        };
+        let config = TempogramRatioConfig { factors: vec![1.0, 0.5, 2.0, 100.0], ..Default::default() };
         let bpm = lag_to_bpm(20, 22_050, 512);
         let ratios = tempogram_ratio(tempogram.view(), &[bpm], &config).unwrap();
         for (row, lag) in [(0, 20.0), (1, 40.0), (2, 10.0), (3, 0.0)] {

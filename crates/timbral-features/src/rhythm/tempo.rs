@@ -98,17 +98,11 @@ impl Tempo {
         check_window_length(win_length).map_err(|_| {
             FeatureError::config(
                 "ac_size",
-                format!(
-                    "{} s given, must make 1 to 2^24 frames, not {win_length}",
-                    config.ac_size
-                ),
+                format!("{} s given, must make 1 to 2^24 frames, not {win_length}", config.ac_size),
             )
         })?;
         let log_prior = config.log_prior(win_length)?;
-        let window = get_window(&Window::Hann, win_length, true)?
-            .into_iter()
-            .map(|w| w as f32)
-            .collect();
+        let window = get_window(&Window::Hann, win_length, true)?.into_iter().map(|w| w as f32).collect();
         Ok(Self {
             config,
             win_length,
@@ -141,10 +135,8 @@ impl Tempo {
     /// As [`compute`](Self::compute).
     pub fn compute_frames(&self, envelope: &[f32]) -> Result<Vec<f64>, FeatureError> {
         check_envelope(envelope)?;
-        let plan = Tempogram::new(TempogramConfig {
-            win_length: self.win_length,
-            ..TempogramConfig::default()
-        })?;
+        let plan =
+            Tempogram::new(TempogramConfig { win_length: self.win_length, ..TempogramConfig::default() })?;
         let tempogram = plan.compute(envelope)?;
         Ok(best_tempi(&self.log_prior, &self.config, &tempogram))
     }
@@ -170,19 +162,11 @@ impl Tempo {
             .into_iter()
             .map(|row| row.iter().map(|&x| f64::from(x)).sum::<f64>() / n_frames)
             .collect::<Vec<_>>();
-        Ok(lag_to_bpm(
-            best_lag(&prior, mean.into_iter()),
-            config.sample_rate,
-            config.hop_length,
-        ))
+        Ok(lag_to_bpm(best_lag(&prior, mean.into_iter()), config.sample_rate, config.hop_length))
     }
 
     fn best(&self, lags: impl Iterator<Item = f64>) -> f64 {
-        lag_to_bpm(
-            best_lag(&self.log_prior, lags),
-            self.config.sample_rate,
-            self.config.hop_length,
-        )
+        lag_to_bpm(best_lag(&self.log_prior, lags), self.config.sample_rate, self.config.hop_length)
     }
 
     /// The mean over time of the tempogram with each frame divided by its maximum, which is its value at lag 0.
@@ -204,38 +188,26 @@ impl Tempo {
                 });
             });
             dispatch!({
-                power
-                    .iter_mut()
-                    .zip(spectrum)
-                    .for_each(|(p, c)| *p = c.re * c.re + c.im * c.im);
+                power.iter_mut().zip(spectrum).for_each(|(p, c)| *p = c.re * c.re + c.im * c.im);
                 // The inverse at lag 0: every bin but the first and the last stands for two.
                 let energy = 2.0 * sum_of(&power, |p| p) - power[0] - power[n_bins - 1];
                 if energy > 0.0 {
                     let share = 1.0 / f64::from(energy);
-                    mean.iter_mut()
-                        .zip(&power)
-                        .for_each(|(m, p)| *m += share * f64::from(*p));
+                    mean.iter_mut().zip(&power).for_each(|(m, p)| *m += share * f64::from(*p));
                 }
             });
         }
         let mut back = AutocorrelationScratch::default();
         let spectrum = self.mean_back.spectrum(&mut back, |to| to.fill(0.0));
         let frames = envelope.len() as f64;
-        spectrum
-            .iter_mut()
-            .zip(mean)
-            .for_each(|(bin, m)| *bin = (m / frames).into());
+        spectrum.iter_mut().zip(mean).for_each(|(bin, m)| *bin = (m / frames).into());
         self.mean_back.back(&mut back).to_vec()
     }
 }
 
 fn check_envelope(envelope: &[f32]) -> Result<(), FeatureError> {
     if envelope.is_empty() {
-        return Err(FeatureError::TooShort {
-            samples: 0,
-            needed: 1,
-            reason: "to estimate a tempo",
-        });
+        return Err(FeatureError::TooShort { samples: 0, needed: 1, reason: "to estimate a tempo" });
     }
     check_finite("envelope", envelope)
 }
@@ -268,26 +240,17 @@ mod tests {
     use super::*;
 
     fn envelope(n: usize) -> Vec<f32> {
-        (0..n)
-            .map(|t| ((t as f32 * 0.29).sin() + (t as f32 * 0.113).cos()).max(0.0))
-            .collect()
+        (0..n).map(|t| ((t as f32 * 0.29).sin() + (t as f32 * 0.113).cos()).max(0.0)).collect()
     }
 
     #[test]
     fn the_mean_of_power_spectra_is_the_mean_of_the_tempogram() {
-        let plan = Tempo::new(TempoConfig {
-            ac_size: 2.0,
-            ..TempoConfig::default()
-        })
-        .unwrap();
+        let plan = Tempo::new(TempoConfig { ac_size: 2.0, ..TempoConfig::default() }).unwrap();
         let envelope = envelope(150);
-        let tempogram = Tempogram::new(TempogramConfig {
-            win_length: plan.win_length,
-            ..Default::default()
-        })
-        .unwrap()
-        .compute(&envelope)
-        .unwrap();
+        let tempogram = Tempogram::new(TempogramConfig { win_length: plan.win_length, ..Default::default() })
+            .unwrap()
+            .compute(&envelope)
+            .unwrap();
         for (fast, row) in plan.mean_tempogram(&envelope).iter().zip(tempogram.rows()) {
             let slow = row.iter().map(|&x| f64::from(x)).sum::<f64>() / 150.0;
             assert!((fast - slow).abs() < 1e-6, "{fast} {slow}");
@@ -300,19 +263,12 @@ mod tests {
     fn a_bound_excludes_fast_tempi() {
         let pulse: Vec<f32> = (0..600).map(|t| if t % 11 == 0 { 1.0 } else { 0.0 }).collect();
         let at = |max_tempo| {
-            let config = TempoConfig {
-                start_bpm: 240.0,
-                max_tempo,
-                ..TempoConfig::default()
-            };
+            let config = TempoConfig { start_bpm: 240.0, max_tempo, ..TempoConfig::default() };
             Tempo::new(config).unwrap().compute(&pulse).unwrap()
         };
         assert!((at(None) - 234.9).abs() < 0.1);
         assert!((at(Some(200.0)) - 117.45).abs() < 0.1);
-        assert!(
-            (at(Some(0.0)) - 234.9).abs() < 0.1,
-            "a bound below all lags excludes none"
-        );
+        assert!((at(Some(0.0)) - 234.9).abs() < 0.1, "a bound below all lags excludes none");
     }
 
     #[test]
@@ -322,19 +278,7 @@ mod tests {
         assert!(plan.compute(&[]).is_err());
         assert!(plan.compute_frames(&[]).is_err());
         assert_eq!(plan.compute_frames(&[0.0; 3]).unwrap().len(), 3);
-        assert!(
-            Tempo::new(TempoConfig {
-                ac_size: 1e-9,
-                ..Default::default()
-            })
-            .is_err()
-        );
-        assert!(
-            Tempo::new(TempoConfig {
-                std_bpm: 0.0,
-                ..Default::default()
-            })
-            .is_err()
-        );
+        assert!(Tempo::new(TempoConfig { ac_size: 1e-9, ..Default::default() }).is_err());
+        assert!(Tempo::new(TempoConfig { std_bpm: 0.0, ..Default::default() }).is_err());
     }
 }

@@ -29,12 +29,7 @@ pub struct TempogramConfig {
 
 impl Default for TempogramConfig {
     fn default() -> Self {
-        Self {
-            win_length: 384,
-            center: true,
-            window: Window::Hann,
-            norm: Some(Norm::Max),
-        }
+        Self { win_length: 384, center: true, window: Window::Hann, norm: Some(Norm::Max) }
     }
 }
 
@@ -82,11 +77,7 @@ impl Tempogram {
         }
         let window = get_window(&config.window, config.win_length, true)?;
         let autocorrelation = Autocorrelation::new(config.win_length);
-        Ok(Self {
-            config,
-            window,
-            autocorrelation,
-        })
+        Ok(Self { config, window, autocorrelation })
     }
 
     /// The configuration of the plan.
@@ -134,11 +125,7 @@ impl Tempogram {
         let win_length = self.config.win_length;
         check_output(out, win_length, self.n_frames(envelope.len())?)?;
         check_finite("envelope", envelope)?;
-        let TempogramScratch {
-            padded,
-            autocorrelation,
-            row,
-        } = scratch;
+        let TempogramScratch { padded, autocorrelation, row } = scratch;
         pad(envelope, win_length, self.config.center, padded);
         fill_frames(out, row, |t, frame| {
             let piece = &padded[t..t + win_length];
@@ -154,10 +141,7 @@ impl Tempogram {
             let lags = self.autocorrelation.back(autocorrelation);
             let size = self.config.norm.map_or(0.0, |norm| norm.of(lags.iter().copied()));
             let size = if size < f64::MIN_POSITIVE { 1.0 } else { size };
-            frame
-                .iter_mut()
-                .zip(lags)
-                .for_each(|(to, lag)| *to = (lag / size) as f32);
+            frame.iter_mut().zip(lags).for_each(|(to, lag)| *to = (lag / size) as f32);
         });
         Ok(())
     }
@@ -205,29 +189,17 @@ mod tests {
     #[test]
     fn equals_the_definition() {
         let envelope: Vec<f32> = (0..57).map(|t| ((t * t) as f32 * 0.13).sin().abs()).collect();
-        for (win_length, center, norm) in [
-            (16, true, Some(Norm::Max)),
-            (9, true, None),
-            (12, false, Some(Norm::L1)),
-            (1, true, None),
-        ] {
-            let config = TempogramConfig {
-                win_length,
-                center,
-                norm,
-                window: Window::Hamming,
-            };
+        for (win_length, center, norm) in
+            [(16, true, Some(Norm::Max)), (9, true, None), (12, false, Some(Norm::L1)), (1, true, None)]
+        {
+            let config = TempogramConfig { win_length, center, norm, window: Window::Hamming };
             let plan = Tempogram::new(config).unwrap();
             let fast = plan.compute(&envelope).unwrap();
             let window = get_window(&Window::Hamming, win_length, true).unwrap();
             let width = (win_length / 2) as isize;
             let value = |i: isize| {
                 let n = envelope.len() as isize;
-                let (edge, beyond) = if i < 0 {
-                    (envelope[0], -i)
-                } else {
-                    (envelope[56], i - n + 1)
-                };
+                let (edge, beyond) = if i < 0 { (envelope[0], -i) } else { (envelope[56], i - n + 1) };
                 if (0..n).contains(&i) {
                     f64::from(envelope[i as usize])
                 } else {
@@ -236,18 +208,13 @@ mod tests {
             };
             let lead = if center { width } else { 0 };
             for t in 0..fast.ncols() {
-                let piece: Vec<f64> = (0..win_length)
-                    .map(|i| value(t as isize + i as isize - lead) * window[i])
-                    .collect();
-                let lags: Vec<f64> = (0..win_length)
-                    .map(|k| (k..win_length).map(|i| piece[i] * piece[i - k]).sum())
-                    .collect();
+                let piece: Vec<f64> =
+                    (0..win_length).map(|i| value(t as isize + i as isize - lead) * window[i]).collect();
+                let lags: Vec<f64> =
+                    (0..win_length).map(|k| (k..win_length).map(|i| piece[i] * piece[i - k]).sum()).collect();
                 let size = norm.map_or(1.0, |norm| norm.of(lags.iter().copied()));
                 for k in 0..win_length {
-                    assert!(
-                        (f64::from(fast[[k, t]]) - lags[k] / size).abs() < 1e-6,
-                        "{win_length} {t} {k}"
-                    );
+                    assert!((f64::from(fast[[k, t]]) - lags[k] / size).abs() < 1e-6, "{win_length} {t} {k}");
                 }
             }
         }
@@ -259,16 +226,7 @@ mod tests {
         assert!(plan.compute(&[0.0; 30]).unwrap().iter().all(|&x| x == 0.0));
         assert_eq!(plan.compute(&[1.0]).unwrap().dim(), (384, 1));
         assert!(matches!(plan.compute(&[]), Err(FeatureError::TooShort { .. })));
-        assert!(matches!(
-            plan.compute(&[f32::NAN]),
-            Err(FeatureError::NonFinite { .. })
-        ));
-        assert!(
-            Tempogram::new(TempogramConfig {
-                win_length: 0,
-                ..Default::default()
-            })
-            .is_err()
-        );
+        assert!(matches!(plan.compute(&[f32::NAN]), Err(FeatureError::NonFinite { .. })));
+        assert!(Tempogram::new(TempogramConfig { win_length: 0, ..Default::default() }).is_err());
     }
 }

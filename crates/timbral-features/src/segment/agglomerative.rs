@@ -66,11 +66,7 @@ pub fn agglomerative(data: ArrayView2<'_, f32>, k: usize) -> Result<Vec<usize>, 
         ));
     }
     if let Some((index, &value)) = data.iter().enumerate().find(|(_, v)| !v.is_finite()) {
-        return Err(FeatureError::NonFinite {
-            array: "data",
-            index,
-            value,
-        });
+        return Err(FeatureError::NonFinite { array: "data", index, value });
     }
     let mut segments: Vec<Segment> = data
         .columns()
@@ -103,11 +99,7 @@ pub fn agglomerative(data: ArrayView2<'_, f32>, k: usize) -> Result<Vec<usize>, 
         let (frames, next) = (segments[right].frames, segments[right].next);
         segments[right].alive = false;
         let merged = &mut segments[left];
-        merged
-            .sum
-            .iter_mut()
-            .zip(absorbed)
-            .for_each(|(to, from)| *to += from);
+        merged.sum.iter_mut().zip(absorbed).for_each(|(to, from)| *to += from);
         merged.frames += frames;
         merged.next = next;
         merged.version += 1;
@@ -127,12 +119,7 @@ pub fn agglomerative(data: ArrayView2<'_, f32>, k: usize) -> Result<Vec<usize>, 
 /// What merging two neighbours costs, with the versions that it was computed for.
 fn entry(segments: &[Segment], left: usize, right: usize) -> Merge {
     let (a, b) = (&segments[left], &segments[right]);
-    let apart: f64 = a
-        .sum
-        .iter()
-        .zip(&b.sum)
-        .map(|(x, y)| (x / a.frames - y / b.frames).powi(2))
-        .sum();
+    let apart: f64 = a.sum.iter().zip(&b.sum).map(|(x, y)| (x / a.frames - y / b.frames).powi(2)).sum();
     let cost = apart * a.frames * b.frames / (a.frames + b.frames);
     Reverse((Cost(cost), left, right, a.version, b.version))
 }
@@ -152,10 +139,7 @@ mod tests {
                 .into_iter()
                 .map(|row| {
                     let mean = frames.iter().map(|&i| f64::from(row[i])).sum::<f64>() / frames.len() as f64;
-                    frames
-                        .iter()
-                        .map(|&i| (f64::from(row[i]) - mean).powi(2))
-                        .sum::<f64>()
+                    frames.iter().map(|&i| (f64::from(row[i]) - mean).powi(2)).sum::<f64>()
                 })
                 .sum()
         };
@@ -164,9 +148,7 @@ mod tests {
                 let union = [segments[i].clone(), segments[i + 1].clone()].concat();
                 scatter(&union) - scatter(&segments[i]) - scatter(&segments[i + 1])
             };
-            let best = (0..segments.len() - 1)
-                .min_by(|&a, &b| cost(a).total_cmp(&cost(b)))
-                .unwrap();
+            let best = (0..segments.len() - 1).min_by(|&a, &b| cost(a).total_cmp(&cost(b))).unwrap();
             let absorbed = segments.remove(best + 1);
             segments[best].extend(absorbed);
         }

@@ -65,17 +65,10 @@ pub fn path_enhance(
         ));
     }
     if config.n_filters == 0 {
-        return Err(FeatureError::config(
-            "n_filters",
-            "0 given, there is at least one filter",
-        ));
+        return Err(FeatureError::config("n_filters", "0 given, there is at least one filter"));
     }
     if let Some((index, &value)) = similarity.iter().enumerate().find(|(_, v)| !v.is_finite()) {
-        return Err(FeatureError::NonFinite {
-            array: "similarity",
-            index,
-            value,
-        });
+        return Err(FeatureError::NonFinite { array: "similarity", index, value });
     }
     let (rows, columns) = similarity.dim();
     let mut best = frame_major::<f32>(rows, columns)?;
@@ -119,10 +112,7 @@ pub fn diagonal_filter(
         });
     }
     if !(slope > 0.0 && slope.is_finite()) {
-        return Err(FeatureError::config(
-            "slope",
-            format!("{slope} given, it is finite and above 0"),
-        ));
+        return Err(FeatureError::config("slope", format!("{slope} given, it is finite and above 0")));
     }
     let weights = get_window(window, n, false)?;
     let angle = slope.atan();
@@ -156,21 +146,14 @@ fn rotated_diagonal(weights: &[f64], angle: f64) -> Array2<f64> {
     let (middle_in, middle_out) = ((n - 1.0) / 2.0, (size as f64 - 1.0) / 2.0);
     Array2::from_shape_fn((size, size), |(row, column)| {
         let (y, x) = (row as f64 - middle_out, column as f64 - middle_out);
-        let source = [
-            cosine * y + sine * x + middle_in,
-            cosine * x - sine * y + middle_in,
-        ];
+        let source = [cosine * y + sine * x + middle_in, cosine * x - sine * y + middle_in];
         if source.iter().any(|&s| s < 0.0 || s > n - 1.0) {
             return 0.0;
         }
         let [rows, columns] = source.map(|s| spline_weights(s, weights.len()));
         rows.iter()
             .map(|&(i, a)| {
-                columns
-                    .iter()
-                    .filter(|(j, _)| *j == i)
-                    .map(|(_, b)| a * b * weights[i])
-                    .sum::<f64>()
+                columns.iter().filter(|(j, _)| *j == i).map(|(_, b)| a * b * weights[i]).sum::<f64>()
             })
             .sum()
     })
@@ -217,10 +200,7 @@ fn convolve(input: &ArrayView2<'_, f32>, filter: &Array2<f64>, mut put: impl FnM
             let sum: f64 = taps
                 .iter()
                 .map(|&(dy, dx, w)| {
-                    let at = [
-                        reflect(row as isize + dy, rows),
-                        reflect(column as isize + dx, columns),
-                    ];
+                    let at = [reflect(row as isize + dy, rows), reflect(column as isize + dx, columns)];
                     w * f64::from(input[at])
                 })
                 .sum();
@@ -250,10 +230,7 @@ mod tests {
             assert!((filter.sum() - 1.0).abs() < 1e-12);
             let middle = (filter.nrows() as f64 - 1.0) / 2.0;
             let moment = |of: fn(f64, f64) -> f64| -> f64 {
-                filter
-                    .indexed_iter()
-                    .map(|((i, j), w)| w * of(i as f64 - middle, j as f64 - middle))
-                    .sum()
+                filter.indexed_iter().map(|((i, j), w)| w * of(i as f64 - middle, j as f64 - middle)).sum()
             };
             let (xx, xy, yy) = (moment(|_, x| x * x), moment(|y, x| x * y), moment(|y, _| y * y));
             let axis = 0.5 * (2.0 * xy).atan2(xx - yy);
@@ -266,56 +243,28 @@ mod tests {
     #[test]
     fn a_path_is_lifted_over_noise() {
         let r = Array2::from_shape_fn((30, 30), |(i, j)| {
-            if i == j {
-                1.0
-            } else {
-                f32::from(u8::from((i * 7 + j * 13) % 10 == 0))
-            }
+            if i == j { 1.0 } else { f32::from(u8::from((i * 7 + j * 13) % 10 == 0)) }
         });
-        let config = PathEnhanceConfig {
-            n: 9,
-            ..PathEnhanceConfig::default()
-        };
+        let config = PathEnhanceConfig { n: 9, ..PathEnhanceConfig::default() };
         let smooth = path_enhance(r.view(), &config).unwrap();
         let on: f32 = (5..25).map(|i| smooth[[i, i]]).sum::<f32>() / 20.0;
         let off: f32 = (5..20).map(|i| smooth[[i, i + 5]]).sum::<f32>() / 15.0;
         assert!(on > 0.95 && on > 2.0 * off, "{on} {off}");
-        assert_eq!(
-            path_enhance(Array2::zeros((0, 0)).view(), &config).unwrap().dim(),
-            (0, 0)
-        );
+        assert_eq!(path_enhance(Array2::zeros((0, 0)).view(), &config).unwrap().dim(), (0, 0));
     }
 
     #[test]
     fn faults_are_errors() {
         let r = Array2::<f32>::ones((3, 3));
-        let good = PathEnhanceConfig {
-            n: 3,
-            ..PathEnhanceConfig::default()
-        };
+        let good = PathEnhanceConfig { n: 3, ..PathEnhanceConfig::default() };
         for bad in [
             PathEnhanceConfig { n: 0, ..good.clone() },
-            PathEnhanceConfig {
-                n: 1 << 20,
-                ..good.clone()
-            },
+            PathEnhanceConfig { n: 1 << 20, ..good.clone() },
             PathEnhanceConfig { n: 2, ..good.clone() },
-            PathEnhanceConfig {
-                n_filters: 0,
-                ..good.clone()
-            },
-            PathEnhanceConfig {
-                max_ratio: 0.5,
-                ..good.clone()
-            },
-            PathEnhanceConfig {
-                max_ratio: f64::NAN,
-                ..good.clone()
-            },
-            PathEnhanceConfig {
-                min_ratio: Some(-1.0),
-                ..good.clone()
-            },
+            PathEnhanceConfig { n_filters: 0, ..good.clone() },
+            PathEnhanceConfig { max_ratio: 0.5, ..good.clone() },
+            PathEnhanceConfig { max_ratio: f64::NAN, ..good.clone() },
+            PathEnhanceConfig { min_ratio: Some(-1.0), ..good.clone() },
         ] {
             assert!(path_enhance(r.view(), &bad).is_err(), "{bad:?}");
         }

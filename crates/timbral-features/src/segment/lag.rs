@@ -35,11 +35,7 @@ pub fn recurrence_to_lag(rec: ArrayView2<'_, f32>, pad: bool) -> Result<Array2<f
 pub fn lag_to_recurrence(lag: ArrayView2<'_, f32>) -> Result<Array2<f32>, FeatureError> {
     let (rows, t) = lag.dim();
     if rows != t && Some(rows) != t.checked_mul(2) {
-        return Err(FeatureError::shape(
-            "lag",
-            lag.shape(),
-            "as many rows as columns, or twice as many",
-        ));
+        return Err(FeatureError::shape("lag", lag.shape(), "as many rows as columns, or twice as many"));
     }
     let mut rec = frame_major::<f32>(t, t)?;
     for ((i, j), value) in rec.indexed_iter_mut() {
@@ -69,11 +65,6 @@ mod tests {
         }
         assert!(recurrence_to_lag(Array2::zeros((2, 3)).view(), true).is_err());
         assert!(lag_to_recurrence(Array2::zeros((5, 3)).view()).is_err());
-        assert_eq!(
-            recurrence_to_lag(Array2::zeros((0, 0)).view(), true)
-                .unwrap()
-                .dim(),
-            (0, 0)
-        );
+        assert_eq!(recurrence_to_lag(Array2::zeros((0, 0)).view(), true).unwrap().dim(), (0, 0));
     }
 }

@@ -106,35 +106,23 @@ pub fn recurrence_matrix(
     if !(1..=widest).contains(&config.width) {
         return Err(FeatureError::config(
             "width",
-            format!(
-                "{} given for {t} frames, it lies between 1 and {widest}",
-                config.width
-            ),
+            format!("{} given for {t} frames, it lies between 1 and {widest}", config.width),
         ));
     }
     let k = match config.k {
         Some(0) => {
-            return Err(FeatureError::config(
-                "k",
-                "0 given, there is at least one neighbour",
-            ));
+            return Err(FeatureError::config("k", "0 given, there is at least one neighbour"));
         }
         Some(k) => k,
         None => 2 * ((t - 2 * config.width + 1) as f64).sqrt().ceil() as usize,
     };
     let distances = cdist(data, data, config.metric)?;
-    let candidates = if config.full {
-        t - 1
-    } else {
-        (t - 1).min(k.saturating_add(2 * config.width))
-    };
+    let candidates = if config.full { t - 1 } else { (t - 1).min(k.saturating_add(2 * config.width)) };
     let kept = if config.full { t } else { k };
     let mut links: Links = (0..t)
         .map(|j| {
-            let mut others: Vec<(usize, f64)> = (0..t)
-                .filter(|&i| i != j)
-                .map(|i| (i, distances[[j, i]]))
-                .collect();
+            let mut others: Vec<(usize, f64)> =
+                (0..t).filter(|&i| i != j).map(|i| (i, distances[[j, i]])).collect();
             nearest(&mut others, candidates);
             others.retain(|&(i, distance)| i.abs_diff(j) >= config.width && distance > 0.0);
             others.truncate(kept);
@@ -191,18 +179,11 @@ pub fn cross_similarity(
 ) -> Result<Array2<f32>, FeatureError> {
     let (n, n_ref) = (data.ncols(), reference.ncols());
     if n_ref == 0 || n == 0 {
-        return Err(FeatureError::shape(
-            "reference",
-            reference.shape(),
-            "at least one frame in both",
-        ));
+        return Err(FeatureError::shape("reference", reference.shape(), "at least one frame in both"));
     }
     let k = match config.k {
         Some(0) => {
-            return Err(FeatureError::config(
-                "k",
-                "0 given, there is at least one neighbour",
-            ));
+            return Err(FeatureError::config("k", "0 given, there is at least one neighbour"));
         }
         Some(k) => k.min(n_ref),
         None => n_ref.min(2 * (n_ref as f64).sqrt().ceil() as usize),
@@ -212,10 +193,7 @@ pub fn cross_similarity(
     {
         return Err(FeatureError::config(
             "bandwidth",
-            format!(
-                "{:?} given, two sequences have one bandwidth for all pairs",
-                config.bandwidth
-            ),
+            format!("{:?} given, two sequences have one bandwidth for all pairs", config.bandwidth),
         ));
     }
     let distances = cdist(data, reference, config.metric)?;
@@ -254,20 +232,12 @@ fn nearest(others: &mut Vec<(usize, f64)>, count: usize) {
 
 /// The links that hold both ways.
 fn mutual(links: &Links) -> Links {
-    let sets: Vec<std::collections::BTreeSet<usize>> = links
-        .iter()
-        .map(|others| others.iter().map(|&(i, _)| i).collect())
-        .collect();
+    let sets: Vec<std::collections::BTreeSet<usize>> =
+        links.iter().map(|others| others.iter().map(|&(i, _)| i).collect()).collect();
     links
         .iter()
         .enumerate()
-        .map(|(j, others)| {
-            others
-                .iter()
-                .copied()
-                .filter(|&(i, _)| sets[i].contains(&j))
-                .collect()
-        })
+        .map(|(j, others)| others.iter().copied().filter(|&(i, _)| sets[i].contains(&j)).collect())
         .collect()
 }
 
@@ -318,19 +288,14 @@ impl Scale {
         let pairs = |sides, mean| Ok(Self::Pairs { sides, mean });
         match bandwidth {
             Bandwidth::Value(value) if value > 0.0 && value.is_finite() => Ok(Self::Affinity(value)),
-            Bandwidth::Value(value) => Err(FeatureError::config(
-                "bandwidth",
-                format!("{value} given, it is finite and above 0"),
-            )),
+            Bandwidth::Value(value) => {
+                Err(FeatureError::config("bandwidth", format!("{value} given, it is finite and above 0")))
+            }
             Bandwidth::MedKScalar => {
-                let mut to_k: Vec<f64> = links
-                    .iter()
-                    .filter_map(|others| first(others).last().copied())
-                    .collect();
+                let mut to_k: Vec<f64> =
+                    links.iter().filter_map(|others| first(others).last().copied()).collect();
                 if to_k.is_empty() {
-                    return Err(FeatureError::Input(
-                        "no links given, a bandwidth needs some".to_owned(),
-                    ));
+                    return Err(FeatureError::Input("no links given, a bandwidth needs some".to_owned()));
                 }
                 Ok(Self::Affinity(median(&mut to_k)))
             }
@@ -381,10 +346,7 @@ mod tests {
         let r = recurrence_matrix(data.view(), &config).unwrap();
         let d = cdist(data.view(), data.view(), Metric::Euclidean).unwrap();
         for j in 0..30_usize {
-            let mut allowed: Vec<f64> = (0..30)
-                .filter(|i| j.abs_diff(*i) >= 2)
-                .map(|i| d[[i, j]])
-                .collect();
+            let mut allowed: Vec<f64> = (0..30).filter(|i| j.abs_diff(*i) >= 2).map(|i| d[[i, j]]).collect();
             allowed.sort_by(f64::total_cmp);
             let mut linked: Vec<f32> = r.column(j).iter().copied().filter(|&v| v > 0.0).collect();
             linked.sort_by(f32::total_cmp);
@@ -392,10 +354,7 @@ mod tests {
         }
         let marks = recurrence_matrix(
             data.view(),
-            &RecurrenceConfig {
-                mode: RecurrenceMode::Connectivity,
-                ..config
-            },
+            &RecurrenceConfig { mode: RecurrenceMode::Connectivity, ..config },
         )
         .unwrap();
         assert_eq!(marks, r.mapv(|v| f32::from(u8::from(v > 0.0))));
@@ -432,18 +391,11 @@ mod tests {
     fn other_sequences() {
         let data = noise(4, 30);
         let reference = noise(4, 12);
-        let config = CrossSimilarityConfig {
-            k: Some(3),
-            ..CrossSimilarityConfig::default()
-        };
+        let config = CrossSimilarityConfig { k: Some(3), ..CrossSimilarityConfig::default() };
         let x = cross_similarity(data.view(), reference.view(), &config).unwrap();
         assert_eq!(x.dim(), (12, 30));
         assert!(x.columns().into_iter().all(|c| c.sum() == 3.0));
-        let full = CrossSimilarityConfig {
-            full: true,
-            mode: RecurrenceMode::Distance,
-            ..config
-        };
+        let full = CrossSimilarityConfig { full: true, mode: RecurrenceMode::Distance, ..config };
         let d = cdist(reference.view(), data.view(), Metric::Euclidean).unwrap();
         let x = cross_similarity(data.view(), reference.view(), &full).unwrap();
         assert!(x.iter().zip(&d).all(|(a, b)| (f64::from(*a) - b).abs() < 1e-6));
@@ -453,25 +405,14 @@ mod tests {
     fn constant_frames_and_faults() {
         let flat = Array2::<f32>::ones((3, 10));
         let config = RecurrenceConfig::default();
-        assert!(
-            recurrence_matrix(flat.view(), &config)
-                .unwrap()
-                .iter()
-                .all(|&v| v == 0.0)
-        );
-        let affinity = RecurrenceConfig {
-            mode: RecurrenceMode::Affinity,
-            ..config
-        };
+        assert!(recurrence_matrix(flat.view(), &config).unwrap().iter().all(|&v| v == 0.0));
+        let affinity = RecurrenceConfig { mode: RecurrenceMode::Affinity, ..config };
         assert!(recurrence_matrix(flat.view(), &affinity).is_err());
         for bad in [
             RecurrenceConfig { k: Some(0), ..config },
             RecurrenceConfig { width: 0, ..config },
             RecurrenceConfig { width: 5, ..config },
-            RecurrenceConfig {
-                bandwidth: Bandwidth::Value(0.0),
-                ..affinity
-            },
+            RecurrenceConfig { bandwidth: Bandwidth::Value(0.0), ..affinity },
         ] {
             assert!(recurrence_matrix(noise(3, 10).view(), &bad).is_err(), "{bad:?}");
         }

@@ -89,23 +89,14 @@ pub fn dtw(
 pub fn dtw_cost(cost: ArrayView2<'_, f64>, config: &DtwConfig) -> Result<Alignment, FeatureError> {
     let steps = Steps::new(config)?;
     if cost.is_empty() {
-        return Err(FeatureError::shape(
-            "cost",
-            cost.shape(),
-            "at least one frame in each sequence",
-        ));
+        return Err(FeatureError::shape("cost", cost.shape(), "at least one frame in each sequence"));
     }
     if cost.iter().any(|c| c.is_nan()) {
-        return Err(FeatureError::Input(
-            "NaN given as cost, costs are numbers".to_owned(),
-        ));
+        return Err(FeatureError::Input("NaN given as cost, costs are numbers".to_owned()));
     }
     let turned = config.subseq && cost.nrows() > cost.ncols();
     let cost = if turned { cost.reversed_axes() } else { cost };
-    let band = config
-        .global_constraints
-        .then(|| Band::new(cost.dim(), config.band_rad))
-        .transpose()?;
+    let band = config.global_constraints.then(|| Band::new(cost.dim(), config.band_rad)).transpose()?;
     let (accumulated, choices) = accumulate(&cost, &steps, config.subseq, band)?;
     let mut path = Vec::new();
     if config.backtrack {
@@ -114,10 +105,7 @@ pub fn dtw_cost(cost: ArrayView2<'_, f64>, config: &DtwConfig) -> Result<Alignme
             path.iter_mut().for_each(|(a, b)| std::mem::swap(a, b));
         }
     }
-    Ok(Alignment {
-        cost: accumulated,
-        path,
-    })
+    Ok(Alignment { cost: accumulated, path })
 }
 
 struct Step {
@@ -144,10 +132,7 @@ impl Steps {
             }
             Some(weights) => Err(FeatureError::config(
                 name,
-                format!(
-                    "{weights:?} given, there is one number for each of {} steps",
-                    sizes.len()
-                ),
+                format!("{weights:?} given, there is one number for each of {} steps", sizes.len()),
             )),
         };
         let add = weights("weights_add", &config.weights_add, 0.0)?;
@@ -179,10 +164,7 @@ impl Band {
         }
         let radius = (radius * rows.min(columns) as f64).round_ties_even() as usize;
         let longer = |a: usize, b: usize| radius.saturating_add(a.saturating_sub(b));
-        Ok(Self {
-            below: longer(rows, columns),
-            above: longer(columns, rows),
-        })
+        Ok(Self { below: longer(rows, columns), above: longer(columns, rows) })
     }
 
     /// Cells at `column - row >= above` and `row - column >= below` are out.
@@ -237,13 +219,7 @@ fn backtrack(
     let (rows, columns) = total.dim();
     let last = rows - 1;
     let end = if subseq {
-        (1..columns).fold(0, |best, j| {
-            if total[[last, j]] < total[[last, best]] {
-                j
-            } else {
-                best
-            }
-        })
+        (1..columns).fold(0, |best, j| if total[[last, j]] < total[[last, best]] { j } else { best })
     } else {
         columns - 1
     };
@@ -324,10 +300,7 @@ mod tests {
     fn a_subsequence_is_found_from_either_side() {
         let long = array![[9.0_f32, 9.0, 1.0, 2.0, 3.0, 9.0]];
         let short = array![[1.0_f32, 2.0, 3.0]];
-        let config = DtwConfig {
-            subseq: true,
-            ..DtwConfig::default()
-        };
+        let config = DtwConfig { subseq: true, ..DtwConfig::default() };
         let found = dtw(short.view(), long.view(), &config).unwrap();
         assert_eq!(found.path, [(2, 4), (1, 3), (0, 2)]);
         let turned = dtw(long.view(), short.view(), &config).unwrap();
@@ -337,18 +310,11 @@ mod tests {
 
     #[test]
     fn the_band_forbids_corners() {
-        let config = DtwConfig {
-            global_constraints: true,
-            band_rad: 0.5,
-            ..DtwConfig::default()
-        };
+        let config = DtwConfig { global_constraints: true, band_rad: 0.5, ..DtwConfig::default() };
         let cost = dtw_cost(Array2::ones((4, 4)).view(), &config).unwrap().cost;
         assert!(cost[[0, 2]].is_infinite() && cost[[2, 0]].is_infinite());
         assert!(cost[[0, 1]].is_finite() && cost[[3, 3]].is_finite());
-        let closed = DtwConfig {
-            band_rad: 0.0,
-            ..config
-        };
+        let closed = DtwConfig { band_rad: 0.0, ..config };
         assert!(dtw_cost(Array2::ones((4, 4)).view(), &closed).is_err());
     }
 
@@ -357,34 +323,15 @@ mod tests {
         let cost = Array2::<f64>::ones((3, 3));
         let good = DtwConfig::default();
         for bad in [
-            DtwConfig {
-                step_sizes_sigma: vec![],
-                ..good.clone()
-            },
-            DtwConfig {
-                step_sizes_sigma: vec![(0, 0)],
-                ..good.clone()
-            },
-            DtwConfig {
-                weights_mul: Some(vec![1.0]),
-                ..good.clone()
-            },
-            DtwConfig {
-                weights_add: Some(vec![f64::NAN; 3]),
-                ..good.clone()
-            },
-            DtwConfig {
-                global_constraints: true,
-                band_rad: -1.0,
-                ..good.clone()
-            },
+            DtwConfig { step_sizes_sigma: vec![], ..good.clone() },
+            DtwConfig { step_sizes_sigma: vec![(0, 0)], ..good.clone() },
+            DtwConfig { weights_mul: Some(vec![1.0]), ..good.clone() },
+            DtwConfig { weights_add: Some(vec![f64::NAN; 3]), ..good.clone() },
+            DtwConfig { global_constraints: true, band_rad: -1.0, ..good.clone() },
         ] {
             assert!(dtw_cost(cost.view(), &bad).is_err(), "{bad:?}");
         }
-        let diagonal = DtwConfig {
-            step_sizes_sigma: vec![(1, 1)],
-            ..good.clone()
-        };
+        let diagonal = DtwConfig { step_sizes_sigma: vec![(1, 1)], ..good.clone() };
         assert!(dtw_cost(Array2::ones((2, 3)).view(), &diagonal).is_err());
         assert!(dtw_cost(array![[f64::NAN]].view(), &good).is_err());
         assert!(dtw_cost(Array2::zeros((0, 3)).view(), &good).is_err());

@@ -83,19 +83,11 @@ pub fn cdist(
     metric: Metric,
 ) -> Result<Array2<f64>, FeatureError> {
     if x.nrows() != y.nrows() {
-        return Err(FeatureError::shape(
-            "y",
-            y.shape(),
-            format!("({}, any number)", x.nrows()),
-        ));
+        return Err(FeatureError::shape("y", y.shape(), format!("({}, any number)", x.nrows())));
     }
     for (name, array) in [("x", &x), ("y", &y)] {
         if let Some((index, &value)) = array.iter().enumerate().find(|(_, v)| !v.is_finite()) {
-            return Err(FeatureError::NonFinite {
-                array: name,
-                index,
-                value,
-            });
+            return Err(FeatureError::NonFinite { array: name, index, value });
         }
     }
     let (a, b) = (Rows::new(&x, metric), Rows::new(&y, metric));
@@ -137,19 +129,9 @@ mod tests {
     #[test]
     fn shapes_and_faults() {
         let x = Array2::<f32>::zeros((3, 4));
+        assert_eq!(cdist(x.view(), Array2::zeros((3, 0)).view(), Metric::Cosine).unwrap().dim(), (4, 0));
         assert_eq!(
-            cdist(x.view(), Array2::zeros((3, 0)).view(), Metric::Cosine)
-                .unwrap()
-                .dim(),
-            (4, 0)
-        );
-        assert_eq!(
-            cdist(
-                Array2::zeros((0, 2)).view(),
-                Array2::zeros((0, 1)).view(),
-                Metric::Cosine
-            )
-            .unwrap(),
+            cdist(Array2::zeros((0, 2)).view(), Array2::zeros((0, 1)).view(), Metric::Cosine).unwrap(),
             array![[1.0], [1.0]]
         );
         assert!(cdist(x.view(), Array2::zeros((2, 4)).view(), Metric::Euclidean).is_err());

@@ -8,10 +8,7 @@ use crate::window::{Window, get_window};
 
 fn square(n_states: usize) -> Result<Array2<f64>, FeatureError> {
     if n_states == 0 {
-        return Err(FeatureError::config(
-            "n_states",
-            "0 given, there is at least one state",
-        ));
+        return Err(FeatureError::config("n_states", "0 given, there is at least one state"));
     }
     Ok(frame_major(n_states, n_states)?.reversed_axes())
 }
@@ -20,10 +17,7 @@ fn check_probability(parameter: &'static str, value: f64) -> Result<(), FeatureE
     if (0.0..=1.0).contains(&value) {
         Ok(())
     } else {
-        Err(FeatureError::config(
-            parameter,
-            format!("{value} given, a probability lies between 0 and 1"),
-        ))
+        Err(FeatureError::config(parameter, format!("{value} given, a probability lies between 0 and 1")))
     }
 }
 
@@ -107,10 +101,7 @@ pub fn transition_local(
     if width.len() != 1 && width.len() != n_states {
         return Err(FeatureError::config(
             "width",
-            format!(
-                "{} widths given, there is one, or one for each of {n_states} states",
-                width.len()
-            ),
+            format!("{} widths given, there is one, or one for each of {n_states} states", width.len()),
         ));
     }
     let mut matrix = square(n_states)?;
@@ -237,10 +228,7 @@ mod tests {
         for length in [1, 7, 8, 100, 128, 129, 1000] {
             let row: Vec<(usize, f64)> = (0..length).step_by(3).map(|i| (i, (i as f64).sqrt())).collect();
             let plain: f64 = row.iter().map(|(_, v)| v).sum();
-            assert!(
-                (pairwise_sum(&row, 0, length) - plain).abs() <= 1e-12 * plain,
-                "{length}"
-            );
+            assert!((pairwise_sum(&row, 0, length) - plain).abs() <= 1e-12 * plain, "{length}");
         }
     }
 
@@ -253,9 +241,6 @@ mod tests {
         assert!(transition_cycle(3, &[1.5]).is_err());
         assert!(transition_local(3, &[4], &Window::Hann, false).is_err());
         assert!(transition_local(3, &[0], &Window::Hann, false).is_err());
-        assert!(
-            transition_local(3, &[2], &Window::Hann, true).is_err(),
-            "a symmetric Hann of 2 is zero"
-        );
+        assert!(transition_local(3, &[2], &Window::Hann, true).is_err(), "a symmetric Hann of 2 is zero");
     }
 }

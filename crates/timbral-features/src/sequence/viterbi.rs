@@ -66,14 +66,8 @@ pub fn viterbi_discriminative(
     p_init: Option<ArrayView1<'_, f64>>,
 ) -> Result<StatePath, FeatureError> {
     check_probabilities("prob", prob.iter())?;
-    if let Some(step) = prob
-        .columns()
-        .into_iter()
-        .position(|c| !sums_to_one(&c.to_owned()))
-    {
-        return Err(FeatureError::Input(format!(
-            "the states' probabilities at step {step} do not sum to 1"
-        )));
+    if let Some(step) = prob.columns().into_iter().position(|c| !sums_to_one(&c.to_owned())) {
+        return Err(FeatureError::Input(format!("the states' probabilities at step {step} do not sum to 1")));
     }
     let model = Model::new(prob.dim(), transition, p_init)?;
     let marginal = distribution("p_state", p_state, prob.nrows())?.mapv(|p| (p + TINY).ln());
@@ -120,11 +114,7 @@ pub fn viterbi_binary_each(
 ) -> Result<Vec<StatePath>, FeatureError> {
     let labels = prob.nrows();
     if transition.dim() != (labels, 2, 2) {
-        return Err(FeatureError::shape(
-            "transition",
-            transition.shape(),
-            format!("({labels}, 2, 2)"),
-        ));
+        return Err(FeatureError::shape("transition", transition.shape(), format!("({labels}, 2, 2)")));
     }
     let given = |name, p: Option<ArrayView1<'_, f64>>| match p {
         None => Ok(Array1::from_elem(labels, 0.5)),
@@ -156,9 +146,9 @@ fn check_probabilities<'a>(
     values: impl IntoIterator<Item = &'a f64>,
 ) -> Result<(), FeatureError> {
     match values.into_iter().find(|p| !(0.0..=1.0).contains(*p)) {
-        Some(p) => Err(FeatureError::Input(format!(
-            "{p} given in {name}, a probability lies between 0 and 1"
-        ))),
+        Some(p) => {
+            Err(FeatureError::Input(format!("{p} given in {name}, a probability lies between 0 and 1")))
+        }
         None => Ok(()),
     }
 }
@@ -174,10 +164,7 @@ fn distribution(
         Some(p) => {
             check_probabilities(name, p.iter())?;
             if !sums_to_one(&p.to_owned()) {
-                return Err(FeatureError::Input(format!(
-                    "{name} sums to {}, it must sum to 1",
-                    p.sum()
-                )));
+                return Err(FeatureError::Input(format!("{name} sums to {}, it must sum to 1", p.sum())));
             }
             Ok(p.to_owned())
         }
@@ -206,11 +193,7 @@ impl Model {
         p_init: Option<ArrayView1<'_, f64>>,
     ) -> Result<Self, FeatureError> {
         if n_states == 0 || n_steps == 0 {
-            return Err(FeatureError::shape(
-                "prob",
-                &[n_states, n_steps],
-                "at least one state and one step",
-            ));
+            return Err(FeatureError::shape("prob", &[n_states, n_steps], "at least one state and one step"));
         }
         if transition.dim() != (n_states, n_states) {
             return Err(FeatureError::shape(
@@ -220,33 +203,19 @@ impl Model {
             ));
         }
         check_probabilities("transition", transition.iter())?;
-        if let Some(row) = transition
-            .rows()
-            .into_iter()
-            .position(|r| !sums_to_one(&r.to_owned()))
-        {
-            return Err(FeatureError::Input(format!(
-                "row {row} of transition does not sum to 1"
-            )));
+        if let Some(row) = transition.rows().into_iter().position(|r| !sums_to_one(&r.to_owned())) {
+            return Err(FeatureError::Input(format!("row {row} of transition does not sum to 1")));
         }
         let predecessors = transition
             .axis_iter(Axis(1))
             .map(|column| runs(column.iter().copied().enumerate().filter(|&(_, p)| p > 0.0)))
             .collect();
-        Ok(Self::from_runs(
-            predecessors,
-            distribution("p_init", p_init, n_states)?.to_vec(),
-            n_steps,
-        ))
+        Ok(Self::from_runs(predecessors, distribution("p_init", p_init, n_states)?.to_vec(), n_steps))
     }
 
     pub(crate) fn from_runs(predecessors: Vec<Vec<Run>>, p_init: Vec<f64>, n_steps: usize) -> Self {
         let log_init = p_init.into_iter().map(|p| (p + TINY).ln()).collect();
-        Self {
-            predecessors,
-            log_init,
-            n_steps,
-        }
+        Self { predecessors, log_init, n_steps }
     }
 
     /// Decodes; `observe(t, out)` writes the log-likelihood of each state at step `t`.
@@ -256,11 +225,7 @@ impl Model {
         let mut pointers = Array2::<u32>::zeros((self.n_steps, n_states));
         let mut observation = vec![0.0; n_states];
         observe(0, &mut observation);
-        let mut value: Vec<f64> = observation
-            .iter()
-            .zip(&self.log_init)
-            .map(|(o, p)| o + p)
-            .collect();
+        let mut value: Vec<f64> = observation.iter().zip(&self.log_init).map(|(o, p)| o + p).collect();
         let mut next = vec![0.0; n_states];
         for t in 1..self.n_steps {
             observe(t, &mut observation);
@@ -307,10 +272,7 @@ pub(crate) fn runs(entries: impl Iterator<Item = (usize, f64)>) -> Vec<Run> {
         let log = (probability + TINY).ln();
         match runs.last_mut() {
             Some(run) if run.first + run.log_weights.len() == index => run.log_weights.push(log),
-            _ => runs.push(Run {
-                first: index,
-                log_weights: vec![log],
-            }),
+            _ => runs.push(Run { first: index, log_weights: vec![log] }),
         }
     }
     runs
@@ -337,11 +299,7 @@ fn largest_sum(a: &[f64], b: &[f64]) -> f64 {
             lanes[i] = if sum > lanes[i] { sum } else { lanes[i] };
         }
     }
-    let rest = a_rest
-        .iter()
-        .zip(b_rest)
-        .map(|(x, y)| x + y)
-        .fold(f64::NEG_INFINITY, f64::max);
+    let rest = a_rest.iter().zip(b_rest).map(|(x, y)| x + y).fold(f64::NEG_INFINITY, f64::max);
     lanes.into_iter().fold(rest, f64::max)
 }
 

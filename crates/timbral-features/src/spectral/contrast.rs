@@ -86,17 +86,9 @@ impl SpectralContrast {
     /// sample rate or holds no bin, a quantile outside 0 to 1, a negative `top_db`, or an invalid STFT configuration.
     pub fn new(config: ContrastConfig) -> Result<Self, FeatureError> {
         let bin = hz_per_bin(config.sample_rate, &config.stft)?;
-        let ContrastConfig {
-            fmin,
-            n_bands,
-            quantile,
-            ..
-        } = config;
+        let ContrastConfig { fmin, n_bands, quantile, .. } = config;
         if !(fmin.is_finite() && fmin > 0.0) {
-            return Err(FeatureError::config(
-                "fmin",
-                format!("{fmin} Hz given, must be above 0"),
-            ));
+            return Err(FeatureError::config("fmin", format!("{fmin} Hz given, must be above 0")));
         }
         if !(quantile > 0.0 && quantile < 1.0) {
             return Err(FeatureError::config(
@@ -107,16 +99,10 @@ impl SpectralContrast {
         if let Some(top_db) = config.top_db
             && (top_db.is_nan() || top_db < 0.0)
         {
-            return Err(FeatureError::config(
-                "top_db",
-                format!("{top_db} dB given, at least 0 allowed"),
-            ));
+            return Err(FeatureError::config("top_db", format!("{top_db} dB given, at least 0 allowed")));
         }
         if n_bands == 0 || n_bands > 64 {
-            return Err(FeatureError::config(
-                "n_bands",
-                format!("{n_bands} given, 1 to 64 allowed"),
-            ));
+            return Err(FeatureError::config("n_bands", format!("{n_bands} given, 1 to 64 allowed")));
         }
         let nyquist = f64::from(config.sample_rate) / 2.0;
         // The last band runs to the end of the spectrum, so it only has to begin below it.
@@ -158,10 +144,7 @@ impl SpectralContrast {
 
     /// Working memory for [`compute_into`](Self::compute_into).
     pub fn scratch(&self) -> ContrastScratch {
-        ContrastScratch {
-            stft: self.stft.scratch(),
-            ..ContrastScratch::default()
-        }
+        ContrastScratch { stft: self.stft.scratch(), ..ContrastScratch::default() }
     }
 
     /// The contrast of a signal, of shape `(n_bands + 1, n_frames)`.
@@ -190,12 +173,7 @@ impl SpectralContrast {
         let n_frames = self.n_frames(samples.len())?;
         check_output(out, self.n_rows(), n_frames)?;
         check_finite("samples", samples)?;
-        let ContrastScratch {
-            stft,
-            magnitudes,
-            valleys,
-            sorted,
-        } = scratch;
+        let ContrastScratch { stft, magnitudes, valleys, sorted } = scratch;
         magnitudes.resize(self.stft.n_bins() + LANES, 0.0);
         valleys.resize(self.n_rows() * n_frames, 0.0);
         fill_frames(out, &mut Vec::new(), |index, peaks| {
@@ -245,14 +223,7 @@ impl SpectralContrast {
         peaks: &mut [f32],
         valleys: &mut [f32],
     ) {
-        dispatch!(extremes_of_bands(
-            &self.bands,
-            values,
-            squared,
-            sorted,
-            peaks,
-            valleys
-        ));
+        dispatch!(extremes_of_bands(&self.bands, values, squared, sorted, peaks, valleys));
     }
 
     /// Peaks and valleys to contrast.
@@ -300,11 +271,7 @@ fn extremes_of_bands(
 fn layout(config: &ContrastConfig, hz_per_bin: f64, n_bins: usize) -> Result<Vec<Band>, FeatureError> {
     let mut bands = Vec::with_capacity(config.n_bands + 1);
     for k in 0..=config.n_bands {
-        let low = if k == 0 {
-            0.0
-        } else {
-            config.fmin * (k as f64 - 1.0).exp2()
-        };
+        let low = if k == 0 { 0.0 } else { config.fmin * (k as f64 - 1.0).exp2() };
         let high = config.fmin * (k as f64).exp2();
         let inside = |bin: &usize| (low..=high).contains(&(*bin as f64 * hz_per_bin));
         let first = (0..n_bins).find(inside);
@@ -320,11 +287,7 @@ fn layout(config: &ContrastConfig, hz_per_bin: f64, n_bins: usize) -> Result<Vec
             return Err(empty(k, low, high));
         }
         let count = (config.quantile * whole as f64).round_ties_even().max(1.0) as usize;
-        bands.push(Band {
-            start,
-            end,
-            count: count.min(end - start),
-        });
+        bands.push(Band { start, end, count: count.min(end - start) });
     }
     Ok(bands)
 }
@@ -343,14 +306,10 @@ mod tests {
     #[test]
     fn samples_and_spectrogram_agree() {
         use crate::stft::{Spectrogram, SpectrogramConfig};
-        let samples: Vec<f32> = (0..9000)
-            .map(|i| (i as f32 * 0.21).sin() + (i as f32 * i as f32 * 1e-5).cos())
-            .collect();
+        let samples: Vec<f32> =
+            (0..9000).map(|i| (i as f32 * 0.21).sin() + (i as f32 * i as f32 * 1e-5).cos()).collect();
         let plan = SpectralContrast::new(ContrastConfig::default()).unwrap();
-        let s = Spectrogram::new(SpectrogramConfig::default())
-            .unwrap()
-            .compute(&samples)
-            .unwrap();
+        let s = Spectrogram::new(SpectrogramConfig::default()).unwrap().compute(&samples).unwrap();
         let a = plan.compute(&samples).unwrap();
         let b = plan.from_spectrogram(s.view()).unwrap();
         assert_eq!(a.dim(), (7, 18));
@@ -367,11 +326,7 @@ mod tests {
     }
 
     fn equals_sorting_with(quantile: f64) {
-        let config = ContrastConfig {
-            quantile,
-            linear: true,
-            ..Default::default()
-        };
+        let config = ContrastConfig { quantile, linear: true, ..Default::default() };
         let plan = SpectralContrast::new(config).unwrap();
         let s = Array2::from_shape_fn((1025, 3), |(k, t)| ((k * 37 + t * 11) % 101) as f32 / 100.0);
         let fast = plan.from_spectrogram(s.view()).unwrap();
@@ -396,33 +351,12 @@ mod tests {
     #[test]
     fn refuses_bands_beyond_nyquist_and_empty_ones() {
         for config in [
-            ContrastConfig {
-                n_bands: 7,
-                ..Default::default()
-            },
-            ContrastConfig {
-                n_bands: 0,
-                ..Default::default()
-            },
-            ContrastConfig {
-                fmin: 0.0,
-                ..Default::default()
-            },
-            ContrastConfig {
-                quantile: 1.0,
-                ..Default::default()
-            },
-            ContrastConfig {
-                sample_rate: 0,
-                ..Default::default()
-            },
-            ContrastConfig {
-                stft: StftConfig {
-                    n_fft: 64,
-                    ..Default::default()
-                },
-                ..Default::default()
-            },
+            ContrastConfig { n_bands: 7, ..Default::default() },
+            ContrastConfig { n_bands: 0, ..Default::default() },
+            ContrastConfig { fmin: 0.0, ..Default::default() },
+            ContrastConfig { quantile: 1.0, ..Default::default() },
+            ContrastConfig { sample_rate: 0, ..Default::default() },
+            ContrastConfig { stft: StftConfig { n_fft: 64, ..Default::default() }, ..Default::default() },
         ] {
             assert!(SpectralContrast::new(config).is_err());
         }

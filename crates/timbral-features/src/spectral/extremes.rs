@@ -61,11 +61,7 @@ fn smallest_of_lanes(values: &[f32], length: usize, sign: f32) -> [[f32; LANES];
     if left > 0 {
         let mut signed = [0.0f32; LANES];
         for i in 0..LANES {
-            signed[i] = if (i as u32) < left {
-                sign * chunks[whole][i]
-            } else {
-                f32::INFINITY
-            };
+            signed[i] = if (i as u32) < left { sign * chunks[whole][i] } else { f32::INFINITY };
         }
         insert(&mut lanes, signed);
     }
@@ -140,11 +136,8 @@ fn search(
 ) -> f64 {
     // As many values as there are heads are at most the largest of them.
     let finite = heads.iter().copied().filter(|head| *head < f32::INFINITY);
-    let bound = if finite.clone().count() < count {
-        f32::INFINITY
-    } else {
-        finite.fold(f32::NEG_INFINITY, f32::max)
-    };
+    let bound =
+        if finite.clone().count() < count { f32::INFINITY } else { finite.fold(f32::NEG_INFINITY, f32::max) };
     work.clear();
     work.extend(values.iter().map(|v| sign * v).filter(|v| *v <= bound));
     if work.len() < count {
@@ -165,11 +158,7 @@ mod tests {
         for n in [17, 64, 65, 300] {
             for stride in [1, 2, 16] {
                 let height = |i: usize| {
-                    if i.is_multiple_of(stride) {
-                        i as f32
-                    } else {
-                        1000.0 + (i * 7 % 31) as f32
-                    }
+                    if i.is_multiple_of(stride) { i as f32 } else { 1000.0 + (i * 7 % 31) as f32 }
                 };
                 let values: Vec<f32> = (0..n).map(height).collect();
                 let padded = [&values[..], &[-1.0; LANES]].concat();

@@ -42,11 +42,7 @@ fn moments(magnitudes: &[f32]) -> (f64, f64) {
 #[inline(always)]
 fn centroid_bins(magnitudes: &[f32]) -> (f64, f64) {
     let (total, weighted) = moments(magnitudes);
-    let total = if total < f64::from(f32::MIN_POSITIVE) {
-        1.0
-    } else {
-        total
-    };
+    let total = if total < f64::from(f32::MIN_POSITIVE) { 1.0 } else { total };
     (weighted / total, total)
 }
 
@@ -72,11 +68,7 @@ pub(crate) struct Bandwidth {
 impl Bandwidth {
     pub(crate) fn frame(&self, magnitudes: &[f32], out: &mut [f32]) {
         let spread = dispatch!(spread(self, magnitudes));
-        let root = if self.p == 2.0 {
-            spread.sqrt()
-        } else {
-            spread.powf(1.0 / f64::from(self.p))
-        };
+        let root = if self.p == 2.0 { spread.sqrt() } else { spread.powf(1.0 / f64::from(self.p)) };
         out.fill((root * self.hz_per_bin) as f32);
     }
 }
@@ -229,11 +221,7 @@ pub(crate) struct Poly {
 impl Poly {
     pub(crate) fn frame(&self, magnitudes: &[f32], out: &mut [f32]) {
         for (value, row) in out.iter_mut().zip(self.fit.rows()) {
-            *value = row
-                .iter()
-                .zip(magnitudes)
-                .map(|(w, m)| w * f64::from(*m))
-                .sum::<f64>() as f32;
+            *value = row.iter().zip(magnitudes).map(|(w, m)| w * f64::from(*m)).sum::<f64>() as f32;
         }
     }
 }

@@ -141,9 +141,9 @@ pub(crate) fn check_magnitudes(magnitudes: ArrayView2<'_, f32>, n_bins: usize) -
         return Ok(());
     }
     match magnitudes.iter().find(|m| !fine(**m)) {
-        Some(m) => Err(FeatureError::Input(format!(
-            "magnitude {m} given, magnitudes are finite and at least 0"
-        ))),
+        Some(m) => {
+            Err(FeatureError::Input(format!("magnitude {m} given, magnitudes are finite and at least 0")))
+        }
         None => Ok(()),
     }
 }
@@ -167,10 +167,7 @@ pub struct CentroidConfig {
 
 impl Default for CentroidConfig {
     fn default() -> Self {
-        Self {
-            sample_rate: 22_050,
-            stft: StftConfig::default(),
-        }
+        Self { sample_rate: 22_050, stft: StftConfig::default() }
     }
 }
 
@@ -186,14 +183,8 @@ impl SpectralCentroid {
     ///
     /// [`FeatureError::Config`] for a sample rate of 0 or an invalid STFT configuration.
     pub fn new(config: CentroidConfig) -> Result<Self, FeatureError> {
-        let kernel = Centroid {
-            hz_per_bin: hz_per_bin(config.sample_rate, &config.stft)?,
-        };
-        Ok(Self {
-            stft: Stft::new(config.stft.clone())?,
-            kernel,
-            config,
-        })
+        let kernel = Centroid { hz_per_bin: hz_per_bin(config.sample_rate, &config.stft)? };
+        Ok(Self { stft: Stft::new(config.stft.clone())?, kernel, config })
     }
 }
 
@@ -213,12 +204,7 @@ pub struct BandwidthConfig {
 
 impl Default for BandwidthConfig {
     fn default() -> Self {
-        Self {
-            sample_rate: 22_050,
-            stft: StftConfig::default(),
-            p: 2.0,
-            norm: true,
-        }
+        Self { sample_rate: 22_050, stft: StftConfig::default(), p: 2.0, norm: true }
     }
 }
 
@@ -238,16 +224,8 @@ impl SpectralBandwidth {
         if !(p.is_finite() && p > 0.0) {
             return Err(FeatureError::config("p", format!("{p} given, must be above 0")));
         }
-        let kernel = Bandwidth {
-            hz_per_bin: hz_per_bin(config.sample_rate, &config.stft)?,
-            p,
-            norm,
-        };
-        Ok(Self {
-            stft: Stft::new(config.stft.clone())?,
-            kernel,
-            config,
-        })
+        let kernel = Bandwidth { hz_per_bin: hz_per_bin(config.sample_rate, &config.stft)?, p, norm };
+        Ok(Self { stft: Stft::new(config.stft.clone())?, kernel, config })
     }
 }
 
@@ -265,11 +243,7 @@ pub struct RolloffConfig {
 
 impl Default for RolloffConfig {
     fn default() -> Self {
-        Self {
-            sample_rate: 22_050,
-            stft: StftConfig::default(),
-            roll_percent: 0.85,
-        }
+        Self { sample_rate: 22_050, stft: StftConfig::default(), roll_percent: 0.85 }
     }
 }
 
@@ -293,15 +267,8 @@ impl SpectralRolloff {
                 format!("{roll_percent} given, must lie between 0 and 1"),
             ));
         }
-        let kernel = Rolloff {
-            hz_per_bin: hz_per_bin(config.sample_rate, &config.stft)?,
-            roll_percent,
-        };
-        Ok(Self {
-            stft: Stft::new(config.stft.clone())?,
-            kernel,
-            config,
-        })
+        let kernel = Rolloff { hz_per_bin: hz_per_bin(config.sample_rate, &config.stft)?, roll_percent };
+        Ok(Self { stft: Stft::new(config.stft.clone())?, kernel, config })
     }
 }
 
@@ -319,11 +286,7 @@ pub struct FlatnessConfig {
 
 impl Default for FlatnessConfig {
     fn default() -> Self {
-        Self {
-            stft: StftConfig::default(),
-            amin: 1e-10,
-            power: 2.0,
-        }
+        Self { stft: StftConfig::default(), amin: 1e-10, power: 2.0 }
     }
 }
 
@@ -342,17 +305,10 @@ impl SpectralFlatness {
     pub fn new(config: FlatnessConfig) -> Result<Self, FeatureError> {
         let FlatnessConfig { amin, power, .. } = config;
         if !(amin.is_finite() && amin >= f32::MIN_POSITIVE) {
-            return Err(FeatureError::config(
-                "amin",
-                format!("{amin} given, must be above 0"),
-            ));
+            return Err(FeatureError::config("amin", format!("{amin} given, must be above 0")));
         }
         Power::new(power)?;
-        Ok(Self {
-            stft: Stft::new(config.stft.clone())?,
-            kernel: Flatness { amin, power },
-            config,
-        })
+        Ok(Self { stft: Stft::new(config.stft.clone())?, kernel: Flatness { amin, power }, config })
     }
 }
 
@@ -370,11 +326,7 @@ pub struct PolyConfig {
 
 impl Default for PolyConfig {
     fn default() -> Self {
-        Self {
-            sample_rate: 22_050,
-            stft: StftConfig::default(),
-            order: 1,
-        }
+        Self { sample_rate: 22_050, stft: StftConfig::default(), order: 1 }
     }
 }
 
@@ -395,24 +347,13 @@ impl PolyFeatures {
         hz_per_bin(config.sample_rate, &config.stft)?;
         let stft = Stft::new(config.stft.clone())?;
         let bins = fft_frequencies(f64::from(config.sample_rate), config.stft.n_fft);
-        let fit = if config.order <= 64 {
-            polynomial_fit(&bins, config.order)
-        } else {
-            None
-        };
+        let fit = if config.order <= 64 { polynomial_fit(&bins, config.order) } else { None };
         let fit = fit.ok_or_else(|| {
-            FeatureError::config(
-                "order",
-                format!("{} given, too high for {} bins", config.order, bins.len()),
-            )
+            FeatureError::config("order", format!("{} given, too high for {} bins", config.order, bins.len()))
         })?;
         let mut fit = fit;
         fit.invert_axis(ndarray::Axis(0));
-        Ok(Self {
-            stft,
-            kernel: Poly { fit },
-            config,
-        })
+        Ok(Self { stft, kernel: Poly { fit }, config })
     }
 }
 
@@ -422,11 +363,7 @@ mod tests {
     use crate::stft::{Spectrogram, SpectrogramConfig};
 
     fn stft() -> StftConfig {
-        StftConfig {
-            n_fft: 512,
-            hop_length: 128,
-            ..StftConfig::default()
-        }
+        StftConfig { n_fft: 512, hop_length: 128, ..StftConfig::default() }
     }
 
     fn samples() -> Vec<f32> {
@@ -436,25 +373,15 @@ mod tests {
     }
 
     fn magnitudes() -> Array2<f64> {
-        let config = SpectrogramConfig {
-            stft: stft(),
-            power: 1.0,
-        };
-        Spectrogram::new(config)
-            .unwrap()
-            .compute(&samples())
-            .unwrap()
-            .mapv(f64::from)
+        let config = SpectrogramConfig { stft: stft(), power: 1.0 };
+        Spectrogram::new(config).unwrap().compute(&samples()).unwrap().mapv(f64::from)
     }
 
     fn assert_close(fast: &Array2<f32>, slow: impl Fn(&[f64], &[f64]) -> f64) {
         let bins = fft_frequencies(22_050.0, 512);
         for (value, column) in fast.iter().zip(magnitudes().columns()) {
             let expected = slow(&bins, &column.to_vec());
-            assert!(
-                (f64::from(*value) / expected - 1.0).abs() < 2e-6,
-                "{value} {expected}"
-            );
+            assert!((f64::from(*value) / expected - 1.0).abs() < 2e-6, "{value} {expected}");
         }
     }
 
@@ -464,37 +391,21 @@ mod tests {
 
     #[test]
     fn centroid_follows_the_definition() {
-        let plan = SpectralCentroid::new(CentroidConfig {
-            stft: stft(),
-            ..Default::default()
-        })
-        .unwrap();
+        let plan = SpectralCentroid::new(CentroidConfig { stft: stft(), ..Default::default() }).unwrap();
         assert_close(&plan.compute(&samples()).unwrap(), centroid);
     }
 
     #[test]
     fn bandwidth_follows_the_definition() {
         for (p, norm) in [(2.0, true), (1.0, true), (3.0, true), (2.0, false)] {
-            let config = BandwidthConfig {
-                stft: stft(),
-                p,
-                norm,
-                ..Default::default()
-            };
-            let fast = SpectralBandwidth::new(config)
-                .unwrap()
-                .compute(&samples())
-                .unwrap();
+            let config = BandwidthConfig { stft: stft(), p, norm, ..Default::default() };
+            let fast = SpectralBandwidth::new(config).unwrap().compute(&samples()).unwrap();
             assert_close(&fast, |bins, s| {
                 let c = centroid(bins, s);
                 let total = if norm { s.iter().sum() } else { 1.0 };
                 let p = f64::from(p);
-                (bins
-                    .iter()
-                    .zip(s)
-                    .map(|(f, s)| s / total * (f - c).abs().powf(p))
-                    .sum::<f64>())
-                .powf(1.0 / p)
+                (bins.iter().zip(s).map(|(f, s)| s / total * (f - c).abs().powf(p)).sum::<f64>())
+                    .powf(1.0 / p)
             });
         }
     }
@@ -502,11 +413,7 @@ mod tests {
     #[test]
     fn rolloff_follows_the_definition() {
         for roll_percent in [0.1, 0.85, 0.99] {
-            let config = RolloffConfig {
-                stft: stft(),
-                roll_percent,
-                ..Default::default()
-            };
+            let config = RolloffConfig { stft: stft(), roll_percent, ..Default::default() };
             let fast = SpectralRolloff::new(config).unwrap().compute(&samples()).unwrap();
             assert_close(&fast, |bins, s| {
                 let threshold = roll_percent * s.iter().sum::<f64>();
@@ -523,15 +430,8 @@ mod tests {
     #[test]
     fn flatness_follows_the_definition() {
         for power in [1.0, 2.0, 1.3] {
-            let config = FlatnessConfig {
-                stft: stft(),
-                power,
-                ..Default::default()
-            };
-            let fast = SpectralFlatness::new(config)
-                .unwrap()
-                .compute(&samples())
-                .unwrap();
+            let config = FlatnessConfig { stft: stft(), power, ..Default::default() };
+            let fast = SpectralFlatness::new(config).unwrap().compute(&samples()).unwrap();
             assert_close(&fast, |_, s| {
                 let power: Vec<f64> = s.iter().map(|m| m.powf(f64::from(power)).max(1e-10)).collect();
                 let n = power.len() as f64;
@@ -542,11 +442,7 @@ mod tests {
 
     #[test]
     fn a_line_through_magnitudes_on_a_line() {
-        let plan = PolyFeatures::new(PolyConfig {
-            stft: stft(),
-            ..Default::default()
-        })
-        .unwrap();
+        let plan = PolyFeatures::new(PolyConfig { stft: stft(), ..Default::default() }).unwrap();
         let line = Array2::from_shape_fn((257, 2), |(k, t)| 5.0 + (t + 1) as f32 * k as f32);
         let fit = plan.from_spectrogram(line.view()).unwrap();
         assert_eq!(fit.dim(), (2, 2));
@@ -570,20 +466,10 @@ mod tests {
 
     #[test]
     fn from_samples_equals_from_spectrogram() {
-        let config = SpectrogramConfig {
-            stft: stft(),
-            power: 1.0,
-        };
+        let config = SpectrogramConfig { stft: stft(), power: 1.0 };
         let s = Spectrogram::new(config).unwrap().compute(&samples()).unwrap();
-        let plan = SpectralBandwidth::new(BandwidthConfig {
-            stft: stft(),
-            ..Default::default()
-        })
-        .unwrap();
-        assert_eq!(
-            plan.from_spectrogram(s.view()).unwrap(),
-            plan.compute(&samples()).unwrap()
-        );
+        let plan = SpectralBandwidth::new(BandwidthConfig { stft: stft(), ..Default::default() }).unwrap();
+        assert_eq!(plan.from_spectrogram(s.view()).unwrap(), plan.compute(&samples()).unwrap());
         assert!(plan.from_spectrogram(s.t()).is_err());
         assert!(plan.from_spectrogram(s.mapv(|v| -v).view()).is_err());
     }

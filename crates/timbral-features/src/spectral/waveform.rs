@@ -24,12 +24,7 @@ pub struct RmsConfig {
 
 impl Default for RmsConfig {
     fn default() -> Self {
-        Self {
-            frame_length: 2048,
-            hop_length: 512,
-            center: true,
-            pad_mode: PadMode::Constant,
-        }
+        Self { frame_length: 2048, hop_length: 512, center: true, pad_mode: PadMode::Constant }
     }
 }
 
@@ -49,12 +44,7 @@ impl Rms {
     ///
     /// [`FeatureError::Config`] for a frame or hop of 0.
     pub fn new(config: RmsConfig) -> Result<Self, FeatureError> {
-        let framing = Framing::new(
-            config.frame_length,
-            config.hop_length,
-            config.center,
-            config.pad_mode,
-        )?;
+        let framing = Framing::new(config.frame_length, config.hop_length, config.center, config.pad_mode)?;
         Ok(Self { config, framing })
     }
 
@@ -138,17 +128,10 @@ impl Rms {
     /// The root mean square of the frame with these magnitudes. All bins stand for two but the ends.
     pub(crate) fn spectrum(&self, magnitudes: &[f32]) -> f32 {
         let square = |m: Option<&f32>| m.map_or(0.0, |m| f64::from(*m).powi(2));
-        let energy: f64 = dispatch!({
-            magnitudes
-                .chunks(256)
-                .map(|block| f64::from(dot(block, block)))
-                .sum()
-        });
-        let nyquist = if self.config.frame_length.is_multiple_of(2) {
-            square(magnitudes.last())
-        } else {
-            0.0
-        };
+        let energy: f64 =
+            dispatch!({ magnitudes.chunks(256).map(|block| f64::from(dot(block, block))).sum() });
+        let nyquist =
+            if self.config.frame_length.is_multiple_of(2) { square(magnitudes.last()) } else { 0.0 };
         let total = energy - 0.5 * square(magnitudes.first()) - 0.5 * nyquist;
         ((2.0 * total.max(0.0)).sqrt() / self.config.frame_length as f64) as f32
     }
@@ -224,17 +207,9 @@ impl ZeroCrossingRate {
     ///
     /// [`FeatureError::Config`] for a frame or hop of 0, or a threshold that is negative or NaN.
     pub fn new(config: ZeroCrossingRateConfig) -> Result<Self, FeatureError> {
-        let framing = Framing::new(
-            config.frame_length,
-            config.hop_length,
-            config.center,
-            PadMode::Edge,
-        )?;
+        let framing = Framing::new(config.frame_length, config.hop_length, config.center, PadMode::Edge)?;
         if config.threshold.is_nan() || config.threshold < 0.0 {
-            return Err(FeatureError::config(
-                "threshold",
-                format!("{} given, at least 0", config.threshold),
-            ));
+            return Err(FeatureError::config("threshold", format!("{} given, at least 0", config.threshold)));
         }
         Ok(Self { config, framing })
     }
@@ -293,12 +268,7 @@ impl ZeroCrossingRate {
 
     /// The rate of one frame.
     pub(crate) fn frame(&self, frame: &[f32]) -> f32 {
-        let ZeroCrossingRateConfig {
-            threshold,
-            pad,
-            zero_pos,
-            ..
-        } = self.config;
+        let ZeroCrossingRateConfig { threshold, pad, zero_pos, .. } = self.config;
         let crossings = dispatch!({
             // Two comparisons tell the three signs apart without a branch.
             let sign = |x: f32| {
@@ -319,17 +289,8 @@ mod tests {
 
     #[test]
     fn level_of_a_constant_and_of_its_spectrum() {
-        let plan = Rms::new(RmsConfig {
-            pad_mode: PadMode::Edge,
-            ..RmsConfig::default()
-        })
-        .unwrap();
-        assert!(
-            plan.compute(&[0.25; 4000])
-                .unwrap()
-                .iter()
-                .all(|v| (v - 0.25).abs() < 1e-7)
-        );
+        let plan = Rms::new(RmsConfig { pad_mode: PadMode::Edge, ..RmsConfig::default() }).unwrap();
+        assert!(plan.compute(&[0.25; 4000]).unwrap().iter().all(|v| (v - 0.25).abs() < 1e-7));
         // The spectrum of a constant, without a window, is one bin of n times the level; that bin counts half.
         let mut s = Array2::zeros((1025, 1));
         s[[0, 0]] = 0.25 * 2048.0;
@@ -339,17 +300,10 @@ mod tests {
 
     #[test]
     fn crossings_are_counted_as_listed() {
-        let x: Vec<f32> = (0..3000)
-            .map(|i| ((i * i) as f32 * 0.003).sin().round())
-            .collect();
+        let x: Vec<f32> = (0..3000).map(|i| ((i * i) as f32 * 0.003).sin().round()).collect();
         for (zero_pos, pad, threshold) in [(true, false, 1e-10), (false, false, 0.0), (false, true, 0.3)] {
-            let config = ZeroCrossingRateConfig {
-                zero_pos,
-                pad,
-                threshold,
-                center: false,
-                ..Default::default()
-            };
+            let config =
+                ZeroCrossingRateConfig { zero_pos, pad, threshold, center: false, ..Default::default() };
             let rate = ZeroCrossingRate::new(config).unwrap().compute(&x).unwrap();
             for (t, value) in rate.iter().enumerate() {
                 let listed = zero_crossings(&x[t * 512..t * 512 + 2048], threshold, pad, zero_pos);
@@ -368,11 +322,7 @@ mod tests {
         let rms = Rms::new(Default::default()).unwrap();
         assert_eq!(rms.compute(&[0.0; 700]).unwrap(), Array2::<f32>::zeros((1, 2)));
         assert!(
-            ZeroCrossingRate::new(ZeroCrossingRateConfig {
-                threshold: -1.0,
-                ..Default::default()
-            })
-            .is_err()
+            ZeroCrossingRate::new(ZeroCrossingRateConfig { threshold: -1.0, ..Default::default() }).is_err()
         );
     }
 }

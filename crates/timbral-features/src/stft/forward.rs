@@ -91,12 +91,7 @@ impl Stft {
         let framing = config.framing()?;
         let window = config.padded_window()?.into_iter().map(|w| w as f32).collect();
         let fft = RealFft::new(config.n_fft);
-        Ok(Self {
-            config,
-            framing,
-            window,
-            fft,
-        })
+        Ok(Self { config, framing, window, fft })
     }
 
     /// The configuration of the plan.
@@ -241,14 +236,8 @@ mod tests {
             (63, 20, Some(30), true, PadMode::Edge),
             (50, 50, None, false, PadMode::Symmetric),
         ] {
-            let config = StftConfig {
-                n_fft,
-                hop_length,
-                win_length,
-                center,
-                pad_mode,
-                ..StftConfig::default()
-            };
+            let config =
+                StftConfig { n_fft, hop_length, win_length, center, pad_mode, ..StftConfig::default() };
             let samples = noise(333);
             let fast = Stft::new(config.clone()).unwrap().compute(&samples).unwrap();
             let slow = slow(&config, &samples);
@@ -261,22 +250,13 @@ mod tests {
 
     #[test]
     fn any_output_layout_gives_the_same_bits() {
-        let stft = Stft::new(StftConfig {
-            n_fft: 32,
-            hop_length: 8,
-            ..StftConfig::default()
-        })
-        .unwrap();
+        let stft = Stft::new(StftConfig { n_fft: 32, hop_length: 8, ..StftConfig::default() }).unwrap();
         let samples = noise(100);
         let fast = stft.compute(&samples).unwrap();
         let mut standard = Array2::default(fast.dim());
-        stft.compute_into(&samples, &mut standard, &mut stft.scratch())
-            .unwrap();
+        stft.compute_into(&samples, &mut standard, &mut stft.scratch()).unwrap();
         assert_eq!(fast, standard);
-        assert!(
-            stft.compute_into(&samples, &mut Array2::default((17, 1)), &mut stft.scratch())
-                .is_err()
-        );
+        assert!(stft.compute_into(&samples, &mut Array2::default((17, 1)), &mut stft.scratch()).is_err());
     }
 
     #[test]
@@ -284,18 +264,8 @@ mod tests {
         let stft = Stft::new(StftConfig::default()).unwrap();
         assert_eq!(stft.compute(&[]).unwrap().dim(), (1025, 1));
         assert_eq!(stft.compute(&[0.5]).unwrap().dim(), (1025, 1));
-        assert!(matches!(
-            stft.compute(&[0.0, f32::NAN]),
-            Err(FeatureError::NonFinite { index: 1, .. })
-        ));
-        let plain = Stft::new(StftConfig {
-            center: false,
-            ..StftConfig::default()
-        })
-        .unwrap();
-        assert!(matches!(
-            plain.compute(&[0.0; 2047]),
-            Err(FeatureError::TooShort { needed: 2048, .. })
-        ));
+        assert!(matches!(stft.compute(&[0.0, f32::NAN]), Err(FeatureError::NonFinite { index: 1, .. })));
+        let plain = Stft::new(StftConfig { center: false, ..StftConfig::default() }).unwrap();
+        assert!(matches!(plain.compute(&[0.0; 2047]), Err(FeatureError::TooShort { needed: 2048, .. })));
     }
 }

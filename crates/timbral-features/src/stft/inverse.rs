@@ -40,9 +40,7 @@ pub struct Istft {
 
 impl fmt::Debug for Istft {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Istft")
-            .field("config", &self.config)
-            .finish_non_exhaustive()
+        f.debug_struct("Istft").field("config", &self.config).finish_non_exhaustive()
     }
 }
 
@@ -56,12 +54,7 @@ impl Istft {
         let framing = config.stft.framing()?;
         let window = config.stft.padded_window()?;
         let fft = RealFftPlanner::new().plan_fft_inverse(config.stft.n_fft);
-        Ok(Self {
-            config,
-            framing,
-            window,
-            fft,
-        })
+        Ok(Self { config, framing, window, fft })
     }
 
     /// The configuration of the plan.
@@ -101,11 +94,7 @@ impl Istft {
             && let Some((index, c)) = stft.iter().enumerate().find(|(_, c)| !c.is_finite())
         {
             let value = if c.re.is_finite() { c.im } else { c.re };
-            return Err(FeatureError::NonFinite {
-                array: "STFT",
-                index,
-                value,
-            });
+            return Err(FeatureError::NonFinite { array: "STFT", index, value });
         }
         let length = self.n_samples(stft.ncols())?;
         let padding = self.framing.padding();
@@ -119,10 +108,8 @@ impl Istft {
         let mut samples = vec![0.0f32; length];
         let scale = 1.0 / self.config.stft.n_fft as f64;
         let tiny = f64::from(f32::MIN_POSITIVE);
-        for ((sample, s), w) in samples
-            .iter_mut()
-            .zip(sum.iter().skip(padding))
-            .zip(weight.iter().skip(padding))
+        for ((sample, s), w) in
+            samples.iter_mut().zip(sum.iter().skip(padding)).zip(weight.iter().skip(padding))
         {
             let value = s * scale;
             *sample = if *w > tiny { value / w } else { value } as f32;
@@ -194,29 +181,15 @@ mod tests {
     #[test]
     fn undoes_the_transform() {
         for (n_fft, hop_length, center) in [(64, 16, true), (63, 20, true), (64, 16, false)] {
-            let stft = StftConfig {
-                n_fft,
-                hop_length,
-                center,
-                ..StftConfig::default()
-            };
+            let stft = StftConfig { n_fft, hop_length, center, ..StftConfig::default() };
             let samples: Vec<f32> = (0..400).map(|i| (i as f32 * 0.7).sin()).collect();
             let transform = Stft::new(stft.clone()).unwrap().compute(&samples).unwrap();
-            let plan = Istft::new(IstftConfig {
-                stft,
-                length: Some(400),
-            })
-            .unwrap();
+            let plan = Istft::new(IstftConfig { stft, length: Some(400) }).unwrap();
             let back = plan.compute(transform.view()).unwrap();
             // The first sample of an uncentred signal has the weight zero, the last ones no frame.
             let inner = if center { 0..380 } else { 16..380 };
             for i in inner {
-                assert!(
-                    (back[i] - samples[i]).abs() < 1e-5,
-                    "{i}: {} {}",
-                    back[i],
-                    samples[i]
-                );
+                assert!((back[i] - samples[i]).abs() < 1e-5, "{i}: {} {}", back[i], samples[i]);
             }
         }
     }
@@ -228,15 +201,8 @@ mod tests {
         assert_eq!(plan.n_samples(0).unwrap(), 0);
         assert!(plan.n_samples(usize::MAX).is_err());
         assert!(plan.compute(Array2::default((1024, 3)).view()).is_err());
-        assert!(
-            plan.compute(Array2::default((1025, 0)).view())
-                .unwrap()
-                .is_empty()
-        );
+        assert!(plan.compute(Array2::default((1025, 0)).view()).unwrap().is_empty());
         let nan = Array2::from_elem((1025, 1), Complex32::new(0.0, f32::NAN));
-        assert!(matches!(
-            plan.compute(nan.view()),
-            Err(FeatureError::NonFinite { .. })
-        ));
+        assert!(matches!(plan.compute(nan.view()), Err(FeatureError::NonFinite { .. })));
     }
 }

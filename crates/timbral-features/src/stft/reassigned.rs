@@ -73,9 +73,7 @@ pub struct ReassignedSpectrogram {
 
 impl fmt::Debug for ReassignedSpectrogram {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReassignedSpectrogram")
-            .field("config", &self.config)
-            .finish_non_exhaustive()
+        f.debug_struct("ReassignedSpectrogram").field("config", &self.config).finish_non_exhaustive()
     }
 }
 
@@ -91,10 +89,7 @@ impl ReassignedSpectrogram {
             return Err(FeatureError::config("sample_rate", "0 Hz given, must be above 0"));
         }
         if !(config.ref_power.is_finite() && config.ref_power >= 0.0) {
-            return Err(FeatureError::config(
-                "ref_power",
-                format!("{} given, at least 0", config.ref_power),
-            ));
+            return Err(FeatureError::config("ref_power", format!("{} given, at least 0", config.ref_power)));
         }
         if !config.reassign_frequencies && !config.reassign_times {
             return Err(FeatureError::config(
@@ -105,27 +100,12 @@ impl ReassignedSpectrogram {
         let framing = config.stft.framing()?;
         let window = config.stft.padded_window()?;
         let n = window.len();
-        let derivative = (0..n)
-            .map(|i| 0.5 * (window[(i + 1) % n] - window[(i + n - 1) % n]))
-            .collect();
+        let derivative = (0..n).map(|i| 0.5 * (window[(i + 1) % n] - window[(i + n - 1) % n])).collect();
         // Time is counted from the middle of the window, between two samples for an even length.
-        let middle = if n.is_multiple_of(2) {
-            n as f64 / 2.0 - 0.5
-        } else {
-            (n / 2) as f64
-        };
-        let weighted = window
-            .iter()
-            .enumerate()
-            .map(|(i, w)| w * (i as f64 - middle))
-            .collect();
+        let middle = if n.is_multiple_of(2) { n as f64 / 2.0 - 0.5 } else { (n / 2) as f64 };
+        let weighted = window.iter().enumerate().map(|(i, w)| w * (i as f64 - middle)).collect();
         let fft = RealFftPlanner::new().plan_fft_forward(n);
-        Ok(Self {
-            config,
-            framing,
-            windows: [window, derivative, weighted],
-            fft,
-        })
+        Ok(Self { config, framing, windows: [window, derivative, weighted], fft })
     }
 
     /// The configuration of the plan.
@@ -186,11 +166,7 @@ impl ReassignedSpectrogram {
         let config = &self.config;
         let rate = f64::from(config.sample_rate);
         let own_frequency = bin as f64 * rate / config.stft.n_fft as f64;
-        let offset = if config.stft.center {
-            0
-        } else {
-            config.stft.n_fft / 2
-        };
+        let offset = if config.stft.center { 0 } else { config.stft.n_fft / 2 };
         let own_time = (t as f64 * config.stft.hop_length as f64 + offset as f64) / rate;
         let low = plain.norm_sqr() < f64::from(config.ref_power) || plain.norm_sqr() == 0.0;
         let settle = |moves: bool, own: f64, moved: f64, top: f64| {
@@ -200,11 +176,7 @@ impl ReassignedSpectrogram {
                 (true, true) => f64::NAN,
                 (true, false) => moved,
             };
-            if config.clip && !value.is_nan() {
-                value.clamp(0.0, top)
-            } else {
-                value
-            }
+            if config.clip && !value.is_nan() { value.clamp(0.0, top) } else { value }
         };
         let frequency = own_frequency - (derivative / plain).im * 0.5 * rate / PI;
         let time = own_time + (weighted / plain).re / rate;
@@ -221,19 +193,10 @@ mod tests {
 
     #[test]
     fn a_tone_between_bins_is_found() {
-        let stft = StftConfig {
-            n_fft: 1024,
-            hop_length: 256,
-            ..StftConfig::default()
-        };
-        let plan = ReassignedSpectrogram::new(ReassignedConfig {
-            stft,
-            ..Default::default()
-        })
-        .unwrap();
-        let tone: Vec<f32> = (0..8192)
-            .map(|i| (std::f32::consts::TAU * 1000.3 * i as f32 / 22_050.0).sin())
-            .collect();
+        let stft = StftConfig { n_fft: 1024, hop_length: 256, ..StftConfig::default() };
+        let plan = ReassignedSpectrogram::new(ReassignedConfig { stft, ..Default::default() }).unwrap();
+        let tone: Vec<f32> =
+            (0..8192).map(|i| (std::f32::consts::TAU * 1000.3 * i as f32 / 22_050.0).sin()).collect();
         let answer = plan.compute(&tone).unwrap();
         let bin = (1000.3f32 * 1024.0 / 22_050.0).round() as usize;
         assert!((answer.frequencies[[bin, 16]] - 1000.3).abs() < 0.5);
@@ -242,40 +205,21 @@ mod tests {
 
     #[test]
     fn silence_is_nan_or_its_own_place() {
-        let config = ReassignedConfig {
-            ref_power: 0.0,
-            ..Default::default()
-        };
-        let answer = ReassignedSpectrogram::new(config.clone())
-            .unwrap()
-            .compute(&[0.0; 600])
-            .unwrap();
+        let config = ReassignedConfig { ref_power: 0.0, ..Default::default() };
+        let answer = ReassignedSpectrogram::new(config.clone()).unwrap().compute(&[0.0; 600]).unwrap();
         assert!(answer.frequencies.iter().all(|f| f.is_nan()));
-        let config = ReassignedConfig {
-            fill_nan: true,
-            ..config
-        };
-        let answer = ReassignedSpectrogram::new(config)
-            .unwrap()
-            .compute(&[0.0; 600])
-            .unwrap();
+        let config = ReassignedConfig { fill_nan: true, ..config };
+        let answer = ReassignedSpectrogram::new(config).unwrap().compute(&[0.0; 600]).unwrap();
         assert_eq!(answer.frequencies[[1024, 0]], 11_025.0);
     }
 
     #[test]
     fn refuses_a_plan_that_does_nothing() {
-        let config = ReassignedConfig {
-            reassign_frequencies: false,
-            reassign_times: false,
-            ..Default::default()
-        };
+        let config =
+            ReassignedConfig { reassign_frequencies: false, reassign_times: false, ..Default::default() };
         assert!(ReassignedSpectrogram::new(config).is_err());
         assert!(
-            ReassignedSpectrogram::new(ReassignedConfig {
-                ref_power: -1.0,
-                ..Default::default()
-            })
-            .is_err()
+            ReassignedSpectrogram::new(ReassignedConfig { ref_power: -1.0, ..Default::default() }).is_err()
         );
     }
 }

@@ -21,10 +21,7 @@ pub struct SpectrogramConfig {
 
 impl Default for SpectrogramConfig {
     fn default() -> Self {
-        Self {
-            stft: StftConfig::default(),
-            power: 1.0,
-        }
+        Self { stft: StftConfig::default(), power: 1.0 }
     }
 }
 
@@ -39,10 +36,7 @@ pub(crate) enum Power {
 impl Power {
     pub(crate) fn new(power: f32) -> Result<Self, FeatureError> {
         if !(power.is_finite() && power > 0.0) {
-            return Err(FeatureError::config(
-                "power",
-                format!("{power} given, must be above 0"),
-            ));
+            return Err(FeatureError::config("power", format!("{power} given, must be above 0")));
         }
         Ok(if power == 1.0 {
             Self::Magnitude
@@ -58,18 +52,11 @@ impl Power {
     pub(crate) fn apply(self, bins: &[Complex32], out: &mut [f32]) {
         match self {
             Self::Magnitude => {
-                out.iter_mut()
-                    .zip(bins)
-                    .for_each(|(o, c)| *o = (c.re * c.re + c.im * c.im).sqrt());
+                out.iter_mut().zip(bins).for_each(|(o, c)| *o = (c.re * c.re + c.im * c.im).sqrt());
             }
-            Self::Energy => out
-                .iter_mut()
-                .zip(bins)
-                .for_each(|(o, c)| *o = c.re * c.re + c.im * c.im),
+            Self::Energy => out.iter_mut().zip(bins).for_each(|(o, c)| *o = c.re * c.re + c.im * c.im),
             Self::Other(p) => {
-                out.iter_mut()
-                    .zip(bins)
-                    .for_each(|(o, c)| *o = (c.re * c.re + c.im * c.im).powf(0.5 * p));
+                out.iter_mut().zip(bins).for_each(|(o, c)| *o = (c.re * c.re + c.im * c.im).powf(0.5 * p));
             }
         }
     }
@@ -155,9 +142,7 @@ impl Spectrogram {
     ) -> Result<(), FeatureError> {
         check_output(out, self.n_bins(), self.n_frames(samples.len())?)?;
         check_finite("samples", samples)?;
-        fill_frames(out, &mut Vec::new(), |index, frame| {
-            self.frame(samples, index, frame, scratch)
-        });
+        fill_frames(out, &mut Vec::new(), |index, frame| self.frame(samples, index, frame, scratch));
         Ok(())
     }
 
@@ -174,37 +159,17 @@ mod tests {
 
     #[test]
     fn powers_follow_from_the_complex_spectrum() {
-        let stft = StftConfig {
-            n_fft: 64,
-            hop_length: 16,
-            ..StftConfig::default()
-        };
+        let stft = StftConfig { n_fft: 64, hop_length: 16, ..StftConfig::default() };
         let samples: Vec<f32> = (0..300).map(|i| (i as f32 * 0.3).sin()).collect();
         let complex = Stft::new(stft.clone()).unwrap().compute(&samples).unwrap();
         for power in [1.0, 2.0, 1.5] {
-            let plan = Spectrogram::new(SpectrogramConfig {
-                stft: stft.clone(),
-                power,
-            })
-            .unwrap();
+            let plan = Spectrogram::new(SpectrogramConfig { stft: stft.clone(), power }).unwrap();
             for (s, c) in plan.compute(&samples).unwrap().iter().zip(&complex) {
                 let expected = c.norm().powf(power);
                 assert!((s - expected).abs() <= 1e-5 * expected.max(1.0));
             }
         }
-        assert!(
-            Spectrogram::new(SpectrogramConfig {
-                power: 0.0,
-                ..Default::default()
-            })
-            .is_err()
-        );
-        assert!(
-            Spectrogram::new(SpectrogramConfig {
-                power: f32::NAN,
-                ..Default::default()
-            })
-            .is_err()
-        );
+        assert!(Spectrogram::new(SpectrogramConfig { power: 0.0, ..Default::default() }).is_err());
+        assert!(Spectrogram::new(SpectrogramConfig { power: f32::NAN, ..Default::default() }).is_err());
     }
 }

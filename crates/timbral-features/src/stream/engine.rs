@@ -136,12 +136,7 @@ impl<P: StreamPlan> FeatureStream<P> {
         block.resize(length, P::Value::default());
         Ok(Self {
             plan: plan.clone(),
-            frames: Frames {
-                scratch: whole.scratch(),
-                plan: whole,
-                block,
-                stages: Vec::new(),
-            },
+            frames: Frames { scratch: whole.scratch(), plan: whole, block, stages: Vec::new() },
             source,
             ready: VecDeque::new(),
             ended: false,
@@ -172,11 +167,7 @@ impl<P: StreamPlan> FeatureStream<P> {
     pub fn then(mut self, mut stage: impl FrameStage<P::Value> + 'static) -> Result<Self, FeatureError> {
         if stage.n_inputs() != self.n_rows() {
             let expected = format!("({}), the rows of the frames before", self.n_rows());
-            return Err(FeatureError::shape(
-                "frames of the stage",
-                &[stage.n_inputs()],
-                expected,
-            ));
+            return Err(FeatureError::shape("frames of the stage", &[stage.n_inputs()], expected));
         }
         if self.ended || self.source.samples() > 0 {
             return Err(FeatureError::Input(
@@ -214,15 +205,9 @@ impl<P: StreamPlan> FeatureStream<P> {
     /// [`Reflect`]: crate::PadMode::Reflect
     /// [`DeltaStream`]: crate::DeltaStream
     pub fn latency(&self) -> usize {
-        let frames = self
-            .frames
-            .stages
-            .iter()
-            .map(|stage| stage.latency_frames())
-            .fold(0, usize::saturating_add);
-        frames
-            .saturating_mul(self.hop_length())
-            .saturating_add(self.source.latency())
+        let frames =
+            self.frames.stages.iter().map(|stage| stage.latency_frames()).fold(0, usize::saturating_add);
+        frames.saturating_mul(self.hop_length()).saturating_add(self.source.latency())
     }
 
     /// Pushes the next samples, any number of them; frames that become ready wait to be taken.
@@ -286,11 +271,7 @@ impl<P: StreamPlan> FeatureStream<P> {
     pub fn pop_into(&mut self, frame: &mut [P::Value]) -> Result<bool, FeatureError> {
         let n_rows = self.n_rows();
         if frame.len() != n_rows {
-            return Err(FeatureError::shape(
-                "frame",
-                &[frame.len()],
-                format!("({n_rows})"),
-            ));
+            return Err(FeatureError::shape("frame", &[frame.len()], format!("({n_rows})")));
         }
         if self.ready.is_empty() {
             return Ok(false);
@@ -308,11 +289,7 @@ impl<P: StreamPlan> FeatureStream<P> {
     pub fn take(&mut self) -> Result<Array2<P::Value>, FeatureError> {
         let mut out = frame_major(self.n_rows(), self.frames_ready())?;
         // The transpose is in the order of memory, frame after frame.
-        out.view_mut()
-            .reversed_axes()
-            .iter_mut()
-            .zip(self.ready.drain(..))
-            .for_each(|(to, from)| *to = from);
+        out.view_mut().reversed_axes().iter_mut().zip(self.ready.drain(..)).for_each(|(to, from)| *to = from);
         Ok(out)
     }
 

@@ -49,10 +49,7 @@ fn refuse(parameter: &'static str, given: &str, reason: &str) -> FeatureError {
 }
 
 fn padded(stft: &StftConfig) -> StftConfig {
-    StftConfig {
-        center: false,
-        ..stft.clone()
-    }
+    StftConfig { center: false, ..stft.clone() }
 }
 
 /// The plan's framing, and the plan without centring.
@@ -77,10 +74,7 @@ macro_rules! stream_plan {
         stream_plan!(
             $plan,
             |config| config.stft.framing(),
-            $name {
-                stft: padded(&config.stft),
-                ..config.clone()
-            }
+            $name { stft: padded(&config.stft), ..config.clone() }
         );
     };
 }
@@ -92,71 +86,30 @@ stream_plan!(SpectralBandwidth, BandwidthConfig);
 stream_plan!(SpectralRolloff, RolloffConfig);
 stream_plan!(SpectralFlatness, FlatnessConfig);
 stream_plan!(PolyFeatures, PolyConfig);
-stream_plan!(
-    MelSpectrogram,
-    |config| config.stft().framing(),
-    MelConfig {
-        center: false,
-        ..config.clone()
-    }
-);
-stream_plan!(
-    LogMelSpectrogram,
-    |config| config.mel.stft().framing(),
-    padded_log_mel(config)?
-);
+stream_plan!(MelSpectrogram, |config| config.stft().framing(), MelConfig { center: false, ..config.clone() });
+stream_plan!(LogMelSpectrogram, |config| config.mel.stft().framing(), padded_log_mel(config)?);
 stream_plan!(
     Mfcc,
     |config| config.log_mel.mel.stft().framing(),
-    MfccConfig {
-        log_mel: padded_log_mel(&config.log_mel)?,
-        ..config.clone()
-    }
+    MfccConfig { log_mel: padded_log_mel(&config.log_mel)?, ..config.clone() }
 );
-stream_plan!(
-    SpectralContrast,
-    |config| config.stft.framing(),
-    padded_contrast(config)?
-);
+stream_plan!(SpectralContrast, |config| config.stft.framing(), padded_contrast(config)?);
 stream_plan!(ChromaStft, |config| config.stft.framing(), padded_chroma(config)?);
 stream_plan!(
     Rms,
-    |config| Framing::new(
-        config.frame_length,
-        config.hop_length,
-        config.center,
-        config.pad_mode
-    ),
-    RmsConfig {
-        center: false,
-        ..config.clone()
-    }
+    |config| Framing::new(config.frame_length, config.hop_length, config.center, config.pad_mode),
+    RmsConfig { center: false, ..config.clone() }
 );
 stream_plan!(
     ZeroCrossingRate,
-    |config| Framing::new(
-        config.frame_length,
-        config.hop_length,
-        config.center,
-        PadMode::Edge
-    ),
-    ZeroCrossingRateConfig {
-        center: false,
-        ..config.clone()
-    }
+    |config| Framing::new(config.frame_length, config.hop_length, config.center, PadMode::Edge),
+    ZeroCrossingRateConfig { center: false, ..config.clone() }
 );
-stream_plan!(
-    KaldiFbank,
-    |config| kaldi_framing(config),
-    local_kaldi(config)?.clone()
-);
+stream_plan!(KaldiFbank, |config| kaldi_framing(config), local_kaldi(config)?.clone());
 stream_plan!(
     KaldiMfcc,
     |config| kaldi_framing(&config.fbank),
-    KaldiMfccConfig {
-        fbank: local_kaldi(&config.fbank)?.clone(),
-        ..config.clone()
-    }
+    KaldiMfccConfig { fbank: local_kaldi(&config.fbank)?.clone(), ..config.clone() }
 );
 
 fn padded_log_mel(config: &LogMelConfig) -> Result<LogMelConfig, FeatureError> {
@@ -168,28 +121,17 @@ fn padded_log_mel(config: &LogMelConfig) -> Result<LogMelConfig, FeatureError> {
         let reason = "it is measured from the loudest band of the whole signal; give none";
         return Err(refuse("top_db", &format!("{top_db} dB"), reason));
     }
-    let mel = MelConfig {
-        center: false,
-        ..config.mel.clone()
-    };
-    Ok(LogMelConfig {
-        mel,
-        ..config.clone()
-    })
+    let mel = MelConfig { center: false, ..config.mel.clone() };
+    Ok(LogMelConfig { mel, ..config.clone() })
 }
 
 fn padded_contrast(config: &ContrastConfig) -> Result<ContrastConfig, FeatureError> {
-    let clipped = config
-        .top_db
-        .filter(|top_db| !config.linear && top_db.is_finite());
+    let clipped = config.top_db.filter(|top_db| !config.linear && top_db.is_finite());
     if let Some(top_db) = clipped {
         let reason = "it is measured from the largest peak of the whole signal; give none";
         return Err(refuse("top_db", &format!("{top_db} dB"), reason));
     }
-    Ok(ContrastConfig {
-        stft: padded(&config.stft),
-        ..config.clone()
-    })
+    Ok(ContrastConfig { stft: padded(&config.stft), ..config.clone() })
 }
 
 fn padded_chroma(config: &ChromaStftConfig) -> Result<ChromaStftConfig, FeatureError> {
@@ -197,10 +139,7 @@ fn padded_chroma(config: &ChromaStftConfig) -> Result<ChromaStftConfig, FeatureE
         let reason = "it would be estimated from the whole signal; give a number, such as 0";
         return Err(refuse("tuning", "none", reason));
     }
-    Ok(ChromaStftConfig {
-        stft: padded(&config.stft),
-        ..config.clone()
-    })
+    Ok(ChromaStftConfig { stft: padded(&config.stft), ..config.clone() })
 }
 
 fn kaldi_framing(config: &KaldiFbankConfig) -> Result<Framing, FeatureError> {
@@ -219,11 +158,7 @@ fn local_kaldi(config: &KaldiFbankConfig) -> Result<&KaldiFbankConfig, FeatureEr
     }
     if config.min_duration > 0.0 {
         let reason = "no frame could be given before the signal is that long";
-        return Err(refuse(
-            "min_duration",
-            &format!("{} s", config.min_duration),
-            reason,
-        ));
+        return Err(refuse("min_duration", &format!("{} s", config.min_duration), reason));
     }
     Ok(config)
 }

@@ -46,15 +46,7 @@ impl Source {
         buffer.try_reserve_exact(capacity).map_err(limit)?;
         let mut edge = VecDeque::new();
         edge.try_reserve_exact(edge_length(&framing)).map_err(limit)?;
-        Ok(Self {
-            framing,
-            block,
-            buffer,
-            skip: 0,
-            edge,
-            started: false,
-            samples: 0,
-        })
+        Ok(Self { framing, block, buffer, skip: 0, edge, started: false, samples: 0 })
     }
 
     /// The most frames that a run holds.
@@ -150,11 +142,7 @@ impl Source {
 
     /// Appends to the padded signal and runs the frames that are complete.
     fn feed(&mut self, mut samples: &[f32], run: &mut impl Run) -> Result<(), FeatureError> {
-        let Framing {
-            frame_length,
-            hop_length,
-            ..
-        } = self.framing;
+        let Framing { frame_length, hop_length, .. } = self.framing;
         let capacity = frame_length + (self.block - 1) * hop_length;
         loop {
             let skipped = self.skip.min(samples.len());

@@ -50,11 +50,7 @@ fn check_frame(frame: &[f32], n_inputs: usize) -> Result<(), FeatureError> {
     if frame.len() == n_inputs {
         return Ok(());
     }
-    Err(FeatureError::shape(
-        "frame",
-        &[frame.len()],
-        format!("({n_inputs})"),
-    ))
+    Err(FeatureError::shape("frame", &[frame.len()], format!("({n_inputs})")))
 }
 
 /// The derivative over time of frames that arrive one at a time: equal to [`Delta::compute`] of all, bit for bit.
@@ -102,22 +98,13 @@ impl DeltaStream {
         }
         let length = config.width.saturating_mul(n_rows);
         let mut history = Vec::new();
-        history
-            .try_reserve_exact(length)
-            .map_err(|_| FeatureError::Limit {
-                what: "the frames of a derivative (values)",
-                requested: length as u64,
-                maximum: isize::MAX as u64 / 4,
-            })?;
+        history.try_reserve_exact(length).map_err(|_| FeatureError::Limit {
+            what: "the frames of a derivative (values)",
+            requested: length as u64,
+            maximum: isize::MAX as u64 / 4,
+        })?;
         history.resize(length, 0.0);
-        Ok(Self {
-            plan,
-            n_rows,
-            history,
-            frames: 0,
-            sums: vec![0.0; n_rows],
-            answer: vec![0.0; n_rows],
-        })
+        Ok(Self { plan, n_rows, history, frames: 0, sums: vec![0.0; n_rows], answer: vec![0.0; n_rows] })
     }
 
     /// The derivative at frame `middle` of a signal of `n` frames, as far as it is known.
@@ -128,14 +115,9 @@ impl DeltaStream {
         self.plan.visit(middle, n, |weight, source| {
             let slot = source % width * self.n_rows;
             let frame = &history[slot..slot + self.n_rows];
-            sums.iter_mut()
-                .zip(frame)
-                .for_each(|(s, v)| *s += weight * f64::from(*v));
+            sums.iter_mut().zip(frame).for_each(|(s, v)| *s += weight * f64::from(*v));
         });
-        self.answer
-            .iter_mut()
-            .zip(sums.iter())
-            .for_each(|(to, s)| *to = *s as f32);
+        self.answer.iter_mut().zip(sums.iter()).for_each(|(to, s)| *to = *s as f32);
         sink(&self.answer)
     }
 }
@@ -229,14 +211,7 @@ impl OnsetStream {
 
     /// How much louder the frame is than the one `lag` frames earlier, 0 if there is none.
     fn rise(&mut self, frame: &[f32]) -> f32 {
-        let Self {
-            config,
-            n_inputs,
-            earlier,
-            reference,
-            rises,
-            ..
-        } = self;
+        let Self { config, n_inputs, earlier, reference, rises, .. } = self;
         let full = earlier.len() >= config.lag.saturating_mul(*n_inputs);
         let value = if full {
             let before = earlier.drain(..*n_inputs);

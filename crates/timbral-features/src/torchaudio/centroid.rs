@@ -78,9 +78,7 @@ mod tests {
             ..Default::default()
         });
         let plan = plan.unwrap();
-        let tone: Vec<f32> = (0..4000)
-            .map(|i| (i as f32 * std::f32::consts::TAU / 8.0).sin())
-            .collect();
+        let tone: Vec<f32> = (0..4000).map(|i| (i as f32 * std::f32::consts::TAU / 8.0).sin()).collect();
         let centroids = plan.compute(&tone).unwrap();
         assert!((centroids[10] - 2000.0).abs() < 5.0);
         assert!(plan.compute(&[0.0; 1000]).unwrap().iter().all(|x| x.is_nan()));

@@ -26,12 +26,7 @@ pub struct TorchaudioMfccConfig {
 
 impl Default for TorchaudioMfccConfig {
     fn default() -> Self {
-        Self {
-            mel: TorchaudioMelConfig::default(),
-            n_mfcc: 40,
-            norm: DctNorm::Ortho,
-            log_mels: false,
-        }
+        Self { mel: TorchaudioMelConfig::default(), n_mfcc: 40, norm: DctNorm::Ortho, log_mels: false }
     }
 }
 
@@ -88,16 +83,10 @@ impl Cepstrum {
         natural: bool,
     ) -> Result<Self, FeatureError> {
         if count == 0 || count > n_bands {
-            return Err(FeatureError::config(
-                name,
-                format!("{count} given, 1 to {n_bands} allowed"),
-            ));
+            return Err(FeatureError::config(name, format!("{count} given, 1 to {n_bands} allowed")));
         }
         let matrix = dct_matrix(count, n_bands, DctType::Two, norm)?.mapv(|w| w as f32);
-        Ok(Self {
-            matrix: matrix.as_standard_layout().into_owned(),
-            natural,
-        })
+        Ok(Self { matrix: matrix.as_standard_layout().into_owned(), natural })
     }
 
     fn apply(&self, mut bands: Array2<f32>) -> Result<Array2<f32>, FeatureError> {
@@ -137,18 +126,9 @@ impl TorchaudioMfcc {
     /// As [`TorchaudioMel::new`], and [`FeatureError::Config`] for no coefficients or more than there are bands.
     pub fn new(config: TorchaudioMfccConfig) -> Result<Self, FeatureError> {
         let mel = TorchaudioMel::new(config.mel.clone())?;
-        let cepstrum = Cepstrum::new(
-            "n_mfcc",
-            config.n_mfcc,
-            config.mel.n_mels,
-            config.norm,
-            config.log_mels,
-        )?;
-        Ok(Self {
-            config,
-            mel,
-            cepstrum,
-        })
+        let cepstrum =
+            Cepstrum::new("n_mfcc", config.n_mfcc, config.mel.n_mels, config.norm, config.log_mels)?;
+        Ok(Self { config, mel, cepstrum })
     }
 
     /// The configuration of the plan.
@@ -198,10 +178,7 @@ impl TorchaudioLfcc {
         if !(config.f_min >= 0.0 && config.f_min < f_max && f_max.is_finite()) {
             return Err(FeatureError::config(
                 "f_max",
-                format!(
-                    "{} to {f_max} Hz given, edges must rise from 0 or above",
-                    config.f_min
-                ),
+                format!("{} to {f_max} Hz given, edges must rise from 0 or above", config.f_min),
             ));
         }
         let frames = Frames::new(&config.spectrogram)?;
@@ -213,19 +190,8 @@ impl TorchaudioLfcc {
             let fall = (edge(i + 2) - frequency) / (edge(i + 2) - edge(i + 1));
             rise.min(fall).max(0.0) as f32
         });
-        let cepstrum = Cepstrum::new(
-            "n_lfcc",
-            config.n_lfcc,
-            config.n_filter,
-            config.norm,
-            config.log_lf,
-        )?;
-        Ok(Self {
-            config,
-            frames,
-            bank: Bank::new(&dense),
-            cepstrum,
-        })
+        let cepstrum = Cepstrum::new("n_lfcc", config.n_lfcc, config.n_filter, config.norm, config.log_lf)?;
+        Ok(Self { config, frames, bank: Bank::new(&dense), cepstrum })
     }
 
     /// The configuration of the plan.
@@ -239,9 +205,7 @@ impl TorchaudioLfcc {
     ///
     /// [`FeatureError::TooShort`] if not a single frame fits, [`FeatureError::NonFinite`] for NaN or infinite samples.
     pub fn compute(&self, samples: &[f32]) -> Result<Array2<f32>, FeatureError> {
-        let bands = self.frames.map(samples, self.bank.len(), |bins, bands| {
-            self.bank.apply(bins, bands)
-        })?;
+        let bands = self.frames.map(samples, self.bank.len(), |bins, bands| self.bank.apply(bins, bands))?;
         self.cepstrum.apply(bands)
     }
 }
@@ -253,21 +217,12 @@ mod tests {
     #[test]
     fn silence_has_flat_bands() {
         for log in [false, true] {
-            let mfcc = TorchaudioMfcc::new(TorchaudioMfccConfig {
-                log_mels: log,
-                ..Default::default()
-            })
-            .unwrap();
-            let lfcc = TorchaudioLfcc::new(TorchaudioLfccConfig {
-                log_lf: log,
-                ..Default::default()
-            })
-            .unwrap();
+            let mfcc =
+                TorchaudioMfcc::new(TorchaudioMfccConfig { log_mels: log, ..Default::default() }).unwrap();
+            let lfcc =
+                TorchaudioLfcc::new(TorchaudioLfccConfig { log_lf: log, ..Default::default() }).unwrap();
             let level = if log { 1e-6f64.ln() } else { -100.0 } * 128f64.sqrt();
-            for cepstra in [
-                mfcc.compute(&[0.0; 2000]).unwrap(),
-                lfcc.compute(&[0.0; 2000]).unwrap(),
-            ] {
+            for cepstra in [mfcc.compute(&[0.0; 2000]).unwrap(), lfcc.compute(&[0.0; 2000]).unwrap()] {
                 assert_eq!(cepstra.dim(), (40, 11));
                 assert!((f64::from(cepstra[[0, 3]]) / level - 1.0).abs() < 1e-6);
                 assert!(cepstra.column(3).iter().skip(1).all(|x| x.abs() < 1e-3));
@@ -277,27 +232,9 @@ mod tests {
 
     #[test]
     fn refuses_nonsense() {
-        assert!(
-            TorchaudioMfcc::new(TorchaudioMfccConfig {
-                n_mfcc: 129,
-                ..Default::default()
-            })
-            .is_err()
-        );
-        assert!(
-            TorchaudioLfcc::new(TorchaudioLfccConfig {
-                n_filter: 0,
-                ..Default::default()
-            })
-            .is_err()
-        );
-        assert!(
-            TorchaudioLfcc::new(TorchaudioLfccConfig {
-                f_min: 9000.0,
-                ..Default::default()
-            })
-            .is_err()
-        );
+        assert!(TorchaudioMfcc::new(TorchaudioMfccConfig { n_mfcc: 129, ..Default::default() }).is_err());
+        assert!(TorchaudioLfcc::new(TorchaudioLfccConfig { n_filter: 0, ..Default::default() }).is_err());
+        assert!(TorchaudioLfcc::new(TorchaudioLfccConfig { f_min: 9000.0, ..Default::default() }).is_err());
         let plan = TorchaudioLfcc::new(TorchaudioLfccConfig::default()).unwrap();
         assert!(plan.compute(&[f32::NAN; 500]).is_err());
         assert!(plan.compute(&[]).is_err());

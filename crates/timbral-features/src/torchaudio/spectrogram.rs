@@ -80,21 +80,14 @@ impl Frames {
             center: config.center,
             pad_mode: config.pad_mode,
         };
-        let plan = Spectrogram::new(SpectrogramConfig {
-            stft,
-            power: config.power,
-        })?;
+        let plan = Spectrogram::new(SpectrogramConfig { stft, power: config.power })?;
         let mut scale = 1.0;
         if config.normalized {
             let window = get_window(&config.window, win_length, true)?;
             let energy: f64 = window.iter().map(|w| w * w).sum();
             scale = energy.max(f64::MIN_POSITIVE).powf(-0.5 * f64::from(config.power)) as f32;
         }
-        Ok(Self {
-            plan,
-            pad: config.pad,
-            scale,
-        })
+        Ok(Self { plan, pad: config.pad, scale })
     }
 
     pub(super) fn n_bins(&self) -> usize {
@@ -231,11 +224,7 @@ impl TorchaudioMel {
             htk: config.htk,
             norm: config.norm,
         })?;
-        Ok(Self {
-            bank: Bank::new(&bank.to_dense()),
-            config,
-            frames,
-        })
+        Ok(Self { bank: Bank::new(&bank.to_dense()), config, frames })
     }
 
     /// The configuration of the plan.
@@ -258,9 +247,7 @@ impl TorchaudioMel {
     ///
     /// [`FeatureError::TooShort`] if not a single frame fits, [`FeatureError::NonFinite`] for NaN or infinite samples.
     pub fn compute(&self, samples: &[f32]) -> Result<Array2<f32>, FeatureError> {
-        self.frames.map(samples, self.bank.len(), |bins, bands| {
-            self.bank.apply(bins, bands)
-        })
+        self.frames.map(samples, self.bank.len(), |bins, bands| self.bank.apply(bins, bands))
     }
 }
 
@@ -282,22 +269,11 @@ mod tests {
             ..MelConfig::default()
         });
         let plain = plain.unwrap().compute(&samples).unwrap();
-        let same = TorchaudioMel::new(TorchaudioMelConfig::default())
-            .unwrap()
-            .compute(&samples)
-            .unwrap();
+        let same = TorchaudioMel::new(TorchaudioMelConfig::default()).unwrap().compute(&samples).unwrap();
         let peak = plain.iter().copied().fold(0.0, f32::max);
         assert!(plain.iter().zip(&same).all(|(a, b)| (a - b).abs() < 1e-6 * peak));
-        let spectrogram = TorchaudioSpectrogramConfig {
-            normalized: true,
-            pad: 100,
-            ..Default::default()
-        };
-        let other = TorchaudioMel::new(TorchaudioMelConfig {
-            spectrogram,
-            ..Default::default()
-        })
-        .unwrap();
+        let spectrogram = TorchaudioSpectrogramConfig { normalized: true, pad: 100, ..Default::default() };
+        let other = TorchaudioMel::new(TorchaudioMelConfig { spectrogram, ..Default::default() }).unwrap();
         let other = other.compute(&samples).unwrap();
         assert_eq!(other.ncols(), plain.ncols() + 1);
         // A periodic Hann window of 400 samples has the energy 150; frame 10 moved by half a hop is no frame of the

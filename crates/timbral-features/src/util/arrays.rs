@@ -31,11 +31,7 @@ pub fn frame(samples: &[f32], frame_length: usize, hop_length: usize) -> Result<
 /// [`FeatureError::Shape`] if there are more than `size` values.
 pub fn pad_center(values: &[f32], size: usize) -> Result<Vec<f32>, FeatureError> {
     if values.len() > size {
-        return Err(FeatureError::shape(
-            "values",
-            &[values.len()],
-            format!("(at most {size})"),
-        ));
+        return Err(FeatureError::shape("values", &[values.len()], format!("(at most {size})")));
     }
     let left = (size - values.len()) / 2;
     let mut out = vec![0.0; size];
@@ -118,9 +114,7 @@ pub fn sync(
     let n = features.ncols();
     let mut edges = boundaries.to_vec();
     if let Some(beyond) = edges.iter().find(|&&b| b > n) {
-        return Err(FeatureError::Input(format!(
-            "boundary {beyond} given, there are {n} frames"
-        )));
+        return Err(FeatureError::Input(format!("boundary {beyond} given, there are {n} frames")));
     }
     if pad {
         edges.extend([0, n]);
@@ -152,10 +146,7 @@ mod tests {
 
     #[test]
     fn frames_and_paddings() {
-        assert_eq!(
-            frame(&[1.0, 2.0, 3.0, 4.0], 2, 2).unwrap(),
-            array![[1.0, 3.0], [2.0, 4.0]]
-        );
+        assert_eq!(frame(&[1.0, 2.0, 3.0, 4.0], 2, 2).unwrap(), array![[1.0, 3.0], [2.0, 4.0]]);
         assert!(frame(&[1.0], 2, 2).is_err());
         assert_eq!(pad_center(&[1.0, 2.0], 5).unwrap(), [0.0, 1.0, 2.0, 0.0, 0.0]);
         assert!(pad_center(&[1.0, 2.0], 1).is_err());
@@ -165,10 +156,7 @@ mod tests {
 
     #[test]
     fn plateaus_count_once() {
-        assert_eq!(
-            localmax(&[2.0, 1.0, 3.0, 3.0, 0.0, 1.0]),
-            [false, false, true, false, false, true]
-        );
+        assert_eq!(localmax(&[2.0, 1.0, 3.0, 3.0, 0.0, 1.0]), [false, false, true, false, false, true]);
         assert_eq!(localmin(&[2.0, 1.0, 1.0, 3.0]), [false, true, false, false]);
         assert!(localmax(&[]).is_empty());
     }
@@ -176,14 +164,8 @@ mod tests {
     #[test]
     fn intervals() {
         let x = array![[1.0f32, 2.0, 3.0, 10.0]];
-        assert_eq!(
-            sync(x.view(), &[3, 1, 1], Aggregate::Mean, true).unwrap(),
-            array![[1.0, 2.5, 10.0]]
-        );
-        assert_eq!(
-            sync(x.view(), &[1, 3], Aggregate::Max, false).unwrap(),
-            array![[3.0]]
-        );
+        assert_eq!(sync(x.view(), &[3, 1, 1], Aggregate::Mean, true).unwrap(), array![[1.0, 2.5, 10.0]]);
+        assert_eq!(sync(x.view(), &[1, 3], Aggregate::Max, false).unwrap(), array![[3.0]]);
         assert!(sync(x.view(), &[5], Aggregate::Max, true).is_err());
         assert!(sync(x.view(), &[2], Aggregate::Max, false).is_err());
     }

@@ -52,10 +52,9 @@ impl Norm {
 
     pub(crate) fn validate(self, parameter: &'static str) -> Result<(), FeatureError> {
         match self {
-            Self::Lp(p) if !(p.is_finite() && p > 0.0) => Err(FeatureError::config(
-                parameter,
-                format!("Lp({p}) given, p must be above 0"),
-            )),
+            Self::Lp(p) if !(p.is_finite() && p > 0.0) => {
+                Err(FeatureError::config(parameter, format!("Lp({p}) given, p must be above 0")))
+            }
             _ => Ok(()),
         }
     }
@@ -81,23 +80,13 @@ pub fn normalize(
     norm.validate("norm")?;
     let threshold = threshold.unwrap_or(f32::MIN_POSITIVE);
     if threshold.is_nan() || threshold <= 0.0 {
-        return Err(FeatureError::config(
-            "threshold",
-            format!("{threshold} given, must be above 0"),
-        ));
+        return Err(FeatureError::config("threshold", format!("{threshold} given, must be above 0")));
     }
     if axis > 1 {
-        return Err(FeatureError::config(
-            "axis",
-            format!("{axis} given, a matrix has the axes 0 and 1"),
-        ));
+        return Err(FeatureError::config("axis", format!("{axis} given, a matrix has the axes 0 and 1")));
     }
     if let Some((index, &value)) = array.iter().enumerate().find(|(_, v)| !v.is_finite()) {
-        return Err(FeatureError::NonFinite {
-            array: "input",
-            index,
-            value,
-        });
+        return Err(FeatureError::NonFinite { array: "input", index, value });
     }
     let fill_value = norm.fill_value(array.len_of(Axis(axis)));
     if fill == Some(true) && fill_value.is_none() {

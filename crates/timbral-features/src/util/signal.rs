@@ -20,10 +20,7 @@ pub fn autocorrelate(samples: &[f32], max_size: Option<usize>) -> Result<Vec<f32
     let mut planner = RealFftPlanner::<f64>::new();
     let (forward, inverse) = (planner.plan_fft_forward(n), planner.plan_fft_inverse(n));
     let mut signal = forward.make_input_vec();
-    signal
-        .iter_mut()
-        .zip(samples)
-        .for_each(|(to, x)| *to = f64::from(*x));
+    signal.iter_mut().zip(samples).for_each(|(to, x)| *to = f64::from(*x));
     let mut spectrum = forward.make_output_vec();
     let done = forward.process(&mut signal, &mut spectrum);
     spectrum.iter_mut().for_each(|c| *c = c.norm_sqr().into());
@@ -46,18 +43,11 @@ pub fn lpc(samples: &[f32], order: usize) -> Result<Vec<f32>, FeatureError> {
     }
     if samples.len() <= order {
         let needed = order.saturating_add(1);
-        return Err(FeatureError::TooShort {
-            samples: samples.len(),
-            needed,
-            reason: "for that order",
-        });
+        return Err(FeatureError::TooShort { samples: samples.len(), needed, reason: "for that order" });
     }
     check_finite("samples", samples)?;
     let mut forward: Vec<f64> = samples[1..].iter().map(|v| f64::from(*v)).collect();
-    let mut backward: Vec<f64> = samples[..samples.len() - 1]
-        .iter()
-        .map(|v| f64::from(*v))
-        .collect();
+    let mut backward: Vec<f64> = samples[..samples.len() - 1].iter().map(|v| f64::from(*v)).collect();
     let energy = |v: &[f64]| v.iter().map(|x| x * x).sum::<f64>();
     let mut coefficients = vec![1.0f64];
     for _ in 0..order {
@@ -66,10 +56,7 @@ pub fn lpc(samples: &[f32], order: usize) -> Result<Vec<f32>, FeatureError> {
         let reflection = if power > 0.0 { -2.0 * cross / power } else { 0.0 };
         coefficients.push(0.0);
         let reversed: Vec<f64> = coefficients.iter().rev().copied().collect();
-        coefficients
-            .iter_mut()
-            .zip(&reversed)
-            .for_each(|(c, r)| *c += reflection * r);
+        coefficients.iter_mut().zip(&reversed).for_each(|(c, r)| *c += reflection * r);
         for (f, b) in forward.iter_mut().zip(&mut backward) {
             (*f, *b) = (*f + reflection * *b, *b + reflection * *f);
         }
@@ -87,10 +74,7 @@ pub fn lpc(samples: &[f32], order: usize) -> Result<Vec<f32>, FeatureError> {
 /// [`FeatureError::Config`] if `mu` is not above 0, [`FeatureError::Input`] for values outside -1 to 1.
 pub fn mu_compress(values: &[f32], mu: f64) -> Result<Vec<f32>, FeatureError> {
     check_mu(values, mu)?;
-    Ok(values
-        .iter()
-        .map(|v| compress(f64::from(*v), mu) as f32)
-        .collect())
+    Ok(values.iter().map(|v| compress(f64::from(*v), mu) as f32).collect())
 }
 
 /// Compresses values within -1 and 1 by the mu law and quantises them to `mu + 1` levels, from `-(mu + 1) / 2` to
@@ -135,9 +119,7 @@ fn check_mu(values: &[f32], mu: f64) -> Result<(), FeatureError> {
         return Err(FeatureError::config("mu", format!("{mu} given, must be above 0")));
     }
     match values.iter().find(|v| !(-1.0..=1.0).contains(*v)) {
-        Some(v) => Err(FeatureError::Input(format!(
-            "value {v} given, values lie between -1 and 1"
-        ))),
+        Some(v) => Err(FeatureError::Input(format!("value {v} given, values lie between -1 and 1"))),
         None => Ok(()),
     }
 }

@@ -71,44 +71,25 @@ impl StatisticsConfig {
     /// [`ModelError::Config`] with the rule that is broken.
     pub fn validate(&self) -> std::result::Result<(), ModelError> {
         let rule = |holds: bool, text: String| {
-            if holds {
-                Ok(())
-            } else {
-                Err(ModelError::Config(text))
-            }
+            if holds { Ok(()) } else { Err(ModelError::Config(text)) }
         };
-        rule(
-            (1..=1024).contains(&self.bands),
-            format!("{} bands, 1 to 1024 are allowed", self.bands),
-        )?;
+        rule((1..=1024).contains(&self.bands), format!("{} bands, 1 to 1024 are allowed", self.bands))?;
         rule(
             (1..=self.bands).contains(&self.coefficients),
             format!("{} coefficients of {} bands", self.coefficients, self.bands),
         )?;
         rule(
             self.correlated <= self.coefficients && self.correlated != 1,
-            format!(
-                "{} correlated of {} coefficients",
-                self.correlated, self.coefficients
-            ),
+            format!("{} correlated of {} coefficients", self.correlated, self.coefficients),
         )?;
         rule(
             self.modulated <= self.coefficients,
-            format!(
-                "{} modulated of {} coefficients",
-                self.modulated, self.coefficients
-            ),
+            format!("{} modulated of {} coefficients", self.modulated, self.coefficients),
         )?;
-        rule(
-            !self.texture || self.bands > 1,
-            "the texture of 1 band, it needs neighbours".into(),
-        )?;
+        rule(!self.texture || self.bands > 1, "the texture of 1 band, it needs neighbours".into())?;
         rule(
             self.bands_per_group > 0 && self.bands.is_multiple_of(self.bands_per_group),
-            format!(
-                "{} bands do not divide into groups of {}",
-                self.bands, self.bands_per_group
-            ),
+            format!("{} bands do not divide into groups of {}", self.bands, self.bands_per_group),
         )?;
         rule(
             !self.covariance || self.groups() <= MAX_COVARIANCE_GROUPS,
@@ -119,17 +100,11 @@ impl StatisticsConfig {
         )?;
         rule(
             (4..=4096).contains(&self.modulation_frames) && self.modulation_frames.is_multiple_of(2),
-            format!(
-                "{} modulation frames, an even number from 4 to 4096 is allowed",
-                self.modulation_frames
-            ),
+            format!("{} modulation frames, an even number from 4 to 4096 is allowed", self.modulation_frames),
         )?;
         rule(
             (1..=self.modulation_frames / 2).contains(&self.modulation_bins),
-            format!(
-                "{} modulation bins of {} frames",
-                self.modulation_bins, self.modulation_frames
-            ),
+            format!("{} modulation bins of {} frames", self.modulation_bins, self.modulation_frames),
         )
     }
 
@@ -153,16 +128,10 @@ impl StatisticsConfig {
             ("correlations", 2 * pairs),
             ("modulation", groups * bins),
             ("cepstral_modulation", self.modulated * bins),
-            (
-                "texture",
-                optional(self.texture, 2 * self.bands.saturating_sub(1)),
-            ),
+            ("texture", optional(self.texture, 2 * self.bands.saturating_sub(1))),
             ("skewness", optional(self.skewness, 2 * self.bands)),
             ("contrast", optional(self.contrast, groups * (2 + bins))),
-            (
-                "covariance",
-                optional(self.covariance, covariance::len(2 * groups)),
-            ),
+            ("covariance", optional(self.covariance, covariance::len(2 * groups))),
         ]
     }
 
@@ -240,33 +209,19 @@ impl LogMelStatistics {
 
         let cosines = cosines(bands, config.coefficients)?;
         let grouping = matrix(bands, groups, |band, group| {
-            if band / config.bands_per_group == group {
-                1.0 / config.bands_per_group as f64
-            } else {
-                0.0
-            }
+            if band / config.bands_per_group == group { 1.0 / config.bands_per_group as f64 } else { 0.0 }
         })?;
         let fourier = matrix(frames, 2 * frequencies, |t, column| {
             let hann = 0.5 - 0.5 * (std::f64::consts::TAU * t as f64 / frames as f64).cos();
             // The product of time and frequency wraps around, so the angle stays small and exact.
             let turn = (t * (column % frequencies)) % frames;
             let angle = std::f64::consts::TAU * turn as f64 / frames as f64;
-            hann * if column < frequencies {
-                angle.cos()
-            } else {
-                angle.sin()
-            }
+            hann * if column < frequencies { angle.cos() } else { angle.sin() }
         })?;
         let pooling = matrix(frequencies, bins, |frequency, bin| {
             f64::from(u8::from((edges[bin]..edges[bin + 1]).contains(&frequency)))
         })?;
-        Ok(Self {
-            config: config.clone(),
-            cosines,
-            grouping,
-            fourier,
-            pooling,
-        })
+        Ok(Self { config: config.clone(), cosines, grouping, fourier, pooling })
     }
 
     /// Computes the statistics of a batch.
@@ -323,20 +278,15 @@ impl LogMelStatistics {
 
     /// `(batch, frames, rows)` to `(batch, rows * bins)`.
     fn modulation(&self, x: &Tensor) -> Result<Tensor> {
-        let (window, frequencies) = (
-            self.config.modulation_frames,
-            self.config.modulation_frames / 2 + 1,
-        );
+        let (window, frequencies) = (self.config.modulation_frames, self.config.modulation_frames / 2 + 1);
         let x = x.transpose(1, 2)?.contiguous()?; // (batch, rows, frames)
         let frames = x.dim(2)?;
         let starts: Vec<usize> = (0..=frames - window).step_by(window / 2).collect();
         let mut power: Option<Tensor> = None;
         for &start in &starts {
             let cut = x.narrow(2, start, window)?;
-            let spectrum = cut
-                .broadcast_sub(&cut.mean_keepdim(2)?)?
-                .broadcast_matmul(&self.fourier)?
-                .sqr()?;
+            let spectrum =
+                cut.broadcast_sub(&cut.mean_keepdim(2)?)?.broadcast_matmul(&self.fourier)?.sqr()?;
             let sum =
                 (spectrum.narrow(2, 0, frequencies)? + spectrum.narrow(2, frequencies, frequencies)?)?;
             power = Some(match power {
@@ -344,9 +294,7 @@ impl LogMelStatistics {
                 None => sum,
             });
         }
-        let Some(power) = power else {
-            candle_core::bail!("no modulation window in {frames} frames")
-        };
+        let Some(power) = power else { candle_core::bail!("no modulation window in {frames} frames") };
         let pooled = (power / starts.len() as f64)?.broadcast_matmul(&self.pooling)?;
         (pooled + ENERGY_FLOOR)?.log()?.flatten_from(1)
     }
@@ -355,29 +303,20 @@ impl LogMelStatistics {
 /// The orthonormal DCT-II of log-mel bands, `(bands, coefficients)`: its product with a frame is the cepstrum.
 pub(crate) fn cosines(bands: usize, coefficients: usize) -> Result<Tensor> {
     matrix(bands, coefficients, |band, k| {
-        let scale = if k == 0 {
-            (1.0 / bands as f64).sqrt()
-        } else {
-            (2.0 / bands as f64).sqrt()
-        };
+        let scale = if k == 0 { (1.0 / bands as f64).sqrt() } else { (2.0 / bands as f64).sqrt() };
         scale * (std::f64::consts::PI * k as f64 * (band as f64 + 0.5) / bands as f64).cos()
     })
 }
 
 fn matrix(rows: usize, columns: usize, value: impl Fn(usize, usize) -> f64) -> Result<Tensor> {
-    let values: Vec<f32> = (0..rows)
-        .flat_map(|r| (0..columns).map(move |c| (r, c)))
-        .map(|(r, c)| value(r, c) as f32)
-        .collect();
+    let values: Vec<f32> =
+        (0..rows).flat_map(|r| (0..columns).map(move |c| (r, c))).map(|(r, c)| value(r, c) as f32).collect();
     Tensor::from_vec(values, (rows, columns), &Device::Cpu)
 }
 
 /// Per band: mean, spread, spread and size of the difference between frames.
 fn bands(values: &[f32], width: usize, out: &mut Vec<f64>) {
-    let (level, change) = (
-        Moments::of(values, width),
-        Moments::of(&steps(values, width), width),
-    );
+    let (level, change) = (Moments::of(values, width), Moments::of(&steps(values, width), width));
     for part in [&level.mean, &level.spread, &change.spread, &change.size] {
         out.extend(part);
     }
@@ -385,10 +324,7 @@ fn bands(values: &[f32], width: usize, out: &mut Vec<f64>) {
 
 /// Per coefficient: mean, log spread, log spread of the difference between frames.
 fn coefficients(values: &[f32], width: usize, out: &mut Vec<f64>) {
-    let (level, change) = (
-        Moments::of(values, width),
-        Moments::of(&steps(values, width), width),
-    );
+    let (level, change) = (Moments::of(values, width), Moments::of(&steps(values, width), width));
     out.extend(&level.mean);
     for spread in [&level.spread, &change.spread] {
         out.extend(spread.iter().map(|spread| (spread + SPREAD_FLOOR).ln()));

@@ -36,20 +36,12 @@ impl Moments {
         }
         spread.iter_mut().for_each(|sum| *sum = (*sum / frames).sqrt());
         third.iter_mut().for_each(|sum| *sum /= frames);
-        Self {
-            mean,
-            spread,
-            third,
-            size,
-        }
+        Self { mean, spread, third, size }
     }
 
     /// Skewness with `floor` added to the standard deviation.
     pub(super) fn skewness(&self, floor: f64) -> impl Iterator<Item = f64> {
-        self.third
-            .iter()
-            .zip(&self.spread)
-            .map(move |(third, spread)| third / (spread + floor).powi(3))
+        self.third.iter().zip(&self.spread).map(move |(third, spread)| third / (spread + floor).powi(3))
     }
 }
 

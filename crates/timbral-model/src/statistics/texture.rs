@@ -10,10 +10,8 @@ const FLOOR_DB: f64 = 0.1;
 /// Per pair of neighbouring bands: spread of their difference, and how much the sound changes over time compared with how
 /// much it changes over frequency.
 pub(super) fn neighbours(values: &[f32], bands: usize, out: &mut Vec<f64>) {
-    let rises: Vec<f32> = values
-        .chunks_exact(bands)
-        .flat_map(|frame| frame.windows(2).map(|pair| pair[1] - pair[0]))
-        .collect();
+    let rises: Vec<f32> =
+        values.chunks_exact(bands).flat_map(|frame| frame.windows(2).map(|pair| pair[1] - pair[0])).collect();
     let rises = Moments::of(&rises, bands - 1);
     let changes = Moments::of(&steps(values, bands), bands);
     out.extend(&rises.spread);

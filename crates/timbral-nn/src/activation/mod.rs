@@ -58,11 +58,7 @@ impl Module for Activation {
         if let Self::LeakyRelu(factor) | Self::Elu(factor) = *self
             && !factor.is_finite()
         {
-            return Err(config_error(
-                "factor of an activation",
-                factor,
-                "it must be finite",
-            ));
+            return Err(config_error("factor of an activation", factor, "it must be finite"));
         }
         if !x.device().is_cpu() {
             return self.on_device(x);

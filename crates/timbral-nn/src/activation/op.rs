@@ -13,29 +13,25 @@ pub(super) struct Elementwise(pub(super) Activation);
 /// loop writes to, and the loop would stay scalar.
 fn map<T: Real, F: Fn(T) -> T + Copy + Send + Sync>(x: &[T], f: F) -> Vec<T> {
     let mut out = vec![T::default(); x.len()];
-    out.par_chunks_mut(GRAIN)
-        .zip(x.par_chunks(GRAIN))
-        .for_each(|(out, x)| {
-            widened(
-                #[inline(always)]
-                || {
-                    let own = f;
-                    for (y, &x) in out.iter_mut().zip(x) {
-                        *y = own(x);
-                    }
-                },
-            );
-        });
+    out.par_chunks_mut(GRAIN).zip(x.par_chunks(GRAIN)).for_each(|(out, x)| {
+        widened(
+            #[inline(always)]
+            || {
+                let own = f;
+                for (y, &x) in out.iter_mut().zip(x) {
+                    *y = own(x);
+                }
+            },
+        );
+    });
     out
 }
 
 /// `grad` times `slope` of each element.
 fn chain<T: Real, F: Fn(T) -> T + Copy + Send + Sync>(x: &[T], grad: &[T], slope: F) -> Vec<T> {
     let mut dx = vec![T::default(); x.len()];
-    dx.par_chunks_mut(GRAIN)
-        .zip(x.par_chunks(GRAIN))
-        .zip(grad.par_chunks(GRAIN))
-        .for_each(|((dx, x), grad)| {
+    dx.par_chunks_mut(GRAIN).zip(x.par_chunks(GRAIN)).zip(grad.par_chunks(GRAIN)).for_each(
+        |((dx, x), grad)| {
             widened(
                 #[inline(always)]
                 || {
@@ -45,7 +41,8 @@ fn chain<T: Real, F: Fn(T) -> T + Copy + Send + Sync>(x: &[T], grad: &[T], slope
                     }
                 },
             );
-        });
+        },
+    );
     dx
 }
 
@@ -59,10 +56,7 @@ fn phi<T: Real>(x: T) -> T {
 #[inline(always)]
 fn bent<T: Real>(x: T) -> (T, T) {
     let (scale, cubic) = (T::of((2.0 / std::f64::consts::PI).sqrt()), T::of(0.044_715));
-    (
-        scale * (x + cubic * x * x * x),
-        scale * (T::one() + T::of(3.0) * cubic * x * x),
-    )
+    (scale * (x + cubic * x * x * x), scale * (T::one() + T::of(3.0) * cubic * x * x))
 }
 
 /// `tanh(softplus(x))` and the sigmoid.

@@ -28,26 +28,14 @@ pub fn log_softmax(x: &Tensor, axis: impl Dim) -> Result<Tensor> {
 fn along(x: &Tensor, axis: impl Dim, log: bool) -> Result<Tensor> {
     let axis = axis.to_index(x.shape(), "softmax")?;
     if x.elem_count() == 0 {
-        return Err(shape_error(
-            "input of softmax",
-            x.dims(),
-            "a tensor that is not empty",
-        ));
+        return Err(shape_error("input of softmax", x.dims(), "a tensor that is not empty"));
     }
     if !x.device().is_cpu() {
-        return if log {
-            candle_nn::ops::log_softmax(x, axis)
-        } else {
-            candle_nn::ops::softmax(x, axis)
-        };
+        return if log { candle_nn::ops::log_softmax(x, axis) } else { candle_nn::ops::softmax(x, axis) };
     }
     let last = x.rank() - 1;
     let rows = x.transpose(axis, last)?.contiguous()?;
-    rows.apply_op1(Softmax {
-        length: x.dim(axis)?,
-        log,
-    })?
-    .transpose(axis, last)
+    rows.apply_op1(Softmax { length: x.dim(axis)?, log })?.transpose(axis, last)
 }
 
 struct Softmax {
@@ -79,15 +67,11 @@ impl Softmax {
     fn backward<T: Real>(&self, y: &[T], grad: &[T]) -> Vec<T> {
         let mut dx = vec![T::default(); y.len()];
         let rows = (GRAIN / self.length).max(1) * self.length;
-        dx.par_chunks_mut(rows)
-            .zip(y.par_chunks(rows))
-            .zip(grad.par_chunks(rows))
-            .for_each(|((dx, y), grad)| {
+        dx.par_chunks_mut(rows).zip(y.par_chunks(rows)).zip(grad.par_chunks(rows)).for_each(
+            |((dx, y), grad)| {
                 let length = self.length;
-                let rows = dx
-                    .chunks_exact_mut(length)
-                    .zip(y.chunks_exact(length))
-                    .zip(grad.chunks_exact(length));
+                let rows =
+                    dx.chunks_exact_mut(length).zip(y.chunks_exact(length)).zip(grad.chunks_exact(length));
                 for ((dx, y), grad) in rows {
                     if self.log {
                         let total = grad.iter().copied().sum::<T>();
@@ -101,18 +85,15 @@ impl Softmax {
                         }
                     }
                 }
-            });
+            },
+        );
         dx
     }
 }
 
 impl CustomOp1 for Softmax {
     fn name(&self) -> &'static str {
-        if self.log {
-            "timbral-log-softmax"
-        } else {
-            "timbral-softmax"
-        }
+        if self.log { "timbral-log-softmax" } else { "timbral-softmax" }
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {

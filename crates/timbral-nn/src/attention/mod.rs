@@ -28,21 +28,11 @@ pub struct MultiHeadAttention {
 #[allow(clippy::cast_precision_loss, reason = "a size is far below 2^52")]
 pub fn multi_head_attention(size: usize, heads: usize, vb: &VarBuilder<'_>) -> Result<MultiHeadAttention> {
     if size == 0 || heads == 0 || !size.is_multiple_of(heads) {
-        return Err(config_error(
-            "size, heads",
-            (size, heads),
-            "heads must be at least 1 and divide size",
-        ));
+        return Err(config_error("size, heads", (size, heads), "heads must be at least 1 and divide size"));
     }
     let bound = (6.0 / (4 * size) as f64).sqrt();
-    let weight = vb.get_with_hints(
-        (3 * size, size),
-        "in_proj_weight",
-        Init::Uniform {
-            lo: -bound,
-            up: bound,
-        },
-    )?;
+    let weight =
+        vb.get_with_hints((3 * size, size), "in_proj_weight", Init::Uniform { lo: -bound, up: bound })?;
     let bias = vb.get_with_hints(3 * size, "in_proj_bias", Init::Const(0.0))?;
     let out = vb.pp("out_proj");
     let out_weight = out.get_with_hints((size, size), "weight", crate::conv::fan_in_uniform(size))?;
@@ -64,11 +54,7 @@ impl MultiHeadAttention {
     pub fn attend(&self, x: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
         let size = self.output.weight().dim(0)?;
         let &[batch, length, given] = x.dims() else {
-            return Err(shape_error(
-                "input of attention",
-                x.dims(),
-                "(batch, length, size)",
-            ));
+            return Err(shape_error("input of attention", x.dims(), "(batch, length, size)"));
         };
         if given != size || batch == 0 || length == 0 {
             return Err(shape_error(
@@ -95,18 +81,10 @@ impl MultiHeadAttention {
                 }
                 None => None,
             };
-            let op = Attention {
-                batch,
-                length,
-                heads: self.heads,
-                width,
-                mask,
-            };
+            let op = Attention { batch, length, heads: self.heads, width, mask };
             return self.output.forward(&parts.contiguous()?.apply_op1(op)?);
         }
-        let parts = parts
-            .reshape((batch, length, 3, self.heads, width))?
-            .permute((2, 0, 3, 1, 4))?;
+        let parts = parts.reshape((batch, length, 3, self.heads, width))?.permute((2, 0, 3, 1, 4))?;
         let part = |index: usize| parts.narrow(0, index, 1)?.squeeze(0)?.contiguous();
         let (query, key, value) = (part(0)?, part(1)?, part(2)?);
         let scores = (query.matmul(&key.transpose(2, 3)?.contiguous()?)? * (1.0 / (width as f64).sqrt()))?;
@@ -115,8 +93,7 @@ impl MultiHeadAttention {
             None => scores,
         };
         let seen = softmax(&scores, D::Minus1)?.matmul(&value)?;
-        self.output
-            .forward(&seen.transpose(1, 2)?.reshape((batch, length, size))?)
+        self.output.forward(&seen.transpose(1, 2)?.reshape((batch, length, size))?)
     }
 }
 
@@ -132,9 +109,8 @@ impl Module for MultiHeadAttention {
 /// If candle fails.
 pub fn causal_mask(length: usize, like: &Tensor) -> Result<Tensor> {
     let value = |row: usize, column: usize| if column > row { f32::NEG_INFINITY } else { 0.0 };
-    let values: Vec<f32> = (0..length)
-        .flat_map(|row| (0..length).map(move |column| value(row, column)))
-        .collect();
+    let values: Vec<f32> =
+        (0..length).flat_map(|row| (0..length).map(move |column| value(row, column))).collect();
     Tensor::from_vec(values, (length, length), &candle_core::Device::Cpu)?
         .to_dtype(like.dtype())?
         .to_device(like.device())
@@ -177,19 +153,10 @@ pub struct LearnedPositions {
 /// If a size is zero or the variable has another shape.
 pub fn learned_positions(length: usize, size: usize, vb: &VarBuilder<'_>) -> Result<LearnedPositions> {
     if length == 0 || size == 0 {
-        return Err(config_error(
-            "length, size",
-            (length, size),
-            "each must be at least 1",
-        ));
+        return Err(config_error("length, size", (length, size), "each must be at least 1"));
     }
-    let init = Init::Randn {
-        mean: 0.0,
-        stdev: 0.02,
-    };
-    Ok(LearnedPositions {
-        weight: vb.get_with_hints((length, size), "weight", init)?,
-    })
+    let init = Init::Randn { mean: 0.0, stdev: 0.02 };
+    Ok(LearnedPositions { weight: vb.get_with_hints((length, size), "weight", init)? })
 }
 
 impl Module for LearnedPositions {
@@ -200,11 +167,9 @@ impl Module for LearnedPositions {
             &[_, length, given] if given == size && length > 0 && length <= most => {
                 x.broadcast_add(&self.weight.narrow(0, 0, length)?)
             }
-            dims => Err(shape_error(
-                "input of learned positions",
-                dims,
-                format!("(batch, 1 to {most}, {size})"),
-            )),
+            dims => {
+                Err(shape_error("input of learned positions", dims, format!("(batch, 1 to {most}, {size})")))
+            }
         }
     }
 }
@@ -219,15 +184,10 @@ pub fn sinusoidal_positions(length: usize, size: usize, like: &Tensor) -> Result
     let value = |position: usize, column: usize| {
         let frequency = (-(10_000f64.ln()) * (column / 2 * 2) as f64 / size as f64).exp();
         let angle = position as f64 * frequency;
-        if column.is_multiple_of(2) {
-            angle.sin()
-        } else {
-            angle.cos()
-        }
+        if column.is_multiple_of(2) { angle.sin() } else { angle.cos() }
     };
-    let values: Vec<f64> = (0..length)
-        .flat_map(|row| (0..size).map(move |column| value(row, column)))
-        .collect();
+    let values: Vec<f64> =
+        (0..length).flat_map(|row| (0..size).map(move |column| value(row, column))).collect();
     Tensor::from_vec(values, (length, size), &candle_core::Device::Cpu)?
         .to_dtype(like.dtype())?
         .to_device(like.device())
@@ -246,14 +206,8 @@ pub struct AttentionPooling {
 /// # Errors
 /// If `size` is zero or the variables have other shapes.
 pub fn attention_pooling(size: usize, vb: &VarBuilder<'_>) -> Result<AttentionPooling> {
-    let config = LinearConfig {
-        in_features: size,
-        out_features: 1,
-        bias: true,
-    };
-    Ok(AttentionPooling {
-        score: linear(config, vb.pp("score"))?,
-    })
+    let config = LinearConfig { in_features: size, out_features: 1, bias: true };
+    Ok(AttentionPooling { score: linear(config, vb.pp("score"))? })
 }
 
 impl Module for AttentionPooling {

@@ -77,17 +77,12 @@ impl Attention {
     fn part(&self, head: usize, part: usize) -> (usize, usize) {
         let size = self.heads * self.width;
         let (example, head) = (head / self.heads, head % self.heads);
-        (
-            example * self.length * 3 * size + part * size + head * self.width,
-            3 * size,
-        )
+        (example * self.length * 3 * size + part * size + head * self.width, 3 * size)
     }
 
     fn blocks(&self) -> impl Iterator<Item = Range<usize>> + use<> {
         let length = self.length;
-        (0..length)
-            .step_by(BLOCK)
-            .map(move |start| start..(start + BLOCK).min(length))
+        (0..length).step_by(BLOCK).map(move |start| start..(start + BLOCK).min(length))
     }
 
     /// Hands the mask, if there is one, to `f`.
@@ -98,11 +93,7 @@ impl Attention {
         let mask = mask.broadcast_as((self.batch, self.heads, self.length, self.length))?;
         let (held, layout) = mask.storage_and_layout();
         let (Storage::Cpu(held), &[a, b, c, d]) = (&*held, layout.stride()) else {
-            return Err(shape_error(
-                "device of the mask",
-                mask.device().location(),
-                "the CPU",
-            ));
+            return Err(shape_error("device of the mask", mask.device().location(), "the CPU"));
         };
         f(Some(Mask {
             values: T::cpu_storage_as_slice(held)?,
@@ -175,9 +166,7 @@ impl Attention {
         })?;
         let size = self.heads * width;
         let mut out = vec![T::default(); by_head.len()];
-        let examples = out
-            .par_chunks_mut(length * size)
-            .zip(by_head.par_chunks(length * size));
+        let examples = out.par_chunks_mut(length * size).zip(by_head.par_chunks(length * size));
         examples.for_each(|(out, heads)| self.gather(heads, size, 0, out));
         Ok(out)
     }
@@ -186,10 +175,7 @@ impl Attention {
     fn gather<T: Real>(&self, heads: &[T], distance: usize, first: usize, out: &mut [T]) {
         for (head, values) in heads.chunks_exact(self.length * self.width).enumerate() {
             let start = first + head * self.width;
-            for (row, out) in values
-                .chunks_exact(self.width)
-                .zip(out.chunks_exact_mut(distance))
-            {
+            for (row, out) in values.chunks_exact(self.width).zip(out.chunks_exact_mut(distance)) {
                 out[start..start + self.width].copy_from_slice(row);
             }
         }
@@ -211,9 +197,7 @@ impl Attention {
         })?;
         let size = self.heads * width;
         let mut dx = vec![T::default(); x.len()];
-        let examples = dx
-            .par_chunks_mut(length * 3 * size)
-            .zip(by_head.par_chunks(3 * length * size));
+        let examples = dx.par_chunks_mut(length * 3 * size).zip(by_head.par_chunks(3 * length * size));
         examples.for_each(|(dx, heads)| {
             for (head, parts) in heads.chunks_exact(3 * plane).enumerate() {
                 for (part, values) in parts.chunks_exact(plane).enumerate() {
@@ -272,20 +256,8 @@ impl Attention {
                     }
                 },
             );
-            product(
-                Left::Rows(slopes, columns),
-                keys,
-                wide,
-                false,
-                &mut query_grads[block.clone()],
-            );
-            product(
-                Left::Columns(slopes, columns),
-                &queries[block],
-                wide,
-                true,
-                key_grads,
-            );
+            product(Left::Rows(slopes, columns), keys, wide, false, &mut query_grads[block.clone()]);
+            product(Left::Columns(slopes, columns), &queries[block], wide, true, key_grads);
         }
         let parts = out.chunks_exact_mut(length * width);
         for (out, grads) in parts.zip([query_grads, key_grads, value_grads]) {

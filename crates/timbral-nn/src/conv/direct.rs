@@ -37,10 +37,7 @@ impl Plan {
             return None;
         }
         // More padding than the kernel reaches would need a negative margin.
-        let margin = (
-            reach(height).checked_sub(height.before)?,
-            reach(width).checked_sub(width.before)?,
-        );
+        let margin = (reach(height).checked_sub(height.before)?, reach(width).checked_sub(width.before)?);
         let (rows, columns) = (height.input + reach(height), width.input + reach(width));
         if padded(height) < height.input || padded(width) < width.input {
             return None;
@@ -50,26 +47,14 @@ impl Plan {
         let (in_plane, out_plane) = (plane(padded(height))?, plane(rows)?);
         in_plane.checked_mul(geometry.in_channels)?.checked_add(SLACK)?;
         out_plane.checked_mul(geometry.out_channels)?.checked_add(SLACK)?;
-        Some(Self {
-            stride,
-            in_plane,
-            out_plane,
-            margin,
-        })
+        Some(Self { stride, in_plane, out_plane, margin })
     }
 
     /// Writes the input planes of one image with zeros around them.
     pub(super) fn pad_input<T: Real>(&self, geometry: &Geometry, image: &[T], padded: &mut Vec<T>) {
         let (height, width) = (&geometry.height, &geometry.width);
         let corner = height.before * self.stride + width.before;
-        pad(
-            image,
-            (height.input, width.input),
-            self.in_plane,
-            self.stride,
-            corner,
-            padded,
-        );
+        pad(image, (height.input, width.input), self.in_plane, self.stride, corner, padded);
     }
 
     /// Writes the planes of the output gradient of one image with zeros around them.
@@ -110,14 +95,8 @@ fn pad<T: Real>(
     let planes = image.len() / (rows * columns);
     padded.clear();
     padded.resize(planes * plane + SLACK, T::default());
-    for (source, target) in image
-        .chunks_exact(rows * columns)
-        .zip(padded.chunks_exact_mut(plane))
-    {
-        for (source, target) in source
-            .chunks_exact(columns)
-            .zip(target[corner..].chunks_mut(stride))
-        {
+    for (source, target) in image.chunks_exact(rows * columns).zip(padded.chunks_exact_mut(plane)) {
+        for (source, target) in source.chunks_exact(columns).zip(target[corner..].chunks_mut(stride)) {
             target[..columns].copy_from_slice(source);
         }
     }
@@ -143,11 +122,7 @@ fn tile_size(outputs: usize) -> usize {
         let one = |tile: usize| if tile == 0 { 0 } else { (2 * tile).max(8) + 1 };
         outputs / tile * one(tile) + one(outputs % tile)
     };
-    let tiles: &[usize] = if simd::many_registers() {
-        &[8, 7, 6, 5, 4]
-    } else {
-        &[6, 5, 4]
-    };
+    let tiles: &[usize] = if simd::many_registers() { &[8, 7, 6, 5, 4] } else { &[6, 5, 4] };
     tiles.iter().copied().min_by_key(|&tile| cost(tile)).unwrap_or(6)
 }
 
@@ -188,10 +163,7 @@ impl<T: Real> Kernel<T> {
     /// The convolution of the output gradient with the flipped kernel, for each group.
     pub(super) fn backward(plan: &Plan, geometry: &Geometry, weight: &[T]) -> Vec<Self> {
         let (inputs, taps) = (geometry.group_in(), geometry.taps());
-        let (outputs, window) = (
-            geometry.group_out(),
-            geometry.height.kernel * geometry.width.kernel,
-        );
+        let (outputs, window) = (geometry.group_out(), geometry.height.kernel * geometry.width.kernel);
         let offsets = plan.offsets(geometry, outputs, plan.out_plane);
         let groups = weight.chunks_exact(outputs * taps).enumerate();
         groups
@@ -221,13 +193,7 @@ impl<T: Real> Kernel<T> {
     /// Computes the outputs from `first` on, as many as `out` has planes. `first` is a multiple of the tile.
     pub(super) fn run(&self, padded: &[T], bias: Option<&[T]>, first: usize, out: &mut [T]) {
         let line = &padded[self.base..];
-        simd::best(Run {
-            kernel: self,
-            line,
-            bias,
-            first,
-            out,
-        });
+        simd::best(Run { kernel: self, line, bias, first, out });
     }
 }
 
@@ -244,26 +210,14 @@ impl<T: Real> WithSimd for Run<'_, T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self {
-            kernel,
-            line,
-            bias,
-            first,
-            out,
-        } = self;
+        let Self { kernel, line, bias, first, out } = self;
         let (height, width, stride) = (kernel.height, kernel.width, kernel.stride);
         let (taps, plane, step) = (kernel.offsets.len(), height * width, 2 * T::lanes::<S>());
         let length = (height - 1) * stride + width;
         let last = first + out.len() / plane;
         for start in (0..length).step_by(step) {
             let line = &line[start..];
-            let place = Place {
-                start,
-                count: step.min(length - start),
-                stride,
-                width,
-                plane,
-            };
+            let place = Place { start, count: step.min(length - start), stride, width, plane };
             for output in (first..last).step_by(kernel.tile) {
                 let rows = kernel.tile.min(kernel.outputs - output);
                 let panel = &kernel.panels[output * taps..(output + rows) * taps];
@@ -372,15 +326,9 @@ pub(super) fn weight_gradient<T: Real>(
     sums: &mut [T],
 ) {
     let offsets = plan.offsets(geometry, geometry.group_in(), plan.in_plane);
-    let (inputs, outputs) = (
-        geometry.group_in() * plan.in_plane,
-        geometry.group_out() * plan.out_plane,
-    );
+    let (inputs, outputs) = (geometry.group_in() * plan.in_plane, geometry.group_out() * plan.out_plane);
     let corner = plan.margin.0 * plan.stride + plan.margin.1;
-    for (group, sums) in sums
-        .chunks_exact_mut(geometry.group_out() * geometry.taps())
-        .enumerate()
-    {
+    for (group, sums) in sums.chunks_exact_mut(geometry.group_out() * geometry.taps()).enumerate() {
         simd::best(WeightGradient {
             line: &padded[group * inputs..],
             grad: &padded_grad[group * outputs + corner..],
@@ -406,14 +354,7 @@ impl<T: Real> WithSimd for WeightGradient<'_, T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self {
-            line,
-            grad,
-            offsets,
-            plane,
-            length,
-            sums,
-        } = self;
+        let Self { line, grad, offsets, plane, length, sums } = self;
         let taps = offsets.len();
         // The slack behind a plane is zero, so whole vectors add nothing.
         let length = length.next_multiple_of(T::lanes::<S>());
@@ -459,11 +400,7 @@ fn dots<T: Real, S: Simd, const ROWS: usize>(
 ) -> [[T; 3]; GRADIENTS] {
     let zero = T::splat(simd, T::default());
     let mut sums = [[zero; 3]; ROWS];
-    let [a, b, c] = [
-        T::vectors::<S>(lines[0]),
-        T::vectors::<S>(lines[1]),
-        T::vectors::<S>(lines[2]),
-    ];
+    let [a, b, c] = [T::vectors::<S>(lines[0]), T::vectors::<S>(lines[1]), T::vectors::<S>(lines[2])];
     let count = a.len();
     let mut rows: [&[T::Vector<S>]; ROWS] = [&[]; ROWS];
     for (row, grad) in rows.iter_mut().zip(grads) {

@@ -49,21 +49,12 @@ impl Axis {
         before: usize,
         after: usize,
     ) -> Result<Self> {
-        let reach = (kernel - 1)
-            .checked_mul(dilation)
-            .and_then(|reach| reach.checked_add(1));
+        let reach = (kernel - 1).checked_mul(dilation).and_then(|reach| reach.checked_add(1));
         let padded = input.checked_add(before).and_then(|size| size.checked_add(after));
         match (reach, padded) {
             (Some(reach), Some(padded)) if input > 0 && reach <= padded => {
                 let output = (padded - reach) / stride + 1;
-                Ok(Self {
-                    input,
-                    kernel,
-                    stride,
-                    dilation,
-                    before,
-                    output,
-                })
+                Ok(Self { input, kernel, stride, dilation, before, output })
             }
             _ => Err(shape_error(
                 "window",
@@ -79,21 +70,14 @@ impl Axis {
     /// The outputs whose tap `k` lies inside the input, and the input position of the first of them.
     pub(crate) fn valid(&self, k: usize) -> (std::ops::Range<usize>, usize) {
         let offset = k * self.dilation;
-        let first = self
-            .before
-            .saturating_sub(offset)
-            .div_ceil(self.stride)
-            .min(self.output);
+        let first = self.before.saturating_sub(offset).div_ceil(self.stride).min(self.output);
         let end = if self.input + self.before > offset {
             ((self.input + self.before - offset - 1) / self.stride + 1).min(self.output)
         } else {
             0
         };
         let first = first.min(end);
-        (
-            first..end,
-            (first * self.stride + offset).saturating_sub(self.before),
-        )
+        (first..end, (first * self.stride + offset).saturating_sub(self.before))
     }
 }
 
@@ -112,33 +96,21 @@ pub(crate) fn axes(
         return Err(config_error("stride", stride, "both strides must be at least 1"));
     }
     if dilation.0 == 0 || dilation.1 == 0 {
-        return Err(config_error(
-            "dilation",
-            dilation,
-            "both dilations must be at least 1",
-        ));
+        return Err(config_error("dilation", dilation, "both dilations must be at least 1"));
     }
     let same = |input: usize, kernel: usize, stride: usize, dilation: usize| {
         let reach = (kernel - 1).saturating_mul(dilation).saturating_add(1);
-        let covered = (input.div_ceil(stride).max(1) - 1)
-            .saturating_mul(stride)
-            .saturating_add(reach);
+        let covered = (input.div_ceil(stride).max(1) - 1).saturating_mul(stride).saturating_add(reach);
         let total = covered.saturating_sub(input);
         (total / 2, total - total / 2)
     };
     let ((top, bottom), (left, right)) = match padding {
         Padding::Valid => ((0, 0), (0, 0)),
-        Padding::Same => (
-            same(input.0, kernel.0, stride.0, dilation.0),
-            same(input.1, kernel.1, stride.1, dilation.1),
-        ),
+        Padding::Same => {
+            (same(input.0, kernel.0, stride.0, dilation.0), same(input.1, kernel.1, stride.1, dilation.1))
+        }
         Padding::Symmetric(height, width) => ((height, height), (width, width)),
-        Padding::Explicit {
-            top,
-            bottom,
-            left,
-            right,
-        } => ((top, bottom), (left, right)),
+        Padding::Explicit { top, bottom, left, right } => ((top, bottom), (left, right)),
     };
     Ok((
         Axis::new(input.0, kernel.0, stride.0, dilation.0, top, bottom)?,
@@ -190,32 +162,10 @@ impl Geometry {
             config.dilation,
             config.padding,
         )?;
-        let geometry = Self {
-            batch,
-            in_channels,
-            out_channels,
-            groups,
-            height,
-            width,
-        };
-        let sizes = [
-            batch,
-            in_channels.max(out_channels),
-            height.output,
-            width.output,
-            kernel_h,
-            kernel_w,
-        ];
-        if sizes
-            .iter()
-            .try_fold(1usize, |product, &size| product.checked_mul(size))
-            .is_none()
-        {
-            return Err(shape_error(
-                "convolution",
-                (input, weight),
-                "sizes whose product fits into memory",
-            ));
+        let geometry = Self { batch, in_channels, out_channels, groups, height, width };
+        let sizes = [batch, in_channels.max(out_channels), height.output, width.output, kernel_h, kernel_w];
+        if sizes.iter().try_fold(1usize, |product, &size| product.checked_mul(size)).is_none() {
+            return Err(shape_error("convolution", (input, weight), "sizes whose product fits into memory"));
         }
         Ok(geometry)
     }
@@ -250,11 +200,6 @@ impl Geometry {
     }
 
     pub(crate) fn out_shape(&self) -> (usize, usize, usize, usize) {
-        (
-            self.batch,
-            self.out_channels,
-            self.height.output,
-            self.width.output,
-        )
+        (self.batch, self.out_channels, self.height.output, self.width.output)
     }
 }

@@ -74,16 +74,10 @@ impl Conv2d {
             return Err(shape_error("weight", weight.dims(), format!("{expected:?}")));
         }
         if bias.is_some() != config.bias
-            || bias
-                .as_ref()
-                .is_some_and(|bias| bias.dims() != [config.out_channels])
+            || bias.as_ref().is_some_and(|bias| bias.dims() != [config.out_channels])
         {
             let given = bias.as_ref().map(|bias| bias.dims().to_vec());
-            return Err(shape_error(
-                "bias",
-                given,
-                "[out_channels] if config.bias is set, else none",
-            ));
+            return Err(shape_error("bias", given, "[out_channels] if config.bias is set, else none"));
         }
         Ok(Self { weight, bias, config })
     }
@@ -114,13 +108,7 @@ impl Module for Conv2d {
 }
 
 fn weight_shape(config: &Conv2dConfig) -> Result<[usize; 4]> {
-    let Conv2dConfig {
-        in_channels,
-        out_channels,
-        kernel,
-        groups,
-        ..
-    } = *config;
+    let Conv2dConfig { in_channels, out_channels, kernel, groups, .. } = *config;
     if groups == 0 || in_channels == 0 || out_channels == 0 {
         return Err(config_error(
             "in_channels, out_channels, groups",
@@ -146,11 +134,7 @@ pub fn conv2d(config: Conv2dConfig, vb: VarBuilder<'_>) -> Result<Conv2d> {
     let shape = weight_shape(&config)?;
     let init = fan_in_uniform(shape[1..].iter().product());
     let weight = vb.get_with_hints(&shape[..], "weight", init)?;
-    let bias = if config.bias {
-        Some(vb.get_with_hints(config.out_channels, "bias", init)?)
-    } else {
-        None
-    };
+    let bias = if config.bias { Some(vb.get_with_hints(config.out_channels, "bias", init)?) } else { None };
     Conv2d::new(weight, bias, config)
 }
 
@@ -158,10 +142,7 @@ pub fn conv2d(config: Conv2dConfig, vb: VarBuilder<'_>) -> Result<Conv2d> {
 #[allow(clippy::cast_precision_loss, reason = "a fan-in is far below 2^52")]
 pub(crate) fn fan_in_uniform(fan_in: usize) -> Init {
     let bound = 1.0 / (fan_in.max(1) as f64).sqrt();
-    Init::Uniform {
-        lo: -bound,
-        up: bound,
-    }
+    Init::Uniform { lo: -bound, up: bound }
 }
 
 /// Convolves `x` (batch, channels, height, width) with `weight` (out, in / groups, height, width) and adds `bias`.
@@ -184,26 +165,15 @@ pub fn convolve2d(
     if let Some(bias) = bias
         && bias.dims() != [geometry.out_channels]
     {
-        return Err(shape_error(
-            "bias",
-            bias.dims(),
-            format!("[{}]", geometry.out_channels),
-        ));
+        return Err(shape_error("bias", bias.dims(), format!("[{}]", geometry.out_channels)));
     }
     if !x.device().is_cpu() {
         return on_device(x, weight, bias, config, &geometry);
     }
     if x.dtype() != weight.dtype() || bias.is_some_and(|bias| bias.dtype() != x.dtype()) {
-        return Err(shape_error(
-            "element type of the weight",
-            weight.dtype(),
-            format!("{:?}", x.dtype()),
-        ));
+        return Err(shape_error("element type of the weight", weight.dtype(), format!("{:?}", x.dtype())));
     }
-    let (op, bias) = (
-        Convolution::new(geometry),
-        bias.map(Tensor::contiguous).transpose()?,
-    );
+    let (op, bias) = (Convolution::new(geometry), bias.map(Tensor::contiguous).transpose()?);
     weighted::apply(op, &x.contiguous()?, &weight.contiguous()?, bias.as_ref())
 }
 
@@ -228,9 +198,7 @@ fn on_device(
     for (dim, axis) in [(2, &geometry.height), (3, &geometry.width)] {
         let covered = cover(axis);
         let after = covered.saturating_sub(axis.before + axis.input);
-        x = x
-            .pad_with_zeros(dim, axis.before, after)?
-            .narrow(dim, 0, covered)?;
+        x = x.pad_with_zeros(dim, axis.before, after)?.narrow(dim, 0, covered)?;
     }
     let y = x.conv2d(weight, 0, stride.0, dilation.0, config.groups)?;
     match bias {

@@ -57,23 +57,9 @@ pub struct Conv1d {
 /// # Errors
 /// If a setting breaks its rule or the variables have other shapes.
 pub fn conv1d(config: Conv1dConfig, vb: VarBuilder<'_>) -> Result<Conv1d> {
-    let Conv1dConfig {
-        in_channels,
-        out_channels,
-        kernel,
-        stride,
-        padding,
-        dilation,
-        groups,
-        bias,
-    } = config;
+    let Conv1dConfig { in_channels, out_channels, kernel, stride, padding, dilation, groups, bias } = config;
     let padding = match padding {
-        Some((left, right)) => Padding::Explicit {
-            top: 0,
-            bottom: 0,
-            left,
-            right,
-        },
+        Some((left, right)) => Padding::Explicit { top: 0, bottom: 0, left, right },
         None => Padding::Same,
     };
     let config = Conv2dConfig {
@@ -89,22 +75,12 @@ pub fn conv1d(config: Conv1dConfig, vb: VarBuilder<'_>) -> Result<Conv1d> {
     let [out, group_in, _, kernel] = weight_shape(&config)?;
     let init = fan_in_uniform(group_in.saturating_mul(kernel));
     let weight = vb.get_with_hints((out, group_in, kernel), "weight", init)?;
-    let bias = if bias {
-        Some(vb.get_with_hints(out, "bias", init)?)
-    } else {
-        None
-    };
+    let bias = if bias { Some(vb.get_with_hints(out, "bias", init)?) } else { None };
     Ok(Conv1d { weight, bias, config })
 }
 
 impl Module for Conv1d {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        convolve2d(
-            &x.unsqueeze(2)?,
-            &self.weight.unsqueeze(2)?,
-            self.bias.as_ref(),
-            &self.config,
-        )?
-        .squeeze(2)
+        convolve2d(&x.unsqueeze(2)?, &self.weight.unsqueeze(2)?, self.bias.as_ref(), &self.config)?.squeeze(2)
     }
 }

@@ -26,9 +26,7 @@ fn row_blocks(geometry: &Geometry) -> impl Iterator<Item = Range<usize>> + use<>
     let per_row = geometry.taps().saturating_mul(geometry.width.output).max(1);
     let step = (BLOCK / per_row).clamp(1, geometry.height.output);
     let output = geometry.height.output;
-    (0..output)
-        .step_by(step)
-        .map(move |start| start..(start + step).min(output))
+    (0..output).step_by(step).map(move |start| start..(start + step).min(output))
 }
 
 /// A weight matrix of a group, wherever it lies in its storage.
@@ -64,10 +62,8 @@ fn forward_image<T: Real>(
             let columns = T::to_cpu_storage_owned(buffer);
             let product: Vec<T> = weight.product(&Matrix::new(&columns, 0, geometry.taps(), block))?;
             buffer = T::cpu_storage_data(columns)?;
-            for (channel, (source, target)) in product
-                .chunks_exact(block)
-                .zip(out.chunks_exact_mut(plane))
-                .enumerate()
+            for (channel, (source, target)) in
+                product.chunks_exact(block).zip(out.chunks_exact_mut(plane)).enumerate()
             {
                 let target = &mut target[rows.start * width..rows.end * width];
                 match bias {
@@ -94,17 +90,12 @@ fn forward<T: Real>(
     let geometry = &convolution.geometry;
     let x = slice::<T>(x, x_layout)?;
     let weight = slice::<T>(w, w_layout)?;
-    let bias = bias
-        .map(|(storage, layout)| slice::<T>(storage, layout))
-        .transpose()?;
+    let bias = bias.map(|(storage, layout)| slice::<T>(storage, layout)).transpose()?;
     let mut out = vec![T::default(); geometry.batch * geometry.out_image()];
     if let Some(plan) = &convolution.direct {
         forward_direct(x, weight, bias, geometry, plan, &mut out);
     } else {
-        let weight = Weight {
-            storage: w,
-            offset: w_layout.start_offset(),
-        };
+        let weight = Weight { storage: w, offset: w_layout.start_offset() };
         out.par_chunks_mut(geometry.out_image())
             .zip(x.par_chunks(geometry.in_image()))
             .try_for_each(|(out, image)| forward_image(image, &weight, bias, geometry, out))?;
@@ -124,34 +115,27 @@ fn forward_direct<T: Real>(
     let group = geometry.group_out() * geometry.out_plane();
     let group_bias = |index: usize| bias.map(|bias| &bias[index * geometry.group_out()..]);
     if geometry.batch >= 2 * rayon::current_num_threads() {
-        out.par_chunks_mut(geometry.out_image())
-            .zip(x.par_chunks(geometry.in_image()))
-            .for_each_init(Vec::new, |padded, (out, image)| {
+        out.par_chunks_mut(geometry.out_image()).zip(x.par_chunks(geometry.in_image())).for_each_init(
+            Vec::new,
+            |padded, (out, image)| {
                 plan.pad_input(geometry, image, padded);
                 for (index, (kernel, out)) in kernels.iter().zip(out.chunks_exact_mut(group)).enumerate() {
                     kernel.run(padded, group_bias(index), 0, out);
                 }
-            });
+            },
+        );
         return;
     }
     // Too few images to keep all threads busy: tiles of output channels in parallel.
     let mut padded = Vec::new();
-    for (out, image) in out
-        .chunks_exact_mut(geometry.out_image())
-        .zip(x.chunks_exact(geometry.in_image()))
-    {
+    for (out, image) in out.chunks_exact_mut(geometry.out_image()).zip(x.chunks_exact(geometry.in_image())) {
         plan.pad_input(geometry, image, &mut padded);
-        out.par_chunks_mut(group)
-            .zip(&kernels)
-            .enumerate()
-            .for_each(|(index, (out, kernel))| {
-                let planes = kernel.planes_per_task();
-                out.par_chunks_mut(planes * geometry.out_plane())
-                    .enumerate()
-                    .for_each(|(task, out)| {
-                        kernel.run(&padded, group_bias(index), task * planes, out);
-                    });
+        out.par_chunks_mut(group).zip(&kernels).enumerate().for_each(|(index, (out, kernel))| {
+            let planes = kernel.planes_per_task();
+            out.par_chunks_mut(planes * geometry.out_plane()).enumerate().for_each(|(task, out)| {
+                kernel.run(&padded, group_bias(index), task * planes, out);
             });
+        });
     }
 }
 
@@ -242,12 +226,7 @@ impl<T: Real> Backward<'_, T> {
                 };
                 if self.with_weight {
                     buffer.resize(taps * block, T::default());
-                    unfold(
-                        &image[group * group_in..(group + 1) * group_in],
-                        geometry,
-                        &rows,
-                        &mut buffer,
-                    );
+                    unfold(&image[group * group_in..(group + 1) * group_in], geometry, &rows, &mut buffer);
                     let columns = storage(buffer);
                     let product: Vec<T> =
                         grad.product(&Matrix::new(&columns, 0, taps, block).transposed())?;
@@ -259,12 +238,7 @@ impl<T: Real> Backward<'_, T> {
                 }
                 if let Some(dx) = dx.as_deref_mut() {
                     let product: Vec<T> = self.weight.group(geometry, group).transposed().product(&grad)?;
-                    fold(
-                        &product,
-                        geometry,
-                        &rows,
-                        &mut dx[group * group_in..(group + 1) * group_in],
-                    );
+                    fold(&product, geometry, &rows, &mut dx[group * group_in..(group + 1) * group_in]);
                 }
             }
         }
@@ -282,11 +256,8 @@ fn backward<T: Real>(
 ) -> Result<[Option<Tensor>; 3]> {
     let geometry = &convolution.geometry;
     let (x, w, grad) = (x.contiguous()?, weight.contiguous()?, grad.contiguous()?);
-    let ((x_storage, x_layout), (w_storage, w_layout), (grad_storage, grad_layout)) = (
-        x.storage_and_layout(),
-        w.storage_and_layout(),
-        grad.storage_and_layout(),
-    );
+    let ((x_storage, x_layout), (w_storage, w_layout), (grad_storage, grad_layout)) =
+        (x.storage_and_layout(), w.storage_and_layout(), grad.storage_and_layout());
     let (Storage::Cpu(x_storage), Storage::Cpu(w_storage), Storage::Cpu(grad_storage)) =
         (&*x_storage, &*w_storage, &*grad_storage)
     else {
@@ -296,21 +267,11 @@ fn backward<T: Real>(
     let weights = slice::<T>(w_storage, w_layout)?;
     slice::<T>(grad_storage, grad_layout)?;
     let direct = convolution.direct.as_ref().map(|plan| {
-        (
-            plan,
-            if x.track_op() {
-                Kernel::backward(plan, geometry, weights)
-            } else {
-                Vec::new()
-            },
-        )
+        (plan, if x.track_op() { Kernel::backward(plan, geometry, weights) } else { Vec::new() })
     });
     let pass = Backward {
         geometry,
-        weight: Weight {
-            storage: w_storage,
-            offset: w_layout.start_offset(),
-        },
+        weight: Weight { storage: w_storage, offset: w_layout.start_offset() },
         grad: (grad_storage, grad_layout.start_offset()),
         with_bias: bias.is_some_and(Tensor::track_op),
         with_weight: weight.track_op(),
@@ -321,18 +282,12 @@ fn backward<T: Real>(
     let (dx, sums): (_, Vec<Sums<T>>) = if x.track_op() {
         let mut dx = vec![T::default(); geometry.batch * image];
         let tasks = dx.par_chunks_mut(per_task * image).enumerate();
-        let sums = tasks
-            .map(|(task, dx)| pass.task(images(task), values, Some(dx)))
-            .collect::<Result<_>>()?;
+        let sums =
+            tasks.map(|(task, dx)| pass.task(images(task), values, Some(dx))).collect::<Result<_>>()?;
         (Some(tensor(dx, x.shape())?), sums)
     } else {
         let tasks = (0..geometry.batch.div_ceil(per_task)).into_par_iter();
-        (
-            None,
-            tasks
-                .map(|task| pass.task(images(task), values, None))
-                .collect::<Result<_>>()?,
-        )
+        (None, tasks.map(|task| pass.task(images(task), values, None)).collect::<Result<_>>()?)
     };
     let mut sums = sums.into_iter();
     let Some(mut total) = sums.next() else {
@@ -341,16 +296,8 @@ fn backward<T: Real>(
     for part in sums {
         total.add(&part);
     }
-    let dw = if pass.with_weight {
-        Some(tensor(total.weight, weight.shape())?)
-    } else {
-        None
-    };
-    let db = if pass.with_bias {
-        Some(tensor(total.bias, geometry.out_channels)?)
-    } else {
-        None
-    };
+    let dw = if pass.with_weight { Some(tensor(total.weight, weight.shape())?) } else { None };
+    let db = if pass.with_bias { Some(tensor(total.bias, geometry.out_channels)?) } else { None };
     Ok([dx, dw, db])
 }
 
@@ -363,10 +310,7 @@ pub(super) struct Convolution {
 
 impl Convolution {
     pub(super) fn new(geometry: Geometry) -> Self {
-        Self {
-            geometry,
-            direct: Plan::new(&geometry),
-        }
+        Self { geometry, direct: Plan::new(&geometry) }
     }
 }
 

@@ -22,11 +22,7 @@ pub struct LinearConfig {
 
 impl Default for LinearConfig {
     fn default() -> Self {
-        Self {
-            in_features: 1,
-            out_features: 1,
-            bias: true,
-        }
+        Self { in_features: 1, out_features: 1, bias: true }
     }
 }
 
@@ -47,11 +43,7 @@ impl Linear {
     pub fn new(weight: Tensor, bias: Option<Tensor>) -> Result<Self> {
         let (rows, _) = weight.dims2()?;
         if bias.as_ref().is_some_and(|bias| bias.dims() != [rows]) {
-            return Err(shape_error(
-                "bias",
-                bias.map(|bias| bias.dims().to_vec()),
-                format!("[{rows}]"),
-            ));
+            return Err(shape_error("bias", bias.map(|bias| bias.dims().to_vec()), format!("[{rows}]")));
         }
         Ok(Self { weight, bias })
     }
@@ -73,11 +65,7 @@ impl Module for Linear {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let (out_features, in_features) = self.weight.dims2()?;
         let Some((&last, leading)) = x.dims().split_last() else {
-            return Err(shape_error(
-                "input of a linear layer",
-                x.dims(),
-                "at least one axis",
-            ));
+            return Err(shape_error("input of a linear layer", x.dims(), "at least one axis"));
         };
         if last != in_features {
             return Err(shape_error(
@@ -92,11 +80,8 @@ impl Module for Linear {
             && self.weight.dtype() == x.dtype()
             && self.bias.as_ref().is_none_or(|bias| bias.dtype() == x.dtype());
         if own {
-            let op = op::Product {
-                rows: leading.iter().product(),
-                inputs: in_features,
-                outputs: out_features,
-            };
+            let op =
+                op::Product { rows: leading.iter().product(), inputs: in_features, outputs: out_features };
             let (x, weight) = (x.contiguous()?, self.weight.contiguous()?);
             let bias = self.bias.as_ref().map(Tensor::contiguous).transpose()?;
             return weighted::apply(op, &x, &weight, bias.as_ref());
@@ -118,11 +103,7 @@ impl Module for Linear {
 /// # Errors
 /// If a size is zero or the variables have other shapes.
 pub fn linear(config: LinearConfig, vb: VarBuilder<'_>) -> Result<Linear> {
-    let LinearConfig {
-        in_features,
-        out_features,
-        bias,
-    } = config;
+    let LinearConfig { in_features, out_features, bias } = config;
     if in_features == 0 || out_features == 0 {
         return Err(config_error(
             "in_features, out_features",
@@ -132,10 +113,6 @@ pub fn linear(config: LinearConfig, vb: VarBuilder<'_>) -> Result<Linear> {
     }
     let init = fan_in_uniform(in_features);
     let weight = vb.get_with_hints((out_features, in_features), "weight", init)?;
-    let bias = if bias {
-        Some(vb.get_with_hints(out_features, "bias", init)?)
-    } else {
-        None
-    };
+    let bias = if bias { Some(vb.get_with_hints(out_features, "bias", init)?) } else { None };
     Linear::new(weight, bias)
 }

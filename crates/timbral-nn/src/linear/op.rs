@@ -66,11 +66,8 @@ impl Weighted for Product {
         grad: &Tensor,
     ) -> Result<[Option<Tensor>; 3]> {
         let grad = grad.contiguous()?;
-        let ((xs, lx), (ws, lw), (gs, lg)) = (
-            x.storage_and_layout(),
-            w.storage_and_layout(),
-            grad.storage_and_layout(),
-        );
+        let ((xs, lx), (ws, lw), (gs, lg)) =
+            (x.storage_and_layout(), w.storage_and_layout(), grad.storage_and_layout());
         let (Storage::Cpu(xs), Storage::Cpu(ws), Storage::Cpu(gs)) = (&*xs, &*ws, &*gs) else {
             return Err(shape_error("device", x.device().location(), "the CPU"));
         };

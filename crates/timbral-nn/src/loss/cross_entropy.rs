@@ -34,26 +34,16 @@ pub fn cross_entropy(scores: &Tensor, target: Target<'_>, config: &CrossEntropyC
     let (rows, classes) = scores.dims2()?;
     let smoothing = config.label_smoothing;
     if !(0.0..=1.0).contains(&smoothing) {
-        return Err(config_error(
-            "label_smoothing",
-            smoothing,
-            "it must lie within [0, 1]",
-        ));
+        return Err(config_error("label_smoothing", smoothing, "it must lie within [0, 1]"));
     }
     if rows == 0 || classes == 0 {
-        return Err(shape_error(
-            "scores",
-            scores.dims(),
-            "(rows, classes), neither of them zero",
-        ));
+        return Err(shape_error("scores", scores.dims(), "(rows, classes), neither of them zero"));
     }
     let weights = match &config.class_weights {
         None => vec![1.0; classes],
         Some(weights) => {
             if weights.len() != classes
-                || weights
-                    .iter()
-                    .any(|weight| !(*weight >= 0.0 && weight.is_finite()))
+                || weights.iter().any(|weight| !(*weight >= 0.0 && weight.is_finite()))
             {
                 return Err(config_error(
                     "class_weights",
@@ -93,28 +83,16 @@ pub fn cross_entropy(scores: &Tensor, target: Target<'_>, config: &CrossEntropyC
         }
         Target::Probabilities(probabilities) => {
             if probabilities.dims() != scores.dims() {
-                return Err(shape_error(
-                    "targets",
-                    probabilities.dims(),
-                    format!("{:?}", scores.dims()),
-                ));
+                return Err(shape_error("targets", probabilities.dims(), format!("{:?}", scores.dims())));
             }
             (
-                probabilities
-                    .to_dtype(DType::F64)?
-                    .to_device(&Device::Cpu)?
-                    .flatten_all()?
-                    .to_vec1()?,
+                probabilities.to_dtype(DType::F64)?.to_device(&Device::Cpu)?.flatten_all()?.to_vec1()?,
                 row_count,
             )
         }
     };
     if total <= 0.0 {
-        return Err(config_error(
-            "class_weights",
-            weights,
-            "the target classes must not all weigh zero",
-        ));
+        return Err(config_error("class_weights", weights, "the target classes must not all weigh zero"));
     }
     for row in coefficients.chunks_exact_mut(classes) {
         for (value, weight) in row.iter_mut().zip(&weights) {

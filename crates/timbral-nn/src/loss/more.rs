@@ -19,11 +19,7 @@ fn one_hot(classes: &[u32], scores: &Tensor) -> Result<Tensor> {
         match row.get_mut(usize::try_from(class).unwrap_or(usize::MAX)) {
             Some(value) => *value = 1.0,
             None => {
-                return Err(config_error(
-                    "target class",
-                    class,
-                    "it must be below the number of classes",
-                ));
+                return Err(config_error("target class", class, "it must be below the number of classes"));
             }
         }
     }
@@ -42,11 +38,7 @@ pub fn focal_loss(scores: &Tensor, classes: &[u32], gamma: f64) -> Result<Tensor
         return Err(config_error("gamma", gamma, "it must be finite and not negative"));
     }
     let log = (log_softmax(scores, D::Minus1)? * one_hot(classes, scores)?)?.sum(1)?;
-    let loss = if gamma == 0.0 {
-        log
-    } else {
-        ((1.0 - log.exp()?)?.powf(gamma)? * log)?
-    };
+    let loss = if gamma == 0.0 { log } else { ((1.0 - log.exp()?)?.powf(gamma)? * log)? };
     loss.mean_all()?.neg()
 }
 
@@ -57,11 +49,7 @@ pub fn focal_loss(scores: &Tensor, classes: &[u32], gamma: f64) -> Result<Tensor
 /// If the shapes differ.
 pub fn binary_cross_entropy(scores: &Tensor, targets: &Tensor) -> Result<Tensor> {
     if scores.dims() != targets.dims() || scores.elem_count() == 0 {
-        return Err(shape_error(
-            "targets",
-            targets.dims(),
-            format!("{:?}, not empty", scores.dims()),
-        ));
+        return Err(shape_error("targets", targets.dims(), format!("{:?}, not empty", scores.dims())));
     }
     // max(x, 0) - x * t + ln(1 + exp(-|x|)): no overflow.
     let positive = crate::activation::relu(scores)?;
@@ -78,18 +66,10 @@ pub fn binary_cross_entropy(scores: &Tensor, targets: &Tensor) -> Result<Tensor>
 pub fn distillation_loss(student: &Tensor, teacher: &Tensor, temperature: f64) -> Result<Tensor> {
     let (rows, classes) = student.dims2()?;
     if student.dims() != teacher.dims() || rows == 0 || classes == 0 {
-        return Err(shape_error(
-            "teacher",
-            teacher.dims(),
-            format!("{:?}, not empty", student.dims()),
-        ));
+        return Err(shape_error("teacher", teacher.dims(), format!("{:?}, not empty", student.dims())));
     }
     if !(temperature > 0.0 && temperature.is_finite()) {
-        return Err(config_error(
-            "temperature",
-            temperature,
-            "it must be finite and positive",
-        ));
+        return Err(config_error("temperature", temperature, "it must be finite and positive"));
     }
     let teacher = (teacher.detach() / temperature)?;
     let (target, log_target) = (softmax(&teacher, 1)?, log_softmax(&teacher, 1)?);

@@ -19,11 +19,7 @@ pub struct BatchNormConfig {
 
 impl Default for BatchNormConfig {
     fn default() -> Self {
-        Self {
-            channels: 1,
-            epsilon: 1e-5,
-            momentum: 0.1,
-        }
+        Self { channels: 1, epsilon: 1e-5, momentum: 0.1 }
     }
 }
 
@@ -66,18 +62,10 @@ impl BatchNorm {
             return Err(config_error("channels", 0, "there must be at least one channel"));
         }
         if !(config.epsilon >= 0.0 && config.epsilon.is_finite()) {
-            return Err(config_error(
-                "epsilon",
-                config.epsilon,
-                "it must be finite and not negative",
-            ));
+            return Err(config_error("epsilon", config.epsilon, "it must be finite and not negative"));
         }
         if !(0.0..=1.0).contains(&config.momentum) {
-            return Err(config_error(
-                "momentum",
-                config.momentum,
-                "it must lie within [0, 1]",
-            ));
+            return Err(config_error("momentum", config.momentum, "it must lie within [0, 1]"));
         }
         let channels = config.channels;
         Ok(Self {
@@ -129,10 +117,7 @@ impl BatchNorm {
     fn run(&self, x: &Tensor, train: bool, relu: bool, pool: Option<(usize, usize)>) -> Result<Tensor> {
         let dims = x.dims();
         if !self.ranks.contains(&dims.len()) || dims[1] != self.config.channels {
-            let expected = format!(
-                "rank {:?} and {} channels on axis 1",
-                self.ranks, self.config.channels
-            );
+            let expected = format!("rank {:?} and {} channels on axis 1", self.ranks, self.config.channels);
             return Err(shape_error("input of batch normalisation", dims, expected));
         }
         if let Some((height, width)) = pool
@@ -158,20 +143,13 @@ impl BatchNorm {
         let statistics = if train {
             let count = x.elem_count() / self.config.channels;
             if count < 2 {
-                return Err(shape_error(
-                    "batch",
-                    dims,
-                    "more than one value for each channel in training",
-                ));
+                return Err(shape_error("batch", dims, "more than one value for each channel in training"));
             }
             let statistics = channel_statistics(&x)?;
             self.update(&statistics, count)?;
             statistics
         } else {
-            Statistics {
-                mean: doubles(self.running_mean())?,
-                variance: doubles(self.running_var())?,
-            }
+            Statistics { mean: doubles(self.running_mean())?, variance: doubles(self.running_var())? }
         };
         let op = BatchNormOp::new(x.dims(), &statistics, self.config.epsilon, train, relu, pool);
         x.apply_op3(&self.weight.contiguous()?, &self.bias.contiguous()?, op)
@@ -191,10 +169,7 @@ impl BatchNorm {
             running.set(&values.to_dtype(running.dtype())?)
         };
         blend(&self.running_mean, &mut batch.mean.iter().copied())?;
-        blend(
-            &self.running_var,
-            &mut batch.variance.iter().map(|variance| variance * unbiased),
-        )
+        blend(&self.running_var, &mut batch.variance.iter().map(|variance| variance * unbiased))
     }
 
     /// The same from candle's operations, for other devices.
@@ -208,20 +183,16 @@ impl BatchNorm {
             let mean = rows.mean(1)?;
             let variance = rows.broadcast_sub(&mean.unsqueeze(1)?)?.sqr()?.mean(1)?;
             let momentum = self.config.momentum;
-            for (running, batch, factor) in [
-                (&self.running_mean, &mean, 1.0),
-                (&self.running_var, &variance, count / (count - 1.0)),
-            ] {
+            for (running, batch, factor) in
+                [(&self.running_mean, &mean, 1.0), (&self.running_var, &variance, count / (count - 1.0))]
+            {
                 let next =
                     ((running.as_tensor() * (1.0 - momentum))? + (batch.detach() * (momentum * factor))?)?;
                 running.set(&next.detach())?;
             }
             (mean, variance)
         } else {
-            (
-                self.running_mean.as_detached_tensor(),
-                self.running_var.as_detached_tensor(),
-            )
+            (self.running_mean.as_detached_tensor(), self.running_var.as_detached_tensor())
         };
         let scale = (&self.weight / (variance + self.config.epsilon)?.sqrt()?)?;
         let shift = (&self.bias - (&mean * &scale)?)?;

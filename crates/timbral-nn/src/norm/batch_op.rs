@@ -53,10 +53,7 @@ fn statistics<T: Real>(values: &[T], channels: usize, plane: usize) -> Statistic
         }
     }
     let total = count * images.len() as f64;
-    Statistics {
-        mean,
-        variance: squares.into_iter().map(|squares| squares / total).collect(),
-    }
+    Statistics { mean, variance: squares.into_iter().map(|squares| squares / total).collect() }
 }
 
 /// Mean, and sum of squared differences from it.
@@ -144,19 +141,8 @@ impl BatchNormOp {
         relu: bool,
         pool: Option<(usize, usize)>,
     ) -> Self {
-        let inverse = statistics
-            .variance
-            .iter()
-            .map(|variance| 1.0 / (variance + epsilon).sqrt())
-            .collect();
-        Self {
-            mean: statistics.mean.clone(),
-            inverse,
-            batch_statistics,
-            relu,
-            pool,
-            dims: dims.to_vec(),
-        }
+        let inverse = statistics.variance.iter().map(|variance| 1.0 / (variance + epsilon).sqrt()).collect();
+        Self { mean: statistics.mean.clone(), inverse, batch_statistics, relu, pool, dims: dims.to_vec() }
     }
 
     fn plane(&self) -> usize {
@@ -165,12 +151,9 @@ impl BatchNormOp {
 
     fn out_dims(&self) -> Vec<usize> {
         match self.pool {
-            Some((height, width)) => vec![
-                self.dims[0],
-                self.dims[1],
-                self.dims[2] / height,
-                self.dims[3] / width,
-            ],
+            Some((height, width)) => {
+                vec![self.dims[0], self.dims[1], self.dims[2] / height, self.dims[3] / width]
+            }
             None => self.dims.clone(),
         }
     }
@@ -180,11 +163,7 @@ impl BatchNormOp {
         parameters
             .map(|((weight, bias), (&mean, inverse))| {
                 let scale = weight.to_f64() * inverse;
-                Channel {
-                    mean: T::of(mean),
-                    scale: T::of(scale),
-                    shift: T::of(bias.to_f64() - mean * scale),
-                }
+                Channel { mean: T::of(mean), scale: T::of(scale), shift: T::of(bias.to_f64() - mean * scale) }
             })
             .collect()
     }
@@ -194,9 +173,8 @@ impl BatchNormOp {
         let out_dims = self.out_dims();
         let (plane, out_plane) = (self.plane(), out_dims[2..].iter().product::<usize>());
         let mut out = vec![T::default(); out_dims.iter().product()];
-        out.par_chunks_mut(self.dims[1] * out_plane)
-            .zip(x.par_chunks(self.dims[1] * plane))
-            .for_each(|(out, image)| {
+        out.par_chunks_mut(self.dims[1] * out_plane).zip(x.par_chunks(self.dims[1] * plane)).for_each(
+            |(out, image)| {
                 let planes = image.chunks_exact(plane).zip(out.chunks_exact_mut(out_plane));
                 for ((image, out), channel) in planes.zip(&channels) {
                     match self.pool {
@@ -210,7 +188,8 @@ impl BatchNormOp {
                         ),
                     }
                 }
-            });
+            },
+        );
         out
     }
 
@@ -253,11 +232,8 @@ impl BatchNormOp {
                 sum.grad_x += part.grad_x;
             }
         }
-        let dweight = sums
-            .iter()
-            .zip(&self.inverse)
-            .map(|(sum, inverse)| T::of(sum.grad_x * inverse))
-            .collect();
+        let dweight =
+            sums.iter().zip(&self.inverse).map(|(sum, inverse)| T::of(sum.grad_x * inverse)).collect();
         let dbias = sums.iter().map(|sum| T::of(sum.grad)).collect();
         if !with_input {
             return Ok((None, dweight, dbias));
@@ -271,10 +247,7 @@ impl BatchNormOp {
                 }
                 let scale = weight[c].to_f64() * self.inverse[c];
                 let slope = -scale * self.inverse[c] * self.inverse[c] * sums[c].grad_x / total;
-                (
-                    T::of(-scale * sums[c].grad / total - slope * self.mean[c]),
-                    T::of(slope),
-                )
+                (T::of(-scale * sums[c].grad / total - slope * self.mean[c]), T::of(slope))
             })
             .collect();
         let mut dx = vec![T::default(); x.len()];
@@ -310,11 +283,7 @@ fn scale_plane<T: Real>(x: &[T], channel: Channel<T>, relu: bool, out: &mut [T])
     for (y, &x) in out.iter_mut().zip(x) {
         let value = x * channel.scale + channel.shift;
         // The comparison lets a value that is not a number through instead of hiding it.
-        *y = if relu && value <= T::default() {
-            T::default()
-        } else {
-            value
-        };
+        *y = if relu && value <= T::default() { T::default() } else { value };
     }
 }
 
@@ -330,10 +299,7 @@ fn plane_sums<T: Real>(x: &[T], channel: Channel<T>, relu: bool, grad: &[T]) -> 
             *centred += grad * (x - channel.mean);
         }
     }
-    Sums {
-        grad: plain.into_iter().sum::<T>().to_f64(),
-        grad_x: centred.into_iter().sum::<T>().to_f64(),
-    }
+    Sums { grad: plain.into_iter().sum::<T>().to_f64(), grad_x: centred.into_iter().sum::<T>().to_f64() }
 }
 
 #[inline(always)]
@@ -356,10 +322,7 @@ fn plane_gradient<T: Real>(
 #[inline(always)]
 fn pool_plane<T: Real>(x: &[T], width: usize, pool: (usize, usize), channel: Channel<T>, out: &mut [T]) {
     let out_width = width / pool.1;
-    for (rows, out) in x
-        .chunks_exact(pool.0 * width)
-        .zip(out.chunks_exact_mut(out_width))
-    {
+    for (rows, out) in x.chunks_exact(pool.0 * width).zip(out.chunks_exact_mut(out_width)) {
         out.fill(T::default());
         for row in rows.chunks_exact(width) {
             if pool.1 == 2 {
@@ -389,11 +352,7 @@ fn winners<T: Real>(
     mut f: impl FnMut(usize, T),
 ) {
     let out_width = width / pool.1;
-    for (row, (rows, grad)) in x
-        .chunks_exact(pool.0 * width)
-        .zip(grad.chunks_exact(out_width))
-        .enumerate()
-    {
+    for (row, (rows, grad)) in x.chunks_exact(pool.0 * width).zip(grad.chunks_exact(out_width)).enumerate() {
         let first = row * pool.0 * width;
         if pool == (2, 2) {
             let (upper, lower) = rows.split_at(width);
@@ -403,11 +362,7 @@ fn winners<T: Real>(
                 let (c, d) = (channel.apply(c), channel.apply(d));
                 let (top, top_index) = if b > a { (b, 1) } else { (a, 0) };
                 let (bottom, bottom_index) = if d > c { (d, width + 1) } else { (c, width) };
-                let (best, index) = if bottom > top {
-                    (bottom, bottom_index)
-                } else {
-                    (top, top_index)
-                };
+                let (best, index) = if bottom > top { (bottom, bottom_index) } else { (top, top_index) };
                 let grad = if best > T::default() { grad } else { T::default() };
                 f(first + 2 * column + index, grad);
             }
@@ -425,10 +380,7 @@ fn winners<T: Real>(
                     best = if better { value } else { best };
                 }
             }
-            f(
-                first + winner,
-                if best > T::default() { grad } else { T::default() },
-            );
+            f(first + winner, if best > T::default() { grad } else { T::default() });
         }
     }
 }

@@ -24,11 +24,7 @@ pub struct LayerNorm {
 pub fn layer_norm(size: usize, epsilon: f64, vb: VarBuilder<'_>) -> Result<LayerNorm> {
     check(size, epsilon)?;
     let weight = vb.get_with_hints(size, "weight", Init::Const(1.0))?;
-    Ok(LayerNorm {
-        weight,
-        bias: vb.get_with_hints(size, "bias", Init::Const(0.0))?,
-        epsilon,
-    })
+    Ok(LayerNorm { weight, bias: vb.get_with_hints(size, "bias", Init::Const(0.0))?, epsilon })
 }
 
 impl Module for LayerNorm {
@@ -52,10 +48,7 @@ pub struct RmsNorm {
 /// If `size` is zero, `epsilon` is negative or not finite, or the variable has another shape.
 pub fn rms_norm(size: usize, epsilon: f64, vb: VarBuilder<'_>) -> Result<RmsNorm> {
     check(size, epsilon)?;
-    Ok(RmsNorm {
-        weight: vb.get_with_hints(size, "weight", Init::Const(1.0))?,
-        epsilon,
-    })
+    Ok(RmsNorm { weight: vb.get_with_hints(size, "weight", Init::Const(1.0))?, epsilon })
 }
 
 impl Module for RmsNorm {
@@ -82,19 +75,10 @@ pub struct GroupNorm {
 pub fn group_norm(groups: usize, channels: usize, epsilon: f64, vb: VarBuilder<'_>) -> Result<GroupNorm> {
     check(channels, epsilon)?;
     if groups == 0 || !channels.is_multiple_of(groups) {
-        return Err(config_error(
-            "groups, channels",
-            (groups, channels),
-            "groups must divide channels",
-        ));
+        return Err(config_error("groups, channels", (groups, channels), "groups must divide channels"));
     }
     let weight = vb.get_with_hints(channels, "weight", Init::Const(1.0))?;
-    Ok(GroupNorm {
-        weight,
-        bias: vb.get_with_hints(channels, "bias", Init::Const(0.0))?,
-        groups,
-        epsilon,
-    })
+    Ok(GroupNorm { weight, bias: vb.get_with_hints(channels, "bias", Init::Const(0.0))?, groups, epsilon })
 }
 
 impl Module for GroupNorm {
@@ -130,11 +114,7 @@ fn check(size: usize, epsilon: f64) -> Result<()> {
         return Err(config_error("size", size, "it must be at least 1"));
     }
     if !(epsilon >= 0.0 && epsilon.is_finite()) {
-        return Err(config_error(
-            "epsilon",
-            epsilon,
-            "it must be finite and not negative",
-        ));
+        return Err(config_error("epsilon", epsilon, "it must be finite and not negative"));
     }
     Ok(())
 }
@@ -150,12 +130,7 @@ fn rows(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, epsilon: f64) -> Res
         ));
     }
     if x.device().is_cpu() {
-        let op = RowNorm {
-            segments: size,
-            span: 1,
-            center: bias.is_some(),
-            epsilon,
-        };
+        let op = RowNorm { segments: size, span: 1, center: bias.is_some(), epsilon };
         return apply(x, weight, bias, op);
     }
     let y = normalise(x, bias.is_some(), epsilon)?.broadcast_mul(weight)?;
@@ -167,11 +142,7 @@ fn rows(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, epsilon: f64) -> Res
 
 fn apply(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, op: RowNorm) -> Result<Tensor> {
     if x.dtype() != weight.dtype() {
-        return Err(shape_error(
-            "element type of the input",
-            x.dtype(),
-            format!("{:?}", weight.dtype()),
-        ));
+        return Err(shape_error("element type of the input", x.dtype(), format!("{:?}", weight.dtype())));
     }
     let bias = bias.map(Tensor::contiguous).transpose()?;
     weighted::apply(op, &x.contiguous()?, &weight.contiguous()?, bias.as_ref())
@@ -180,11 +151,7 @@ fn apply(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, op: RowNorm) -> Res
 /// The same from candle's operations, for other devices.
 fn normalise(x: &Tensor, center: bool, epsilon: f64) -> Result<Tensor> {
     let last = candle_core::D::Minus1;
-    let x = if center {
-        x.broadcast_sub(&x.mean_keepdim(last)?)?
-    } else {
-        x.clone()
-    };
+    let x = if center { x.broadcast_sub(&x.mean_keepdim(last)?)? } else { x.clone() };
     let scale = (x.sqr()?.mean_keepdim(last)? + epsilon)?.sqrt()?;
     x.broadcast_div(&scale)
 }

@@ -82,10 +82,7 @@ impl RowNorm {
             #[inline(always)]
             |x, _| (x - mean) * (x - mean),
         ) / count;
-        Scale {
-            mean,
-            inverse: T::of(1.0 / (square + self.epsilon).sqrt()),
-        }
+        Scale { mean, inverse: T::of(1.0 / (square + self.epsilon).sqrt()) }
     }
 
     /// The weights of a row: `segments` of them.
@@ -157,21 +154,15 @@ impl RowNorm {
             *y = (x - mean) * inverse;
         }
         if self.span == 1 {
-            for ((((scaled, &grad), &y), &weight), (dw, db)) in scaled
-                .iter_mut()
-                .zip(grad)
-                .zip(&*dx)
-                .zip(weights)
-                .zip(dw.iter_mut().zip(db))
+            for ((((scaled, &grad), &y), &weight), (dw, db)) in
+                scaled.iter_mut().zip(grad).zip(&*dx).zip(weights).zip(dw.iter_mut().zip(db))
             {
                 *scaled = grad * weight;
                 *dw += grad * y;
                 *db += grad;
             }
         } else {
-            let spans = scaled
-                .chunks_exact_mut(self.span)
-                .zip(grad.chunks_exact(self.span));
+            let spans = scaled.chunks_exact_mut(self.span).zip(grad.chunks_exact(self.span));
             for (index, ((scaled, grad), y)) in spans.zip(dx.chunks_exact(self.span)).enumerate() {
                 let weight = weights[index];
                 for (scaled, &grad) in scaled.iter_mut().zip(grad) {
@@ -230,10 +221,8 @@ impl RowNorm {
                 let mut dw = vec![T::default(); weights.len()];
                 let mut db = dw.clone();
                 let mut scaled = vec![T::default(); length];
-                let lines = dx
-                    .chunks_exact_mut(length)
-                    .zip(x.chunks_exact(length))
-                    .zip(grad.chunks_exact(length));
+                let lines =
+                    dx.chunks_exact_mut(length).zip(x.chunks_exact(length)).zip(grad.chunks_exact(length));
                 for (row, ((dx, x), grad)) in lines.enumerate() {
                     let start = (task * per_task + row) * self.segments % weights.len();
                     let own = start..start + self.segments;
@@ -285,11 +274,7 @@ impl Weighted for RowNorm {
         let (dx, dw, db) = with_slice::<T, _>(x, |x| {
             with_slice(w, |w| with_slice(grad, |grad| Ok(self.gradients(x, w, grad))))
         })?;
-        let tensors = [
-            tensor(dx, x.shape())?,
-            tensor(dw, w.shape())?,
-            tensor(db, w.shape())?,
-        ];
+        let tensors = [tensor(dx, x.shape())?, tensor(dw, w.shape())?, tensor(db, w.shape())?];
         Ok(tensors.map(Some))
     }
 }

@@ -24,13 +24,7 @@ pub struct AdamWConfig {
 
 impl Default for AdamWConfig {
     fn default() -> Self {
-        Self {
-            beta1: 0.9,
-            beta2: 0.999,
-            epsilon: 1e-8,
-            weight_decay: 0.01,
-            decoupled: true,
-        }
+        Self { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01, decoupled: true }
     }
 }
 
@@ -53,10 +47,7 @@ impl AdamW {
         check_share("beta2", config.beta2)?;
         check_not_negative("epsilon", config.epsilon)?;
         check_not_negative("weight_decay", config.weight_decay)?;
-        Ok(Self {
-            config,
-            slots: Slots::new(parameters, ["mean", "square"])?,
-        })
+        Ok(Self { config, slots: Slots::new(parameters, ["mean", "square"])? })
     }
 
     /// Moves every parameter once.
@@ -64,29 +55,22 @@ impl AdamW {
     /// # Errors
     /// [`Error::MissingGradient`] if a parameter has none; nothing is moved then.
     pub fn step(&mut self, gradients: &GradStore, learning_rate: f64) -> Result<(), Error> {
-        let AdamWConfig {
-            beta1,
-            beta2,
-            epsilon,
-            weight_decay,
-            decoupled,
-        } = self.config;
+        let AdamWConfig { beta1, beta2, epsilon, weight_decay, decoupled } = self.config;
         let steps = i32::try_from(self.slots.steps + 1).unwrap_or(i32::MAX);
         let (correction1, correction2) = (1.0 - beta1.powi(steps), 1.0 - beta2.powi(steps));
-        self.slots
-            .step(gradients, |parameter, mut value, mut gradient, [mean, square]| {
-                let rate = learning_rate * parameter.learning_rate_scale;
-                if parameter.decay && weight_decay > 0.0 {
-                    if decoupled {
-                        value = (value * (1.0 - rate * weight_decay))?;
-                    } else {
-                        gradient = (gradient + (&value * weight_decay)?)?;
-                    }
+        self.slots.step(gradients, |parameter, mut value, mut gradient, [mean, square]| {
+            let rate = learning_rate * parameter.learning_rate_scale;
+            if parameter.decay && weight_decay > 0.0 {
+                if decoupled {
+                    value = (value * (1.0 - rate * weight_decay))?;
+                } else {
+                    gradient = (gradient + (&value * weight_decay)?)?;
                 }
-                *mean = ((&*mean * beta1)? + (&gradient * (1.0 - beta1))?)?;
-                *square = ((&*square * beta2)? + (gradient.sqr()? * (1.0 - beta2))?)?;
-                let divisor = ((square.sqrt()? / correction2.sqrt())? + epsilon)?;
-                value - (mean.div(&divisor)? * (rate / correction1))?
-            })
+            }
+            *mean = ((&*mean * beta1)? + (&gradient * (1.0 - beta1))?)?;
+            *square = ((&*square * beta2)? + (gradient.sqr()? * (1.0 - beta2))?)?;
+            let divisor = ((square.sqrt()? / correction2.sqrt())? + epsilon)?;
+            value - (mean.div(&divisor)? * (rate / correction1))?
+        })
     }
 }

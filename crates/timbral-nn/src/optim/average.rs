@@ -82,11 +82,7 @@ impl ExponentialMovingAverage {
             let copy = var.as_tensor().copy()?.detach();
             entries.push((name, var, copy));
         }
-        Ok(Self {
-            decay,
-            updates: 0,
-            entries,
-        })
+        Ok(Self { decay, updates: 0, entries })
     }
 
     /// Takes in the present values: call it after each optimizer step.
@@ -118,10 +114,7 @@ impl ExponentialMovingAverage {
     /// The average by name, for checkpoints.
     #[must_use]
     pub fn tensors(&self) -> BTreeMap<String, Tensor> {
-        self.entries
-            .iter()
-            .map(|(name, _, average)| (name.clone(), average.clone()))
-            .collect()
+        self.entries.iter().map(|(name, _, average)| (name.clone(), average.clone())).collect()
     }
 
     /// The number of updates so far, for checkpoints.
@@ -135,14 +128,8 @@ impl ExponentialMovingAverage {
     /// # Errors
     /// [`Error::State`] if names or shapes differ; nothing is changed then.
     pub fn load(&mut self, state: &BTreeMap<String, Tensor>, updates: u64) -> Result<(), Error> {
-        if let Some(name) = state
-            .keys()
-            .find(|name| !self.entries.iter().any(|entry| entry.0 == **name))
-        {
-            return Err(Error::State {
-                what: "no variable belongs to the entry",
-                name: name.clone(),
-            });
+        if let Some(name) = state.keys().find(|name| !self.entries.iter().any(|entry| entry.0 == **name)) {
+            return Err(Error::State { what: "no variable belongs to the entry", name: name.clone() });
         }
         let mut loaded = Vec::with_capacity(self.entries.len());
         for (name, var, _) in &self.entries {
@@ -157,10 +144,7 @@ impl ExponentialMovingAverage {
                     });
                 }
                 None => {
-                    return Err(Error::State {
-                        what: "there is no entry",
-                        name: name.clone(),
-                    });
+                    return Err(Error::State { what: "there is no entry", name: name.clone() });
                 }
             }
         }

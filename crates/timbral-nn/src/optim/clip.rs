@@ -24,9 +24,7 @@ pub fn gradient_norm(gradients: &GradStore, parameters: &[Parameter]) -> Result<
     let mut total = 0.0;
     for parameter in parameters {
         let Some(gradient) = gradients.get(&parameter.var) else {
-            return Err(Error::MissingGradient {
-                name: parameter.name.clone(),
-            });
+            return Err(Error::MissingGradient { name: parameter.name.clone() });
         };
         total += square_sum(gradient)?;
     }

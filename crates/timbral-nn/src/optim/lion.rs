@@ -19,11 +19,7 @@ pub struct LionConfig {
 
 impl Default for LionConfig {
     fn default() -> Self {
-        Self {
-            beta1: 0.9,
-            beta2: 0.99,
-            weight_decay: 0.0,
-        }
+        Self { beta1: 0.9, beta2: 0.99, weight_decay: 0.0 }
     }
 }
 
@@ -45,10 +41,7 @@ impl Lion {
         check_share("beta1", config.beta1)?;
         check_share("beta2", config.beta2)?;
         check_not_negative("weight_decay", config.weight_decay)?;
-        Ok(Self {
-            config,
-            slots: Slots::new(parameters, ["momentum"])?,
-        })
+        Ok(Self { config, slots: Slots::new(parameters, ["momentum"])? })
     }
 
     /// Moves every parameter once.
@@ -56,20 +49,15 @@ impl Lion {
     /// # Errors
     /// [`Error::MissingGradient`] if a parameter has none; nothing is moved then.
     pub fn step(&mut self, gradients: &GradStore, learning_rate: f64) -> Result<(), Error> {
-        let LionConfig {
-            beta1,
-            beta2,
-            weight_decay,
-        } = self.config;
-        self.slots
-            .step(gradients, |parameter, mut value, gradient, [momentum]| {
-                let rate = learning_rate * parameter.learning_rate_scale;
-                if parameter.decay && weight_decay > 0.0 {
-                    value = (value * (1.0 - rate * weight_decay))?;
-                }
-                let direction = ((&*momentum * beta1)? + (&gradient * (1.0 - beta1))?)?.sign()?;
-                *momentum = ((&*momentum * beta2)? + (gradient * (1.0 - beta2))?)?;
-                value - (direction * rate)?
-            })
+        let LionConfig { beta1, beta2, weight_decay } = self.config;
+        self.slots.step(gradients, |parameter, mut value, gradient, [momentum]| {
+            let rate = learning_rate * parameter.learning_rate_scale;
+            if parameter.decay && weight_decay > 0.0 {
+                value = (value * (1.0 - rate * weight_decay))?;
+            }
+            let direction = ((&*momentum * beta1)? + (&gradient * (1.0 - beta1))?)?.sign()?;
+            *momentum = ((&*momentum * beta2)? + (gradient * (1.0 - beta2))?)?;
+            value - (direction * rate)?
+        })
     }
 }

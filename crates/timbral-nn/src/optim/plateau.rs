@@ -29,14 +29,7 @@ impl Plateau {
                 rule: "it must lie within (0, 1)",
             });
         }
-        Ok(Self {
-            learning_rate,
-            factor,
-            patience,
-            minimum,
-            best: f64::INFINITY,
-            bad: 0,
-        })
+        Ok(Self { learning_rate, factor, patience, minimum, best: f64::INFINITY, bad: 0 })
     }
 
     /// Takes in a measure that should fall (a loss) and returns the learning rate from now on.

@@ -80,35 +80,21 @@ impl Schedule {
     /// # Errors
     /// [`Error::Config`] with the rule that is broken.
     pub fn check(&self) -> Result<(), Error> {
-        let fault = |what, given: f64, rule| {
-            Err(Error::Config {
-                what,
-                given: given.to_string(),
-                rule,
-            })
-        };
+        let fault = |what, given: f64, rule| Err(Error::Config { what, given: given.to_string(), rule });
         let rate = |rate: f64| rate.is_finite() && rate >= 0.0;
         match *self {
-            Self::Constant { learning_rate } if !rate(learning_rate) => fault(
-                "learning_rate",
-                learning_rate,
-                "it must be finite and not negative",
-            ),
+            Self::Constant { learning_rate } if !rate(learning_rate) => {
+                fault("learning_rate", learning_rate, "it must be finite and not negative")
+            }
             Self::WarmupCosine { peak, .. } | Self::OneCycle { peak, .. } if !rate(peak) => {
                 fault("peak", peak, "it must be finite and not negative")
             }
             Self::WarmupCosine { last, .. } if !rate(last) => {
                 fault("last", last, "it must be finite and not negative")
             }
-            Self::WarmupCosine {
-                warmup_steps,
-                total_steps,
-                ..
-            } if warmup_steps >= total_steps => fault(
-                "warmup_steps",
-                warmup_steps as f64,
-                "it must be below total_steps",
-            ),
+            Self::WarmupCosine { warmup_steps, total_steps, .. } if warmup_steps >= total_steps => {
+                fault("warmup_steps", warmup_steps as f64, "it must be below total_steps")
+            }
             Self::Step { first, .. } if !rate(first) => {
                 fault("first", first, "it must be finite and not negative")
             }
@@ -150,12 +136,7 @@ impl Schedule {
     pub fn learning_rate(&self, step: u64) -> f64 {
         match *self {
             Self::Constant { learning_rate } => learning_rate,
-            Self::WarmupCosine {
-                peak,
-                last,
-                warmup_steps,
-                total_steps,
-            } => {
+            Self::WarmupCosine { peak, last, warmup_steps, total_steps } => {
                 if step < warmup_steps {
                     return peak * (step + 1) as f64 / (warmup_steps + 1) as f64;
                 }
@@ -165,31 +146,14 @@ impl Schedule {
             Self::Step { first, factor, every } => {
                 first * factor.powi(i32::try_from(step / every.max(1)).unwrap_or(i32::MAX))
             }
-            Self::CosineRestarts {
-                peak,
-                last,
-                period,
-                growth,
-            } => restarts(peak, last, period, growth, step),
-            Self::WarmupRestarts {
-                peak,
-                last,
-                warmup_steps,
-                period,
-                growth,
-            } => {
+            Self::CosineRestarts { peak, last, period, growth } => restarts(peak, last, period, growth, step),
+            Self::WarmupRestarts { peak, last, warmup_steps, period, growth } => {
                 if step < warmup_steps {
                     return peak * (step + 1) as f64 / (warmup_steps + 1) as f64;
                 }
                 restarts(peak, last, period, growth, step - warmup_steps)
             }
-            Self::OneCycle {
-                peak,
-                total_steps,
-                rise,
-                first_divisor,
-                last_divisor,
-            } => {
+            Self::OneCycle { peak, total_steps, rise, first_divisor, last_divisor } => {
                 let first = peak / first_divisor;
                 let end = total_steps as f64 - 1.0;
                 let turn = rise * total_steps as f64 - 1.0;
@@ -197,11 +161,7 @@ impl Schedule {
                 if step <= turn {
                     cosine(first, peak, step / turn.max(f64::MIN_POSITIVE))
                 } else {
-                    cosine(
-                        peak,
-                        first / last_divisor,
-                        (step - turn) / (end - turn).max(f64::MIN_POSITIVE),
-                    )
+                    cosine(peak, first / last_divisor, (step - turn) / (end - turn).max(f64::MIN_POSITIVE))
                 }
             }
         }

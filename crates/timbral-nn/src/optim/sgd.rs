@@ -34,10 +34,7 @@ impl Sgd {
     pub fn new(parameters: Vec<Parameter>, config: SgdConfig) -> Result<Self, Error> {
         check_share("momentum", config.momentum)?;
         check_not_negative("weight_decay", config.weight_decay)?;
-        Ok(Self {
-            config,
-            slots: Slots::new(parameters, ["momentum"])?,
-        })
+        Ok(Self { config, slots: Slots::new(parameters, ["momentum"])? })
     }
 
     /// Moves every parameter once.
@@ -45,27 +42,18 @@ impl Sgd {
     /// # Errors
     /// [`Error::MissingGradient`] if a parameter has none; nothing is moved then.
     pub fn step(&mut self, gradients: &GradStore, learning_rate: f64) -> Result<(), Error> {
-        let SgdConfig {
-            momentum,
-            nesterov,
-            weight_decay,
-        } = self.config;
-        self.slots
-            .step(gradients, |parameter, value, mut gradient, [velocity]| {
-                let rate = learning_rate * parameter.learning_rate_scale;
-                if parameter.decay && weight_decay > 0.0 {
-                    gradient = (gradient + (&value * weight_decay)?)?;
-                }
-                if momentum > 0.0 {
-                    // The first velocity is the gradient itself, as the slot starts at zero.
-                    *velocity = ((&*velocity * momentum)? + &gradient)?;
-                    gradient = if nesterov {
-                        (gradient + (&*velocity * momentum)?)?
-                    } else {
-                        velocity.clone()
-                    };
-                }
-                value - (gradient * rate)?
-            })
+        let SgdConfig { momentum, nesterov, weight_decay } = self.config;
+        self.slots.step(gradients, |parameter, value, mut gradient, [velocity]| {
+            let rate = learning_rate * parameter.learning_rate_scale;
+            if parameter.decay && weight_decay > 0.0 {
+                gradient = (gradient + (&value * weight_decay)?)?;
+            }
+            if momentum > 0.0 {
+                // The first velocity is the gradient itself, as the slot starts at zero.
+                *velocity = ((&*velocity * momentum)? + &gradient)?;
+                gradient = if nesterov { (gradient + (&*velocity * momentum)?)? } else { velocity.clone() };
+            }
+            value - (gradient * rate)?
+        })
     }
 }

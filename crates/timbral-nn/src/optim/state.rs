@@ -24,12 +24,7 @@ impl<const N: usize> Slots<N> {
             let zeros = parameter.var.zeros_like()?;
             slots.push(std::array::from_fn(|_| zeros.clone()));
         }
-        Ok(Self {
-            steps: 0,
-            parameters,
-            names,
-            slots,
-        })
+        Ok(Self { steps: 0, parameters, names, slots })
     }
 
     /// Replaces every value by what `rule` makes of (parameter, value, gradient, slots).
@@ -44,12 +39,7 @@ impl<const N: usize> Slots<N> {
             let Some(gradient) = gradients.get(&parameter.var) else {
                 continue;
             };
-            let value = rule(
-                parameter,
-                parameter.var.as_detached_tensor(),
-                gradient.detach(),
-                slots,
-            )?;
+            let value = rule(parameter, parameter.var.as_detached_tensor(), gradient.detach(), slots)?;
             parameter.var.set(&value)?;
         }
         Ok(())
@@ -71,28 +61,17 @@ impl<const N: usize> Slots<N> {
             for (suffix, slot) in self.names.iter().zip(slots) {
                 let name = format!("{}.{suffix}", parameter.name);
                 let Some(tensor) = saved.get(&name) else {
-                    return Err(Error::State {
-                        what: "there is no entry",
-                        name,
-                    });
+                    return Err(Error::State { what: "there is no entry", name });
                 };
                 if tensor.shape() != parameter.var.shape() {
-                    return Err(Error::State {
-                        what: "another shape than its variable has the entry",
-                        name,
-                    });
+                    return Err(Error::State { what: "another shape than its variable has the entry", name });
                 }
-                *slot = tensor
-                    .to_dtype(parameter.var.dtype())?
-                    .to_device(parameter.var.device())?;
+                *slot = tensor.to_dtype(parameter.var.dtype())?.to_device(parameter.var.device())?;
             }
         }
         let known = self.state();
         if let Some(name) = saved.keys().find(|name| !known.contains_key(*name)) {
-            return Err(Error::State {
-                what: "no variable belongs to the entry",
-                name: name.clone(),
-            });
+            return Err(Error::State { what: "no variable belongs to the entry", name: name.clone() });
         }
         (self.slots, self.steps) = (loaded, steps);
         Ok(())
@@ -142,20 +121,12 @@ pub(super) fn check_share(what: &'static str, value: f64) -> Result<(), Error> {
     if (0.0..1.0).contains(&value) {
         return Ok(());
     }
-    Err(Error::Config {
-        what,
-        given: value.to_string(),
-        rule: "it must lie within [0, 1)",
-    })
+    Err(Error::Config { what, given: value.to_string(), rule: "it must lie within [0, 1)" })
 }
 
 pub(super) fn check_not_negative(what: &'static str, value: f64) -> Result<(), Error> {
     if value.is_finite() && value >= 0.0 {
         return Ok(());
     }
-    Err(Error::Config {
-        what,
-        given: value.to_string(),
-        rule: "it must be finite and not negative",
-    })
+    Err(Error::Config { what, given: value.to_string(), rule: "it must be finite and not negative" })
 }

@@ -39,13 +39,8 @@ pub fn adaptive_avg_pool2d(x: &Tensor, size: (usize, usize)) -> Result<Tensor> {
     }
     let (rows, columns) = (regions(height, size.0, x)?, regions(width, size.1, x)?);
     let narrow = x.reshape((batch * channels * height, width))?.matmul(&columns)?;
-    let narrow = narrow
-        .reshape((batch * channels, height, size.1))?
-        .transpose(1, 2)?
-        .contiguous()?;
-    let small = narrow
-        .reshape((batch * channels * size.1, height))?
-        .matmul(&rows)?;
+    let narrow = narrow.reshape((batch * channels, height, size.1))?.transpose(1, 2)?.contiguous()?;
+    let small = narrow.reshape((batch * channels * size.1, height))?.matmul(&rows)?;
     small.reshape((batch, channels, size.1, size.0))?.transpose(2, 3)
 }
 
@@ -76,11 +71,7 @@ fn regions(input: usize, output: usize, like: &Tensor) -> Result<Tensor> {
 fn reduce(x: &Tensor, axis: impl Dim, max: bool) -> Result<Tensor> {
     let axis = axis.to_index(x.shape(), "pooling over an axis")?;
     if x.elem_count() == 0 {
-        return Err(shape_error(
-            "input of pooling over an axis",
-            x.dims(),
-            "a tensor that is not empty",
-        ));
+        return Err(shape_error("input of pooling over an axis", x.dims(), "a tensor that is not empty"));
     }
     let dims = x.dims().to_vec();
     x.contiguous()?.apply_op1(Reduce { dims, axis, max })
@@ -112,11 +103,7 @@ impl Reduce {
                 out.copy_from_slice(&block[..inner]);
                 for row in block.chunks_exact(inner).skip(1) {
                     for (best, &value) in out.iter_mut().zip(row) {
-                        *best = if value > *best || value.not_a_number() {
-                            value
-                        } else {
-                            *best
-                        };
+                        *best = if value > *best || value.not_a_number() { value } else { *best };
                     }
                 }
             } else {
@@ -138,9 +125,7 @@ impl Reduce {
         let (length, inner) = self.sizes();
         let mut dx = vec![T::default(); x.len()];
         let factor = self.factor::<T>();
-        let blocks = dx
-            .chunks_exact_mut(length * inner)
-            .zip(x.chunks_exact(length * inner));
+        let blocks = dx.chunks_exact_mut(length * inner).zip(x.chunks_exact(length * inner));
         for ((dx, block), grad) in blocks.zip(grad.chunks_exact(inner)) {
             if self.max {
                 for (column, &grad) in grad.iter().enumerate() {
@@ -167,11 +152,7 @@ impl Reduce {
 
 impl CustomOp1 for Reduce {
     fn name(&self) -> &'static str {
-        if self.max {
-            "timbral-max-over"
-        } else {
-            "timbral-mean-over"
-        }
+        if self.max { "timbral-max-over" } else { "timbral-mean-over" }
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {

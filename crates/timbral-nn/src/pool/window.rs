@@ -29,11 +29,7 @@ impl Pool2dConfig {
     /// Windows of the given size beside each other.
     #[must_use]
     pub fn tiled(kernel: (usize, usize)) -> Self {
-        Self {
-            kernel,
-            stride: kernel,
-            padding: (0, 0),
-        }
+        Self { kernel, stride: kernel, padding: (0, 0) }
     }
 }
 
@@ -71,21 +67,13 @@ pub struct Pool1dConfig {
 
 impl Default for Pool1dConfig {
     fn default() -> Self {
-        Self {
-            kernel: 2,
-            stride: 2,
-            padding: 0,
-        }
+        Self { kernel: 2, stride: 2, padding: 0 }
     }
 }
 
 impl Pool1dConfig {
     fn flat(self) -> Pool2dConfig {
-        Pool2dConfig {
-            kernel: (1, self.kernel),
-            stride: (1, self.stride),
-            padding: (0, self.padding),
-        }
+        Pool2dConfig { kernel: (1, self.kernel), stride: (1, self.stride), padding: (0, self.padding) }
     }
 }
 
@@ -108,11 +96,7 @@ pub fn avg_pool1d(x: &Tensor, config: Pool1dConfig) -> Result<Tensor> {
 /// (batch, channels, length) as images of height one.
 pub(super) fn flat(x: &Tensor) -> Result<Tensor> {
     if x.rank() != 3 {
-        return Err(shape_error(
-            "input of pooling",
-            x.dims(),
-            "(batch, channels, length)",
-        ));
+        return Err(shape_error("input of pooling", x.dims(), "(batch, channels, length)"));
     }
     x.unsqueeze(2)
 }
@@ -150,23 +134,11 @@ pub fn adaptive_max_pool1d(x: &Tensor, size: usize) -> Result<Tensor> {
 
 fn pool(x: &Tensor, config: Pool2dConfig, max: bool) -> Result<Tensor> {
     let &[batch, channels, height, width] = x.dims() else {
-        return Err(shape_error(
-            "input of pooling",
-            x.dims(),
-            "(batch, channels, height, width)",
-        ));
+        return Err(shape_error("input of pooling", x.dims(), "(batch, channels, height, width)"));
     };
-    let Pool2dConfig {
-        kernel,
-        stride,
-        padding,
-    } = config;
+    let Pool2dConfig { kernel, stride, padding } = config;
     if padding.0 > kernel.0 / 2 || padding.1 > kernel.1 / 2 {
-        return Err(config_error(
-            "padding",
-            padding,
-            "it may be at most half the kernel",
-        ));
+        return Err(config_error("padding", padding, "it may be at most half the kernel"));
     }
     let padding = Padding::Symmetric(padding.0, padding.1);
     let (height, width) = axes((height, width), kernel, stride, (1, 1), padding)?;
@@ -272,10 +244,8 @@ impl Pool {
     fn forward<T: Real>(&self, x: &[T]) -> Vec<T> {
         let mut out = vec![T::default(); self.shape.0 * self.shape.1 * self.out_plane()];
         let factor = self.factor::<T>();
-        out.par_chunks_mut(self.out_plane())
-            .with_min_len(8)
-            .zip(x.par_chunks(self.in_plane()))
-            .for_each(|(out, plane)| {
+        out.par_chunks_mut(self.out_plane()).with_min_len(8).zip(x.par_chunks(self.in_plane())).for_each(
+            |(out, plane)| {
                 for (y, (row, column)) in out.iter_mut().zip(self.windows()) {
                     if self.max {
                         *y = plane[self.winner(plane, row, column)];
@@ -283,15 +253,14 @@ impl Pool {
                         let columns = self.width.covered(column);
                         for line in self.height.covered(row) {
                             let start = line * self.width.input();
-                            *y += plane[start + columns.start..start + columns.end]
-                                .iter()
-                                .copied()
-                                .sum::<T>();
+                            *y +=
+                                plane[start + columns.start..start + columns.end].iter().copied().sum::<T>();
                         }
                         *y *= factor;
                     }
                 }
-            });
+            },
+        );
         out
     }
 
@@ -323,11 +292,7 @@ impl Pool {
 
 impl CustomOp1 for Pool {
     fn name(&self) -> &'static str {
-        if self.max {
-            "timbral-max-pool2d"
-        } else {
-            "timbral-avg-pool2d"
-        }
+        if self.max { "timbral-max-pool2d" } else { "timbral-avg-pool2d" }
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {

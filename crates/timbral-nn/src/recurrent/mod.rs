@@ -25,11 +25,7 @@ pub struct RecurrentConfig {
 
 impl Default for RecurrentConfig {
     fn default() -> Self {
-        Self {
-            input_size: 1,
-            hidden_size: 1,
-            bidirectional: false,
-        }
+        Self { input_size: 1, hidden_size: 1, bidirectional: false }
     }
 }
 
@@ -69,11 +65,7 @@ struct Recurrent {
 impl Recurrent {
     #[allow(clippy::cast_precision_loss, reason = "a size is far below 2^52")]
     fn new(cell: Cell, config: RecurrentConfig, vb: &VarBuilder<'_>) -> Result<Self> {
-        let RecurrentConfig {
-            input_size,
-            hidden_size,
-            bidirectional,
-        } = config;
+        let RecurrentConfig { input_size, hidden_size, bidirectional } = config;
         if input_size == 0 || hidden_size == 0 {
             return Err(config_error(
                 "input_size, hidden_size",
@@ -83,10 +75,7 @@ impl Recurrent {
         }
         let gates = cell.gates() * hidden_size;
         let bound = 1.0 / (hidden_size as f64).sqrt();
-        let init = Init::Uniform {
-            lo: -bound,
-            up: bound,
-        };
+        let init = Init::Uniform { lo: -bound, up: bound };
         let suffixes: &[&str] = if bidirectional { &["", "_reverse"] } else { &[""] };
         let mut directions = Vec::with_capacity(suffixes.len());
         for suffix in suffixes {
@@ -97,20 +86,12 @@ impl Recurrent {
                 hidden_bias: vb.get_with_hints(gates, &format!("bias_hh_l0{suffix}"), init)?,
             });
         }
-        Ok(Self {
-            cell,
-            config,
-            directions,
-        })
+        Ok(Self { cell, config, directions })
     }
 
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let &[batch, length, size] = x.dims() else {
-            return Err(shape_error(
-                "input of a recurrent layer",
-                x.dims(),
-                "(batch, length, input_size)",
-            ));
+            return Err(shape_error("input of a recurrent layer", x.dims(), "(batch, length, input_size)"));
         };
         if size != self.config.input_size || length == 0 || batch == 0 {
             let expected = format!("(batch, length, {}), not empty", self.config.input_size);
@@ -135,15 +116,11 @@ impl Recurrent {
                 directions => Tensor::cat(&directions.iter().map(part).collect::<Vec<_>>(), 0),
             }
         };
-        let inputs = Linear::new(
-            both(|direction| &direction.input)?,
-            Some(both(|direction| &direction.input_bias)?),
-        )?
-        .forward(x)?;
-        let (weight, bias) = (
-            both(|direction| &direction.hidden)?,
-            both(|direction| &direction.hidden_bias)?,
-        );
+        let inputs =
+            Linear::new(both(|direction| &direction.input)?, Some(both(|direction| &direction.input_bias)?))?
+                .forward(x)?;
+        let (weight, bias) =
+            (both(|direction| &direction.hidden)?, both(|direction| &direction.hidden_bias)?);
         let op = Recurrence {
             cell: self.cell,
             batch,
@@ -161,13 +138,8 @@ impl Recurrent {
         let (batch, length, size) = x.dims3()?;
         let hidden_size = self.config.hidden_size;
         // The inputs of all steps in one product, time first so that each step is contiguous.
-        let inputs = x
-            .transpose(0, 1)?
-            .reshape((length * batch, size))?
-            .matmul(&direction.input.t()?)?;
-        let inputs = inputs
-            .broadcast_add(&direction.input_bias)?
-            .reshape((length, batch, ()))?;
+        let inputs = x.transpose(0, 1)?.reshape((length * batch, size))?.matmul(&direction.input.t()?)?;
+        let inputs = inputs.broadcast_add(&direction.input_bias)?.reshape((length, batch, ()))?;
         let weight = direction.hidden.t()?;
         let mut hidden = Tensor::zeros((batch, hidden_size), x.dtype(), x.device())?;
         let mut memory = hidden.clone();

@@ -68,19 +68,14 @@ impl Recurrence {
     fn tasks(&self, group: usize) -> impl IndexedParallelIterator<Item = Task> {
         let start = group * EXAMPLES;
         let examples = start..(start + EXAMPLES).min(self.batch);
-        (0..self.directions).into_par_iter().map(move |direction| Task {
-            direction,
-            examples: examples.clone(),
-        })
+        (0..self.directions)
+            .into_par_iter()
+            .map(move |direction| Task { direction, examples: examples.clone() })
     }
 
     /// The time of a step: the second direction runs backwards.
     fn time(&self, direction: usize, step: usize) -> usize {
-        if direction == 0 {
-            step
-        } else {
-            self.length - 1 - step
-        }
+        if direction == 0 { step } else { self.length - 1 - step }
     }
 
     /// Where the part of one direction of one example at one time starts, among parts of `width` elements.
@@ -133,14 +128,7 @@ impl Recurrence {
         let (gates, size, count) = (self.gates(), self.size, task.examples.len());
         let (columns, kept_size) = (padded(gates), self.kept_size());
         let mut states = vec![T::default(); count * self.length * size];
-        let mut kept = vec![
-            T::default();
-            if self.keep {
-                count * self.length * kept_size
-            } else {
-                0
-            }
-        ];
+        let mut kept = vec![T::default(); if self.keep { count * self.length * kept_size } else { 0 }];
         let mut unkept = vec![T::default(); kept_size];
         let mut hidden = vec![T::default(); count * size];
         let mut memory = vec![T::default(); count * size];
@@ -293,31 +281,15 @@ impl Recurrence {
                     }
                 },
             );
-            product(
-                Left::Rows(hidden_grads, gates),
-                weight,
-                columns,
-                true,
-                &mut carried,
-            );
+            product(Left::Rows(hidden_grads, gates), weight, columns, true, &mut carried);
         }
         let mut weight_grads = vec![T::default(); gates * columns];
-        product(
-            Left::Columns(&hidden_grads, gates),
-            &before,
-            columns,
-            false,
-            &mut weight_grads,
-        );
+        product(Left::Columns(&hidden_grads, gates), &before, columns, false, &mut weight_grads);
         let mut bias = vec![T::default(); gates];
         for row in hidden_grads.chunks_exact(gates) {
             add(&mut bias, row);
         }
-        Gradients {
-            inputs,
-            weight: weight_grads,
-            bias,
-        }
+        Gradients { inputs, weight: weight_grads, bias }
     }
 }
 

@@ -13,22 +13,14 @@ use timbral_nn::{GradcheckConfig, SeededInit, gradcheck};
 /// Distinct values within (-1, 1) in f64.
 pub(crate) fn random(shape: &[usize], seed: u64) -> Tensor {
     let mut generator = ChaCha8Rng::seed_from_u64(seed);
-    let values: Vec<f64> = (0..shape.iter().product())
-        .map(|_| generator.random_range(-1.0..1.0))
-        .collect();
+    let values: Vec<f64> = (0..shape.iter().product()).map(|_| generator.random_range(-1.0..1.0)).collect();
     Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
 }
 
 /// The same values in another memory order: not contiguous.
 pub(crate) fn strided(x: &Tensor) -> Tensor {
     let last = x.rank() - 1;
-    let y = x
-        .transpose(0, last)
-        .unwrap()
-        .contiguous()
-        .unwrap()
-        .transpose(0, last)
-        .unwrap();
+    let y = x.transpose(0, last).unwrap().contiguous().unwrap().transpose(0, last).unwrap();
     assert!(!y.is_contiguous() || x.dim(0).unwrap() == 1 || x.dim(last).unwrap() == 1);
     y
 }
@@ -50,12 +42,7 @@ pub(crate) fn cases() -> HashMap<String, Tensor> {
 }
 
 pub(crate) fn values(x: &Tensor) -> Vec<f64> {
-    x.to_dtype(DType::F64)
-        .unwrap()
-        .flatten_all()
-        .unwrap()
-        .to_vec1()
-        .unwrap()
+    x.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
 }
 
 pub(crate) fn assert_close(a: &Tensor, b: &Tensor, limit: f64) {

@@ -34,10 +34,7 @@ impl ColorMap {
                 return through(&[0xff_ff_ff, 0x9c_c9_e8, 0x00_72_b2, 0x00_2c_4d], value);
             }
             Self::Diverging => {
-                return through(
-                    &[0x8f_3b_00, 0xe0_80_2e, 0xf7_f7_f7, 0x3e_97_cf, 0x00_3f_6b],
-                    value,
-                );
+                return through(&[0x8f_3b_00, 0xe0_80_2e, 0xf7_f7_f7, 0x3e_97_cf, 0x00_3f_6b], value);
             }
         };
         Color::from_rgb(table[(value * 255.0).round() as usize])
@@ -64,13 +61,8 @@ mod tests {
             (ColorMap::Magma, 1.0),
             (ColorMap::Blues, -1.0),
         ] {
-            let shades: Vec<f64> = (0..=32)
-                .map(|i| map.color(f64::from(i) / 32.0).luminance())
-                .collect();
-            assert!(
-                shades.windows(2).all(|w| sign * (w[1] - w[0]) > 0.0),
-                "{map:?} {shades:?}"
-            );
+            let shades: Vec<f64> = (0..=32).map(|i| map.color(f64::from(i) / 32.0).luminance()).collect();
+            assert!(shades.windows(2).all(|w| sign * (w[1] - w[0]) > 0.0), "{map:?} {shades:?}");
         }
     }
 

@@ -65,11 +65,7 @@ impl Color {
     #[must_use]
     pub fn readable(self) -> Self {
         // Where the contrast ratios (L + .05) / .05 and 1.05 / (L + .05) are equal.
-        if self.luminance() > 0.179 {
-            Self::TEXT
-        } else {
-            Self::WHITE
-        }
+        if self.luminance() > 0.179 { Self::TEXT } else { Self::WHITE }
     }
 
     pub(crate) fn hex(self) -> String {
@@ -80,22 +76,14 @@ impl Color {
     fn linear(self) -> [f64; 3] {
         [self.red, self.green, self.blue].map(|v| {
             let v = f64::from(v) / 255.0;
-            if v <= 0.040_45 {
-                v / 12.92
-            } else {
-                ((v + 0.055) / 1.055).powf(2.4)
-            }
+            if v <= 0.040_45 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) }
         })
     }
 
     fn from_linear(linear: [f64; 3]) -> Self {
         let [red, green, blue] = linear.map(|v| {
             let v = v.clamp(0.0, 1.0);
-            let v = if v <= 0.003_130_8 {
-                12.92 * v
-            } else {
-                1.055 * v.powf(1.0 / 2.4) - 0.055
-            };
+            let v = if v <= 0.003_130_8 { 12.92 * v } else { 1.055 * v.powf(1.0 / 2.4) - 0.055 };
             (255.0 * v).round() as u8
         });
         Self { red, green, blue }

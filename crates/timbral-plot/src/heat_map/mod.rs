@@ -58,56 +58,29 @@ impl HeatMap {
     #[must_use]
     pub fn spectrogram(values: ArrayView2<'_, f32>, sample_rate: u32, hop_length: usize) -> Self {
         let nyquist = 0.5 * f64::from(sample_rate.max(1));
-        let rows = Rows::Bins {
-            nyquist,
-            scale: FrequencyScale::Linear,
-        };
-        Self::new(
-            values,
-            (sample_rate, hop_length),
-            rows,
-            "Spectrogram",
-            "Level (dB)",
-        )
+        let rows = Rows::Bins { nyquist, scale: FrequencyScale::Linear };
+        Self::new(values, (sample_rate, hop_length), rows, "Spectrogram", "Level (dB)")
     }
 
     /// A mel spectrogram from 0 Hz to half the sample rate, on Slaney's scale, in dB; see
     /// [`mel_range`](Self::mel_range).
     #[must_use]
     pub fn mel_spectrogram(values: ArrayView2<'_, f32>, sample_rate: u32, hop_length: usize) -> Self {
-        let rows = Rows::Mel {
-            low: 0.0,
-            high: 0.5 * f64::from(sample_rate.max(1)),
-            htk: false,
-        };
-        Self::new(
-            values,
-            (sample_rate, hop_length),
-            rows,
-            "Mel spectrogram",
-            "Level (dB)",
-        )
+        let rows = Rows::Mel { low: 0.0, high: 0.5 * f64::from(sample_rate.max(1)), htk: false };
+        Self::new(values, (sample_rate, hop_length), rows, "Mel spectrogram", "Level (dB)")
     }
 
     /// Mel-frequency cepstral coefficients.
     #[must_use]
     pub fn mfcc(values: ArrayView2<'_, f32>, sample_rate: u32, hop_length: usize) -> Self {
-        let rows = Rows::Count {
-            label: "MFCC".to_owned(),
-        };
+        let rows = Rows::Count { label: "MFCC".to_owned() };
         Self::new(values, (sample_rate, hop_length), rows, "MFCC", "Coefficient")
     }
 
     /// A chromagram of 12 pitch classes from C, or a multiple of 12 bins.
     #[must_use]
     pub fn chroma(values: ArrayView2<'_, f32>, sample_rate: u32, hop_length: usize) -> Self {
-        Self::new(
-            values,
-            (sample_rate, hop_length),
-            Rows::Chroma,
-            "Chromagram",
-            "Share of the largest",
-        )
+        Self::new(values, (sample_rate, hop_length), Rows::Chroma, "Chromagram", "Share of the largest")
     }
 
     /// A constant-Q transform whose first bin lies at `fmin` Hz, in dB.
@@ -120,35 +93,16 @@ impl HeatMap {
         bins_per_octave: usize,
     ) -> Self {
         // 32.703 Hz is C1, where librosa begins.
-        let low = if fmin > 0.0 && fmin.is_finite() {
-            fmin
-        } else {
-            32.703
-        };
-        let rows = Rows::Notes {
-            low,
-            per_octave: bins_per_octave.max(1) as f64,
-        };
-        Self::new(
-            values,
-            (sample_rate, hop_length),
-            rows,
-            "Constant-Q transform",
-            "Level (dB)",
-        )
+        let low = if fmin > 0.0 && fmin.is_finite() { fmin } else { 32.703 };
+        let rows = Rows::Notes { low, per_octave: bins_per_octave.max(1) as f64 };
+        Self::new(values, (sample_rate, hop_length), rows, "Constant-Q transform", "Level (dB)")
     }
 
     /// A tempogram: row `i` is the autocorrelation of the onset strength at a lag of `i` frames.
     #[must_use]
     pub fn tempogram(values: ArrayView2<'_, f32>, sample_rate: u32, hop_length: usize) -> Self {
         let rate = f64::from(sample_rate.max(1)) / hop_length.max(1) as f64;
-        Self::new(
-            values,
-            (sample_rate, hop_length),
-            Rows::Lags { rate },
-            "Tempogram",
-            "Autocorrelation",
-        )
+        Self::new(values, (sample_rate, hop_length), Rows::Lags { rate }, "Tempogram", "Autocorrelation")
     }
 
     /// Any feature over time, its rows counted from 0 and called `row_label`, its values called `unit`.
@@ -160,9 +114,7 @@ impl HeatMap {
         row_label: &str,
         unit: &str,
     ) -> Self {
-        let rows = Rows::Count {
-            label: row_label.to_owned(),
-        };
+        let rows = Rows::Count { label: row_label.to_owned() };
         Self::new(values, (sample_rate, hop_length), rows, "", unit)
     }
 
@@ -180,11 +132,7 @@ impl HeatMap {
     #[must_use]
     pub fn mel_range(mut self, fmin: f64, fmax: f64, htk: bool) -> Self {
         if matches!(self.rows, Rows::Mel { .. }) && fmin >= 0.0 && fmax > fmin && fmax.is_finite() {
-            self.rows = Rows::Mel {
-                low: fmin,
-                high: fmax,
-                htk,
-            };
+            self.rows = Rows::Mel { low: fmin, high: fmax, htk };
         }
         self
     }
@@ -192,20 +140,11 @@ impl HeatMap {
     /// Takes the values for powers and draws them in dB below the largest, down to `-top_db`.
     #[must_use]
     pub fn power_to_db(mut self, top_db: f32) -> Self {
-        let largest = self
-            .values
-            .iter()
-            .copied()
-            .filter(|v| v.is_finite())
-            .fold(0.0, f32::max);
+        let largest = self.values.iter().copied().filter(|v| v.is_finite()).fold(0.0, f32::max);
         let reference = if largest > 0.0 { largest } else { 1.0 };
         let floor = -top_db.abs();
         self.values.mapv_inplace(|v| {
-            if v.is_nan() {
-                v
-            } else {
-                (10.0 * (v / reference).max(f32::MIN_POSITIVE).log10()).max(floor)
-            }
+            if v.is_nan() { v } else { (10.0 * (v / reference).max(f32::MIN_POSITIVE).log10()).max(floor) }
         });
         self
     }
@@ -214,12 +153,7 @@ impl HeatMap {
     #[must_use]
     pub fn amplitude_to_db(mut self, top_db: f32) -> Self {
         // Scaled before it is squared, so that nothing overflows.
-        let largest = self
-            .values
-            .iter()
-            .map(|v| v.abs())
-            .filter(|v| v.is_finite())
-            .fold(0.0, f32::max);
+        let largest = self.values.iter().map(|v| v.abs()).filter(|v| v.is_finite()).fold(0.0, f32::max);
         let reference = if largest > 0.0 { largest } else { 1.0 };
         self.values.mapv_inplace(|v| (v / reference).powi(2));
         self.power_to_db(top_db)
@@ -253,17 +187,10 @@ impl HeatMap {
     /// within, so that a few cannot drown the rest.
     #[must_use]
     pub fn around_zero(mut self) -> Self {
-        let mut sizes: Vec<f32> = self
-            .values
-            .iter()
-            .map(|v| v.abs())
-            .filter(|v| v.is_finite())
-            .collect();
+        let mut sizes: Vec<f32> = self.values.iter().map(|v| v.abs()).filter(|v| v.is_finite()).collect();
         sizes.sort_by(f32::total_cmp);
-        let end = sizes
-            .get((sizes.len() / 10 * 9).min(sizes.len().saturating_sub(1)))
-            .copied()
-            .unwrap_or(1.0);
+        let end =
+            sizes.get((sizes.len() / 10 * 9).min(sizes.len().saturating_sub(1))).copied().unwrap_or(1.0);
         let end = if end > 0.0 { f64::from(end) } else { 1.0 };
         self.color_map = ColorMap::Diverging;
         self.range(-end, end)
@@ -276,22 +203,13 @@ impl HeatMap {
         let finite = ticks::extent(self.values.iter().map(|v| f64::from(*v)));
         let (low, high) = self.range.unwrap_or_else(|| ticks::padded(finite, 0.0));
         // The middles of the first and of the last frame are the ends; a single frame is as long as a hop.
-        let (start, frames) = if n_frames > 1 {
-            (0.5, n_frames as f64 - 1.0)
-        } else {
-            (0.0, 1.0)
-        };
+        let (start, frames) = if n_frames > 1 { (0.5, n_frames as f64 - 1.0) } else { (0.0, 1.0) };
         let seconds = frames * self.seconds_per_frame;
         let x = Axis::new(ticks::time_label(seconds), (0.0, seconds), Marks::Time);
         let range = self.rows.range(n_rows.max(1));
         let y = Axis::new(self.rows.label(), range, self.rows.marks(n_rows));
         let mut frame = Frame::new(&self.layout.title, self.layout.size, x, y);
-        frame.bar = Some(ColorBar {
-            map: self.color_map,
-            low,
-            high,
-            label: self.unit.clone(),
-        });
+        frame.bar = Some(ColorBar { map: self.color_map, low, high, label: self.unit.clone() });
         let mut plot = frame.begin();
         if self.values.is_empty() {
             plot.note("no frames");
@@ -307,10 +225,7 @@ impl HeatMap {
             (low, high),
             self.color_map,
         );
-        plot.scene.items.push(Item::Picture {
-            area,
-            picture: Arc::new(picture),
-        });
+        plot.scene.items.push(Item::Picture { area, picture: Arc::new(picture) });
         plot.finish()
     }
 }

@@ -15,18 +15,11 @@ fn cells_between(from: f64, to: f64, n: usize) -> Cells {
     let (low, high) = (from.min(to).max(0.0), from.max(to).min(n as f64));
     if high - low <= 1.0 {
         let middle = (0.5 * (from + to)).floor().clamp(0.0, n.saturating_sub(1) as f64);
-        return if n == 0 {
-            Vec::new()
-        } else {
-            vec![(middle as usize, 1.0)]
-        };
+        return if n == 0 { Vec::new() } else { vec![(middle as usize, 1.0)] };
     }
     let first = low as usize;
     let end = (high.ceil() as usize).min(n);
-    (first..end)
-        .map(|i| (i, high.min(i as f64 + 1.0) - low.max(i as f64)))
-        .filter(|c| c.1 > 0.0)
-        .collect()
+    (first..end).map(|i| (i, high.min(i as f64 + 1.0) - low.max(i as f64))).filter(|c| c.1 > 0.0).collect()
 }
 
 /// Draws values as a picture: `columns` and `rows` give for the edges of pixels, 0 to 1 from the left and from the top, the
@@ -41,9 +34,7 @@ pub(super) fn draw(
 ) -> Picture {
     let edges = |n: usize, place: &dyn Fn(f64) -> f64, cells: usize| -> Vec<Cells> {
         let edge = |i: usize| place(i as f64 / n as f64);
-        (0..n)
-            .map(|i| cells_between(edge(i), edge(i + 1), cells))
-            .collect()
+        (0..n).map(|i| cells_between(edge(i), edge(i + 1), cells)).collect()
     };
     let column_cells = edges(width, &columns, values.ncols());
     let row_cells = edges(height, &rows, values.nrows());
@@ -73,24 +64,14 @@ pub(super) fn draw(
             pixels.push(level((sum / weight - low) / (high - low)));
         }
     }
-    let mut palette: Vec<_> = (0..MISSING)
-        .map(|i| map.color(f64::from(i) / f64::from(MISSING - 1)))
-        .collect();
+    let mut palette: Vec<_> =
+        (0..MISSING).map(|i| map.color(f64::from(i) / f64::from(MISSING - 1))).collect();
     palette.push(map.color(f64::NAN));
-    Picture {
-        width,
-        height,
-        palette,
-        pixels,
-    }
+    Picture { width, height, palette, pixels }
 }
 
 fn level(value: f64) -> u8 {
-    if value.is_nan() {
-        MISSING
-    } else {
-        (value.clamp(0.0, 1.0) * f64::from(MISSING - 1)).round() as u8
-    }
+    if value.is_nan() { MISSING } else { (value.clamp(0.0, 1.0) * f64::from(MISSING - 1)).round() as u8 }
 }
 
 #[cfg(test)]
@@ -124,9 +105,6 @@ mod tests {
 
     #[test]
     fn infinities_have_the_end_colours() {
-        assert_eq!(
-            drawn(&array![[f32::INFINITY, f32::NEG_INFINITY]], (2, 1)),
-            [254, 0]
-        );
+        assert_eq!(drawn(&array![[f32::INFINITY, f32::NEG_INFINITY]], (2, 1)), [254, 0]);
     }
 }

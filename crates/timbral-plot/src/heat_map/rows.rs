@@ -94,10 +94,7 @@ impl Rows {
 
     pub(crate) fn marks(&self, n: usize) -> Marks {
         match self {
-            Self::Bins {
-                scale: FrequencyScale::Linear,
-                ..
-            } => Marks::Linear,
+            Self::Bins { scale: FrequencyScale::Linear, .. } => Marks::Linear,
             Self::Bins { scale, .. } => {
                 let zero = (*scale == FrequencyScale::Mel).then(|| Tick::new(0.0, "0"));
                 let rest = decades().map(|hz| Tick::new(scale.forward(hz), format!("{hz}")));
@@ -117,25 +114,14 @@ impl Rows {
             }
             Self::Lags { .. } => {
                 let tempi = [120, 60, 240, 30, 480, 90, 180, 40, 360];
-                Marks::Fixed(
-                    tempi
-                        .map(|bpm| Tick::new(f64::from(bpm).log2(), bpm.to_string()))
-                        .to_vec(),
-                )
+                Marks::Fixed(tempi.map(|bpm| Tick::new(f64::from(bpm).log2(), bpm.to_string())).to_vec())
             }
             Self::Count { .. } => {
                 let step = (n / 8).max(1);
                 // 0, 5, 10 rather than 0, 4, 8.
-                let step = [1, 2, 5, 10, 20, 50, 100, 200, 500]
-                    .into_iter()
-                    .find(|s| *s >= step)
-                    .unwrap_or(step);
-                Marks::Fixed(
-                    (0..n)
-                        .step_by(step)
-                        .map(|i| Tick::new(i as f64 + 0.5, i.to_string()))
-                        .collect(),
-                )
+                let step =
+                    [1, 2, 5, 10, 20, 50, 100, 200, 500].into_iter().find(|s| *s >= step).unwrap_or(step);
+                Marks::Fixed((0..n).step_by(step).map(|i| Tick::new(i as f64 + 0.5, i.to_string())).collect())
             }
         }
     }
@@ -146,10 +132,7 @@ const PITCH_CLASSES: [&str; 12] = ["C", "C♯", "D", "D♯", "E", "F", "F♯", "
 /// 1, 2 and 5 times the powers of ten that are heard, those of ten first.
 fn decades() -> impl Iterator<Item = f64> {
     let powers = [1000.0, 10_000.0, 100.0];
-    [1.0, 5.0, 2.0]
-        .into_iter()
-        .flat_map(move |factor| powers.map(|p| factor * p))
-        .chain([50.0, 20.0])
+    [1.0, 5.0, 2.0].into_iter().flat_map(move |factor| powers.map(|p| factor * p)).chain([50.0, 20.0])
 }
 
 /// The Cs between `low` and the highest of `n` bins; every note where these are less than two.
@@ -157,18 +140,11 @@ fn notes(low: f64, per_octave: f64, n: usize) -> Vec<Tick> {
     let tick = |midi: i32| {
         let hz = 440.0 * (f64::from(midi - 69) / 12.0).exp2();
         let name = PITCH_CLASSES[midi.rem_euclid(12) as usize];
-        Tick::new(
-            per_octave * (hz / low).log2() + 0.5,
-            format!("{name}{}", midi.div_euclid(12) - 1),
-        )
+        Tick::new(per_octave * (hz / low).log2() + 0.5, format!("{name}{}", midi.div_euclid(12) - 1))
     };
     let drawn = |tick: &Tick| tick.at >= 0.0 && tick.at <= n as f64;
     let cs: Vec<Tick> = (0..=10).map(|octave| tick(12 * octave)).filter(drawn).collect();
-    if cs.len() > 1 {
-        cs
-    } else {
-        (0..=132).map(tick).filter(drawn).collect()
-    }
+    if cs.len() > 1 { cs } else { (0..=132).map(tick).filter(drawn).collect() }
 }
 
 /// Slaney's formula, or that of HTK.
@@ -176,19 +152,11 @@ fn hz_to_mel(hz: f64, htk: bool) -> f64 {
     if htk {
         return 2595.0 * (1.0 + hz / 700.0).log10();
     }
-    if hz < 1000.0 {
-        3.0 * hz / 200.0
-    } else {
-        15.0 + 27.0 * (hz / 1000.0).ln() / 6.4_f64.ln()
-    }
+    if hz < 1000.0 { 3.0 * hz / 200.0 } else { 15.0 + 27.0 * (hz / 1000.0).ln() / 6.4_f64.ln() }
 }
 
 fn mel_to_hz(mel: f64) -> f64 {
-    if mel < 15.0 {
-        200.0 * mel / 3.0
-    } else {
-        1000.0 * ((mel - 15.0) / 27.0 * 6.4_f64.ln()).exp()
-    }
+    if mel < 15.0 { 200.0 * mel / 3.0 } else { 1000.0 * ((mel - 15.0) / 27.0 * 6.4_f64.ln()).exp() }
 }
 
 #[cfg(test)]
@@ -199,29 +167,18 @@ mod tests {
     fn scales_there_and_back() {
         for scale in [FrequencyScale::Linear, FrequencyScale::Mel, FrequencyScale::Log] {
             for hz in [30.0, 999.0, 1000.0, 8000.0] {
-                assert!(
-                    (scale.inverse(scale.forward(hz)) - hz).abs() < 1e-9 * hz,
-                    "{scale:?} {hz}"
-                );
+                assert!((scale.inverse(scale.forward(hz)) - hz).abs() < 1e-9 * hz, "{scale:?} {hz}");
             }
         }
     }
 
     #[test]
     fn bins_lie_where_the_transform_has_them() {
-        let rows = Rows::Bins {
-            nyquist: 11_025.0,
-            scale: FrequencyScale::Linear,
-        };
+        let rows = Rows::Bins { nyquist: 11_025.0, scale: FrequencyScale::Linear };
         // Bin 100 of 1025: 100 / 1024 of the Nyquist frequency is its middle.
         assert!((rows.row(11_025.0 * 100.0 / 1024.0, 1025) - 100.5).abs() < 1e-9);
-        let rows = Rows::Notes {
-            low: 440.0 * (-45.0_f64 / 12.0).exp2(),
-            per_octave: 12.0,
-        };
-        let Marks::Fixed(ticks) = rows.marks(84) else {
-            panic!()
-        };
+        let rows = Rows::Notes { low: 440.0 * (-45.0_f64 / 12.0).exp2(), per_octave: 12.0 };
+        let Marks::Fixed(ticks) = rows.marks(84) else { panic!() };
         let named: Vec<(&str, f64)> = ticks.iter().map(|t| (t.label.as_str(), t.at.round())).collect();
         assert_eq!(&named[..2], [("C1", 1.0), ("C2", 13.0)]);
     }
@@ -229,14 +186,8 @@ mod tests {
     #[test]
     fn mel_bands_have_the_middles_of_librosa() {
         // librosa.mel_frequencies(130, fmin=0, fmax=11025)[1:-1] are the middles of 128 bands.
-        let rows = Rows::Mel {
-            low: 0.0,
-            high: 11_025.0,
-            htk: false,
-        };
-        let Marks::Fixed(ticks) = rows.marks(128) else {
-            panic!()
-        };
+        let rows = Rows::Mel { low: 0.0, high: 11_025.0, htk: false };
+        let Marks::Fixed(ticks) = rows.marks(128) else { panic!() };
         let at_1000 = ticks.iter().find(|t| t.label == "1000").unwrap().at;
         let step = hz_to_mel(11_025.0, false) / 129.0;
         let middle = |band: f64| mel_to_hz((band + 1.0) * step);

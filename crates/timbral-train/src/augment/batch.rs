@@ -160,9 +160,7 @@ mod tests {
             }
         };
         let values = (0..CROPS * BANDS * FRAMES).map(value).collect();
-        let targets = (0..CROPS * CROPS)
-            .map(|i| f32::from(u8::from(i / CROPS == i % CROPS)))
-            .collect();
+        let targets = (0..CROPS * CROPS).map(|i| f32::from(u8::from(i / CROPS == i % CROPS))).collect();
         (values, targets)
     }
 
@@ -180,11 +178,7 @@ mod tests {
 
     fn config(mixup: f32, cutmix: f32) -> TrainConfig {
         TrainConfig {
-            augmentation: Augmentation {
-                mixup,
-                cutmix,
-                ..Augmentation::default()
-            },
+            augmentation: Augmentation { mixup, cutmix, ..Augmentation::default() },
             ..TrainConfig::default()
         }
     }
@@ -238,11 +232,7 @@ mod tests {
             .filter(|seed| {
                 let (values, targets) = mixed(SPECTROGRAMS, &config(1.0, 1.0), *seed);
                 let blended = values.iter().any(|v| v.fract() != 0.0);
-                assert!(
-                    targets
-                        .chunks(CROPS)
-                        .all(|t| (t.iter().sum::<f32>() - 1.0).abs() < 1e-6)
-                );
+                assert!(targets.chunks(CROPS).all(|t| (t.iter().sum::<f32>() - 1.0).abs() < 1e-6));
                 !blended
             })
             .count();
@@ -268,9 +258,7 @@ mod tests {
         // Spectrograms are not mixed so.
         assert_eq!(mixed(SPECTROGRAMS, &config, 4), batch(SPECTROGRAMS));
         config.waveform_augmentation.mix_probability = 0.5;
-        let shares: Vec<f32> = (0..50)
-            .flat_map(|seed| mixed(Input::Waveform, &config, seed).1)
-            .collect();
+        let shares: Vec<f32> = (0..50).flat_map(|seed| mixed(Input::Waveform, &config, seed).1).collect();
         let whole = shares.iter().filter(|share| **share == 1.0).count();
         assert!((90..160).contains(&whole), "{whole} of 250");
     }

@@ -140,11 +140,9 @@ impl WaveformAugmentation {
     pub fn draw(&self, rng: &mut ChaCha8Rng) -> Vec<WaveformChange> {
         type Make = fn(&WaveformAugmentation, &mut ChaCha8Rng) -> WaveformChange;
         let makers: [(f64, Make); 7] = [
-            (f64::from(self.crop_seconds > 0.0), |all, rng| {
-                WaveformChange::Crop {
-                    seconds: all.crop_seconds,
-                    place: rng.random(),
-                }
+            (f64::from(self.crop_seconds > 0.0), |all, rng| WaveformChange::Crop {
+                seconds: all.crop_seconds,
+                place: rng.random(),
             }),
             (self.stretch_probability, |all, rng| WaveformChange::Stretch {
                 rate: log_between([1.0 / all.stretch, all.stretch], rng),
@@ -161,11 +159,7 @@ impl WaveformAugmentation {
             }),
             (self.noise_probability, |all, rng| WaveformChange::Noise {
                 snr_db: between(all.noise_snr_db, rng),
-                color: if chance(all.noise_pink, rng) {
-                    NoiseColor::Pink
-                } else {
-                    NoiseColor::White
-                },
+                color: if chance(all.noise_pink, rng) { NoiseColor::Pink } else { NoiseColor::White },
                 seed: rng.next_u64(),
             }),
             (self.low_pass_probability, |all, rng| WaveformChange::LowPass {
@@ -246,10 +240,9 @@ impl WaveformChange {
             }
             Self::Stretch { rate } => *samples = time_stretch(samples, rate)?,
             Self::Pitch { semitones } => *samples = pitch_shift(samples, semitones)?,
-            Self::Tilt {
-                db_per_octave,
-                pivot_hz,
-            } => *samples = equalizer_tilt(samples, sample_rate, db_per_octave, pivot_hz)?,
+            Self::Tilt { db_per_octave, pivot_hz } => {
+                *samples = equalizer_tilt(samples, sample_rate, db_per_octave, pivot_hz)?
+            }
             Self::Gain { db } => gain(samples, db),
             Self::Noise { snr_db, color, seed } => {
                 add_noise(samples, snr_db, color, &mut ChaCha8Rng::seed_from_u64(seed))?;
@@ -266,10 +259,9 @@ impl fmt::Display for WaveformChange {
             Self::Crop { seconds, place } => write!(f, "crop of {seconds} s at {:.1} %", 100.0 * place),
             Self::Stretch { rate } => write!(f, "{rate:.3} times as fast"),
             Self::Pitch { semitones } => write!(f, "{semitones:+.2} semitones"),
-            Self::Tilt {
-                db_per_octave,
-                pivot_hz,
-            } => write!(f, "{db_per_octave:+.2} dB per octave around {pivot_hz:.0} Hz"),
+            Self::Tilt { db_per_octave, pivot_hz } => {
+                write!(f, "{db_per_octave:+.2} dB per octave around {pivot_hz:.0} Hz")
+            }
             Self::Gain { db } => write!(f, "{db:+.2} dB"),
             Self::Noise { snr_db, color, .. } => write!(f, "{color} noise at {snr_db:.1} dB"),
             Self::LowPass { cutoff_hz } => write!(f, "nothing above {cutoff_hz:.0} Hz"),

@@ -145,14 +145,8 @@ mod tests {
             let part = CutMixBox::draw(5, 6, share, CutMixShape::BandsAndFrames, &mut rng);
             assert_eq!(part.share(), expected);
         }
-        assert_eq!(
-            CutMixBox::draw(0, 0, 0.5, CutMixShape::Frames, &mut rng).share(),
-            1.0
-        );
-        let (mut crop, part) = (
-            [1.0; 4],
-            CutMixBox::draw(5, 6, 0.0, CutMixShape::Frames, &mut rng),
-        );
+        assert_eq!(CutMixBox::draw(0, 0, 0.5, CutMixShape::Frames, &mut rng).share(), 1.0);
+        let (mut crop, part) = ([1.0; 4], CutMixBox::draw(5, 6, 0.0, CutMixShape::Frames, &mut rng));
         part.paste(&mut crop, &[0.0; 4], 2);
         assert_eq!(crop, [1.0; 4]);
     }

@@ -93,11 +93,7 @@ pub fn augment(crop: &mut [f32], bands: usize, frames: usize, settings: &Augment
     let level = settings.level_db * normal(rng);
     let tilt = settings.tilt_db * normal(rng);
     for (band, row) in crop.chunks_exact_mut(frames).enumerate() {
-        let place = if bands > 1 {
-            2.0 * band as f32 / (bands - 1) as f32 - 1.0
-        } else {
-            0.0
-        };
+        let place = if bands > 1 { 2.0 * band as f32 / (bands - 1) as f32 - 1.0 } else { 0.0 };
         let shift = level + tilt * place;
         row.iter_mut().for_each(|value| *value += shift);
     }
@@ -108,8 +104,7 @@ pub fn augment(crop: &mut [f32], bands: usize, frames: usize, settings: &Augment
     }
     for _ in 0..settings.frame_masks {
         let (start, width) = mask(frames, settings.mask_frames, rng);
-        crop.chunks_exact_mut(frames)
-            .for_each(|row| row[start..start + width].fill(mean));
+        crop.chunks_exact_mut(frames).for_each(|row| row[start..start + width].fill(mean));
     }
 }
 
@@ -185,24 +180,14 @@ mod tests {
 
     #[test]
     fn level_and_tilt_move_rows_as_a_whole() {
-        let settings = Augmentation {
-            band_masks: 0,
-            frame_masks: 0,
-            ..Augmentation::default()
-        };
+        let settings = Augmentation { band_masks: 0, frame_masks: 0, ..Augmentation::default() };
         let mut crop = vec![0.0; 4 * 3];
         augment(&mut crop, 4, 3, &settings, &mut ChaCha8Rng::seed_from_u64(3));
         let rows: Vec<&[f32]> = crop.chunks(3).collect();
-        assert!(
-            rows.iter()
-                .all(|row| row.iter().all(|v| (v - row[0]).abs() < 1e-6))
-        );
+        assert!(rows.iter().all(|row| row.iter().all(|v| (v - row[0]).abs() < 1e-6)));
         let step = rows[1][0] - rows[0][0];
         assert!(step.abs() > 0.0);
-        assert!(
-            rows.windows(2)
-                .all(|pair| (pair[1][0] - pair[0][0] - step).abs() < 1e-5)
-        );
+        assert!(rows.windows(2).all(|pair| (pair[1][0] - pair[0][0] - step).abs() < 1e-5));
     }
 
     /// What the settings before CutMix and rolls drew, in the order in which they drew it.
@@ -240,10 +225,7 @@ mod tests {
     fn a_seed_still_gives_what_it_gave() {
         let crop: Vec<f32> = (0..40 * 50).map(|i| (i as f32 * 0.37).sin() * 20.0).collect();
         let (mut one, mut other) = (ChaCha8Rng::seed_from_u64(8), ChaCha8Rng::seed_from_u64(8));
-        let settings = Augmentation {
-            band_masks: 2,
-            ..Augmentation::default()
-        };
+        let settings = Augmentation { band_masks: 2, ..Augmentation::default() };
         for _ in 0..20 {
             let (mut new, mut old) = (crop.clone(), crop.clone());
             augment(&mut new, 40, 50, &settings, &mut one);
@@ -255,10 +237,7 @@ mod tests {
 
     #[test]
     fn rolls_are_drawn_evenly_up_and_down() {
-        let settings = Augmentation {
-            roll_bands: 2,
-            ..nothing()
-        };
+        let settings = Augmentation { roll_bands: 2, ..nothing() };
         let mut rng = ChaCha8Rng::seed_from_u64(9);
         let mut counts = [0; 5];
         for _ in 0..1000 {
@@ -267,10 +246,7 @@ mod tests {
             // The middle band holds the number of the band that went there.
             counts[6 - crop[4] as usize] += 1;
         }
-        assert!(
-            counts.iter().all(|count| (150..250).contains(count)),
-            "{counts:?}"
-        );
+        assert!(counts.iter().all(|count| (150..250).contains(count)), "{counts:?}");
     }
 
     #[test]

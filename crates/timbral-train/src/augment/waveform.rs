@@ -81,10 +81,7 @@ pub fn add_noise(
 /// # Errors
 /// [`TrainError::Features`] for samples that are not finite, or a shift of more than ten octaves.
 pub fn pitch_shift(samples: &[f32], semitones: f64) -> Result<Vec<f32>, TrainError> {
-    let config = PitchShiftConfig {
-        n_steps: semitones,
-        ..PitchShiftConfig::default()
-    };
+    let config = PitchShiftConfig { n_steps: semitones, ..PitchShiftConfig::default() };
     Ok(PitchShift::new(config)?.compute(samples)?)
 }
 
@@ -93,10 +90,7 @@ pub fn pitch_shift(samples: &[f32], semitones: f64) -> Result<Vec<f32>, TrainErr
 /// # Errors
 /// [`TrainError::Features`] for samples that are not finite, or a rate that is not above 0.
 pub fn time_stretch(samples: &[f32], rate: f64) -> Result<Vec<f32>, TrainError> {
-    let config = TimeStretchConfig {
-        rate,
-        ..TimeStretchConfig::default()
-    };
+    let config = TimeStretchConfig { rate, ..TimeStretchConfig::default() };
     Ok(TimeStretch::new(config)?.compute(samples)?)
 }
 
@@ -207,18 +201,14 @@ fn usable(power: f64) -> bool {
 /// Multiplies the spectrum by `gain`, a function of the frequency in cycles a sample, in short overlapping frames.
 fn filter(samples: &[f32], gain: impl Fn(f64) -> f64) -> Result<Vec<f32>, TrainError> {
     let config = StftConfig::default();
-    let gains: Vec<f32> = (0..=config.n_fft / 2)
-        .map(|bin| gain(bin as f64 / config.n_fft as f64) as f32)
-        .collect();
+    let gains: Vec<f32> =
+        (0..=config.n_fft / 2).map(|bin| gain(bin as f64 / config.n_fft as f64) as f32).collect();
     let mut transform = Stft::new(config.clone())?.compute(samples)?;
     for mut frame in transform.columns_mut() {
         for (value, gain) in frame.iter_mut().zip(&gains) {
             *value *= *gain;
         }
     }
-    let inverse = Istft::new(IstftConfig {
-        stft: config,
-        length: Some(samples.len()),
-    })?;
+    let inverse = Istft::new(IstftConfig { stft: config, length: Some(samples.len()) })?;
     Ok(inverse.compute(transform.view())?)
 }

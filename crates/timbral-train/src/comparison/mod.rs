@@ -81,13 +81,10 @@ impl std::str::FromStr for FoldProtocol {
     type Err = TrainError;
 
     fn from_str(s: &str) -> Result<Self, TrainError> {
-        Self::ALL
-            .into_iter()
-            .find(|protocol| protocol.as_str() == s)
-            .ok_or_else(|| {
-                let rule = "it is groups, track-random-leaky or segment-random-leaky";
-                TrainError::config("protocol", format!("{s:?}"), rule)
-            })
+        Self::ALL.into_iter().find(|protocol| protocol.as_str() == s).ok_or_else(|| {
+            let rule = "it is groups, track-random-leaky or segment-random-leaky";
+            TrainError::config("protocol", format!("{s:?}"), rule)
+        })
     }
 }
 

@@ -98,29 +98,15 @@ pub fn compare(
         };
         if own != labels {
             let given = format!("{own:?} and {labels:?}");
-            return Err(TrainError::shape(
-                "classes",
-                given,
-                "all contestants answer the same",
-            ));
+            return Err(TrainError::shape("classes", given, "all contestants answer the same"));
         }
     }
-    let groups: HashMap<String, String> = tracks
-        .iter()
-        .map(|t| (t.track_id.clone(), t.group_key()))
-        .collect();
+    let groups: HashMap<String, String> =
+        tracks.iter().map(|t| (t.track_id.clone(), t.group_key())).collect();
     let mut tables = Vec::new();
     for &protocol in &config.protocols {
         let divisions = divisions(config, protocol, &tracks, pinned)?;
-        tables.push(measure(
-            config,
-            protocol,
-            &divisions,
-            contestants,
-            &labels,
-            &groups,
-            observe,
-        )?);
+        tables.push(measure(config, protocol, &divisions, contestants, &labels, &groups, observe)?);
     }
     let mut widths = contestants.iter().filter_map(|c| match c {
         Contestant::Classic { table, .. } => Some(table.columns().len()),
@@ -180,12 +166,7 @@ fn divisions(
             FoldProtocol::TrackRandomLeaky => Some(Folds::track_random_leaky(tracks, n_folds, seed)?),
             FoldProtocol::SegmentRandomLeaky => None,
         };
-        Ok(Division {
-            folds,
-            protocol,
-            seed,
-            n_folds,
-        })
+        Ok(Division { folds, protocol, seed, n_folds })
     };
     (0..config.seeds).map(division).collect()
 }
@@ -232,11 +213,7 @@ fn measure(
         let first = entries.len();
         entries.push((name.to_owned(), Vec::new()));
         if let (true, Contestant::Network { members, .. }) = (many, contestant) {
-            entries.extend(
-                members
-                    .iter()
-                    .map(|m| (format!("{name}: {}", m.name), Vec::new())),
-            );
+            entries.extend(members.iter().map(|m| (format!("{name}: {}", m.name), Vec::new())));
         }
         for (i, division) in divisions.iter().enumerate() {
             let run = format!("{}, {name}, folding {}", protocol.as_str(), i + 1);
@@ -244,21 +221,14 @@ fn measure(
                 return Err(TrainError::Stopped);
             }
             let answers = match contestant {
-                Contestant::Classic {
-                    parameters, table, ..
-                } => {
+                Contestant::Classic { parameters, table, .. } => {
                     vec![classic(table, parameters, division)?]
                 }
-                Contestant::Network {
-                    members, set, tracks, ..
-                } => networks(
-                    members,
-                    set,
-                    tracks,
-                    division,
-                    config.threads,
-                    &|pass, metrics| observe(pass, Some(metrics)),
-                )?,
+                Contestant::Network { members, set, tracks, .. } => {
+                    networks(members, set, tracks, division, config.threads, &|pass, metrics| {
+                        observe(pass, Some(metrics))
+                    })?
+                }
             };
             for (entry, answers) in entries[first..].iter_mut().zip(answers) {
                 entry.1.push(answers);
@@ -277,26 +247,15 @@ fn measure(
         rows.push(row(config, name, foldings, labels.len(), groups)?);
     }
     // The first of those of equal accuracy.
-    let best = (1..rows.len()).fold(0, |best, i| {
-        if rows[i].accuracy > rows[best].accuracy {
-            i
-        } else {
-            best
-        }
-    });
+    let best =
+        (1..rows.len()).fold(0, |best, i| if rows[i].accuracy > rows[best].accuracy { i } else { best });
     for i in 0..rows.len() {
         if let (true, Some(a), Some(b)) = (i != best, entries[best].1.first(), entries[i].1.first()) {
             rows[i].against_best = Some(against(a, b)?);
         }
     }
-    let hashes = divisions
-        .iter()
-        .filter_map(|d| Some(d.folds.as_ref()?.content_hash()));
-    let unit = if protocol == FoldProtocol::SegmentRandomLeaky {
-        "window"
-    } else {
-        "track"
-    };
+    let hashes = divisions.iter().filter_map(|d| Some(d.folds.as_ref()?.content_hash()));
+    let unit = if protocol == FoldProtocol::SegmentRandomLeaky { "window" } else { "track" };
     Ok(ComparisonTable {
         protocol: describe(divisions),
         leaky: protocol.is_leaky(),
@@ -336,11 +295,7 @@ fn classic(
     let y = classes(table, &labels);
     let rows = answer_rows(table, parameters, &division.rows(table.tracks())?)?;
     let truth: Vec<usize> = rows.rows.iter().map(|&row| y[row]).collect();
-    let ids: Vec<&str> = rows
-        .rows
-        .iter()
-        .map(|&row| table.tracks()[row].track_id.as_str())
-        .collect();
+    let ids: Vec<&str> = rows.rows.iter().map(|&row| table.tracks()[row].track_id.as_str()).collect();
     let mut answers = Answers {
         ids: Vec::new(),
         tracks: Vec::new(),
@@ -358,23 +313,15 @@ fn classic(
         return Ok(answers);
     }
     let tracks = units_of(&ids);
-    answers.ids = tracks
-        .iter()
-        .filter_map(|rows| Some((*ids.get(*rows.first()?)?).to_owned()))
-        .collect();
+    answers.ids = tracks.iter().filter_map(|rows| Some((*ids.get(*rows.first()?)?).to_owned())).collect();
     answers.tracks = answers.ids.clone();
-    answers.truth = tracks
-        .iter()
-        .filter_map(|rows| truth.get(*rows.first()?).copied())
-        .collect();
+    answers.truth = tracks.iter().filter_map(|rows| truth.get(*rows.first()?).copied()).collect();
     let windows = tracks.iter().any(|rows| rows.len() > 1);
     answers.probabilities = answers.probabilities.map(|all| {
         let mut means = Array2::zeros((tracks.len(), labels.len()));
         for (track, rows) in tracks.iter().enumerate() {
             for &row in rows {
-                means
-                    .row_mut(track)
-                    .scaled_add(1.0 / rows.len() as f64, &all.row(row));
+                means.row_mut(track).scaled_add(1.0 / rows.len() as f64, &all.row(row));
             }
         }
         means
@@ -382,10 +329,7 @@ fn classic(
     answers.predicted = match (&answers.probabilities, windows) {
         (Some(means), true) => Predictions::new(answers.truth.clone(), means.clone())?.predicted(),
         // The only row, or most of them.
-        _ => tracks
-            .iter()
-            .map(|rows| vote(rows, &answers.predicted, labels.len()))
-            .collect(),
+        _ => tracks.iter().map(|rows| vote(rows, &answers.predicted, labels.len())).collect(),
     };
     Ok(answers)
 }
@@ -394,10 +338,7 @@ fn classic(
 fn vote(rows: &[usize], predicted: &[usize], n_classes: usize) -> usize {
     let mut counts = vec![0; n_classes];
     rows.iter().for_each(|&row| counts[predicted[row]] += 1);
-    (1..n_classes).fold(
-        0,
-        |best, class| if counts[class] > counts[best] { class } else { best },
-    )
+    (1..n_classes).fold(0, |best, class| if counts[class] > counts[best] { class } else { best })
 }
 
 fn networks(
@@ -411,11 +352,7 @@ fn networks(
     let cv = cross_validate(members, set, &division.rows(tracks)?, threads, None, observe)?;
     let answers = |rows: &[Vec<f32>], fit_time, predict_time| -> Result<Answers, TrainError> {
         let predictions = cv.predictions(rows, set)?;
-        let ids: Vec<&str> = cv
-            .tracks
-            .iter()
-            .map(|&track| tracks[track].track_id.as_str())
-            .collect();
+        let ids: Vec<&str> = cv.tracks.iter().map(|&track| tracks[track].track_id.as_str()).collect();
         let order: Vec<usize> = units_of(&ids).into_iter().flatten().collect();
         let predictions = predictions.select(&order)?;
         let ids: Vec<String> = order.iter().map(|&i| ids[i].to_owned()).collect();
@@ -429,16 +366,8 @@ fn networks(
             predict_time,
         })
     };
-    let CrossValidation {
-        fit_times,
-        predict_times,
-        ..
-    } = &cv;
-    let mut all = vec![answers(
-        &cv.ensemble,
-        fit_times.iter().sum(),
-        predict_times.iter().sum(),
-    )?];
+    let CrossValidation { fit_times, predict_times, .. } = &cv;
+    let mut all = vec![answers(&cv.ensemble, fit_times.iter().sum(), predict_times.iter().sum())?];
     if members.len() > 1 {
         for (i, rows) in cv.members.iter().enumerate() {
             all.push(answers(rows, fit_times[i], predict_times[i])?);
@@ -464,17 +393,9 @@ fn row(
     }
     let n = first.ids.len();
     let mean = |of: &dyn Fn(&Answers) -> f64| foldings.iter().map(of).sum::<f64>() / foldings.len() as f64;
-    let rankings: Option<Vec<Rankings>> = foldings
-        .iter()
-        .map(|f| Some(Rankings::new(&f.truth, f.probabilities.as_ref()?)))
-        .collect();
-    let right = |f: &Answers| {
-        f.truth
-            .iter()
-            .zip(&f.predicted)
-            .map(|(t, p)| t == p)
-            .collect::<Vec<bool>>()
-    };
+    let rankings: Option<Vec<Rankings>> =
+        foldings.iter().map(|f| Some(Rankings::new(&f.truth, f.probabilities.as_ref()?))).collect();
+    let right = |f: &Answers| f.truth.iter().zip(&f.predicted).map(|(t, p)| t == p).collect::<Vec<bool>>();
     let right: Vec<Vec<bool>> = foldings.iter().map(right).collect();
     let statistics = |rows: &[usize]| {
         let hits = |right: &Vec<bool>| rows.iter().filter(|&&row| right[row]).count();
@@ -490,11 +411,7 @@ fn row(
         }
         [accuracy, area, precision]
     };
-    let names: Vec<&String> = first
-        .tracks
-        .iter()
-        .map(|id| groups.get(id).unwrap_or(id))
-        .collect();
+    let names: Vec<&String> = first.tracks.iter().map(|id| groups.get(id).unwrap_or(id)).collect();
     let intervals = bootstrap_all(&units_of(&names), &config.bootstrap, statistics)?;
     let all: Vec<usize> = (0..n).collect();
     let [accuracy, area, precision] = statistics(&all);
@@ -506,13 +423,7 @@ fn row(
     }
     let losses: Option<Vec<f64>> = foldings
         .iter()
-        .map(|f| {
-            Some(
-                Predictions::new(f.truth.clone(), f.probabilities.clone()?)
-                    .ok()?
-                    .log_loss(),
-            )
-        })
+        .map(|f| Some(Predictions::new(f.truth.clone(), f.probabilities.clone()?).ok()?.log_loss()))
         .collect();
     Ok(ComparisonRow {
         name: name.to_owned(),
@@ -537,18 +448,10 @@ fn row(
 
 /// McNemar's test on the rows that both answered.
 fn against(best: &Answers, other: &Answers) -> Result<crate::McNemar, TrainError> {
-    let place: HashMap<&str, usize> = other
-        .ids
-        .iter()
-        .enumerate()
-        .map(|(i, id)| (id.as_str(), i))
-        .collect();
+    let place: HashMap<&str, usize> = other.ids.iter().enumerate().map(|(i, id)| (id.as_str(), i)).collect();
     let pairs = best.ids.iter().enumerate().filter_map(|(i, id)| {
         let j = *place.get(id.as_str())?;
-        Some((
-            best.truth[i] == best.predicted[i],
-            other.truth[j] == other.predicted[j],
-        ))
+        Some((best.truth[i] == best.predicted[i], other.truth[j] == other.predicted[j]))
     });
     let (first, second): (Vec<bool>, Vec<bool>) = pairs.unzip();
     mcnemar(&first, &second)

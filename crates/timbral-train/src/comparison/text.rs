@@ -117,22 +117,9 @@ fn quote(text: &str) -> String {
 }
 
 fn sentence(comparison: &Comparison, table: &ComparisonTable) -> String {
-    let Comparison {
-        data,
-        n_tracks,
-        n_groups,
-        ..
-    } = comparison;
-    let data = if data.is_empty() {
-        String::new()
-    } else {
-        format!("{data}: ")
-    };
-    let leaky = if table.leaky {
-        " LEAKY, not test accuracy."
-    } else {
-        ""
-    };
+    let Comparison { data, n_tracks, n_groups, .. } = comparison;
+    let data = if data.is_empty() { String::new() } else { format!("{data}: ") };
+    let leaky = if table.leaky { " LEAKY, not test accuracy." } else { "" };
     let hash = match table.fold_hashes.as_slice() {
         [] => String::new(),
         [first, ..] => format!(", folds {}", first.get(..12).unwrap_or(first)),
@@ -195,9 +182,7 @@ fn quoted_cells(quoted: &[QuotedResult]) -> Vec<Vec<String>> {
             q.source.clone(),
         ]
     };
-    std::iter::once(header.map(str::to_owned).to_vec())
-        .chain(quoted.iter().map(row))
-        .collect()
+    std::iter::once(header.map(str::to_owned).to_vec()).chain(quoted.iter().map(row)).collect()
 }
 
 /// `4 m 40 s`, `45.9 s`, `569 ms`.
@@ -213,9 +198,7 @@ fn seconds(value: Option<f64>) -> String {
 /// A table of Markdown; a bar or line break in a cell would end it.
 fn push_markdown(out: &mut String, rows: &[Vec<String>]) {
     for (i, row) in rows.iter().enumerate() {
-        let escaped = row
-            .iter()
-            .map(|c| c.replace('|', "\\|").replace(['\n', '\r'], " "));
+        let escaped = row.iter().map(|c| c.replace('|', "\\|").replace(['\n', '\r'], " "));
         let _ = writeln!(out, "| {} |", escaped.collect::<Vec<_>>().join(" | "));
         if i == 0 {
             let rule = (0..row.len()).map(|c| if c == 0 { "---" } else { "---:" });
@@ -251,10 +234,7 @@ impl fmt::Display for Comparison {
             push_aligned(f, &cells(table))?;
         }
         if !self.quoted.is_empty() {
-            writeln!(
-                f,
-                "\nquoted, measured by others on other tracks or by other protocols"
-            )?;
+            writeln!(f, "\nquoted, measured by others on other tracks or by other protocols")?;
             push_aligned(f, &quoted_cells(&self.quoted))?;
         }
         Ok(())

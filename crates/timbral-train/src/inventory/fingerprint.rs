@@ -36,22 +36,14 @@ pub(super) struct Fingerprinter {
 impl Fingerprinter {
     pub(super) fn new() -> Result<Self, FeatureError> {
         let spectrogram = Spectrogram::new(SpectrogramConfig {
-            stft: StftConfig {
-                n_fft: N_FFT,
-                hop_length: HOP,
-                center: false,
-                ..StftConfig::default()
-            },
+            stft: StftConfig { n_fft: N_FFT, hop_length: HOP, center: false, ..StftConfig::default() },
             power: 2.0,
         })?;
         let bin = |i: usize| {
             let hz = RANGE.0 * (RANGE.1 / RANGE.0).powf(i as f64 / BANDS as f64);
             (hz * N_FFT as f64 / f64::from(SAMPLE_RATE)).round() as usize
         };
-        Ok(Self {
-            spectrogram,
-            edges: std::array::from_fn(bin),
-        })
+        Ok(Self { spectrogram, edges: std::array::from_fn(bin) })
     }
 
     /// The fingerprint of mono samples at [`SAMPLE_RATE`]; empty for less than a frame and a hop.
@@ -64,9 +56,7 @@ impl Fingerprinter {
         let mut before: Option<[f32; BANDS]> = None;
         for frame in power.columns() {
             let energy: [f32; BANDS] = std::array::from_fn(|band| {
-                (self.edges[band]..self.edges[band + 1])
-                    .map(|bin| frame[bin])
-                    .sum()
+                (self.edges[band]..self.edges[band + 1]).map(|bin| frame[bin]).sum()
             });
             if let Some(before) = before {
                 let rises = |band: usize| {
@@ -99,12 +89,7 @@ pub(super) fn matches(prints: &[Fingerprint]) -> Vec<Match> {
     // Every word with the places where it occurs, sorted, so that equal words stand side by side.
     let mut places: Vec<(u32, u32, u32)> = Vec::with_capacity(prints.iter().map(Vec::len).sum());
     for (signal, print) in prints.iter().enumerate() {
-        places.extend(
-            print
-                .iter()
-                .enumerate()
-                .map(|(at, word)| (*word, signal as u32, at as u32)),
-        );
+        places.extend(print.iter().enumerate().map(|(at, word)| (*word, signal as u32, at as u32)));
     }
     places.sort_unstable();
     // Pairs of signals vote for the shift at which a word of both meets.
@@ -177,10 +162,7 @@ mod tests {
             let length = (2000.0 + 6000.0 * random()) as usize;
             for i in 0..length {
                 let t = i as f32 / SAMPLE_RATE as f32;
-                let tone: f32 = notes
-                    .iter()
-                    .map(|hz| (t * hz * std::f32::consts::TAU).sin())
-                    .sum();
+                let tone: f32 = notes.iter().map(|hz| (t * hz * std::f32::consts::TAU).sin()).sum();
                 samples.push(0.2 * tone * (-2.0 * t).exp() + 0.02 * (random() - 0.5));
             }
         }
@@ -200,21 +182,12 @@ mod tests {
             .zip(&noise)
             .map(|(x, n)| ((0.5 * x + 0.005 * n) * 256.0).round() / 256.0)
             .collect();
-        let signals = [
-            song(2, original.len()),
-            original,
-            song(3, copy.len()),
-            copy,
-            vec![0.0; 200_000],
-        ];
+        let signals = [song(2, original.len()), original, song(3, copy.len()), copy, vec![0.0; 200_000]];
         let prints: Vec<Fingerprint> = signals.iter().map(|s| printer.compute(s).unwrap()).collect();
         let found = matches(&prints);
         assert_eq!(found.len(), 1, "{found:?}");
         assert_eq!((found[0].first, found[0].second), (1, 3));
-        assert!(
-            (found[0].offset - 3.0).abs() < 0.05 && found[0].overlap > 11.0,
-            "{found:?}"
-        );
+        assert!((found[0].offset - 3.0).abs() < 0.05 && found[0].overlap > 11.0, "{found:?}");
         assert!(found[0].agreement > 0.8, "{found:?}");
     }
 

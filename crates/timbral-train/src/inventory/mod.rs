@@ -97,11 +97,7 @@ impl Inventory {
             .collect();
         let (files, prints): (Vec<FileReport>, Vec<Fingerprint>) = looked_at.into_iter().unzip();
         let duplicates = duplicates(&files, &prints);
-        Ok(Self {
-            files,
-            duplicates,
-            notes: manifest.notes().to_vec(),
-        })
+        Ok(Self { files, duplicates, notes: manifest.notes().to_vec() })
     }
 
     /// Files and seconds of each class, by name.
@@ -140,11 +136,7 @@ fn look_at(entry: &ManifestEntry, printer: &Fingerprinter) -> (FileReport, Finge
             hash.update(sample.to_le_bytes());
         }
         let mix = |frame: &[f32]| frame.iter().sum::<f32>() / frame.len() as f32;
-        let mono: Vec<f32> = audio
-            .samples
-            .chunks_exact(audio.channels.max(1))
-            .map(mix)
-            .collect();
+        let mono: Vec<f32> = audio.samples.chunks_exact(audio.channels.max(1)).map(mix).collect();
         let mono = resample(&mono, 1, audio.sample_rate, fingerprint::SAMPLE_RATE)?;
         Ok((printer.compute(&mono)?, format!("{:x}", hash.finalize()), audio))
     };

@@ -36,35 +36,21 @@ const SHORT_CLIPS: [u32; 6] = [98_565, 98_567, 98_569, 99_134, 108_925, 133_297]
 pub(super) fn read(tracks: &Path, audio: &Path, subset: FmaSubset) -> Result<Manifest, TrainError> {
     let malformed = |line: u64, message: String| TrainError::malformed_at(tracks, Some(line), message);
     let bytes = std::fs::read(tracks).map_err(TrainError::io(tracks))?;
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .from_reader(bytes.as_slice());
+    let mut reader =
+        csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes.as_slice());
     let mut records = reader.records();
     let mut next = |line: u64| -> Result<Option<StringRecord>, TrainError> {
-        records
-            .next()
-            .transpose()
-            .map_err(|e| malformed(line, e.to_string()))
+        records.next().transpose().map_err(|e| malformed(line, e.to_string()))
     };
     let (Some(groups), Some(names)) = (next(1)?, next(2)?) else {
-        return Err(malformed(
-            1,
-            "the file ends within its three header rows".to_owned(),
-        ));
+        return Err(malformed(1, "the file ends within its three header rows".to_owned()));
     };
     let index = next(3)?.and_then(|row| row.get(0).map(str::to_owned));
     if index.as_deref() != Some("track_id") {
-        return Err(malformed(
-            3,
-            "the third row does not begin with track_id, as FMA's does".to_owned(),
-        ));
+        return Err(malformed(3, "the third row does not begin with track_id, as FMA's does".to_owned()));
     }
     let column = |group: &str, name: &str| {
-        let place = groups
-            .iter()
-            .zip(&names)
-            .position(|(g, n)| g == group && n == name);
+        let place = groups.iter().zip(&names).position(|(g, n)| g == group && n == name);
         place.ok_or_else(|| malformed(2, format!("no column {group}, {name}")))
     };
     let (split, set) = (column("set", "split")?, column("set", "subset")?);
@@ -110,14 +96,12 @@ pub(super) fn read(tracks: &Path, audio: &Path, subset: FmaSubset) -> Result<Man
         return Err(malformed(line, "no track of this subset".to_owned()));
     }
     if unlabelled > 0 {
-        manifest.notes.push(format!(
-            "{unlabelled} tracks without a top-level genre were left out"
-        ));
+        manifest.notes.push(format!("{unlabelled} tracks without a top-level genre were left out"));
     }
     if !short.is_empty() {
-        manifest.notes.push(format!(
-            "clips known to be empty or cut in the archive were left out: {short:?}"
-        ));
+        manifest
+            .notes
+            .push(format!("clips known to be empty or cut in the archive were left out: {short:?}"));
     }
     Ok(manifest)
 }

@@ -10,9 +10,7 @@ pub(super) fn track_id(path: &Path) -> Option<String> {
 }
 
 fn is_audio(path: &Path) -> bool {
-    let hidden = path
-        .file_name()
-        .is_none_or(|name| name.to_string_lossy().starts_with('.'));
+    let hidden = path.file_name().is_none_or(|name| name.to_string_lossy().starts_with('.'));
     !hidden && timbral::is_audio_file(path)
 }
 
@@ -43,10 +41,8 @@ pub(super) fn read(root: &Path) -> Result<Manifest, TrainError> {
             }
             let Some(id) = track_id(&path) else { continue };
             if let Some(first) = seen.insert(id.clone(), path.clone()) {
-                let message = format!(
-                    "track {id} is there as {} too; keep one file a track",
-                    first.display()
-                );
+                let message =
+                    format!("track {id} is there as {} too; keep one file a track", first.display());
                 return Err(TrainError::malformed(&path, message));
             }
             if is_broken_gtzan_file(&label, &id, &path) {
@@ -57,11 +53,7 @@ pub(super) fn read(root: &Path) -> Result<Manifest, TrainError> {
                 ));
             }
             let track = TrackInfo::new(id, label.clone());
-            manifest.entries.push(ManifestEntry {
-                path,
-                track,
-                duration_seconds: None,
-            });
+            manifest.entries.push(ManifestEntry { path, track, duration_seconds: None });
         }
     }
     if manifest.entries.is_empty() {
@@ -69,9 +61,7 @@ pub(super) fn read(root: &Path) -> Result<Manifest, TrainError> {
         return Err(TrainError::malformed(root, message));
     }
     if skipped > 0 {
-        manifest.notes.push(format!(
-            "{skipped} hidden files and files of other kinds were skipped"
-        ));
+        manifest.notes.push(format!("{skipped} hidden files and files of other kinds were skipped"));
     }
     Ok(manifest)
 }

@@ -18,26 +18,16 @@ pub(super) fn apply(manifest: &mut Manifest, lists: [(&Path, Part); 3]) -> Resul
             }
             let file = name.rsplit(['/', '\\']).next().unwrap_or(name);
             let track = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
-            if let Some(other) = parts
-                .insert(track.to_owned(), part)
-                .filter(|other| *other != part)
-            {
+            if let Some(other) = parts.insert(track.to_owned(), part).filter(|other| *other != part) {
                 let message = format!("{track} is in the lists of {other} and of {part}");
                 return Err(TrainError::malformed_at(path, Some(line), message));
             }
         }
     }
     let mut missing: Vec<&str> = {
-        let known: std::collections::HashSet<&str> = manifest
-            .entries
-            .iter()
-            .map(|entry| entry.track.track_id.as_str())
-            .collect();
-        parts
-            .keys()
-            .map(String::as_str)
-            .filter(|track| !known.contains(track))
-            .collect()
+        let known: std::collections::HashSet<&str> =
+            manifest.entries.iter().map(|entry| entry.track.track_id.as_str()).collect();
+        parts.keys().map(String::as_str).filter(|track| !known.contains(track)).collect()
     };
     missing.sort_unstable();
     if !missing.is_empty() {

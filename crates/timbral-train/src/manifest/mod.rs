@@ -40,10 +40,7 @@ impl Manifest {
     ///
     /// [`TrainError::Shape`] if two files of one track differ in what they say of it.
     pub fn new(entries: Vec<ManifestEntry>) -> Result<Self, TrainError> {
-        let manifest = Self {
-            entries,
-            notes: Vec::new(),
-        };
+        let manifest = Self { entries, notes: Vec::new() };
         distinct_tracks(&manifest.tracks())?;
         Ok(manifest)
     }
@@ -55,11 +52,7 @@ impl Manifest {
     /// As for these two.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, TrainError> {
         let path = path.as_ref();
-        if path.is_dir() {
-            Self::read_folders(path)
-        } else {
-            Self::read_csv(path)
-        }
+        if path.is_dir() { Self::read_folders(path) } else { Self::read_csv(path) }
     }
 
     /// The files whose track `keep` says to keep; the notes stay.
@@ -108,11 +101,7 @@ impl Manifest {
                 official_split,
                 repeat_of: row.get("repeat_of").map(str::to_owned),
             };
-            entries.push(ManifestEntry {
-                path: file,
-                track,
-                duration_seconds,
-            });
+            entries.push(ManifestEntry { path: file, track, duration_seconds });
         }
         Self::new(entries)
     }
@@ -166,10 +155,7 @@ impl Manifest {
             for file in timbral::audio_files(path)? {
                 let name =
                     |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
-                let folder = file
-                    .parent()
-                    .and_then(Path::file_name)
-                    .filter(|_| label_from_folder);
+                let folder = file.parent().and_then(Path::file_name).filter(|_| label_from_folder);
                 manifest.entries.push(ManifestEntry {
                     track: TrackInfo::new(name(file.file_stem()), name(folder)),
                     path: file,
@@ -208,14 +194,13 @@ impl Manifest {
     /// [`TrainError::Config`] if the map names a label that is not there.
     pub fn relabelled(mut self, map: &LabelMap) -> Result<Self, TrainError> {
         map.check(&self.labels())?;
-        self.entries
-            .retain_mut(|entry| match map.apply(&entry.track.label) {
-                Some(label) => {
-                    entry.track.label = label;
-                    true
-                }
-                None => false,
-            });
+        self.entries.retain_mut(|entry| match map.apply(&entry.track.label) {
+            Some(label) => {
+                entry.track.label = label;
+                true
+            }
+            None => false,
+        });
         Ok(self)
     }
 
@@ -272,23 +257,9 @@ impl Manifest {
         let base = path.parent().unwrap_or(Path::new(""));
         let mut writer = csv::Writer::from_writer(Vec::new());
         let refused = |e: csv::Error| TrainError::malformed(path, e.to_string());
-        let header = [
-            "path",
-            "label",
-            "track_id",
-            "artist",
-            "group",
-            "split",
-            "repeat_of",
-            "duration_s",
-        ];
+        let header = ["path", "label", "track_id", "artist", "group", "split", "repeat_of", "duration_s"];
         writer.write_record(header).map_err(refused)?;
-        for ManifestEntry {
-            path: file,
-            track,
-            duration_seconds,
-        } in &self.entries
-        {
+        for ManifestEntry { path: file, track, duration_seconds } in &self.entries {
             let shown = file.strip_prefix(base).unwrap_or(file);
             let shown = shown.to_str().ok_or_else(|| {
                 TrainError::malformed(path, format!("the path {} is not UTF-8", file.display()))
@@ -308,9 +279,7 @@ impl Manifest {
                 ])
                 .map_err(refused)?;
         }
-        let bytes = writer
-            .into_inner()
-            .map_err(|e| TrainError::malformed(path, e.to_string()))?;
+        let bytes = writer.into_inner().map_err(|e| TrainError::malformed(path, e.to_string()))?;
         write_atomically(path, &[&bytes])
     }
 }

@@ -20,11 +20,7 @@ pub struct BootstrapConfig {
 
 impl Default for BootstrapConfig {
     fn default() -> Self {
-        Self {
-            draws: 10_000,
-            level: 0.95,
-            seed: 0,
-        }
+        Self { draws: 10_000, level: 0.95, seed: 0 }
     }
 }
 
@@ -69,11 +65,7 @@ pub(crate) fn bootstrap_all<const N: usize>(
         return Err(TrainError::config("level", level, "it lies above 0 and below 1"));
     }
     if units.iter().all(Vec::is_empty) {
-        return Err(TrainError::config(
-            "units",
-            units.len(),
-            "there must be rows to draw",
-        ));
+        return Err(TrainError::config("units", units.len(), "there must be rows to draw"));
     }
     let values: Vec<[f64; N]> = (0..draws)
         .into_par_iter()
@@ -92,10 +84,7 @@ pub(crate) fn bootstrap_all<const N: usize>(
     Ok(std::array::from_fn(|i| {
         let mut values: Vec<f64> = values.iter().map(|v| v[i]).filter(|v| !v.is_nan()).collect();
         values.sort_by(f64::total_cmp);
-        Interval {
-            low: quantile(&values, tail),
-            high: quantile(&values, 1.0 - tail),
-        }
+        Interval { low: quantile(&values, tail), high: quantile(&values, 1.0 - tail) }
     }))
 }
 

@@ -18,10 +18,6 @@ pub(super) fn calibration_errors(confidence: &[f64], correct: &[bool], n_bins: u
     let gap = |&(_, sum, hits): &(usize, f64, usize)| (hits as f64 - sum).abs();
     let n = confidence.len().max(1) as f64;
     let expected = bins.iter().map(|bin| gap(bin) / n).sum();
-    let maximum = bins
-        .iter()
-        .filter(|bin| bin.0 > 0)
-        .map(|bin| gap(bin) / bin.0 as f64)
-        .fold(0.0, f64::max);
+    let maximum = bins.iter().filter(|bin| bin.0 > 0).map(|bin| gap(bin) / bin.0 as f64).fold(0.0, f64::max);
     (expected, maximum)
 }

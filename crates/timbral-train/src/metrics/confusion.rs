@@ -24,11 +24,7 @@ pub struct ClassScores {
 }
 
 fn ratio(numerator: f64, denominator: f64) -> f64 {
-    if denominator > 0.0 {
-        numerator / denominator
-    } else {
-        0.0
-    }
+    if denominator > 0.0 { numerator / denominator } else { 0.0 }
 }
 
 impl ConfusionMatrix {
@@ -82,12 +78,7 @@ impl ConfusionMatrix {
     /// Mean recall of the classes that occur.
     #[must_use]
     pub fn balanced_accuracy(&self) -> f64 {
-        let recalls: Vec<f64> = self
-            .per_class()
-            .iter()
-            .filter(|c| c.support > 0)
-            .map(|c| c.recall)
-            .collect();
+        let recalls: Vec<f64> = self.per_class().iter().filter(|c| c.support > 0).map(|c| c.recall).collect();
         ratio(recalls.iter().sum(), recalls.len() as f64)
     }
 
@@ -115,11 +106,7 @@ impl ConfusionMatrix {
     pub fn macro_average(&self) -> ClassScores {
         let predicted = self.counts.sum_axis(Axis(0));
         let weight = |(class, scores): (usize, &ClassScores)| {
-            if scores.support + predicted[class] > 0 {
-                1.0
-            } else {
-                0.0
-            }
+            if scores.support + predicted[class] > 0 { 1.0 } else { 0.0 }
         };
         self.average(weight)
     }
@@ -134,10 +121,7 @@ impl ConfusionMatrix {
         let scores = self.per_class();
         let weights: Vec<f64> = scores.iter().enumerate().map(weight).collect();
         let mean = |of: fn(&ClassScores) -> f64| {
-            ratio(
-                scores.iter().zip(&weights).map(|(s, w)| of(s) * w).sum(),
-                weights.iter().sum(),
-            )
+            ratio(scores.iter().zip(&weights).map(|(s, w)| of(s) * w).sum(), weights.iter().sum())
         };
         ClassScores {
             precision: mean(|s| s.precision),

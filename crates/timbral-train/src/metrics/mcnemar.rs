@@ -22,11 +22,7 @@ pub fn mcnemar(first_correct: &[bool], second_correct: &[bool]) -> Result<McNema
     if first_correct.len() != second_correct.len() {
         return Err(TrainError::shape(
             "answers",
-            format!(
-                "{} of the first model and {} of the second",
-                first_correct.len(),
-                second_correct.len()
-            ),
+            format!("{} of the first model and {} of the second", first_correct.len(), second_correct.len()),
             "both models answer the same rows",
         ));
     }
@@ -34,11 +30,7 @@ pub fn mcnemar(first_correct: &[bool], second_correct: &[bool]) -> Result<McNema
     let only_first = pairs().filter(|(a, b)| **a && !**b).count();
     let only_second = pairs().filter(|(a, b)| !**a && **b).count();
     let p_value = binomial_two_sided(only_first.min(only_second), only_first + only_second);
-    Ok(McNemar {
-        only_first,
-        only_second,
-        p_value,
-    })
+    Ok(McNemar { only_first, only_second, p_value })
 }
 
 /// Twice the chance of at most `k` heads of `n` fair coins, at most 1.

@@ -35,10 +35,7 @@ impl Predictions {
         let (rows, classes) = probabilities.dim();
         let wrong = |given: String, rule: &str| Err(TrainError::shape("predictions", given, rule));
         if rows == 0 || classes == 0 {
-            return wrong(
-                format!("{rows} rows and {classes} classes"),
-                "there must be at least one of each",
-            );
+            return wrong(format!("{rows} rows and {classes} classes"), "there must be at least one of each");
         }
         if truth.len() != rows {
             return wrong(
@@ -47,16 +44,10 @@ impl Predictions {
             );
         }
         if let Some(class) = truth.iter().find(|class| **class >= classes) {
-            return wrong(
-                format!("the true class {class}"),
-                &format!("there are {classes}, counted from 0"),
-            );
+            return wrong(format!("the true class {class}"), &format!("there are {classes}, counted from 0"));
         }
         if let Some(p) = probabilities.iter().find(|p| !(p.is_finite() && **p >= 0.0)) {
-            return wrong(
-                format!("the probability {p}"),
-                "it must be finite and not negative",
-            );
+            return wrong(format!("the probability {p}"), "it must be finite and not negative");
         }
         Ok(Self { truth, probabilities })
     }
@@ -114,11 +105,7 @@ impl Predictions {
     /// Whether each row is right.
     #[must_use]
     pub fn correct(&self) -> Vec<bool> {
-        self.predicted()
-            .iter()
-            .zip(&self.truth)
-            .map(|(p, t)| p == t)
-            .collect()
+        self.predicted().iter().zip(&self.truth).map(|(p, t)| p == t).collect()
     }
 
     /// The confusion matrix, from which accuracy, precision, recall and F1 follow.
@@ -141,19 +128,10 @@ impl Predictions {
     pub fn top_k_accuracy(&self, k: usize) -> f64 {
         let hit = |(row, &class): (ArrayView1<'_, f64>, &usize)| {
             let p = row[class];
-            row.iter()
-                .enumerate()
-                .filter(|&(i, &q)| q > p || (q == p && i < class))
-                .count()
-                < k
+            row.iter().enumerate().filter(|&(i, &q)| q > p || (q == p && i < class)).count() < k
         };
-        let hits = self
-            .probabilities
-            .rows()
-            .into_iter()
-            .zip(&self.truth)
-            .filter(|(r, t)| hit((*r, t)))
-            .count();
+        let hits =
+            self.probabilities.rows().into_iter().zip(&self.truth).filter(|(r, t)| hit((*r, t))).count();
         hits as f64 / self.len() as f64
     }
 
@@ -175,12 +153,7 @@ impl Predictions {
             let is_positive: Vec<bool> = self.truth.iter().map(|t| *t == class).collect();
             of(&is_positive, &column.to_vec())
         };
-        self.probabilities
-            .columns()
-            .into_iter()
-            .enumerate()
-            .map(class)
-            .collect()
+        self.probabilities.columns().into_iter().enumerate().map(class).collect()
     }
 
     /// Mean negative natural logarithm of the probability of the true class, rows scaled to the sum 1, values limited to
@@ -192,13 +165,7 @@ impl Predictions {
             let p = if sum > 0.0 { row[class] / sum } else { 0.0 };
             -p.clamp(f64::EPSILON, 1.0).ln()
         };
-        self.probabilities
-            .rows()
-            .into_iter()
-            .zip(&self.truth)
-            .map(loss)
-            .sum::<f64>()
-            / self.len() as f64
+        self.probabilities.rows().into_iter().zip(&self.truth).map(loss).sum::<f64>() / self.len() as f64
     }
 
     /// Brier score: the mean over rows of the sum over classes of squared differences to the truth (0 is best, 2 worst).
@@ -208,13 +175,7 @@ impl Predictions {
             let difference = |(i, p): (usize, &f64)| p - if i == class { 1.0 } else { 0.0 };
             row.iter().enumerate().map(difference).map(|d| d * d).sum()
         };
-        self.probabilities
-            .rows()
-            .into_iter()
-            .zip(&self.truth)
-            .map(score)
-            .sum::<f64>()
-            / self.len() as f64
+        self.probabilities.rows().into_iter().zip(&self.truth).map(score).sum::<f64>() / self.len() as f64
     }
 
     /// Expected calibration error over `n_bins` bins (low, high] of equal width of the top probability (Guo et al. 2017; 15 is
@@ -233,11 +194,7 @@ impl Predictions {
     /// The largest probability of each row.
     #[must_use]
     pub fn confidence(&self) -> Vec<f64> {
-        self.probabilities
-            .rows()
-            .into_iter()
-            .map(|row| row[argmax(row)])
-            .collect()
+        self.probabilities.rows().into_iter().map(|row| row[argmax(row)]).collect()
     }
 
     /// Some of the rows, in the order asked for, repetitions allowed.
@@ -294,10 +251,7 @@ impl Predictions {
         for (mut mean, count) in means.rows_mut().into_iter().zip(&counts) {
             mean /= *count;
         }
-        Ok(TrackPredictions {
-            track_ids: ids,
-            predictions: Self::new(truth, means)?,
-        })
+        Ok(TrackPredictions { track_ids: ids, predictions: Self::new(truth, means)? })
     }
 }
 

@@ -28,10 +28,7 @@ impl Rankings {
             };
             order.iter().enumerate().map(ranked).collect()
         };
-        Self {
-            truth: truth.to_vec(),
-            classes: (0..scores.ncols()).map(class).collect(),
-        }
+        Self { truth: truth.to_vec(), classes: (0..scores.ncols()).map(class).collect() }
     }
 
     /// Mean ROC-AUC and mean average precision over the classes that have one, of each row taken `counts[row]` times; NaN

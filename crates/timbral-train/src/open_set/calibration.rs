@@ -61,25 +61,15 @@ impl Calibration {
         keep: f64,
     ) -> Result<Self, TrainError> {
         let n = predictions.len();
-        if let Some(given) = [Some(folds.len()), contours.map(<[_]>::len)]
-            .into_iter()
-            .flatten()
-            .find(|length| *length != n)
+        if let Some(given) =
+            [Some(folds.len()), contours.map(<[_]>::len)].into_iter().flatten().find(|length| *length != n)
         {
             let given = format!("{given} for {n} predictions");
-            return Err(TrainError::shape(
-                "folds or contours",
-                given,
-                "there must be as many of both",
-            ));
+            return Err(TrainError::shape("folds or contours", given, "there must be as many of both"));
         }
         let parts: Vec<Part> = parts(folds);
         if parts.len() < 2 {
-            return Err(TrainError::shape(
-                "folds",
-                "fewer than two",
-                "there must be two or more",
-            ));
+            return Err(TrainError::shape("folds", "fewer than two", "there must be two or more"));
         }
         let temperature = temperature(predictions, None)?;
         let mut after = predictions.probabilities().clone();
@@ -103,9 +93,7 @@ impl Calibration {
                 let mut scores = vec![0.0; n];
                 for part in &parts {
                     let distance = fit(&part.rest)?;
-                    part.rows
-                        .iter()
-                        .for_each(|&row| scores[row] = -distance.of(&contours[row]));
+                    part.rows.iter().for_each(|&row| scores[row] = -distance.of(&contours[row]));
                 }
                 let all: Vec<usize> = (0..n).collect();
                 (RejectionScore::Distance(fit(&all)?), scores)
@@ -124,9 +112,7 @@ impl Calibration {
         for part in &parts {
             let others: Vec<f64> = part.rest.iter().map(|&row| scores[row]).collect();
             let threshold = threshold_keeping(&others, keep)?;
-            part.rows
-                .iter()
-                .for_each(|&row| kept[row] = scores[row] >= threshold);
+            part.rows.iter().for_each(|&row| kept[row] = scores[row] >= threshold);
         }
         let kept: Vec<usize> = (0..n).filter(|&row| kept[row]).collect();
         let correct = predictions.correct();

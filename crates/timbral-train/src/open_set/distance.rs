@@ -49,10 +49,8 @@ pub fn fit_level_distance(
         // A value that never changes tells nothing, whatever it is divided by.
         if variance > 0.0 { variance.sqrt() } else { 1.0 }
     });
-    let standard: Vec<[f64; N]> = contours
-        .iter()
-        .map(|c| std::array::from_fn(|i| (c[i] - mean[i]) / scale[i]))
-        .collect();
+    let standard: Vec<[f64; N]> =
+        contours.iter().map(|c| std::array::from_fn(|i| (c[i] - mean[i]) / scale[i])).collect();
     let mut means = vec![[0.0; N]; n_classes];
     for (row, &class) in standard.iter().zip(classes) {
         (0..N).for_each(|i| means[class][i] += row[i] / counts[class] as f64);
@@ -72,15 +70,11 @@ pub fn fit_level_distance(
     }
     let inverse = inverse_of_lower(&cholesky(&covariance));
     let white = |row: &[f64; N]| -> Vec<f64> {
-        (0..N)
-            .map(|i| (0..N).map(|j| inverse[i][j] * row[j]).sum())
-            .collect()
+        (0..N).map(|i| (0..N).map(|j| inverse[i][j] * row[j]).sum()).collect()
     };
     Ok(LevelDistance {
         mean: mean.to_vec(),
-        whitening: (0..N)
-            .map(|i| (0..N).map(|j| inverse[i][j] / scale[j]).collect())
-            .collect(),
+        whitening: (0..N).map(|i| (0..N).map(|j| inverse[i][j] / scale[j]).collect()).collect(),
         classes: means.iter().map(white).collect(),
     })
 }

@@ -108,11 +108,7 @@ pub fn open_set_reports(
     outside: &[ScoredAnswer],
     rejection: Option<&Rejection>,
 ) -> Result<Vec<OpenSetReport>, TrainError> {
-    let all = [
-        RejectionScore::MaxProbability,
-        RejectionScore::Margin,
-        RejectionScore::Entropy,
-    ];
+    let all = [RejectionScore::MaxProbability, RejectionScore::Margin, RejectionScore::Entropy];
     let own = rejection.map(|rule| rule.score.name());
     let mut reports = Vec::new();
     for score in all.iter().filter(|score| own != Some(score.name())) {
@@ -141,10 +137,7 @@ pub fn open_set_reports(
 #[must_use]
 pub fn energy_score(logits: &[f64], temperature: f64) -> f64 {
     let top = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let sum: f64 = logits
-        .iter()
-        .map(|logit| ((logit - top) / temperature).exp())
-        .sum();
+    let sum: f64 = logits.iter().map(|logit| ((logit - top) / temperature).exp()).sum();
     top + temperature * sum.ln()
 }
 
@@ -156,9 +149,7 @@ pub fn energy_score(logits: &[f64], temperature: f64) -> f64 {
 pub fn open_set_auroc(known: &[f64], outside: &[f64]) -> Result<f64, TrainError> {
     check("known", known)?;
     check("outside", outside)?;
-    let is_known: Vec<bool> = (0..known.len() + outside.len())
-        .map(|i| i < known.len())
-        .collect();
+    let is_known: Vec<bool> = (0..known.len() + outside.len()).map(|i| i < known.len()).collect();
     let auroc = ranking::roc_auc(&is_known, &[known, outside].concat());
     auroc.ok_or_else(|| TrainError::shape("scores", "of one kind", "there must be two"))
 }
@@ -184,11 +175,7 @@ pub fn fpr_at_tpr(known: &[f64], outside: &[f64], tpr: f64) -> Result<f64, Train
 pub fn threshold_keeping(known: &[f64], keep: f64) -> Result<f64, TrainError> {
     check("known", known)?;
     if !(keep > 0.0 && keep <= 1.0) {
-        return Err(TrainError::config(
-            "keep",
-            keep,
-            "it lies above 0 and is at most 1",
-        ));
+        return Err(TrainError::config("keep", keep, "it lies above 0 and is at most 1"));
     }
     let mut sorted = known.to_vec();
     sorted.sort_by(|a, b| b.total_cmp(a));
@@ -218,11 +205,7 @@ pub fn risk_coverage(scores: &[f64], correct: &[bool]) -> Result<Vec<RiskCoverag
     check("scores", scores)?;
     if scores.len() != correct.len() {
         let given = format!("{} for {} answers", scores.len(), correct.len());
-        return Err(TrainError::shape(
-            "scores",
-            given,
-            "there must be as many of both",
-        ));
+        return Err(TrainError::shape("scores", given, "there must be as many of both"));
     }
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
@@ -245,11 +228,7 @@ fn check(what: &'static str, scores: &[f64]) -> Result<(), TrainError> {
         return Err(TrainError::shape(what, "no score", "there must be at least one"));
     }
     if scores.iter().any(|score| score.is_nan()) {
-        return Err(TrainError::shape(
-            what,
-            "a score that is not a number",
-            "every score is one",
-        ));
+        return Err(TrainError::shape(what, "a score that is not a number", "every score is one"));
     }
     Ok(())
 }

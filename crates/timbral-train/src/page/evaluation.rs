@@ -29,9 +29,7 @@ impl EvaluationPage<'_> {
     ///
     /// [`TrainError::Shape`] if report, predictions and names do not belong together.
     pub fn page(&self) -> Result<HtmlPage, TrainError> {
-        let Self {
-            report, predictions, ..
-        } = *self;
+        let Self { report, predictions, .. } = *self;
         let (rows, classes) = (predictions.len(), predictions.n_classes());
         if report.n_rows != rows || self.names.len() != rows || report.labels.len() != classes {
             return Err(TrainError::shape(
@@ -65,15 +63,7 @@ impl EvaluationPage<'_> {
             .figure()]);
         page.figures(self.class_bars()?);
         page.table(
-            &[
-                "class",
-                "precision %",
-                "recall %",
-                "F1 %",
-                "ROC-AUC",
-                "average precision",
-                "support",
-            ],
+            &["class", "precision %", "recall %", "F1 %", "ROC-AUC", "average precision", "support"],
             &class_rows(report),
         );
         page.heading("Ranking and confidence");
@@ -88,25 +78,14 @@ impl EvaluationPage<'_> {
     fn class_bars(&self) -> Result<Vec<Figure>, TrainError> {
         let labels = &self.report.labels;
         let of = |value: fn(&crate::ClassScores) -> f64| -> Vec<f64> {
-            self.report
-                .per_class
-                .iter()
-                .map(|class| 100.0 * value(&class.scores))
-                .collect()
+            self.report.per_class.iter().map(|class| 100.0 * value(&class.scores)).collect()
         };
         let bars = |title: &str, values: &[f64]| -> Result<Figure, TrainError> {
             let name = format!("{title} (%)");
-            Ok(Bars::values(labels, values, &name)?
-                .title(title)
-                .size(420.0, 320.0)
-                .figure())
+            Ok(Bars::values(labels, values, &name)?.title(title).size(420.0, 320.0).figure())
         };
-        let support: Vec<usize> = self
-            .report
-            .per_class
-            .iter()
-            .map(|class| class.scores.support as usize)
-            .collect();
+        let support: Vec<usize> =
+            self.report.per_class.iter().map(|class| class.scores.support as usize).collect();
         Ok(vec![
             bars("Precision", &of(|s| s.precision))?,
             bars("Recall", &of(|s| s.recall))?,
@@ -124,11 +103,7 @@ impl EvaluationPage<'_> {
         let mut roc = RocCurves::new().title("Each class against the rest");
         for (class, label) in self.report.labels.iter().enumerate() {
             let positive: Vec<bool> = predictions.truth().iter().map(|t| *t == class).collect();
-            roc = roc.curve(
-                label,
-                &predictions.probabilities().column(class).to_vec(),
-                &positive,
-            )?;
+            roc = roc.curve(label, &predictions.probabilities().column(class).to_vec(), &positive)?;
         }
         let (confidence, correct) = (predictions.confidence(), predictions.correct());
         let histogram = |title: &str, wanted: bool| {
@@ -148,9 +123,7 @@ impl EvaluationPage<'_> {
         };
         Ok(vec![
             roc.figure(),
-            ReliabilityDiagram::new(&confidence, &correct, CALIBRATION_BINS)?
-                .title("Reliability")
-                .figure(),
+            ReliabilityDiagram::new(&confidence, &correct, CALIBRATION_BINS)?.title("Reliability").figure(),
             histogram("Confidence of right answers", true),
             histogram("Confidence of wrong answers", false),
         ])
@@ -159,9 +132,8 @@ impl EvaluationPage<'_> {
     fn mistakes(&self, page: &mut HtmlPage) {
         let predictions = self.predictions;
         let (confidence, predicted) = (predictions.confidence(), predictions.predicted());
-        let mut wrong: Vec<usize> = (0..predictions.len())
-            .filter(|&i| predicted[i] != predictions.truth()[i])
-            .collect();
+        let mut wrong: Vec<usize> =
+            (0..predictions.len()).filter(|&i| predicted[i] != predictions.truth()[i]).collect();
         wrong.sort_by(|&a, &b| confidence[b].total_cmp(&confidence[a]));
         if wrong.is_empty() {
             page.paragraph("None.");
@@ -188,34 +160,16 @@ impl EvaluationPage<'_> {
             predictions.len(),
             rows.len()
         ));
-        page.table(
-            &[
-                &self.report.unit,
-                "truth",
-                "answer",
-                "confidence %",
-                "given to the truth %",
-            ],
-            &rows,
-        );
+        page.table(&[&self.report.unit, "truth", "answer", "confidence %", "given to the truth %"], &rows);
     }
 
     fn origin(&self) -> Vec<Vec<String>> {
         let report = self.report;
-        let protocol = report
-            .protocol
-            .as_ref()
-            .map_or_else(|| "not told".to_owned(), ToString::to_string);
+        let protocol = report.protocol.as_ref().map_or_else(|| "not told".to_owned(), ToString::to_string);
         let mut rows = vec![
             vec!["protocol".to_owned(), protocol],
-            vec![
-                "split, SHA-256".to_owned(),
-                report.split_hash.clone().unwrap_or_else(|| "none".to_owned()),
-            ],
-            vec![
-                "measured on".to_owned(),
-                format!("{} {}s", report.n_rows, report.unit),
-            ],
+            vec!["split, SHA-256".to_owned(), report.split_hash.clone().unwrap_or_else(|| "none".to_owned())],
+            vec!["measured on".to_owned(), format!("{} {}s", report.n_rows, report.unit)],
             vec!["classes".to_owned(), report.labels.join(", ")],
             vec![
                 "intervals".to_owned(),
@@ -224,15 +178,8 @@ impl EvaluationPage<'_> {
                     .to_owned(),
             ],
         ];
-        rows.extend(
-            self.facts
-                .iter()
-                .map(|(name, value)| vec![name.clone(), value.clone()]),
-        );
-        rows.push(vec![
-            "written by".to_owned(),
-            format!("timbral-train {}", env!("CARGO_PKG_VERSION")),
-        ]);
+        rows.extend(self.facts.iter().map(|(name, value)| vec![name.clone(), value.clone()]));
+        rows.push(vec!["written by".to_owned(), format!("timbral-train {}", env!("CARGO_PKG_VERSION"))]);
         rows
     }
 }
@@ -241,31 +188,18 @@ impl EvaluationPage<'_> {
 #[must_use]
 pub fn model_facts(header: &Header) -> Vec<(String, String)> {
     let told = |text: &str| {
-        if text.is_empty() {
-            "not told".to_owned()
-        } else {
-            text.to_owned()
-        }
+        if text.is_empty() { "not told".to_owned() } else { text.to_owned() }
     };
     let architecture = serde_json::to_value(&header.architecture).unwrap_or_default();
-    let kind = architecture
-        .get("type")
-        .and_then(serde_json::Value::as_str)
-        .unwrap_or("model");
-    let metrics: Vec<String> = header
-        .metrics
-        .iter()
-        .map(|(name, value)| format!("{name} {value:.4}"))
-        .collect();
+    let kind = architecture.get("type").and_then(serde_json::Value::as_str).unwrap_or("model");
+    let metrics: Vec<String> =
+        header.metrics.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
     let mut facts = vec![
         ("model".to_owned(), told(&header.name)),
         ("architecture".to_owned(), kind.to_owned()),
         ("licence of the weights".to_owned(), told(&header.licence)),
         ("trained on".to_owned(), told(&header.training_data)),
-        (
-            "what it hears".to_owned(),
-            shortened(&header.front_end.to_string()),
-        ),
+        ("what it hears".to_owned(), shortened(&header.front_end.to_string())),
     ];
     if !metrics.is_empty() {
         facts.push(("measured at its making".to_owned(), metrics.join(", ")));
@@ -284,11 +218,7 @@ fn shortened(text: &str) -> String {
 
 fn headline(report: &Report) -> String {
     let interval = report.group_interval.unwrap_or(report.interval);
-    let over = if report.group_interval.is_some() {
-        "artists"
-    } else {
-        "tracks"
-    };
+    let over = if report.group_interval.is_some() { "artists" } else { "tracks" };
     format!(
         "{} % of {} {}s are right (95 % bootstrap over {over}: {} to {}).",
         percent(report.accuracy),
@@ -302,33 +232,19 @@ fn headline(report: &Report) -> String {
 fn scores(page: &mut HtmlPage, report: &Report) {
     type Row = (&'static str, fn(&Report) -> [String; 3]);
     let rows: [Row; 16] = [
-        ("accuracy %", |r| {
-            with_ends(Some(r.accuracy), Some(r.interval), r.group_interval, percent)
-        }),
+        ("accuracy %", |r| with_ends(Some(r.accuracy), Some(r.interval), r.group_interval, percent)),
         ("balanced accuracy %", |r| alone(percent(r.balanced_accuracy))),
         ("macro-F1 %", |r| {
-            with_ends(
-                Some(r.macro_f1),
-                Some(r.macro_f1_interval),
-                r.macro_f1_group_interval,
-                percent,
-            )
+            with_ends(Some(r.macro_f1), Some(r.macro_f1_interval), r.macro_f1_group_interval, percent)
         }),
         ("macro precision %", |r| alone(percent(r.macro_average.precision))),
         ("macro recall %", |r| alone(percent(r.macro_average.recall))),
-        ("weighted precision %", |r| {
-            alone(percent(r.weighted_average.precision))
-        }),
+        ("weighted precision %", |r| alone(percent(r.weighted_average.precision))),
         ("weighted recall %", |r| alone(percent(r.weighted_average.recall))),
         ("weighted F1 %", |r| alone(percent(r.weighted_average.f1))),
         ("among the first three %", |r| alone(percent(r.top_3_accuracy))),
         ("ROC-AUC, one against the rest", |r| {
-            with_ends(
-                r.roc_auc,
-                r.roc_auc_interval,
-                r.roc_auc_group_interval,
-                thousandths,
-            )
+            with_ends(r.roc_auc, r.roc_auc_interval, r.roc_auc_group_interval, thousandths)
         }),
         ("average precision", |r| {
             let (rows, groups) = (r.average_precision_interval, r.average_precision_group_interval);
@@ -336,15 +252,9 @@ fn scores(page: &mut HtmlPage, report: &Report) {
         }),
         ("log loss", |r| alone(thousandths(r.log_loss))),
         ("Brier score, 0 to 2", |r| alone(thousandths(r.brier))),
-        ("expected calibration error", |r| {
-            alone(thousandths(r.expected_calibration_error))
-        }),
-        ("seconds of fitting", |r| {
-            alone(r.fit_seconds.map_or("–".to_owned(), |s| format!("{s:.2}")))
-        }),
-        ("seconds of predicting", |r| {
-            alone(r.predict_seconds.map_or("–".to_owned(), |s| format!("{s:.2}")))
-        }),
+        ("expected calibration error", |r| alone(thousandths(r.expected_calibration_error))),
+        ("seconds of fitting", |r| alone(r.fit_seconds.map_or("–".to_owned(), |s| format!("{s:.2}")))),
+        ("seconds of predicting", |r| alone(r.predict_seconds.map_or("–".to_owned(), |s| format!("{s:.2}")))),
     ];
     let levels: Vec<&Report> = std::iter::once(report).chain(report.windows.as_deref()).collect();
     let cells: Vec<Vec<String>> = rows
@@ -377,9 +287,7 @@ fn with_ends(
     shown: fn(f64) -> String,
 ) -> [String; 3] {
     let ends = |i: Option<Interval>| {
-        i.map_or("–".to_owned(), |i| {
-            format!("{} to {}", shown(i.low), shown(i.high))
-        })
+        i.map_or("–".to_owned(), |i| format!("{} to {}", shown(i.low), shown(i.high)))
     };
     [value.map_or("–".to_owned(), shown), ends(rows), ends(groups)]
 }
@@ -406,11 +314,7 @@ fn class_rows(report: &Report) -> Vec<Vec<String>> {
 fn counts(report: &Report) -> Result<Array2<u64>, TrainError> {
     let n = report.labels.len();
     Array2::from_shape_vec((n, n), report.confusion.concat()).map_err(|e| {
-        TrainError::shape(
-            "confusion",
-            e.to_string(),
-            "it has a row and a column for each class",
-        )
+        TrainError::shape("confusion", e.to_string(), "it has a row and a column for each class")
     })
 }
 
@@ -424,7 +328,5 @@ fn thousandths(value: f64) -> String {
 
 fn capitalised(word: &str) -> String {
     let mut letters = word.chars();
-    letters.next().map_or(String::new(), |first| {
-        first.to_uppercase().chain(letters).collect()
-    })
+    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
 }

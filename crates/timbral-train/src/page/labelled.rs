@@ -25,9 +25,7 @@ impl LabelledRows<'_> {
     /// [`TrainError::Shape`] if sizes differ or a class has no name.
     pub fn class_distribution(&self) -> Result<Figure, TrainError> {
         self.check()?;
-        let counts: Vec<usize> = (0..self.labels.len())
-            .map(|class| self.of_class(class).len())
-            .collect();
+        let counts: Vec<usize> = (0..self.labels.len()).map(|class| self.of_class(class).len()).collect();
         Ok(Bars::class_distribution(self.labels, &counts)?.figure())
     }
 
@@ -38,26 +36,14 @@ impl LabelledRows<'_> {
     /// [`TrainError::Shape`] if sizes differ or a class has no name.
     pub fn box_plots(&self, limit: usize, wanted: impl Fn(&str) -> bool) -> Result<Vec<Figure>, TrainError> {
         self.check()?;
-        let columns = self
-            .columns
-            .iter()
-            .enumerate()
-            .filter(|(_, name)| wanted(name))
-            .take(limit);
+        let columns = self.columns.iter().enumerate().filter(|(_, name)| wanted(name)).take(limit);
         Ok(columns
             .map(|(column, name)| {
-                let plot = self
-                    .labels
-                    .iter()
-                    .enumerate()
-                    .fold(BoxPlot::new(name), |plot, (class, label)| {
-                        let values: Vec<f64> = self
-                            .of_class(class)
-                            .iter()
-                            .map(|&row| self.values[(row, column)])
-                            .collect();
-                        plot.group(label, &values)
-                    });
+                let plot = self.labels.iter().enumerate().fold(BoxPlot::new(name), |plot, (class, label)| {
+                    let values: Vec<f64> =
+                        self.of_class(class).iter().map(|&row| self.values[(row, column)]).collect();
+                    plot.group(label, &values)
+                });
                 plot.title(name).figure()
             })
             .collect())
@@ -95,9 +81,7 @@ impl LabelledRows<'_> {
     }
 
     fn of_class(&self, class: usize) -> Vec<usize> {
-        (0..self.classes.len())
-            .filter(|&row| self.classes[row] == class)
-            .collect()
+        (0..self.classes.len()).filter(|&row| self.classes[row] == class).collect()
     }
 
     fn check(&self) -> Result<(), TrainError> {

@@ -44,10 +44,7 @@ impl HtmlPage {
     /// A page with nothing but its title.
     #[must_use]
     pub fn new(title: &str) -> Self {
-        Self {
-            title: title.to_owned(),
-            body: String::new(),
-        }
+        Self { title: title.to_owned(), body: String::new() }
     }
 
     /// Begins a section.
@@ -78,17 +75,10 @@ impl HtmlPage {
             text.is_empty() || text.starts_with(|c: char| c.is_ascii_digit() || "-+−–".contains(c))
         };
         let numbers: Vec<bool> = (0..columns)
-            .map(|c| {
-                rows.iter()
-                    .all(|row| row.get(c).is_none_or(|cell| is_number(cell.as_ref())))
-            })
+            .map(|c| rows.iter().all(|row| row.get(c).is_none_or(|cell| is_number(cell.as_ref()))))
             .collect();
         let class = |c: usize| {
-            if numbers.get(c) == Some(&true) {
-                " class=\"number\""
-            } else {
-                ""
-            }
+            if numbers.get(c) == Some(&true) { " class=\"number\"" } else { "" }
         };
         self.body.push_str("<div class=\"wide\"><table>\n");
         if !head.is_empty() {
@@ -103,11 +93,7 @@ impl HtmlPage {
             self.body.push_str("<tr>");
             for (c, text) in row.iter().enumerate() {
                 // The first cell names the row, where it is no number.
-                let (name, scope) = if c == 0 && !numbers[0] {
-                    ("th", " scope=\"row\"")
-                } else {
-                    ("td", "")
-                };
+                let (name, scope) = if c == 0 && !numbers[0] { ("th", " scope=\"row\"") } else { ("td", "") };
                 self.element(name, &format!("{scope}{}", class(c)), text.as_ref());
             }
             self.body.push_str("</tr>\n");

@@ -248,11 +248,7 @@ fn measure(
     };
     // Without a class that has the score there is no interval of it.
     let of_rows = |i: usize| Some(over_rows[i]).filter(|interval| interval.low.is_finite());
-    let of_groups = |i: usize| {
-        over_groups
-            .map(|o| o[i])
-            .filter(|interval| interval.low.is_finite())
-    };
+    let of_groups = |i: usize| over_groups.map(|o| o[i]).filter(|interval| interval.low.is_finite());
     let (roc_auc, average_precision) = (predictions.roc_auc(), predictions.average_precision());
     let per_class = confusion
         .per_class()
@@ -295,12 +291,7 @@ fn measure(
         maximum_calibration_error: predictions.maximum_calibration_error(CALIBRATION_BINS),
         fit_seconds: None,
         predict_seconds: None,
-        confusion: confusion
-            .counts()
-            .rows()
-            .into_iter()
-            .map(|row| row.to_vec())
-            .collect(),
+        confusion: confusion.counts().rows().into_iter().map(|row| row.to_vec()).collect(),
         per_class,
         windows: None,
     })
@@ -308,11 +299,7 @@ fn measure(
 
 fn mean(values: &[Option<f64>]) -> Option<f64> {
     let known: Vec<f64> = values.iter().copied().flatten().collect();
-    if known.is_empty() {
-        None
-    } else {
-        Some(known.iter().sum::<f64>() / known.len() as f64)
-    }
+    if known.is_empty() { None } else { Some(known.iter().sum::<f64>() / known.len() as f64) }
 }
 
 /// Accuracy and macro-F1 of some rows without a matrix: they are drawn ten thousand times.

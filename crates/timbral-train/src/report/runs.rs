@@ -80,10 +80,7 @@ impl RunSummary {
                 run.name.replace('|', "\\|"),
                 percent(report.accuracy),
                 ends(&report.interval),
-                report
-                    .group_interval
-                    .as_ref()
-                    .map_or_else(|| "-".to_owned(), ends),
+                report.group_interval.as_ref().map_or_else(|| "-".to_owned(), ends),
                 percent(report.macro_f1),
                 number(run.seconds_per_pass),
                 count(run.weights),

@@ -22,34 +22,19 @@ impl fmt::Display for Report {
             )?;
         }
         if self.leaky {
-            writeln!(
-                f,
-                "LEAKY: tracks or artists lie on both sides; these are not test accuracies"
-            )?;
+            writeln!(f, "LEAKY: tracks or artists lie on both sides; these are not test accuracies")?;
         }
         writeln!(f)?;
         let line = |f: &mut fmt::Formatter<'_>, name: &str, value: String| writeln!(f, "{name:<26}{value}");
         line(f, "rows", format!("{} {}s", self.n_rows, self.unit))?;
-        line(
-            f,
-            "accuracy %",
-            format!("{}  (95 %: {})", percent(self.accuracy), ends(&self.interval)),
-        )?;
+        line(f, "accuracy %", format!("{}  (95 %: {})", percent(self.accuracy), ends(&self.interval)))?;
         if let Some(interval) = &self.group_interval {
-            line(
-                f,
-                "  over groups",
-                format!("{}  (95 %: {})", percent(self.accuracy), ends(interval)),
-            )?;
+            line(f, "  over groups", format!("{}  (95 %: {})", percent(self.accuracy), ends(interval)))?;
         }
         line(
             f,
             "macro-F1 %",
-            format!(
-                "{}  (95 %: {})",
-                percent(self.macro_f1),
-                ends(&self.macro_f1_interval)
-            ),
+            format!("{}  (95 %: {})", percent(self.macro_f1), ends(&self.macro_f1_interval)),
         )?;
         line(f, "balanced accuracy %", percent(self.balanced_accuracy))?;
         line(f, "top-3 accuracy %", percent(self.top_3_accuracy))?;
@@ -58,28 +43,13 @@ impl fmt::Display for Report {
             Some(i) => format!("{}  (95 %: {:.3} to {:.3})", shown(value), i.low, i.high),
             None => shown(value),
         };
-        line(
-            f,
-            "ROC-AUC (one vs rest)",
-            with_ends(self.roc_auc, &self.roc_auc_interval),
-        )?;
-        line(
-            f,
-            "average precision",
-            with_ends(self.average_precision, &self.average_precision_interval),
-        )?;
+        line(f, "ROC-AUC (one vs rest)", with_ends(self.roc_auc, &self.roc_auc_interval))?;
+        line(f, "average precision", with_ends(self.average_precision, &self.average_precision_interval))?;
         line(f, "log loss", format!("{:.3}", self.log_loss))?;
         line(f, "Brier score", format!("{:.3}", self.brier))?;
-        line(
-            f,
-            "calibration error",
-            format!("{:.3}", self.expected_calibration_error),
-        )?;
+        line(f, "calibration error", format!("{:.3}", self.expected_calibration_error))?;
         let seconds = |name: &str, time: Option<f64>| time.map(|s| format!("{s:.2} s of {name}"));
-        let times = [
-            seconds("fitting", self.fit_seconds),
-            seconds("predicting", self.predict_seconds),
-        ];
+        let times = [seconds("fitting", self.fit_seconds), seconds("predicting", self.predict_seconds)];
         let times: Vec<String> = times.into_iter().flatten().collect();
         if !times.is_empty() {
             line(f, "time", times.join(", "))?;
@@ -97,13 +67,7 @@ impl fmt::Display for Report {
             )?;
         }
 
-        let width = self
-            .labels
-            .iter()
-            .map(|l| l.chars().count())
-            .max()
-            .unwrap_or(0)
-            .max(8);
+        let width = self.labels.iter().map(|l| l.chars().count()).max().unwrap_or(0).max(8);
         writeln!(
             f,
             "\n{:<width$} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}",
@@ -123,10 +87,7 @@ impl fmt::Display for Report {
                 s.support
             )?;
         }
-        for (name, s) in [
-            ("macro", &self.macro_average),
-            ("weighted", &self.weighted_average),
-        ] {
+        for (name, s) in [("macro", &self.macro_average), ("weighted", &self.weighted_average)] {
             writeln!(
                 f,
                 "{name:<width$} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}",
@@ -167,68 +128,27 @@ impl Report {
                         groups: Option<Interval>,
                         shown: &dyn Fn(f64) -> String| {
             let ends = |i: Option<Interval>| {
-                i.map_or(String::new(), |i| {
-                    format!("{} to {}", shown(i.low), shown(i.high))
-                })
+                i.map_or(String::new(), |i| format!("{} to {}", shown(i.low), shown(i.high)))
             };
             let value = value.map_or("-".to_owned(), shown);
             let _ = writeln!(out, "| {name} | {value} | {} | {} |", ends(rows), ends(groups));
         };
         let (rows, groups) = (Some(self.interval), self.group_interval);
         line("accuracy, %", Some(self.accuracy), rows, groups, &percent);
-        line(
-            "balanced accuracy, %",
-            Some(self.balanced_accuracy),
-            None,
-            None,
-            &percent,
-        );
+        line("balanced accuracy, %", Some(self.balanced_accuracy), None, None, &percent);
         let (rows, groups) = (Some(self.macro_f1_interval), self.macro_f1_group_interval);
         line("macro-F1, %", Some(self.macro_f1), rows, groups, &percent);
-        line(
-            "weighted F1, %",
-            Some(self.weighted_average.f1),
-            None,
-            None,
-            &percent,
-        );
-        line(
-            "among the first three, %",
-            Some(self.top_3_accuracy),
-            None,
-            None,
-            &percent,
-        );
-        line(
-            "ROC-AUC",
-            self.roc_auc,
-            self.roc_auc_interval,
-            self.roc_auc_group_interval,
-            &number,
-        );
-        let (rows, groups) = (
-            self.average_precision_interval,
-            self.average_precision_group_interval,
-        );
+        line("weighted F1, %", Some(self.weighted_average.f1), None, None, &percent);
+        line("among the first three, %", Some(self.top_3_accuracy), None, None, &percent);
+        line("ROC-AUC", self.roc_auc, self.roc_auc_interval, self.roc_auc_group_interval, &number);
+        let (rows, groups) = (self.average_precision_interval, self.average_precision_group_interval);
         line("average precision", self.average_precision, rows, groups, &number);
         line("log loss", Some(self.log_loss), None, None, &number);
         line("Brier score", Some(self.brier), None, None, &number);
-        line(
-            "calibration error",
-            Some(self.expected_calibration_error),
-            None,
-            None,
-            &number,
-        );
+        line("calibration error", Some(self.expected_calibration_error), None, None, &number);
         if let Some(windows) = &self.windows {
             let (rows, groups) = (Some(windows.interval), windows.group_interval);
-            line(
-                "accuracy of windows alone, %",
-                Some(windows.accuracy),
-                rows,
-                groups,
-                &percent,
-            );
+            line("accuracy of windows alone, %", Some(windows.accuracy), rows, groups, &percent);
         }
         out.push_str("\n| class | precision | recall | F1 | ROC-AUC | average precision | support |\n");
         out.push_str("|---|---:|---:|---:|---:|---:|---:|\n");

@@ -116,10 +116,7 @@ impl<'a> ClassicSearch<'a> {
         if self.halves {
             let mut kept = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
             kept.extend(
-                answers
-                    .iter()
-                    .enumerate()
-                    .map(|(fold, answers)| ((trial.number, fold), answers.clone())),
+                answers.iter().enumerate().map(|(fold, answers)| ((trial.number, fold), answers.clone())),
             );
         }
         Ok(answers)
@@ -180,17 +177,9 @@ impl Evaluate for ClassicSearch<'_> {
             TrainError::shape("probabilities", e.to_string(), "all folds have the same classes")
         })?;
         let tracks = Predictions::new(truth, probabilities)?.by_track(&ids)?;
-        let of_id: BTreeMap<&str, &TrackInfo> = self
-            .table
-            .tracks()
-            .iter()
-            .map(|track| (track.track_id.as_str(), track))
-            .collect();
-        let group = |id: &String| {
-            of_id
-                .get(id.as_str())
-                .map_or_else(|| id.clone(), |t| t.group_key())
-        };
+        let of_id: BTreeMap<&str, &TrackInfo> =
+            self.table.tracks().iter().map(|track| (track.track_id.as_str(), track)).collect();
+        let group = |id: &String| of_id.get(id.as_str()).map_or_else(|| id.clone(), |t| t.group_key());
         let groups: Vec<String> = tracks.track_ids.iter().map(group).collect();
         Measured::new(&tracks.predictions, &groups, self.objective, has_probabilities)
     }
@@ -237,9 +226,7 @@ fn parts(path: &[String]) -> Vec<&str> {
 }
 
 fn read(table: Table) -> Result<PipelineParameters, String> {
-    table
-        .try_into()
-        .map_err(|e: toml::de::Error| with_nearest(&e.to_string()))
+    table.try_into().map_err(|e: toml::de::Error| with_nearest(&e.to_string()))
 }
 
 /// The place of the transformer that is named by its kind; none if it is named by its place.
@@ -250,10 +237,8 @@ fn transformer(table: &Table, kind: &str) -> Result<Option<usize>, String> {
     if kind.parse::<usize>().is_ok_and(|place| place < items.len()) {
         return Ok(None);
     }
-    let kinds: Vec<&str> = items
-        .iter()
-        .filter_map(|item| item.as_table()?.keys().next().map(String::as_str))
-        .collect();
+    let kinds: Vec<&str> =
+        items.iter().filter_map(|item| item.as_table()?.keys().next().map(String::as_str)).collect();
     match kinds.iter().position(|k| *k == kind) {
         Some(place) => Ok(Some(place)),
         None => Err(match nearest(kind, kinds.iter().copied()) {

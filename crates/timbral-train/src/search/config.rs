@@ -141,12 +141,7 @@ impl SearchConfig {
         match self.strategy {
             Strategy::Grid {} => self.grid_size().map(|_| ()),
             Strategy::Random { trials } => check_trials(trials),
-            Strategy::SuccessiveHalving {
-                trials,
-                eta,
-                minimum,
-                maximum,
-            } => {
+            Strategy::SuccessiveHalving { trials, eta, minimum, maximum } => {
                 if eta < 2 {
                     return Err(TrainError::config("eta", eta, "it must be at least 2"));
                 }
@@ -216,10 +211,7 @@ impl SearchConfig {
                     .iter()
                     .map(|(name, space)| (name.clone(), space.draw(&mut rng)))
                     .collect();
-                let trial = Trial {
-                    number: drawn.len(),
-                    values,
-                };
+                let trial = Trial { number: drawn.len(), values };
                 known.insert(trial.to_string()).then_some(trial)
             });
             drawn.extend(fresh);
@@ -230,13 +222,7 @@ impl SearchConfig {
     /// The budgets of the rungs, ascending; one of `None`, all there is, for strategies without.
     #[must_use]
     pub fn budgets(&self) -> Vec<Option<usize>> {
-        let Strategy::SuccessiveHalving {
-            eta,
-            minimum,
-            maximum,
-            ..
-        } = self.strategy
-        else {
+        let Strategy::SuccessiveHalving { eta, minimum, maximum, .. } = self.strategy else {
             return vec![None];
         };
         let mut budgets = Vec::new();

@@ -39,13 +39,8 @@ impl SearchJournal {
     /// was damaged since, is cut off with all that follows, and done again.
     pub(super) fn open(path: &Path, search: &str) -> Result<(Self, Vec<TrialResult>), TrainError> {
         let io = || TrainError::io(path);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .map_err(io())?;
+        let mut file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(io())?;
         let mut reader = BufReader::new(&file);
         let mut results = Vec::new();
         let (mut text, mut end) = (Vec::new(), 0_u64);
@@ -71,15 +66,9 @@ impl SearchJournal {
         }
         file.set_len(end).map_err(io())?;
         file.seek(SeekFrom::Start(end)).map_err(io())?;
-        let mut journal = Self {
-            path: path.to_owned(),
-            file,
-        };
+        let mut journal = Self { path: path.to_owned(), file };
         if end == 0 {
-            journal.write(&Head {
-                format: FORMAT.to_owned(),
-                search: search.to_owned(),
-            })?;
+            journal.write(&Head { format: FORMAT.to_owned(), search: search.to_owned() })?;
         }
         Ok((journal, results))
     }

@@ -25,10 +25,7 @@ impl Measured {
     /// A bare score.
     #[must_use]
     pub fn of(score: f64) -> Self {
-        Self {
-            score,
-            ..Self::default()
-        }
+        Self { score, ..Self::default() }
     }
 
     /// Measures predictions of tracks; `groups` has the artist of each.

@@ -139,14 +139,8 @@ impl Evaluate for NetworkSearch<'_> {
         hash.update(format!("{:?}\n{:?}\n", self.base, self.data.labels()));
         hash.update(self.folds.content_hash());
         // Where a trunk cannot be read, the training says so.
-        let trunks = self
-            .base
-            .members
-            .iter()
-            .filter_map(|member| member.trunk.as_ref());
-        trunks
-            .filter_map(|path| std::fs::read(path).ok())
-            .for_each(|bytes| hash.update(bytes));
+        let trunks = self.base.members.iter().filter_map(|member| member.trunk.as_ref());
+        trunks.filter_map(|path| std::fs::read(path).ok()).for_each(|bytes| hash.update(bytes));
         for (track, group) in self.groups.iter().enumerate() {
             hash.update(format!("\n{group}\n"));
             self.data.hash_track(track, &mut hash);
@@ -156,14 +150,11 @@ impl Evaluate for NetworkSearch<'_> {
 
     fn check(&self, trial: &Trial) -> Result<(), TrainError> {
         let config = self.configuration(trial, None)?;
-        config
-            .members
-            .iter()
-            .try_for_each(|member| match &member.architecture {
-                // Fitted, not trained.
-                Architecture::Classic(_) => Ok(member.architecture.validate()?),
-                network => Trainer::new(network, &member.training, self.data).map(|_| ()),
-            })
+        config.members.iter().try_for_each(|member| match &member.architecture {
+            // Fitted, not trained.
+            Architecture::Classic(_) => Ok(member.architecture.validate()?),
+            network => Trainer::new(network, &member.training, self.data).map(|_| ()),
+        })
     }
 
     fn evaluate(&self, trial: &Trial, budget: Option<usize>, threads: usize) -> Result<Measured, TrainError> {
@@ -173,20 +164,10 @@ impl Evaluate for NetworkSearch<'_> {
             Some(observe) => observe(trial, name, metrics),
             None => ControlFlow::Continue(()),
         };
-        let cv = cross_validate(
-            &config.members,
-            self.data,
-            &self.rows,
-            threads,
-            folder.as_deref(),
-            &observe,
-        )?;
+        let cv =
+            cross_validate(&config.members, self.data, &self.rows, threads, folder.as_deref(), &observe)?;
         let predictions = cv.predictions(&cv.ensemble, self.data)?;
-        let groups: Vec<String> = cv
-            .tracks
-            .iter()
-            .map(|&track| self.groups[track].clone())
-            .collect();
+        let groups: Vec<String> = cv.tracks.iter().map(|&track| self.groups[track].clone()).collect();
         Measured::new(&predictions, &groups, self.objective, true)
     }
 

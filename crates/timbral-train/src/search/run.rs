@@ -110,11 +110,8 @@ pub fn search(
     let shared = Mutex::new((file, known.len()));
     let mut alive: Vec<usize> = (0..trials.len()).collect();
     for (rung, &budget) in budgets.iter().enumerate() {
-        let missing: Vec<usize> = alive
-            .iter()
-            .copied()
-            .filter(|&trial| !known.contains_key(&(rung, trial)))
-            .collect();
+        let missing: Vec<usize> =
+            alive.iter().copied().filter(|&trial| !known.contains_key(&(rung, trial))).collect();
         let inner = (threads / missing.len().max(1)).max(1);
         let results = run_all(&missing, threads, |&number| {
             let trial = &trials[number];
@@ -134,12 +131,7 @@ pub fn search(
             }
             shared.1 += 1;
             evaluator.finished(trial, budget);
-            let progress = SearchProgress {
-                result: &result,
-                trial,
-                done: shared.1,
-                total,
-            };
+            let progress = SearchProgress { result: &result, trial, done: shared.1, total };
             // After the last result there is nothing left to stop.
             if observe(&progress).is_break() && shared.1 < total {
                 return Err(TrainError::Stopped);
@@ -153,11 +145,7 @@ pub fn search(
             .filter(|result| result.measured.is_some())
             .collect();
         good.sort_by(|a, b| better(config.objective, a, b));
-        alive = good
-            .iter()
-            .take(config.promoted(alive.len()))
-            .map(|r| r.trial)
-            .collect();
+        alive = good.iter().take(config.promoted(alive.len())).map(|r| r.trial).collect();
         // In the order of their numbers, so that what follows does not depend on that of the ranking.
         alive.sort_unstable();
     }

@@ -45,10 +45,7 @@ impl Setting {
             Self::Text(value) => value.as_str().into(),
             Self::List(items) => toml::Value::Array(items.iter().map(Self::to_toml).collect()),
             Self::Table(fields) => toml::Value::Table(
-                fields
-                    .iter()
-                    .map(|(name, value)| (name.clone(), value.to_toml()))
-                    .collect(),
+                fields.iter().map(|(name, value)| (name.clone(), value.to_toml())).collect(),
             ),
         }
     }
@@ -96,12 +93,7 @@ impl Space {
     pub(super) fn draw(&self, rng: &mut ChaCha8Rng) -> Setting {
         match self {
             Self::Values(values) => values[below(rng, values.len())].clone(),
-            Self::Range {
-                low,
-                high,
-                scale,
-                integer,
-            } => {
+            Self::Range { low, high, scale, integer } => {
                 // 53 random bits: a double in [0, 1).
                 let share = (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
                 // A whole number stands for all that is rounded to it, or the ends would be half as likely.
@@ -126,16 +118,9 @@ impl Space {
         match self {
             Self::Values(values) if values.is_empty() => Some("a list holds at least one value".into()),
             Self::Values(_) => None,
-            Self::Range {
-                low,
-                high,
-                scale,
-                integer,
-            } => {
+            Self::Range { low, high, scale, integer } => {
                 if !(low.is_finite() && high.is_finite() && low < high) {
-                    Some(format!(
-                        "low is {low} and high {high}, but low must be below high"
-                    ))
+                    Some(format!("low is {low} and high {high}, but low must be below high"))
                 } else if *scale == Scale::Log && *low <= 0.0 {
                     Some(format!("low is {low}, but a logarithmic range lies above 0"))
                 } else if *integer
@@ -166,12 +151,8 @@ impl TryFrom<Setting> for Space {
             }
         };
         let mut number = |name: &str| -> Result<f64, String> {
-            let given = fields
-                .remove(name)
-                .ok_or_else(|| format!("a range needs the field `{name}`"))?;
-            given
-                .as_number()
-                .ok_or_else(|| format!("`{name}` is {given}, but it must be a number"))
+            let given = fields.remove(name).ok_or_else(|| format!("a range needs the field `{name}`"))?;
+            given.as_number().ok_or_else(|| format!("`{name}` is {given}, but it must be a number"))
         };
         let (low, high) = (number("low")?, number("high")?);
         let scale = match fields.remove("scale") {
@@ -179,9 +160,7 @@ impl TryFrom<Setting> for Space {
             Some(Setting::Text(text)) if text == "linear" => Scale::Linear,
             Some(Setting::Text(text)) if text == "log" => Scale::Log,
             Some(other) => {
-                return Err(format!(
-                    "`scale` is {other}, but it must be \"linear\" or \"log\""
-                ));
+                return Err(format!("`scale` is {other}, but it must be \"linear\" or \"log\""));
             }
         };
         let integer = match fields.remove("integer") {
@@ -190,12 +169,7 @@ impl TryFrom<Setting> for Space {
             Some(other) => return Err(format!("`integer` is {other}, but it must be true or false")),
         };
         match fields.keys().next() {
-            None => Ok(Self::Range {
-                low,
-                high,
-                scale,
-                integer,
-            }),
+            None => Ok(Self::Range { low, high, scale, integer }),
             Some(name) => Err(format!(
                 "a range has no field `{name}`; the nearest known name is `{}`",
                 nearest(name, RANGE_FIELDS.into_iter()).unwrap_or_default()
@@ -208,12 +182,7 @@ impl From<Space> for Setting {
     fn from(space: Space) -> Self {
         match space {
             Space::Values(values) => Self::List(values),
-            Space::Range {
-                low,
-                high,
-                scale,
-                integer,
-            } => {
+            Space::Range { low, high, scale, integer } => {
                 let scale = match scale {
                     Scale::Linear => "linear",
                     Scale::Log => "log",

@@ -68,9 +68,7 @@ impl SearchTable {
         let mut results: Vec<TrialResult> = last.into_values().collect();
         let order = |a: &TrialResult, b: &TrialResult| {
             let failed = a.measured.is_none().cmp(&b.measured.is_none());
-            failed
-                .then(b.rung.cmp(&a.rung))
-                .then(better(config.objective, a, b))
+            failed.then(b.rung.cmp(&a.rung)).then(better(config.objective, a, b))
         };
         results.sort_by(order);
         let ranked: Vec<RankedTrial> = results
@@ -114,9 +112,7 @@ impl SearchTable {
             "rank", "trial", "budget", "score", "low", "high", "accuracy", "macro_f1", "log_loss", "seconds",
             "error",
         ];
-        let header = fixed
-            .into_iter()
-            .chain(self.parameters.iter().map(String::as_str));
+        let header = fixed.into_iter().chain(self.parameters.iter().map(String::as_str));
         writer.write_record(header).map_err(failed)?;
         for row in &self.ranked {
             let number = |value: Option<f64>| value.map_or(String::new(), |v| format!("{v:.6}"));
@@ -141,9 +137,7 @@ impl SearchTable {
             }));
             writer.write_record(record).map_err(failed)?;
         }
-        let bytes = writer
-            .into_inner()
-            .map_err(|e| TrainError::malformed(path, e.to_string()))?;
+        let bytes = writer.into_inner().map_err(|e| TrainError::malformed(path, e.to_string()))?;
         write_atomically(path, &[&bytes])
     }
 }
@@ -159,19 +153,14 @@ fn caution(ranked: &[RankedTrial]) -> String {
     // Only those of the budget of the best were measured alike.
     if let Some(interval) = good.first().and_then(|best| best.interval) {
         let budget = ranked.first().and_then(|t| t.budget);
-        let alike: Vec<&RankedTrial> = ranked
-            .iter()
-            .filter(|t| t.budget == budget && t.measured.is_some())
-            .collect();
+        let alike: Vec<&RankedTrial> =
+            ranked.iter().filter(|t| t.budget == budget && t.measured.is_some()).collect();
         let within = alike
             .iter()
             .filter_map(|t| t.measured)
             .filter(|m| (interval.low..=interval.high).contains(&m.score))
             .count();
-        text += &format!(
-            " {within} of the {} trials of its budget lie within its interval.",
-            alike.len()
-        );
+        text += &format!(" {within} of the {} trials of its budget lie within its interval.", alike.len());
     }
     text
 }
@@ -184,13 +173,7 @@ impl fmt::Display for SearchTable {
         if with_budget {
             write!(f, " {:>6}", "budget")?;
         }
-        writeln!(
-            f,
-            " {:>9} {:>16} {:>8}  settings",
-            self.objective.name(),
-            "95 % of artists",
-            "seconds"
-        )?;
+        writeln!(f, " {:>9} {:>16} {:>8}  settings", self.objective.name(), "95 % of artists", "seconds")?;
         for row in &self.ranked {
             write!(f, "{:>4} {:>5}", row.rank, row.trial.number)?;
             if with_budget {

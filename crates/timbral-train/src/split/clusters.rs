@@ -104,20 +104,10 @@ pub(super) fn check_recordings<P: Copy + PartialEq + Display>(
         }
         nodes.push(node);
     }
-    let names: HashMap<usize, &str> = union
-        .index
-        .iter()
-        .map(|((_, name), node)| (*node, *name))
-        .collect();
+    let names: HashMap<usize, &str> = union.index.iter().map(|((_, name), node)| (*node, *name)).collect();
     let keys: Vec<String> = nodes
         .into_iter()
-        .map(|node| {
-            names
-                .get(&union.root(node))
-                .copied()
-                .unwrap_or_default()
-                .to_owned()
-        })
+        .map(|node| names.get(&union.root(node)).copied().unwrap_or_default().to_owned())
         .collect();
     check_key("recording", assigned, &keys)
 }

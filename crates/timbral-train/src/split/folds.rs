@@ -49,10 +49,7 @@ impl Folds {
         let labels = sorted_labels(distinct.iter().copied());
         let mut groups = clusters::clusters(&distinct);
         if n_folds < 2 || n_folds > groups.len() {
-            let rule = format!(
-                "it is at least 2 and at most the number of groups, {}",
-                groups.len()
-            );
+            let rule = format!("it is at least 2 and at most the number of groups, {}", groups.len());
             return Err(TrainError::config("n_folds", n_folds, rule));
         }
         // The folds must not depend on the order of the rows.
@@ -62,11 +59,8 @@ impl Folds {
             let count = |label: &String| group.iter().filter(|&&i| distinct[i].label == *label).count();
             labels.iter().map(|label| count(label) as f64).collect()
         };
-        let mut groups: Vec<(Vec<usize>, Vec<f64>)> = groups
-            .into_iter()
-            .map(|g| (counted(&g), g))
-            .map(|(c, g)| (g, c))
-            .collect();
+        let mut groups: Vec<(Vec<usize>, Vec<f64>)> =
+            groups.into_iter().map(|g| (counted(&g), g)).map(|(c, g)| (g, c)).collect();
         groups.sort_by(|a, b| variance(b.1.iter().copied()).total_cmp(&variance(a.1.iter().copied())));
 
         let mut totals = vec![0.0; labels.len()];
@@ -98,11 +92,7 @@ impl Folds {
             in_fold[best.2].iter_mut().zip(counts).for_each(|(n, c)| *n += c);
             folds.extend(group.iter().map(|&i| (distinct[i].track_id.clone(), best.2)));
         }
-        let folds = Self {
-            kind: Kind::StratifiedGroup { seed },
-            n_folds,
-            folds,
-        };
+        let folds = Self { kind: Kind::StratifiedGroup { seed }, n_folds, folds };
         folds.check(tracks)?;
         Ok(folds)
     }
@@ -124,13 +114,8 @@ impl Folds {
                 folds.insert(track.track_id.clone(), fold);
             }
         }
-        let result = Self {
-            kind: Kind::Pinned {
-                name: name.to_owned(),
-            },
-            n_folds: count_folds(&folds)?,
-            folds,
-        };
+        let result =
+            Self { kind: Kind::Pinned { name: name.to_owned() }, n_folds: count_folds(&folds)?, folds };
         result.check(tracks)?;
         Ok(result)
     }
@@ -150,11 +135,7 @@ impl Folds {
             folds.extend(group.iter().map(|&i| (distinct[i].track_id.clone(), fold)));
             names.extend(group.first().map(|&i| distinct[i].group_key()));
         }
-        Ok(Self {
-            kind: Kind::LeaveOneGroupOut { groups: names },
-            n_folds: count_folds(&folds)?,
-            folds,
-        })
+        Ok(Self { kind: Kind::LeaveOneGroupOut { groups: names }, n_folds: count_folds(&folds)?, folds })
     }
 
     /// Folds of tracks at random, about stratified, **without regard to artists**: a leaky protocol, for comparison only.
@@ -166,26 +147,15 @@ impl Folds {
     pub fn track_random_leaky(tracks: &[TrackInfo], n_folds: usize, seed: u64) -> Result<Self, TrainError> {
         let mut distinct = distinct_tracks(tracks)?;
         if n_folds < 2 || n_folds > distinct.len() {
-            let rule = format!(
-                "it is at least 2 and at most the number of tracks, {}",
-                distinct.len()
-            );
+            let rule = format!("it is at least 2 and at most the number of tracks, {}", distinct.len());
             return Err(TrainError::config("n_folds", n_folds, rule));
         }
         distinct.sort_by(|a, b| a.track_id.cmp(&b.track_id));
         shuffle(&mut distinct, &mut seeded(seed, 4));
         // Dealt out class by class, as cards are.
         distinct.sort_by(|a, b| a.label.cmp(&b.label));
-        let folds = distinct
-            .iter()
-            .enumerate()
-            .map(|(i, t)| (t.track_id.clone(), i % n_folds))
-            .collect();
-        Ok(Self {
-            kind: Kind::TrackRandomLeaky { seed },
-            n_folds,
-            folds,
-        })
+        let folds = distinct.iter().enumerate().map(|(i, t)| (t.track_id.clone(), i % n_folds)).collect();
+        Ok(Self { kind: Kind::TrackRandomLeaky { seed }, n_folds, folds })
     }
 
     /// Number of folds.
@@ -207,11 +177,7 @@ impl Folds {
     /// [`TrainError::Config`] if there is no such fold.
     pub fn split(&self, fold: usize) -> Result<Split, TrainError> {
         if fold >= self.n_folds {
-            return Err(TrainError::config(
-                "fold",
-                fold,
-                format!("there are {} folds", self.n_folds),
-            ));
+            return Err(TrainError::config("fold", fold, format!("there are {} folds", self.n_folds)));
         }
         let part = |f: usize| if f == fold { Part::Test } else { Part::Train };
         let parts = self.folds.iter().map(|(id, f)| (id.clone(), part(*f))).collect();
@@ -227,18 +193,13 @@ impl Folds {
 
     fn protocol_of(&self, fold: Option<usize>) -> Protocol {
         match &self.kind {
-            Kind::StratifiedGroup { seed } => Protocol::StratifiedGroupKFold {
-                n_folds: self.n_folds,
-                fold,
-                seed: *seed,
-            },
-            Kind::Pinned { name } => Protocol::Pinned {
-                name: name.clone(),
-                fold,
-            },
-            Kind::LeaveOneGroupOut { groups } => Protocol::LeaveOneGroupOut {
-                group: fold.and_then(|fold| groups.get(fold).cloned()),
-            },
+            Kind::StratifiedGroup { seed } => {
+                Protocol::StratifiedGroupKFold { n_folds: self.n_folds, fold, seed: *seed }
+            }
+            Kind::Pinned { name } => Protocol::Pinned { name: name.clone(), fold },
+            Kind::LeaveOneGroupOut { groups } => {
+                Protocol::LeaveOneGroupOut { group: fold.and_then(|fold| groups.get(fold).cloned()) }
+            }
             Kind::TrackRandomLeaky { seed } => Protocol::TrackRandomLeaky { seed: *seed },
         }
     }
@@ -255,11 +216,8 @@ impl Folds {
     }
 
     fn csv_body(&self) -> Vec<u8> {
-        let rows: Vec<(&str, String)> = self
-            .folds
-            .iter()
-            .map(|(id, f)| (id.as_str(), f.to_string()))
-            .collect();
+        let rows: Vec<(&str, String)> =
+            self.folds.iter().map(|(id, f)| (id.as_str(), f.to_string())).collect();
         csv_body("fold", rows.iter().map(|(id, f)| (*id, f.as_str())))
     }
 
@@ -269,10 +227,7 @@ impl Folds {
     ///
     /// [`TrainError::Io`] if the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), TrainError> {
-        let header = Header {
-            folds: self.kind.clone(),
-            sha256: self.content_hash(),
-        };
+        let header = Header { folds: self.kind.clone(), sha256: self.content_hash() };
         save_with_header(path.as_ref(), &header, &self.csv_body())
     }
 
@@ -292,11 +247,7 @@ impl Folds {
             })?;
             folds.insert(id, fold);
         }
-        let result = Self {
-            kind: header.folds,
-            n_folds: count_folds(&folds)?,
-            folds,
-        };
+        let result = Self { kind: header.folds, n_folds: count_folds(&folds)?, folds };
         check_hash(path, &header.sha256, &result.content_hash())?;
         result.check(tracks)?;
         Ok(result)
@@ -321,11 +272,7 @@ fn count_folds(folds: &BTreeMap<String, usize>) -> Result<usize, TrainError> {
     used.sort_unstable();
     used.dedup();
     if used.len() < 2 {
-        return Err(TrainError::config(
-            "folds",
-            used.len(),
-            "there are at least two, each with a track",
-        ));
+        return Err(TrainError::config("folds", used.len(), "there are at least two, each with a track"));
     }
     match used.iter().enumerate().find(|(i, fold)| i != *fold) {
         None => Ok(used.len()),

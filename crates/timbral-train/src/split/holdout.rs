@@ -33,11 +33,7 @@ pub struct HoldoutConfig {
 
 impl Default for HoldoutConfig {
     fn default() -> Self {
-        Self {
-            validation: Amount::Count(0),
-            test: Amount::Share(0.2),
-            seed: 0,
-        }
+        Self { validation: Amount::Count(0), test: Amount::Share(0.2), seed: 0 }
     }
 }
 
@@ -45,11 +41,7 @@ fn target(field: &'static str, amount: Amount, n: usize) -> Result<usize, TrainE
     match amount {
         Amount::Count(count) => Ok(count),
         Amount::Share(share) if (0.0..1.0).contains(&share) => Ok((share * n as f64).round() as usize),
-        Amount::Share(share) => Err(TrainError::config(
-            field,
-            share,
-            "a share is at least 0 and below 1",
-        )),
+        Amount::Share(share) => Err(TrainError::config(field, share, "a share is at least 0 and below 1")),
     }
 }
 
@@ -70,11 +62,7 @@ pub(super) fn assign(
         let validation = target("validation", config.validation, n)?;
         if test.saturating_add(validation) >= n {
             let rule = format!("{label} has {n} tracks, of which one must remain to train on");
-            return Err(TrainError::config(
-                "test and validation",
-                format!("{test} and {validation}"),
-                rule,
-            ));
+            return Err(TrainError::config("test and validation", format!("{test} and {validation}"), rule));
         }
         wanted[0].insert(label, test);
         wanted[1].insert(label, validation);

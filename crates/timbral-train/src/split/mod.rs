@@ -154,19 +154,10 @@ impl Split {
     pub fn official(tracks: &[TrackInfo]) -> Result<Self, TrainError> {
         let parts: BTreeMap<String, Part> = distinct_tracks(tracks)?
             .iter()
-            .filter_map(|t| {
-                Some((
-                    t.track_id.clone(),
-                    t.official_split.filter(|p| *p != Part::Faulty)?,
-                ))
-            })
+            .filter_map(|t| Some((t.track_id.clone(), t.official_split.filter(|p| *p != Part::Faulty)?)))
             .collect();
         if parts.is_empty() {
-            return Err(TrainError::shape(
-                "tracks",
-                "none has an official split",
-                "at least one must",
-            ));
+            return Err(TrainError::shape("tracks", "none has an official split", "at least one must"));
         }
         Self::new(Protocol::Official, tracks, parts)
     }
@@ -189,18 +180,11 @@ impl Split {
     ///
     /// [`TrainError::Config`] if the share lies outside 0..1; [`TrainError::Shape`] if rows of a track contradict each other.
     pub fn track_random_leaky(tracks: &[TrackInfo], share: f64, seed: u64) -> Result<Self, TrainError> {
-        let mut ids: Vec<&str> = distinct_tracks(tracks)?
-            .iter()
-            .map(|t| t.track_id.as_str())
-            .collect();
+        let mut ids: Vec<&str> = distinct_tracks(tracks)?.iter().map(|t| t.track_id.as_str()).collect();
         let n_test = share_of(share, ids.len())?;
         shuffle(&mut ids, &mut seeded(seed, 1));
         let part = |i| if i < n_test { Part::Test } else { Part::Train };
-        let parts = ids
-            .iter()
-            .enumerate()
-            .map(|(i, id)| ((*id).to_owned(), part(i)))
-            .collect();
+        let parts = ids.iter().enumerate().map(|(i, id)| ((*id).to_owned(), part(i))).collect();
         Self::new(Protocol::TrackRandomLeaky { seed }, tracks, parts)
     }
 
@@ -218,18 +202,12 @@ impl Split {
         let mut parts = BTreeMap::new();
         for (label, ids) in classes {
             if ids.len() <= count {
-                let rule = format!(
-                    "{label} has {} tracks, of which one must remain to train on",
-                    ids.len()
-                );
+                let rule = format!("{label} has {} tracks, of which one must remain to train on", ids.len());
                 return Err(TrainError::config("count", count, rule));
             }
             let first_test = ids.len() - count;
             for (i, id) in ids.iter().enumerate() {
-                parts.insert(
-                    (*id).to_owned(),
-                    if i < first_test { Part::Train } else { Part::Test },
-                );
+                parts.insert((*id).to_owned(), if i < first_test { Part::Train } else { Part::Test });
             }
         }
         Self::new(Protocol::LastOfClassLeaky { count }, tracks, parts)
@@ -253,18 +231,13 @@ impl Split {
 
     /// Ids of the tracks of a part, sorted.
     pub fn track_ids(&self, part: Part) -> impl Iterator<Item = &str> {
-        self.parts
-            .iter()
-            .filter(move |(_, p)| **p == part)
-            .map(|(id, _)| id.as_str())
+        self.parts.iter().filter(move |(_, p)| **p == part).map(|(id, _)| id.as_str())
     }
 
     /// Indices of those rows (files, windows, table rows) whose track is in a part, in their order.
     #[must_use]
     pub fn rows(&self, rows: &[TrackInfo], part: Part) -> Vec<usize> {
-        (0..rows.len())
-            .filter(|&i| self.part_of(&rows[i].track_id) == Some(part))
-            .collect()
+        (0..rows.len()).filter(|&i| self.part_of(&rows[i].track_id) == Some(part)).collect()
     }
 
     /// Fails if a group or a recording lies in two parts, as far as the protocol promises that none does.
@@ -285,10 +258,8 @@ impl Split {
         if self.protocol.is_leaky() {
             return Ok(());
         }
-        let assigned: Vec<(&TrackInfo, Part)> = distinct
-            .into_iter()
-            .filter_map(|t| Some((t, self.part_of(&t.track_id)?)))
-            .collect();
+        let assigned: Vec<(&TrackInfo, Part)> =
+            distinct.into_iter().filter_map(|t| Some((t, self.part_of(&t.track_id)?))).collect();
         if self.protocol != Protocol::Official {
             clusters::check_groups(&assigned)?;
         }
@@ -316,10 +287,7 @@ impl Split {
             .filter(|t| self.part_of(&t.track_id).is_some_and(|p| fitted_on.contains(&p)))
             .map(TrackInfo::group_key)
             .collect();
-        self.rows(rows, Part::Test)
-            .into_iter()
-            .filter(|&i| !seen.contains(&rows[i].group_key()))
-            .collect()
+        self.rows(rows, Part::Test).into_iter().filter(|&i| !seen.contains(&rows[i].group_key())).collect()
     }
 
     /// SHA-256 of the content, in hexadecimal: equal for equal splits, whatever their protocol is called.
@@ -329,10 +297,7 @@ impl Split {
     }
 
     fn csv_body(&self) -> Vec<u8> {
-        csv_body(
-            "part",
-            self.parts.iter().map(|(id, part)| (id.as_str(), part.as_str())),
-        )
+        csv_body("part", self.parts.iter().map(|(id, part)| (id.as_str(), part.as_str())))
     }
 
     /// Writes the split as CSV (`track_id,part`, sorted), in one step. The first line, a comment, holds protocol and hash.
@@ -341,10 +306,7 @@ impl Split {
     ///
     /// [`TrainError::Io`] if the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), TrainError> {
-        let header = Header {
-            protocol: self.protocol.clone(),
-            sha256: self.content_hash(),
-        };
+        let header = Header { protocol: self.protocol.clone(), sha256: self.content_hash() };
         save_with_header(path.as_ref(), &header, &self.csv_body())
     }
 
@@ -359,9 +321,7 @@ impl Split {
         let (header, rows): (Header, _) = load_with_header(path, "part")?;
         let mut parts = BTreeMap::new();
         for (id, part) in rows {
-            let part = part
-                .parse::<Part>()
-                .map_err(|e| TrainError::malformed(path, e.to_string()))?;
+            let part = part.parse::<Part>().map_err(|e| TrainError::malformed(path, e.to_string()))?;
             parts.insert(id, part);
         }
         let split = Self::new(header.protocol, tracks, parts)?;
@@ -392,10 +352,7 @@ impl LeakySegmentSplit {
         let mut parts = vec![Part::Train; n_windows];
         parts[..n_test].fill(Part::Test);
         shuffle(&mut parts, &mut seeded(seed, 2));
-        Ok(Self {
-            parts,
-            protocol: Protocol::SegmentRandomLeaky { seed },
-        })
+        Ok(Self { parts, protocol: Protocol::SegmentRandomLeaky { seed } })
     }
 }
 
@@ -436,10 +393,7 @@ fn load_with_header<H: for<'de> Deserialize<'de>>(
     let table = CsvTable::read(path)?;
     table.require(&["track_id"])?;
     table.require(&[column])?;
-    let first = table
-        .comments()
-        .first()
-        .map_or("", |c| c.trim_start_matches('#').trim());
+    let first = table.comments().first().map_or("", |c| c.trim_start_matches('#').trim());
     let header = serde_json::from_str(first).map_err(|e| {
         TrainError::malformed_at(
             path,

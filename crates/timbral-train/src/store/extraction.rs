@@ -52,11 +52,7 @@ impl Extraction {
             Segmenter::new(segments, config.features.sample_rate)
                 .map_err(|e| TrainError::config("segments", format!("{segments:?}"), e.to_string()))
         });
-        Ok(Self {
-            segmenter: segmenter.transpose()?,
-            set,
-            config,
-        })
+        Ok(Self { segmenter: segmenter.transpose()?, set, config })
     }
 
     /// What it was made from.
@@ -86,11 +82,7 @@ impl Extraction {
                 return Err(TrainError::shape("features", given, "every value is finite"));
             }
             let duration = window.len() as f64 / rate;
-            Ok(FeatureRow {
-                start,
-                duration,
-                values,
-            })
+            Ok(FeatureRow { start, duration, values })
         };
         let rows = match &self.segmenter {
             None => vec![row(0.0, samples)?],
@@ -112,9 +104,7 @@ impl Extraction {
     ///
     /// [`TrainError::Decode`] if it cannot be decoded, else as [`rows_of`](Self::rows_of).
     pub fn rows_of_file(&self, path: &Path) -> Result<Vec<FeatureRow>, TrainError> {
-        let options = DecodeOptions::default()
-            .mono()
-            .sample_rate(self.config.features.sample_rate);
+        let options = DecodeOptions::default().mono().sample_rate(self.config.features.sample_rate);
         self.rows_of(&decode_file(path, &options)?.samples)
     }
 
@@ -152,8 +142,6 @@ impl Extraction {
             done(entry, &outcome);
             Ok(())
         })?;
-        Ok(journal
-            .into_inner()
-            .unwrap_or_else(|poisoned| poisoned.into_inner()))
+        Ok(journal.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()))
     }
 }

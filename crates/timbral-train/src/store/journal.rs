@@ -76,10 +76,7 @@ impl Stamp {
     fn of(path: &Path) -> Option<Self> {
         let metadata = std::fs::metadata(path).ok()?;
         let modified = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
-        Some(Self {
-            bytes: metadata.len(),
-            modified_nanoseconds: modified.as_nanos(),
-        })
+        Some(Self { bytes: metadata.len(), modified_nanoseconds: modified.as_nanos() })
     }
 }
 
@@ -87,13 +84,8 @@ impl Journal {
     /// Opens the journal of an extraction, or begins one. What a killed run left half written at the end is cut off.
     pub(super) fn open(path: &Path, config: &ExtractionConfig) -> Result<Self, TrainError> {
         let io = || TrainError::io(path);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .map_err(io())?;
+        let mut file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(io())?;
         let mut reader = BufReader::new(&file);
         let mut lines = HashMap::new();
         let mut text = Vec::new();
@@ -128,17 +120,9 @@ impl Journal {
         }
         file.set_len(end).map_err(io())?;
         file.seek(SeekFrom::Start(end)).map_err(io())?;
-        let mut journal = Self {
-            path: path.to_owned(),
-            file,
-            config: config.clone(),
-            lines,
-        };
+        let mut journal = Self { path: path.to_owned(), file, config: config.clone(), lines };
         if end == 0 {
-            journal.write(&Head {
-                format: FORMAT.to_owned(),
-                config: config.clone(),
-            })?;
+            journal.write(&Head { format: FORMAT.to_owned(), config: config.clone() })?;
         }
         Ok(journal)
     }
@@ -153,16 +137,9 @@ impl Journal {
         path: &Path,
         rows: &Result<Vec<FeatureRow>, String>,
     ) -> Result<(), TrainError> {
-        let stamp = Stamp::of(path).unwrap_or(Stamp {
-            bytes: 0,
-            modified_nanoseconds: 0,
-        });
+        let stamp = Stamp::of(path).unwrap_or(Stamp { bytes: 0, modified_nanoseconds: 0 });
         let start = self.file.stream_position().map_err(TrainError::io(&self.path))?;
-        self.write(&Line {
-            path: path.to_owned(),
-            stamp,
-            rows: rows.clone(),
-        })?;
+        self.write(&Line { path: path.to_owned(), stamp, rows: rows.clone() })?;
         self.lines.insert(path.to_owned(), (start, FileOutcome::of(rows)));
         Ok(())
     }
@@ -179,13 +156,10 @@ impl Journal {
         let io = || TrainError::io(&self.path);
         self.file.seek(SeekFrom::Start(start)).map_err(io())?;
         let mut text = Vec::new();
-        BufReader::new(&self.file)
-            .read_until(b'\n', &mut text)
-            .map_err(io())?;
+        BufReader::new(&self.file).read_until(b'\n', &mut text).map_err(io())?;
         let line: Line =
             serde_json::from_slice(&text).map_err(|e| TrainError::malformed(&self.path, e.to_string()))?;
-        line.rows
-            .map_err(|message| TrainError::malformed(&self.path, message))
+        line.rows.map_err(|message| TrainError::malformed(&self.path, message))
     }
 
     /// Writes the table in the order of `entries`, and beside it `errors.csv` with the files that failed (none: no such
@@ -236,17 +210,11 @@ impl Journal {
 fn write_errors(path: &Path, failures: &[(&ManifestEntry, String)]) -> Result<(), TrainError> {
     let malformed = |e: csv::Error| TrainError::malformed(path, e.to_string());
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer
-        .write_record(["path", "track_id", "error"])
-        .map_err(malformed)?;
+    writer.write_record(["path", "track_id", "error"]).map_err(malformed)?;
     for (entry, message) in failures {
         let file = entry.path.display().to_string();
-        writer
-            .write_record([file.as_str(), &entry.track.track_id, message])
-            .map_err(malformed)?;
+        writer.write_record([file.as_str(), &entry.track.track_id, message]).map_err(malformed)?;
     }
-    let bytes = writer
-        .into_inner()
-        .map_err(|e| TrainError::malformed(path, e.to_string()))?;
+    let bytes = writer.into_inner().map_err(|e| TrainError::malformed(path, e.to_string()))?;
     crate::atomic::write_atomically(path, &[&bytes])
 }

@@ -12,12 +12,7 @@ pub(super) fn write_text<W: Write + Seek>(
     shape: &str,
     texts: &[&str],
 ) -> std::io::Result<()> {
-    let width = texts
-        .iter()
-        .map(|text| text.chars().count())
-        .max()
-        .unwrap_or(0)
-        .max(1);
+    let width = texts.iter().map(|text| text.chars().count()).max().unwrap_or(0).max(1);
     let mut data = Vec::with_capacity(texts.len() * width * 4);
     for text in texts {
         let end = data.len() + width * 4;
@@ -47,10 +42,7 @@ fn write_member<W: Write + Seek>(
     data: &[u8],
 ) -> std::io::Result<()> {
     archive
-        .start_file(
-            format!("{name}.npy"),
-            SimpleFileOptions::default().large_file(data.len() > 1 << 31),
-        )
+        .start_file(format!("{name}.npy"), SimpleFileOptions::default().large_file(data.len() > 1 << 31))
         .map_err(std::io::Error::other)?;
     let mut header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}");
     let padded = (10 + header.len() + 1).next_multiple_of(64) - 10;

@@ -70,10 +70,7 @@ impl ParquetTable {
             }
             let numbers = [row.start, row.duration];
             let numbers = numbers.iter().chain(&row.values);
-            self.numbers
-                .iter_mut()
-                .zip(numbers)
-                .for_each(|(column, value)| column.push(*value));
+            self.numbers.iter_mut().zip(numbers).for_each(|(column, value)| column.push(*value));
         }
         if self.texts[0].len() >= GROUP {
             self.write_group().map_err(malformed(&self.path))?;
@@ -96,9 +93,7 @@ impl ParquetTable {
             if let Some(values) = texts.next() {
                 let levels: Vec<i16> = values.iter().map(|value| i16::from(value.is_some())).collect();
                 let present: Vec<ByteArray> = values.drain(..).flatten().collect();
-                column
-                    .typed::<ByteArrayType>()
-                    .write_batch(&present, Some(&levels), None)?;
+                column.typed::<ByteArrayType>().write_batch(&present, Some(&levels), None)?;
             } else if let Some(values) = numbers.next() {
                 column.typed::<DoubleType>().write_batch(values, None, None)?;
                 values.clear();
@@ -119,9 +114,7 @@ fn schema(columns: &[String]) -> Result<Type, ParquetError> {
             .build()
     };
     let number = |name: &str| {
-        Type::primitive_type_builder(name, PhysicalType::DOUBLE)
-            .with_repetition(Repetition::REQUIRED)
-            .build()
+        Type::primitive_type_builder(name, PhysicalType::DOUBLE).with_repetition(Repetition::REQUIRED).build()
     };
     let (texts, numbers) = LEADING.split_at(4);
     let numbers = numbers.iter().copied().chain(columns.iter().map(String::as_str));
@@ -142,12 +135,7 @@ fn malformed(path: &Path) -> impl Fn(ParquetError) -> TrainError {
 pub(crate) fn read(path: &Path) -> Result<(CsvTable, Option<String>), TrainError> {
     let file = File::open(path).map_err(TrainError::io(path))?;
     let reader = SerializedFileReader::new(file).map_err(malformed(path))?;
-    let columns = reader
-        .metadata()
-        .file_metadata()
-        .schema_descr()
-        .columns()
-        .to_vec();
+    let columns = reader.metadata().file_metadata().schema_descr().columns().to_vec();
     let names = columns.iter().map(|column| column.name().to_owned()).collect();
     let mut rows = Vec::new();
     for row in reader.get_row_iter(None).map_err(malformed(path))? {

@@ -136,13 +136,8 @@ impl<'a> TableWriter<'a> {
             TableFormat::Csv => {
                 let mut writer = csv::Writer::from_writer(BufWriter::new(file));
                 let header = LEADING.iter().copied().chain(columns.iter().map(String::as_str));
-                writer
-                    .write_record(header)
-                    .map_err(|e| TrainError::malformed(path, e.to_string()))?;
-                Sink::Csv {
-                    writer: Box::new(writer),
-                    metadata,
-                }
+                writer.write_record(header).map_err(|e| TrainError::malformed(path, e.to_string()))?;
+                Sink::Csv { writer: Box::new(writer), metadata }
             }
             TableFormat::Npz => Sink::Npz(Box::new(Columns {
                 file,
@@ -155,19 +150,11 @@ impl<'a> TableWriter<'a> {
                 let mut writer = BufWriter::new(file);
                 let columns =
                     serde_json::to_string(columns).map_err(|e| TrainError::malformed(path, e.to_string()))?;
-                write!(
-                    writer,
-                    "{{\"metadata\":{metadata},\"columns\":{columns},\"rows\":["
-                )
-                .map_err(io())?;
+                write!(writer, "{{\"metadata\":{metadata},\"columns\":{columns},\"rows\":[").map_err(io())?;
                 Sink::Json { writer, first: true }
             }
         };
-        Ok(Self {
-            path: path.to_owned(),
-            temporary,
-            sink,
-        })
+        Ok(Self { path: path.to_owned(), temporary, sink })
     }
 
     /// Adds the rows of one file.
@@ -182,31 +169,21 @@ impl<'a> TableWriter<'a> {
             Sink::Parquet(table) => table.add(entry, rows)?,
             Sink::Csv { writer, .. } => {
                 for row in rows {
-                    let texts = [
-                        &file,
-                        &entry.track.track_id,
-                        label.unwrap_or_default(),
-                        artist.unwrap_or_default(),
-                    ];
+                    let texts =
+                        [&file, &entry.track.track_id, label.unwrap_or_default(), artist.unwrap_or_default()];
                     texts
                         .iter()
                         .try_for_each(|text| writer.write_field(text))
                         .map_err(|e| malformed(e.to_string()))?;
                     let numbers = [row.start, row.duration];
                     let numbers = numbers.iter().chain(&row.values).map(f64::to_string);
-                    writer
-                        .write_record(numbers)
-                        .map_err(|e| malformed(e.to_string()))?;
+                    writer.write_record(numbers).map_err(|e| malformed(e.to_string()))?;
                 }
             }
             Sink::Npz(table) => {
                 for row in rows {
-                    let texts = [
-                        &file,
-                        &entry.track.track_id,
-                        label.unwrap_or_default(),
-                        artist.unwrap_or_default(),
-                    ];
+                    let texts =
+                        [&file, &entry.track.track_id, label.unwrap_or_default(), artist.unwrap_or_default()];
                     for (column, text) in table.texts.iter_mut().zip(texts) {
                         column.push(text.to_owned());
                     }
@@ -235,11 +212,7 @@ impl<'a> TableWriter<'a> {
 
     /// Ends the table.
     pub(super) fn finish(self) -> Result<(), TrainError> {
-        let Self {
-            path,
-            temporary,
-            sink,
-        } = self;
+        let Self { path, temporary, sink } = self;
         let io = || TrainError::io(&temporary);
         let file = match sink {
             #[cfg(feature = "parquet")]
@@ -248,9 +221,8 @@ impl<'a> TableWriter<'a> {
                 let mut beside = path.clone().into_os_string();
                 beside.push(".json");
                 crate::atomic::write_atomically(Path::new(&beside), &[metadata.as_bytes(), b"\n"])?;
-                let buffer = writer
-                    .into_inner()
-                    .map_err(|e| TrainError::malformed(&temporary, e.to_string()))?;
+                let buffer =
+                    writer.into_inner().map_err(|e| TrainError::malformed(&temporary, e.to_string()))?;
                 buffer.into_inner().map_err(|e| e.into_error()).map_err(io())?
             }
             Sink::Npz(table) => table.write().map_err(io())?,
@@ -272,18 +244,8 @@ impl Columns<'_> {
         let mut archive = ZipWriter::new(self.file);
         let values = self.rows.iter().flat_map(|row| row.values.iter().copied());
         write_numbers(&mut archive, "values", &format!("({n}, {width})"), values)?;
-        write_numbers(
-            &mut archive,
-            "start",
-            &column,
-            self.rows.iter().map(|row| row.start),
-        )?;
-        write_numbers(
-            &mut archive,
-            "duration",
-            &column,
-            self.rows.iter().map(|row| row.duration),
-        )?;
+        write_numbers(&mut archive, "start", &column, self.rows.iter().map(|row| row.start))?;
+        write_numbers(&mut archive, "duration", &column, self.rows.iter().map(|row| row.duration))?;
         for (name, texts) in LEADING.iter().zip(&self.texts) {
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
             write_text(&mut archive, name, &column, &texts)?;

@@ -41,10 +41,7 @@ impl FeatureTable {
     /// empty field, or a feature that is not a finite number.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, TrainError> {
         let path = path.as_ref();
-        if path
-            .extension()
-            .is_some_and(|extension| extension.eq_ignore_ascii_case("npz"))
-        {
+        if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npz")) {
             return read_npz(path);
         }
         let (table, extraction) = read_table(path)?;
@@ -61,11 +58,7 @@ impl FeatureTable {
         let mut durations = Vec::with_capacity(table.len());
         for row in table.rows() {
             let name = row.require(id)?;
-            let track_id = if id == "filename" {
-                track_of_file(name)
-            } else {
-                name
-            };
+            let track_id = if id == "filename" { track_of_file(name) } else { name };
             let split = row.get("split").or_else(|| row.get("official_split"));
             tracks.push(TrackInfo {
                 artist: row.get("artist").map(str::to_owned),
@@ -90,13 +83,7 @@ impl FeatureTable {
         }
         let values = Array2::from_shape_vec((tracks.len(), columns.len()), values)
             .map_err(|e| TrainError::malformed(path, e.to_string()))?;
-        Ok(Self {
-            columns,
-            tracks,
-            values,
-            durations,
-            extraction,
-        })
+        Ok(Self { columns, tracks, values, durations, extraction })
     }
 
     /// How the table was made, if it says so: a Parquet table of [`Extraction`](crate::Extraction) in its metadata, a CSV
@@ -143,11 +130,7 @@ impl FeatureTable {
     /// [`TrainError::Config`] if a name is no column.
     pub fn without_columns(self, names: &[&str]) -> Result<Self, TrainError> {
         if let Some(missing) = names.iter().find(|name| !self.columns.iter().any(|c| c == *name)) {
-            return Err(TrainError::config(
-                "column",
-                missing,
-                "it must be a column of the table",
-            ));
+            return Err(TrainError::config("column", missing, "it must be a column of the table"));
         }
         Ok(self.retain_columns(|name| !names.contains(&name)))
     }
@@ -182,11 +165,7 @@ impl FeatureTable {
     /// [`TrainError::Config`] if both have a column of one name, or `other` has several rows of a track.
     pub fn join(mut self, other: &Self) -> Result<Self, TrainError> {
         if let Some(twice) = other.columns.iter().find(|name| self.columns.contains(name)) {
-            return Err(TrainError::config(
-                "column",
-                twice,
-                "only one of the tables may have it",
-            ));
+            return Err(TrainError::config("column", twice, "only one of the tables may have it"));
         }
         let mut row_of: HashMap<&str, usize> = HashMap::with_capacity(other.tracks.len());
         for (row, track) in other.tracks.iter().enumerate() {
@@ -207,9 +186,7 @@ impl FeatureTable {
     /// The same table with only those columns whose name passes.
     #[must_use]
     pub fn retain_columns(mut self, keep: impl Fn(&str) -> bool) -> Self {
-        let kept: Vec<usize> = (0..self.columns.len())
-            .filter(|&i| keep(&self.columns[i]))
-            .collect();
+        let kept: Vec<usize> = (0..self.columns.len()).filter(|&i| keep(&self.columns[i])).collect();
         self.values = self.values.select(Axis(1), &kept);
         self.columns = kept.iter().map(|&i| self.columns[i].clone()).collect();
         self
@@ -218,9 +195,7 @@ impl FeatureTable {
     /// The same table with only those rows whose track passes.
     #[must_use]
     pub fn retain_tracks(mut self, keep: impl Fn(&TrackInfo) -> bool) -> Self {
-        let kept: Vec<usize> = (0..self.tracks.len())
-            .filter(|&i| keep(&self.tracks[i]))
-            .collect();
+        let kept: Vec<usize> = (0..self.tracks.len()).filter(|&i| keep(&self.tracks[i])).collect();
         self.values = self.values.select(Axis(0), &kept);
         self.durations = kept.iter().map(|&i| self.durations[i]).collect();
         self.tracks = kept.iter().map(|&i| self.tracks[i].clone()).collect();
@@ -263,10 +238,7 @@ impl FeatureTable {
         for track in &mut self.tracks {
             if let Some(known) = by_id.get(track.track_id.as_str()) {
                 let label = std::mem::take(&mut track.label);
-                *track = TrackInfo {
-                    label,
-                    ..(*known).clone()
-                };
+                *track = TrackInfo { label, ..(*known).clone() };
             }
         }
     }
@@ -278,17 +250,8 @@ impl FeatureTable {
 }
 
 /// Columns that tell of a row where it comes from.
-const NOT_FEATURES: [&str; 9] = [
-    "length",
-    "path",
-    "track_id",
-    "artist",
-    "group",
-    "split",
-    "official_split",
-    "start",
-    "duration",
-];
+const NOT_FEATURES: [&str; 9] =
+    ["length", "path", "track_id", "artist", "group", "split", "official_split", "start", "duration"];
 
 /// What a table's metadata say, beside what is of no use here.
 #[derive(Deserialize)]
@@ -299,10 +262,7 @@ struct Metadata {
 fn read_table(path: &Path) -> Result<(CsvTable, Option<ExtractionConfig>), TrainError> {
     let parse = |text: &[u8]| serde_json::from_slice(text).ok().map(|m: Metadata| m.extraction);
     #[cfg(feature = "parquet")]
-    if path
-        .extension()
-        .is_some_and(|extension| extension.eq_ignore_ascii_case("parquet"))
-    {
+    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet")) {
         let (table, metadata) = crate::store::read_parquet(path)?;
         return Ok((table, metadata.and_then(|text| parse(text.as_bytes()))));
     }
@@ -318,11 +278,8 @@ fn read_npz(path: &Path) -> Result<FeatureTable, TrainError> {
     let mut archive = NpzFile::open(path)?;
     let own = archive.has("values");
     let values = archive.numbers(if own { "values" } else { "X" })?;
-    let columns = if own {
-        archive.texts("columns")?
-    } else {
-        (0..values.ncols()).map(|i| format!("x{i}")).collect()
-    };
+    let columns =
+        if own { archive.texts("columns")? } else { (0..values.ncols()).map(|i| format!("x{i}")).collect() };
     let tracks: Vec<TrackInfo> = if own {
         let (ids, labels) = (archive.texts("track_id")?, archive.texts("label")?);
         let artists = archive.texts("artist")?;
@@ -339,11 +296,7 @@ fn read_npz(path: &Path) -> Result<FeatureTable, TrainError> {
                 format!("the id {id:?} has no folder, which would be its label"),
             )),
         };
-        archive
-            .texts("IDS")?
-            .iter()
-            .map(track)
-            .collect::<Result<_, _>>()?
+        archive.texts("IDS")?.iter().map(track).collect::<Result<_, _>>()?
     };
     if tracks.len() != values.nrows() || columns.len() != values.ncols() {
         let given = format!("{} tracks, {} columns", tracks.len(), columns.len());
@@ -351,29 +304,17 @@ fn read_npz(path: &Path) -> Result<FeatureTable, TrainError> {
         return Err(TrainError::malformed(path, message));
     }
     if let Some(value) = values.iter().find(|value| !value.is_finite()) {
-        return Err(TrainError::malformed(
-            path,
-            format!("it holds {value}, which is not finite"),
-        ));
+        return Err(TrainError::malformed(path, format!("it holds {value}, which is not finite")));
     }
-    let durations = if own {
-        archive.numbers("duration")?.column(0).to_vec()
-    } else {
-        vec![0.0; tracks.len()]
-    };
-    let metadata = if own {
-        archive.texts("metadata")?.concat()
-    } else {
-        String::new()
-    };
+    let durations =
+        if own { archive.numbers("duration")?.column(0).to_vec() } else { vec![0.0; tracks.len()] };
+    let metadata = if own { archive.texts("metadata")?.concat() } else { String::new() };
     Ok(FeatureTable {
         columns,
         tracks,
         values,
         durations,
-        extraction: serde_json::from_str(&metadata)
-            .ok()
-            .map(|m: Metadata| m.extraction),
+        extraction: serde_json::from_str(&metadata).ok().map(|m: Metadata| m.extraction),
     })
 }
 

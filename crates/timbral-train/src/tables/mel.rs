@@ -57,9 +57,7 @@ impl MelTable {
         for row in table.rows() {
             let shard = row.require("shard")?.to_owned();
             if !shards.contains_key(&shard) {
-                let inside = Path::new(&shard)
-                    .components()
-                    .all(|c| matches!(c, Component::Normal(_)));
+                let inside = Path::new(&shard).components().all(|c| matches!(c, Component::Normal(_)));
                 if !inside {
                     return Err(row.malformed(format!("the shard {shard:?} lies outside the folder")));
                 }
@@ -144,9 +142,8 @@ impl MelTable {
     #[must_use]
     pub fn decibels(&self, row: usize) -> Option<Array2<f32>> {
         let range_db = self.rows.get(row)?.range_db;
-        let of_value: Vec<f32> = (0..=255_u8)
-            .map(|q| (((f64::from(q) + 0.5) / 256.0 - 1.0) * range_db) as f32)
-            .collect();
+        let of_value: Vec<f32> =
+            (0..=255_u8).map(|q| (((f64::from(q) + 0.5) / 256.0 - 1.0) * range_db) as f32).collect();
         Some(self.quantised(row)?.mapv(|q| of_value[usize::from(q)]))
     }
 }

@@ -16,10 +16,7 @@ pub(super) fn read_u8_cube(path: &Path, name: &str) -> Result<Array3<u8>, TrainE
     let mut archive = NpzFile::open(path)?;
     let bytes = archive.member(name)?;
     let view = ArrayView3::<u8>::view_npy(&bytes).map_err(|e| {
-        TrainError::malformed(
-            path,
-            format!("the array {name:?} is no three-dimensional uint8 array: {e}"),
-        )
+        TrainError::malformed(path, format!("the array {name:?} is no three-dimensional uint8 array: {e}"))
     })?;
     Ok(view.to_owned())
 }
@@ -35,10 +32,7 @@ impl NpzFile {
         let file = File::open(path).map_err(TrainError::io(path))?;
         let archive = ZipArchive::new(BufReader::new(file))
             .map_err(|e| TrainError::malformed(path, format!("no npz archive: {e}")))?;
-        Ok(Self {
-            path: path.to_owned(),
-            archive,
-        })
+        Ok(Self { path: path.to_owned(), archive })
     }
 
     /// Whether there is an array of that name.
@@ -93,10 +87,7 @@ impl NpzFile {
     pub(super) fn texts(&mut self, name: &str) -> Result<Vec<String>, TrainError> {
         let bytes = self.member(name)?;
         let array = NpyArray::parse(&bytes).map_err(|m| self.broken(name, &m))?;
-        let width = array
-            .kind
-            .strip_prefix("<U")
-            .and_then(|width| width.parse::<usize>().ok());
+        let width = array.kind.strip_prefix("<U").and_then(|width| width.parse::<usize>().ok());
         let Some(width) = width.filter(|width| (1..=1 << 24).contains(width)) else {
             return Err(self.broken(name, &format!("its type is {}, not text", array.kind)));
         };
@@ -173,9 +164,6 @@ impl<'a> NpyArray<'a> {
     fn values<const N: usize>(&self, value: impl Fn([u8; N]) -> f64) -> Result<Vec<f64>, String> {
         let data = self.data(N)?;
         // The chunks have N bytes.
-        Ok(data
-            .chunks_exact(N)
-            .map(|chunk| value(std::array::from_fn(|i| chunk[i])))
-            .collect())
+        Ok(data.chunks_exact(N).map(|chunk| value(std::array::from_fn(|i| chunk[i]))).collect())
     }
 }

@@ -65,9 +65,8 @@ mod tests {
                 Ok(all)
             });
             assert_eq!(all.unwrap(), (0..20).map(|i| i * i).collect::<Vec<_>>());
-            let first = made_ahead(0.., ahead, make, |squares| {
-                squares.take(3).collect::<Result<Vec<_>, _>>()
-            });
+            let first =
+                made_ahead(0.., ahead, make, |squares| squares.take(3).collect::<Result<Vec<_>, _>>());
             assert_eq!(first.unwrap(), [0, 1, 4]);
         }
     }
@@ -76,11 +75,7 @@ mod tests {
     fn a_fault_is_told_in_its_place() {
         for ahead in [0, 2] {
             let make = |item: usize| {
-                if item == 3 {
-                    Err(TrainError::config("item", item, "it must not be 3"))
-                } else {
-                    Ok(item)
-                }
+                if item == 3 { Err(TrainError::config("item", item, "it must not be 3")) } else { Ok(item) }
             };
             let mut seen = 0;
             let error = made_ahead(0..9, ahead, make, |items| {

@@ -49,10 +49,7 @@ impl Checkpoint {
             ("average", &self.average),
             ("best", &self.best),
         ] {
-            tensors.extend(
-                map.iter()
-                    .map(|(name, tensor)| (format!("{part}/{name}"), tensor.clone())),
-            );
+            tensors.extend(map.iter().map(|(name, tensor)| (format!("{part}/{name}"), tensor.clone())));
         }
         Ok(TensorFile { text, tensors }.save(path)?)
     }
@@ -98,10 +95,7 @@ pub(super) fn remove_leftovers(folder: &Path) {
         return;
     };
     for path in entries.flatten().map(|entry| entry.path()) {
-        let name = path
-            .file_name()
-            .and_then(std::ffi::OsStr::to_str)
-            .unwrap_or_default();
+        let name = path.file_name().and_then(std::ffi::OsStr::to_str).unwrap_or_default();
         if name.starts_with(".timbral-") && name.ends_with(".tmp") {
             let _ = std::fs::remove_file(&path);
         }

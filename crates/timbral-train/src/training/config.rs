@@ -114,11 +114,7 @@ impl TrainConfig {
             ("crop_frames", self.crop_frames, 1_000_000),
         ] {
             if !(1..=most).contains(&value) {
-                return Err(TrainError::config(
-                    field,
-                    value,
-                    format!("it must lie within 1 and {most}"),
-                ));
+                return Err(TrainError::config(field, value, format!("it must lie within 1 and {most}")));
             }
         }
         if !(2..=65_536).contains(&self.batch_size) {
@@ -132,11 +128,7 @@ impl TrainConfig {
             ("clip_norm", self.clip_norm),
         ] {
             if !(value.is_finite() && value >= 0.0) {
-                return Err(TrainError::config(
-                    field,
-                    value,
-                    "it must be finite and not negative",
-                ));
+                return Err(TrainError::config(field, value, "it must be finite and not negative"));
             }
         }
         if !(0.0..1.0).contains(&self.label_smoothing) {
@@ -157,11 +149,7 @@ impl TrainConfig {
             return Err(TrainError::config("swa", self.swa, rule));
         }
         if self.prefetch > 1000 {
-            return Err(TrainError::config(
-                "prefetch",
-                self.prefetch,
-                "it must be at most 1000",
-            ));
+            return Err(TrainError::config("prefetch", self.prefetch, "it must be at most 1000"));
         }
         self.schedule.validate()?;
         self.loss.validate()?;

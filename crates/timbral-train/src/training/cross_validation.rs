@@ -96,11 +96,7 @@ impl CrossValidation {
         folds: &Folds,
     ) -> Result<Report, TrainError> {
         data.check_told(tracks)?;
-        let groups: Vec<String> = self
-            .tracks
-            .iter()
-            .map(|&track| tracks[track].group_key())
-            .collect();
+        let groups: Vec<String> = self.tracks.iter().map(|&track| tracks[track].group_key()).collect();
         let (protocol, hash) = (folds.protocol(), folds.content_hash());
         let source = ReportSource {
             title,
@@ -110,11 +106,8 @@ impl CrossValidation {
             protocol: Some(&protocol),
             split_hash: Some(&hash),
         };
-        let report = Report::new(
-            &self.predictions(&self.ensemble, data)?,
-            &source,
-            &BootstrapConfig::default(),
-        )?;
+        let report =
+            Report::new(&self.predictions(&self.ensemble, data)?, &source, &BootstrapConfig::default())?;
         let (fit, predict) = (self.fit_times.iter().sum(), self.predict_times.iter().sum());
         Ok(report.with_times(Some(fit), Some(predict)))
     }
@@ -142,17 +135,13 @@ impl CrossValidation {
         let mut table = csv::Writer::from_writer(Vec::new());
         let failed = |e: csv::Error| TrainError::shape("predictions", e.to_string(), "rows of one length");
         let head = ["track_id", "label", "network"].map(str::to_owned);
-        table
-            .write_record(head.iter().chain(data.labels()))
-            .map_err(failed)?;
+        table.write_record(head.iter().chain(data.labels())).map_err(failed)?;
         for (name, rows) in copies.chain([("ensemble".to_owned(), &self.ensemble)]) {
             for (&track, row) in self.tracks.iter().zip(rows) {
                 let track = &tracks[track];
                 let head = [track.track_id.clone(), track.label.clone(), name.clone()];
                 let probabilities = row.iter().map(ToString::to_string);
-                table
-                    .write_record(head.into_iter().chain(probabilities))
-                    .map_err(failed)?;
+                table.write_record(head.into_iter().chain(probabilities)).map_err(failed)?;
             }
         }
         let bytes = table.into_inner().map_err(|e| failed(e.into_error().into()))?;
@@ -204,14 +193,7 @@ pub fn cross_validate(
     let members_mean: Vec<_> = copies.iter().map(|rows| mean(rows.iter())).collect();
     let ensemble = mean(copies.iter().flatten());
     let tracks = folds.iter().flat_map(|(_, test)| test.iter().copied()).collect();
-    Ok(CrossValidation {
-        tracks,
-        members: members_mean,
-        copies,
-        ensemble,
-        fit_times,
-        predict_times,
-    })
+    Ok(CrossValidation { tracks, members: members_mean, copies, ensemble, fit_times, predict_times })
 }
 
 /// Trains every member on all of `tracks` and joins them: architecture and tensors of the ensemble's model file. A single
@@ -259,18 +241,9 @@ pub fn fit_ensemble_validated(
     for (i, (architecture, of_member)) in done.into_iter().enumerate() {
         let path = member_path(i);
         architectures.push(architecture);
-        tensors.extend(
-            of_member
-                .into_iter()
-                .map(|(name, tensor)| (format!("{path}.{name}"), tensor)),
-        );
+        tensors.extend(of_member.into_iter().map(|(name, tensor)| (format!("{path}.{name}"), tensor)));
     }
-    Ok((
-        Architecture::Ensemble {
-            members: architectures,
-        },
-        tensors,
-    ))
+    Ok((Architecture::Ensemble { members: architectures }, tensors))
 }
 
 /// One training run among many.
@@ -327,10 +300,7 @@ fn train_one(
         let (config, tensors) = fit_on_statistics(config, data, train, member.excerpts)?;
         return Ok((Architecture::Classic(config), tensors));
     }
-    let config = TrainConfig {
-        seed: member.training.seed + copy as u64,
-        ..member.training.clone()
-    };
+    let config = TrainConfig { seed: member.training.seed + copy as u64, ..member.training.clone() };
     let mut trainer = Trainer::new(&member.architecture, &config, data)?;
     if let Some(path) = &member.trunk {
         trainer = trainer.with_initial_weights(ModelFile::open(path)?.trunk_tensors()?);
@@ -346,11 +316,7 @@ fn train_one(
         stopped = flow.is_break();
         flow
     })?;
-    if stopped {
-        Err(TrainError::Stopped)
-    } else {
-        Ok((member.architecture.clone(), trained.tensors))
-    }
+    if stopped { Err(TrainError::Stopped) } else { Ok((member.architecture.clone(), trained.tensors)) }
 }
 
 fn rebuild(
@@ -381,20 +347,13 @@ pub(crate) fn run_all<J: Sync, T: Send>(
         while !failed.load(Ordering::Relaxed) {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(job) = jobs.get(index) else { break };
-            let result = pool
-                .install(|| run(job))
-                .inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
-            results
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .push((index, result));
+            let result = pool.install(|| run(job)).inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
+            results.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((index, result));
         }
         Ok(())
     };
     std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads.clamp(1, jobs.len().max(1)))
-            .map(|_| scope.spawn(work))
-            .collect();
+        let workers: Vec<_> = (0..threads.clamp(1, jobs.len().max(1))).map(|_| scope.spawn(work)).collect();
         let mut outcome = Ok(());
         for worker in workers {
             // A worker that panicked has printed why; the scope would panic with it, an error is kinder.
@@ -403,9 +362,7 @@ pub(crate) fn run_all<J: Sync, T: Send>(
         }
         outcome
     })?;
-    let mut results = results
-        .into_inner()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut results = results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     results.sort_by_key(|(index, _)| *index);
     Ok(results.into_iter().map(|(_, result)| result).collect())
 }
@@ -419,9 +376,7 @@ fn mean<'a>(tables: impl Iterator<Item = &'a Vec<Vec<f32>>>) -> Vec<Vec<f32>> {
     (0..first.len())
         .map(|row| {
             let cell = |column: usize| tables.iter().map(|t| f64::from(t[row][column])).sum::<f64>();
-            (0..first[row].len())
-                .map(|column| (cell(column) / tables.len() as f64) as f32)
-                .collect()
+            (0..first[row].len()).map(|column| (cell(column) / tables.len() as f64) as f32).collect()
         })
         .collect()
 }

@@ -52,19 +52,9 @@ impl SpectrogramSet {
             return Err(TrainError::config("bands", bands, "it must be at least 1"));
         }
         if labels.len() < 2 {
-            return Err(TrainError::config(
-                "labels",
-                labels.len(),
-                "a classifier has at least 2",
-            ));
+            return Err(TrainError::config("labels", labels.len(), "a classifier has at least 2"));
         }
-        Ok(Self {
-            bands,
-            sample_rate: None,
-            waveforms: false,
-            labels,
-            tracks: Vec::new(),
-        })
+        Ok(Self { bands, sample_rate: None, waveforms: false, labels, tracks: Vec::new() })
     }
 
     /// Tells the sample rate in Hz of the audio that the tracks come from, which changes of samples need.
@@ -80,10 +70,7 @@ impl SpectrogramSet {
     /// # Errors
     /// [`TrainError::Config`] for less than two labels.
     pub fn of_waveforms(labels: Vec<String>) -> Result<Self, TrainError> {
-        Ok(Self {
-            waveforms: true,
-            ..Self::new(1, labels)?
-        })
+        Ok(Self { waveforms: true, ..Self::new(1, labels)? })
     }
 
     /// Adds a track of shape `(bands, frames)` in dB, or `(1, samples)` in a set of waveforms; samples beyond -1 and 1 are
@@ -181,11 +168,7 @@ impl SpectrogramSet {
             return Ok(());
         }
         let given = format!("{} for {} spectrograms", tracks.len(), self.len());
-        Err(TrainError::shape(
-            "tracks",
-            given,
-            "there must be as many of both",
-        ))
+        Err(TrainError::shape("tracks", given, "there must be as many of both"))
     }
 
     /// Checks that each of `tracks` exists.

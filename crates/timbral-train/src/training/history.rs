@@ -73,10 +73,7 @@ impl MetricsFile {
             text.push('\n');
         }
         write_atomically(&path, &[text.as_bytes()])?;
-        let file = OpenOptions::new()
-            .append(true)
-            .open(&path)
-            .map_err(TrainError::io(&path))?;
+        let file = OpenOptions::new().append(true).open(&path).map_err(TrainError::io(&path))?;
         Ok(Self { path, file })
     }
 
@@ -87,18 +84,10 @@ impl MetricsFile {
     pub fn push(&mut self, m: &EpochMetrics) -> Result<(), TrainError> {
         let cell = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:.6}"));
         let (valid_loss, valid) = (cell(m.valid_loss), cell(m.valid_accuracy));
-        let (epoch, rate, loss, accuracy, seconds) = (
-            m.epoch,
-            m.learning_rate,
-            m.train_loss,
-            m.train_accuracy,
-            m.seconds,
-        );
-        writeln!(
-            self.file,
-            "{epoch},{rate:.8},{loss:.6},{accuracy:.6},{valid_loss},{valid},{seconds:.3}"
-        )
-        .map_err(TrainError::io(&self.path))
+        let (epoch, rate, loss, accuracy, seconds) =
+            (m.epoch, m.learning_rate, m.train_loss, m.train_accuracy, m.seconds);
+        writeln!(self.file, "{epoch},{rate:.8},{loss:.6},{accuracy:.6},{valid_loss},{valid},{seconds:.3}")
+            .map_err(TrainError::io(&self.path))
     }
 }
 
@@ -117,10 +106,7 @@ impl MetricsFolder {
     pub fn create(folder: impl Into<PathBuf>) -> Result<Self, TrainError> {
         let folder = folder.into();
         std::fs::create_dir_all(&folder).map_err(TrainError::io(&folder))?;
-        Ok(Self {
-            folder,
-            files: Mutex::default(),
-        })
+        Ok(Self { folder, files: Mutex::default() })
     }
 
     /// Adds the row of a pass of the network `name`; the first one of a resumed run goes on after the passes before it.

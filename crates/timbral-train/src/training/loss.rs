@@ -112,10 +112,7 @@ impl Teacher {
         let file = ModelFile::from_bytes(&bytes).map_err(|e| TrainError::malformed(path, e.to_string()))?;
         let model = Model::from_file(&file)?;
         if model.labels() != labels {
-            let message = format!(
-                "the teacher knows {:?}, the labels are {labels:?}",
-                model.labels()
-            );
+            let message = format!("the teacher knows {:?}, the labels are {labels:?}", model.labels());
             return Err(TrainError::malformed(path, message));
         }
         let (given, wanted) = (model.header().architecture.input(), architecture.input());
@@ -155,10 +152,7 @@ impl<'a> Loss<'a> {
     ) -> Self {
         Self {
             kind: config.loss,
-            labels: CrossEntropyConfig {
-                label_smoothing: config.label_smoothing,
-                class_weights,
-            },
+            labels: CrossEntropyConfig { label_smoothing: config.label_smoothing, class_weights },
             teacher: teacher.zip(config.distillation.as_ref()),
         }
     }
@@ -177,9 +171,7 @@ impl<'a> Loss<'a> {
         let Some((teacher, distillation)) = self.teacher else {
             return Ok(loss);
         };
-        let Distillation {
-            share, temperature, ..
-        } = *distillation;
+        let Distillation { share, temperature, .. } = *distillation;
         let divergence = distillation_loss(scores, &teacher.scores(x)?, temperature)?;
         Ok(((loss * (1.0 - share))? + (divergence * share)?)?)
     }
@@ -215,10 +207,7 @@ mod tests {
     fn focal_is_cross_entropy_without_gamma_and_the_papers_loss_for_one_class() {
         let scores = Tensor::new(&[[1.0f32, -2.0, 0.5], [0.1, 0.2, 3.0]], &Device::Cpu).unwrap();
         let mixed = Tensor::new(&[[0.7f32, 0.3, 0.0], [0.0, 0.25, 0.75]], &Device::Cpu).unwrap();
-        let labels = CrossEntropyConfig {
-            label_smoothing: 0.1,
-            class_weights: Some(vec![0.5, 2.0, 1.0]),
-        };
+        let labels = CrossEntropyConfig { label_smoothing: 0.1, class_weights: Some(vec![0.5, 2.0, 1.0]) };
         let expected = cross_entropy(&scores, Target::Probabilities(&mixed), &labels).unwrap();
         let given = focal(&scores, &mixed, 0.0, &labels).unwrap();
         assert!((value(&given) - value(&expected)).abs() < 1e-6);

@@ -49,17 +49,8 @@ pub struct AdamParameters {
 
 impl Default for AdamParameters {
     fn default() -> Self {
-        let AdamWConfig {
-            beta1,
-            beta2,
-            epsilon,
-            ..
-        } = AdamWConfig::default();
-        Self {
-            beta1,
-            beta2,
-            epsilon,
-        }
+        let AdamWConfig { beta1, beta2, epsilon, .. } = AdamWConfig::default();
+        Self { beta1, beta2, epsilon }
     }
 }
 
@@ -75,10 +66,7 @@ pub struct SgdParameters {
 
 impl Default for SgdParameters {
     fn default() -> Self {
-        Self {
-            momentum: 0.9,
-            nesterov: false,
-        }
+        Self { momentum: 0.9, nesterov: false }
     }
 }
 
@@ -122,19 +110,11 @@ impl Optimizer {
             OptimizerKind::AdamW(p) => Self::Adam(AdamW::new(parameters, adam(p, true))?),
             OptimizerKind::Adam(p) => Self::Adam(AdamW::new(parameters, adam(p, false))?),
             OptimizerKind::Sgd(p) => {
-                let config = SgdConfig {
-                    momentum: p.momentum,
-                    nesterov: p.nesterov,
-                    weight_decay,
-                };
+                let config = SgdConfig { momentum: p.momentum, nesterov: p.nesterov, weight_decay };
                 Self::Sgd(Sgd::new(parameters, config)?)
             }
             OptimizerKind::Lion(p) => {
-                let config = LionConfig {
-                    beta1: p.beta1,
-                    beta2: p.beta2,
-                    weight_decay,
-                };
+                let config = LionConfig { beta1: p.beta1, beta2: p.beta2, weight_decay };
                 Self::Lion(Lion::new(parameters, config)?)
             }
         })

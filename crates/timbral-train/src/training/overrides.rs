@@ -30,9 +30,7 @@ pub(super) fn set(config: &mut Table, name: &str, value: &Value) -> Result<(), S
         let Some(Value::Array(members)) = config.get_mut("members") else {
             return Err("the configuration has no members".into());
         };
-        return members
-            .iter_mut()
-            .try_for_each(|member| set_in(member, &path, value));
+        return members.iter_mut().try_for_each(|member| set_in(member, &path, value));
     }
     let mut root = Value::Table(std::mem::take(config));
     let outcome = set_in(&mut root, &path, value);
@@ -74,10 +72,7 @@ pub(crate) fn set_in(place: &mut Value, path: &[&str], value: &Value) -> Result<
                 }
             }
         }
-        other => Err(format!(
-            "there is no field {first:?} within a value of type {}",
-            other.type_str()
-        )),
+        other => Err(format!("there is no field {first:?} within a value of type {}", other.type_str())),
     }
 }
 
@@ -88,9 +83,7 @@ fn name_of(item: &Value) -> Option<&str> {
 /// A message about an unknown field or variant with the nearest of the known names, which serde lists in backquotes.
 pub(crate) fn with_nearest(message: &str) -> String {
     let message = message.trim_end();
-    let start = ["unknown field `", "unknown variant `"]
-        .iter()
-        .find_map(|phrase| message.find(phrase));
+    let start = ["unknown field `", "unknown variant `"].iter().find_map(|phrase| message.find(phrase));
     let Some(start) = start else {
         return message.to_owned();
     };

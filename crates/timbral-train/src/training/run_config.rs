@@ -66,8 +66,7 @@ impl RunConfig {
     pub fn set(&mut self, assignment: &str) -> Result<(), TrainError> {
         let refused = |rule: String| TrainError::config("override", assignment, rule);
         let (name, value) = overrides::parse(assignment).map_err(refused)?;
-        self.set_value(name, &value)
-            .map_err(|rule| TrainError::config("override", assignment, rule))
+        self.set_value(name, &value).map_err(|rule| TrainError::config("override", assignment, rule))
     }
 
     fn set_value(&mut self, name: &str, value: &Value) -> Result<(), String> {
@@ -76,9 +75,7 @@ impl RunConfig {
         overrides::set(&mut table, name, value)?;
         forget_changed_trunks(&before, &mut table);
         add_trunks(&mut table).map_err(|e| e.to_string())?;
-        *self = table
-            .try_into()
-            .map_err(|e: toml::de::Error| overrides::with_nearest(&e.to_string()))?;
+        *self = table.try_into().map_err(|e: toml::de::Error| overrides::with_nearest(&e.to_string()))?;
         Ok(())
     }
 

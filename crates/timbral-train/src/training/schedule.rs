@@ -44,11 +44,7 @@ pub struct OneCycleParameters {
 
 impl Default for OneCycleParameters {
     fn default() -> Self {
-        Self {
-            rise: 0.3,
-            first_divisor: 25.0,
-            last_divisor: 1e4,
-        }
+        Self { rise: 0.3, first_divisor: 25.0, last_divisor: 1e4 }
     }
 }
 
@@ -64,10 +60,7 @@ pub struct WarmupCosineParameters {
 
 impl Default for WarmupCosineParameters {
     fn default() -> Self {
-        Self {
-            warmup: 0.05,
-            last: 0.0,
-        }
+        Self { warmup: 0.05, last: 0.0 }
     }
 }
 
@@ -83,10 +76,7 @@ pub struct StepParameters {
 
 impl Default for StepParameters {
     fn default() -> Self {
-        Self {
-            every: 20,
-            factor: 0.1,
-        }
+        Self { every: 20, factor: 0.1 }
     }
 }
 
@@ -104,11 +94,7 @@ pub struct CosineRestartsParameters {
 
 impl Default for CosineRestartsParameters {
     fn default() -> Self {
-        Self {
-            period: 10,
-            growth: 2,
-            last: 0.0,
-        }
+        Self { period: 10, growth: 2, last: 0.0 }
     }
 }
 
@@ -126,11 +112,7 @@ pub struct PlateauParameters {
 
 impl Default for PlateauParameters {
     fn default() -> Self {
-        Self {
-            factor: 0.3,
-            patience: 5,
-            least: 1e-3,
-        }
+        Self { factor: 0.3, patience: 5, least: 1e-3 }
     }
 }
 
@@ -152,11 +134,9 @@ impl ScheduleKind {
             Self::Step(p) if p.every > 1_000_000 => {
                 Err(TrainError::config("every", p.every, "it must be at most 1000000"))
             }
-            Self::CosineRestarts(p) if p.period > 1_000_000 => Err(TrainError::config(
-                "period",
-                p.period,
-                "it must be at most 1000000",
-            )),
+            Self::CosineRestarts(p) if p.period > 1_000_000 => {
+                Err(TrainError::config("period", p.period, "it must be at most 1000000"))
+            }
             Self::CosineRestarts(p) if p.growth > 1000 => {
                 Err(TrainError::config("growth", p.growth, "it must be at most 1000"))
             }
@@ -174,12 +154,7 @@ pub(super) enum Course {
 
 impl Course {
     pub(super) fn of(config: &TrainConfig, steps_per_pass: usize) -> Result<Self, TrainError> {
-        Self::new(
-            config.schedule,
-            config.learning_rate,
-            steps_per_pass as u64,
-            config.epochs as u64,
-        )
+        Self::new(config.schedule, config.learning_rate, steps_per_pass as u64, config.epochs as u64)
     }
 
     fn new(kind: ScheduleKind, peak: f64, steps_per_pass: u64, passes: u64) -> Result<Self, TrainError> {
@@ -199,11 +174,9 @@ impl Course {
                 total_steps,
             },
             ScheduleKind::Constant {} => Schedule::Constant { learning_rate: peak },
-            ScheduleKind::Step(p) => Schedule::Step {
-                first: peak,
-                factor: p.factor,
-                every: p.every as u64 * steps_per_pass,
-            },
+            ScheduleKind::Step(p) => {
+                Schedule::Step { first: peak, factor: p.factor, every: p.every as u64 * steps_per_pass }
+            }
             ScheduleKind::CosineRestarts(p) => Schedule::CosineRestarts {
                 peak,
                 last: peak * p.last,

@@ -98,14 +98,11 @@ impl SpectrogramSet {
 }
 
 fn class_of(track: &TrackInfo, labels: &[String]) -> Result<usize, TrainError> {
-    labels
-        .iter()
-        .position(|label| *label == track.label)
-        .ok_or_else(|| {
-            TrainError::shape(
-                "label",
-                format!("{} of track {}", track.label, track.track_id),
-                format!("the labels are {labels:?}"),
-            )
-        })
+    labels.iter().position(|label| *label == track.label).ok_or_else(|| {
+        TrainError::shape(
+            "label",
+            format!("{} of track {}", track.label, track.track_id),
+            format!("the labels are {labels:?}"),
+        )
+    })
 }

@@ -50,10 +50,7 @@ impl<'a> State<'a> {
             let mut counts = vec![0usize; classes];
             train.iter().for_each(|&track| counts[data.class(track)] += 1);
             // A class without tracks never is a target, so its weight does not matter.
-            counts
-                .iter()
-                .map(|&n| train.len() as f64 / (classes * n.max(1)) as f64)
-                .collect()
+            counts.iter().map(|&n| train.len() as f64 / (classes * n.max(1)) as f64).collect()
         });
         let steps = config.batches_per_pass(train.len()).div_ceil(config.accumulation);
         Ok(Self {
@@ -134,18 +131,10 @@ impl<'a> State<'a> {
         let value = f64::from(loss.to_scalar::<f32>()?);
         if !value.is_finite() {
             let rule = "it must be finite: lower the learning rate or clip gradients";
-            return Err(TrainError::shape(
-                "loss",
-                format!("{value} in batch {place}"),
-                rule,
-            ));
+            return Err(TrainError::shape("loss", format!("{value} in batch {place}"), rule));
         }
         let rows: Vec<Vec<f32>> = scores.detach().to_vec2()?;
-        let hits = rows
-            .iter()
-            .zip(classes)
-            .filter(|(row, class)| strongest(row) == **class)
-            .count();
+        let hits = rows.iter().zip(classes).filter(|(row, class)| strongest(row) == **class).count();
         Ok((value, hits, loss.backward()?))
     }
 
@@ -221,10 +210,7 @@ impl<'a> State<'a> {
     ) -> Result<Checkpoint, TrainError> {
         let (average, averaged) = self.averaging.as_ref().map(Averaging::state).unwrap_or_default();
         Ok(Checkpoint {
-            progress: Progress {
-                averaged,
-                ..progress.clone()
-            },
+            progress: Progress { averaged, ..progress.clone() },
             weights: self.weights()?,
             optimizer: self.optimizer.state(),
             average,

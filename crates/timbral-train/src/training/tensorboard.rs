@@ -33,10 +33,7 @@ impl EventFile {
         let mut number = 0;
         let (path, file) = loop {
             // TensorBoard finds event files by `tfevents` in the name and reads them in the order of names.
-            let path = folder.join(format!(
-                "events.out.tfevents.{:010}.timbral.{number:03}",
-                now as u64
-            ));
+            let path = folder.join(format!("events.out.tfevents.{:010}.timbral.{number:03}", now as u64));
             match OpenOptions::new().append(true).create_new(true).open(&path) {
                 Ok(file) => break (path, file),
                 Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists && number < 999 => number += 1,
@@ -71,9 +68,7 @@ impl EventFile {
     }
 
     fn write(&mut self, event: &Message) -> Result<(), TrainError> {
-        self.file
-            .write_all(&record(&event.0))
-            .map_err(TrainError::io(&self.path))
+        self.file.write_all(&record(&event.0)).map_err(TrainError::io(&self.path))
     }
 }
 
@@ -88,10 +83,7 @@ impl EventFolder {
     /// Event files below `folder`.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self {
-            folder: folder.into(),
-            files: Mutex::default(),
-        }
+        Self { folder: folder.into(), files: Mutex::default() }
     }
 
     /// Adds loss, accuracies and learning rate of a pass of the network `name`.
@@ -120,9 +112,7 @@ impl EventFolder {
 
 /// Seconds since 1970.
 fn wall_time() -> f64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0.0, |time| time.as_secs_f64())
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
 }
 
 /// A protocol buffers message in the making: fields in the order of the calls.

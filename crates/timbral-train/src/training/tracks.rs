@@ -53,9 +53,7 @@ impl TrainingTracks {
     /// # Errors
     /// As [`SpectrogramSet::from_table`].
     pub fn from_table(table: &MelTable, wanted: impl Fn(&TrackInfo) -> bool) -> Result<Self, TrainError> {
-        let rows: Vec<usize> = (0..table.len())
-            .filter(|&row| wanted(&table.rows()[row].track))
-            .collect();
+        let rows: Vec<usize> = (0..table.len()).filter(|&row| wanted(&table.rows()[row].track)).collect();
         Ok(Self {
             set: SpectrogramSet::from_table(table, &rows, &table.labels())?,
             tracks: rows.iter().map(|&row| table.rows()[row].track.clone()).collect(),
@@ -75,10 +73,7 @@ impl TrainingTracks {
         let labels = manifest.labels();
         let (set, places) = SpectrogramSet::from_manifest(manifest, front_end, &labels, cache, done)?;
         let track = |&place: &usize| manifest.entries()[place].track.clone();
-        Ok(Self {
-            set,
-            tracks: places.iter().map(track).collect(),
-        })
+        Ok(Self { set, tracks: places.iter().map(track).collect() })
     }
 
     /// Places of all tracks.
@@ -104,16 +99,9 @@ impl TrainingTracks {
                 Ok((train, valid))
             }
             Validation::Share(share) => {
-                let config = HoldoutConfig {
-                    validation: Amount::Share(share),
-                    test: Amount::Count(0),
-                    seed,
-                };
+                let config = HoldoutConfig { validation: Amount::Share(share), test: Amount::Count(0), seed };
                 let split = Split::group_holdout(&self.tracks, &config)?;
-                Ok((
-                    split.rows(&self.tracks, Part::Train),
-                    split.rows(&self.tracks, Part::Validation),
-                ))
+                Ok((split.rows(&self.tracks, Part::Train), split.rows(&self.tracks, Part::Validation)))
             }
         }
     }
@@ -130,12 +118,8 @@ impl TrainingTracks {
         folder: Option<&Path>,
         observe: &(impl Fn(&str, &EpochMetrics) -> ControlFlow<()> + Sync),
     ) -> Result<CrossValidation, TrainError> {
-        let rows = |split: Split| {
-            (
-                split.rows(&self.tracks, Part::Train),
-                split.rows(&self.tracks, Part::Test),
-            )
-        };
+        let rows =
+            |split: Split| (split.rows(&self.tracks, Part::Train), split.rows(&self.tracks, Part::Test));
         let folds: Vec<_> = folds.splits().map(rows).collect();
         cross_validate(members, &self.set, &folds, threads, folder, observe)
     }

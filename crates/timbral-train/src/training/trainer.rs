@@ -66,19 +66,8 @@ impl<'a> Trainer<'a> {
         }
         augment::check(config, architecture.input(), data)?;
         let open = |path: &Path| Teacher::open(path, architecture, data.labels());
-        let teacher = config
-            .distillation
-            .as_ref()
-            .map(|d| open(&d.teacher))
-            .transpose()?;
-        Ok(Self {
-            architecture,
-            config,
-            data,
-            initial: BTreeMap::new(),
-            teacher,
-            folder: None,
-        })
+        let teacher = config.distillation.as_ref().map(|d| open(&d.teacher)).transpose()?;
+        Ok(Self { architecture, config, data, initial: BTreeMap::new(), teacher, folder: None })
     }
 
     /// Keeps a checkpoint in `folder`, which must exist, after each pass, and goes on from one that lies there.
@@ -112,14 +101,8 @@ impl<'a> Trainer<'a> {
         self.check_tracks(train, valid)?;
         let mut state = State::new(self, train)?;
         let fingerprint = self.fingerprint(train, valid)?;
-        let mut progress = Progress {
-            fingerprint,
-            epochs: 0,
-            steps: 0,
-            losses: Vec::new(),
-            averaged: 0,
-            best: None,
-        };
+        let mut progress =
+            Progress { fingerprint, epochs: 0, steps: 0, losses: Vec::new(), averaged: 0, best: None };
         let mut best = BTreeMap::new();
         let checkpoint = self.folder.as_deref().map(checkpoint_path);
         self.folder.as_deref().into_iter().for_each(remove_leftovers);
@@ -165,43 +148,27 @@ impl<'a> Trainer<'a> {
                 (state.weights()?, progress.epochs)
             }
         };
-        Ok(Trained {
-            tensors,
-            history,
-            epoch,
-        })
+        Ok(Trained { tensors, history, epoch })
     }
 
     fn check_tracks(&self, train: &[usize], valid: &[usize]) -> Result<(), TrainError> {
         self.data.check(train)?;
         self.data.check(valid)?;
-        let shape = |what, given: String, rule: &str| {
-            Err(TrainError::Shape {
-                what,
-                given,
-                rule: rule.to_owned(),
-            })
-        };
+        let shape =
+            |what, given: String, rule: &str| Err(TrainError::Shape { what, given, rule: rule.to_owned() });
         if train.is_empty() {
             return shape("training tracks", "none".into(), "at least one is needed");
         }
         let known: std::collections::BTreeSet<_> = train.iter().collect();
         match valid.iter().find(|track| known.contains(track)) {
-            Some(track) => shape(
-                "validation track",
-                track.to_string(),
-                "it is a training track as well",
-            ),
+            Some(track) => shape("validation track", track.to_string(), "it is a training track as well"),
             None => Ok(()),
         }
     }
 
     fn out_of_patience(&self, progress: &Progress) -> bool {
         let patience = self.config.patience;
-        patience > 0
-            && progress
-                .best
-                .is_some_and(|(_, epoch)| progress.epochs - epoch >= patience)
+        patience > 0 && progress.best.is_some_and(|(_, epoch)| progress.epochs - epoch >= patience)
     }
 
     /// A hash over everything that the result depends on.
@@ -211,10 +178,7 @@ impl<'a> Trainer<'a> {
             "{:?}\n{:?}\n{:?} {:?}\n",
             self.architecture,
             // What a run may be gone on with in another way.
-            TrainConfig {
-                prefetch: 0,
-                ..self.config.clone()
-            },
+            TrainConfig { prefetch: 0, ..self.config.clone() },
             self.data.labels(),
             self.data.sample_rate()
         ));
@@ -301,21 +265,10 @@ impl Batches<'_> {
             targets[i * classes + data.class(track)] = 1.0;
         }
         let mut rng = generator(config.seed, Draw::Mix, step);
-        augment::mix_batch(
-            &mut values,
-            &mut targets,
-            (bands, frames, classes),
-            input,
-            config,
-            &mut rng,
-        );
+        augment::mix_batch(&mut values, &mut targets, (bands, frames, classes), input, config, &mut rng);
         let stronger = targets.chunks_exact(classes).map(strongest).collect();
         let x = Tensor::from_vec(values, (tracks.len(), bands, frames), &Device::Cpu)?;
-        Ok((
-            x,
-            Tensor::from_vec(targets, (tracks.len(), classes), &Device::Cpu)?,
-            stronger,
-        ))
+        Ok((x, Tensor::from_vec(targets, (tracks.len(), classes), &Device::Cpu)?, stronger))
     }
 }
 
