@@ -85,7 +85,7 @@ fn main() -> std::process::ExitCode {
 
         let mut songs = Vec::new();
         for path in &arguments.songs {
-            let found = timbral::audio_files(path)?;
+            let found = timbral_decode::audio_files(path)?;
             if found.is_empty() {
                 bail!("{}: no audio files in this folder", path.display());
             }

@@ -9,15 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::{Context, bail, ensure};
 use clap::Parser;
 use rayon::prelude::*;
-use timbral_decode::{DecodeOptions, WavFormat, decode_file, write_wav};
+use timbral_decode::{DecodeOptions, WavFormat, audio_files, decode_file, write_wav};
 
 mod common;
-
-/// The endings that are taken for audio in folders; a single file may have any.
-const ENDINGS: [&str; 21] = [
-    "wav", "wave", "rf64", "w64", "au", "snd", "aif", "aiff", "aifc", "flac", "mp1", "mp2", "mp3", "ogg",
-    "oga", "opus", "m4a", "mp4", "aac", "caf", "mka",
-];
 
 /// Converts audio to WAV.
 #[derive(Parser)]
@@ -123,24 +117,4 @@ fn convert(input: &Path, output: &Path, arguments: &Arguments) -> anyhow::Result
         std::fs::create_dir_all(folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
     }
     Ok(write_wav(output, &audio, format)?)
-}
-
-/// All files below `folder` that end as audio does, in the order of their names.
-fn audio_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    let entries =
-        std::fs::read_dir(folder).with_context(|| format!("{}: cannot be read", folder.display()))?;
-    for entry in entries {
-        let entry = entry?;
-        let path = entry.path();
-        if entry.file_type()?.is_dir() {
-            files.extend(audio_files(&path)?);
-        } else if let Some(ending) = path.extension().map(|ending| ending.to_string_lossy().to_lowercase())
-            && ENDINGS.contains(&ending.as_str())
-        {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
 }

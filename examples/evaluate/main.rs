@@ -132,7 +132,7 @@ fn open_set(arguments: &Arguments, folder: &Path, answers: &Answers) -> Result<V
         .collect();
     let classifier = Classifier::open(&arguments.model)?;
     let outside: Vec<ScoredAnswer> =
-        classify(&classifier, &timbral::audio_files(folder)?, arguments.threads)?
+        classify(&classifier, &timbral_decode::audio_files(folder)?, arguments.threads)?
             .iter()
             .map(|verdict| ScoredAnswer {
                 probabilities: verdict.probabilities(&answers.header.labels),

@@ -7,7 +7,6 @@ mod front_end;
 mod level;
 mod verdict;
 
-pub use batch::{audio_files, is_audio_file};
 pub use classifier::Classifier;
 pub use error::Error;
 pub use front_end::{FeatureWindow, FrontEnd, FrontEndPlan, WaveformConfig, WindowFeatures, batch};

@@ -11,7 +11,7 @@ pub(super) fn track_id(path: &Path) -> Option<String> {
 
 fn is_audio(path: &Path) -> bool {
     let hidden = path.file_name().is_none_or(|name| name.to_string_lossy().starts_with('.'));
-    !hidden && timbral::is_audio_file(path)
+    !hidden && timbral_decode::is_audio_file(path)
 }
 
 fn sorted_children(folder: &Path) -> Result<Vec<PathBuf>, TrainError> {

@@ -152,7 +152,7 @@ impl Manifest {
                 continue;
             }
             std::fs::metadata(path).map_err(TrainError::io(path))?;
-            for file in timbral::audio_files(path)? {
+            for file in timbral_decode::audio_files(path)? {
                 let name =
                     |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
                 let folder = file.parent().and_then(Path::file_name).filter(|_| label_from_folder);
