@@ -4,7 +4,7 @@ Run from the root of the workspace; FOLDER holds features_30_sec.csv and mel_ind
 
     pip install scikit-learn==1.9.1 numpy==2.4.6
     python benches/compare_sklearn.py FOLDER --folds folds.csv
-    cargo run --release --example compare -- FOLDER --folds folds.csv --learners logistic,svc
+    cargo run --release -p training --example compare -- FOLDER --folds folds.csv --learners logistic,svc
 
 The official training and validation tracks, five folds, no artist on two sides:
 StratifiedGroupKFold(5, shuffle=True, random_state=0), and further seeds with --seeds. A track of unknown artist is a

@@ -80,7 +80,6 @@ fn bare(file: &[u8]) -> (Vec<f32>, u32) {
 }
 
 /// The library has no decoder of Opus.
-#[cfg(feature = "opus")]
 fn bare_opus(file: &[u8]) -> (Vec<f32>, u32) {
     let stream = MediaSourceStream::new(Box::new(Cursor::new(file)), Default::default());
     let options = (FormatOptions::default(), MetadataOptions::default());
@@ -113,7 +112,6 @@ fn cases() -> Vec<Case> {
         same("flac", fixture!("tone.flac")),
         same("mp3", fixture!("tone.mp3")),
         same("ogg", fixture!("tone.ogg")),
-        #[cfg(feature = "opus")]
         Case { bare: bare_opus, ..same("opus", fixture!("tone.opus")) },
         same("m4a", fixture!("tone.m4a")),
         Case { bare_file: wav, ..same("au", au) },

@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 
-#[path = "../examples/bench_table/workload.rs"]
+#[path = "bench_table/workload.rs"]
 mod workload;
 
 fn features(criterion: &mut Criterion) {

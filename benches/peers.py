@@ -3,7 +3,7 @@
 
     python3 -m pip install librosa torch torchaudio
     python3 benches/peers.py peers.json
-    cargo run --release --example bench_table -- --peers peers.json --write docs/BENCHMARKS.md
+    cargo run --release -p benches --example bench_table -- --peers peers.json --write docs/BENCHMARKS.md
 
 The JSON maps a feature of bench_table to the milliseconds of each library, medians of interleaved rounds.
 """

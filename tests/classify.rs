@@ -11,11 +11,12 @@ use timbral_model::{CONTOUR_VALUES, ModelFile, Rejection, RejectionScore};
 const RATE: u32 = 22_050;
 
 fn classify(arguments: &[&str]) -> Output {
-    Command::new(programs::path("classify"))
-        .args(arguments)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .unwrap()
+    Command::new(programs::path("classify")).args(arguments).current_dir(root()).output().unwrap()
+}
+
+/// The folder of the workspace.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -203,7 +204,7 @@ fn model_with(folder: &Path, name: &str, score: RejectionScore, threshold: f64) 
 }
 
 fn shipped() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("models/gtzan.safetensors")
+    root().join("models/gtzan.safetensors")
 }
 
 #[test]
@@ -266,11 +267,7 @@ fn the_pauses_of_speech_are_far_from_music() {
 fn folders_are_searched_and_the_middle_of_a_song_is_enough() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("inside")).unwrap();
-    std::fs::copy(
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("models/demo.wav"),
-        folder.path().join("inside/song.wav"),
-    )
-    .unwrap();
+    std::fs::copy(root().join("models/demo.wav"), folder.path().join("inside/song.wav")).unwrap();
     file(folder.path(), "notes.txt", b"not audio");
     file(folder.path(), "._song.wav", b"left behind by a file system");
     let output = classify(&["--middle", "7", "--json", folder.path().to_str().unwrap()]);

@@ -7,7 +7,7 @@ use std::process::Command;
 
 #[test]
 fn every_case_of_the_compact_set_passes() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/golden");
     let index: serde_json::Value =
         serde_json::from_slice(&std::fs::read(format!("{folder}/index.json")).unwrap()).unwrap();
     let cases = index["cases"].as_array().unwrap().len();
@@ -20,7 +20,7 @@ fn every_case_of_the_compact_set_passes() {
 #[test]
 fn a_wrong_number_fails() {
     let folder = tempfile::tempdir().unwrap();
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/golden");
     std::fs::copy(format!("{source}/golden.npz"), folder.path().join("golden.npz")).unwrap();
     let text = std::fs::read_to_string(format!("{source}/index.json")).unwrap();
     // Another hop than the one that the stored answers were computed with.

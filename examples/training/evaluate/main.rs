@@ -1,0 +1,141 @@
+//! Measures a model on labelled spectrograms, feature tables or audio files.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks on stdout and stderr")]
+
+mod answers;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use clap::Parser;
+use timbral::Classifier;
+use timbral_train::{
+    BootstrapConfig, EvaluationPage, OpenSetReport, Part, Predictions, Report, ReportSource, ScoredAnswer,
+    TrackInfo, model_facts, open_set_reports,
+};
+
+use answers::{Answers, classify};
+
+/// Measure a model: accuracy with its interval, macro-F1, confusion matrix, scores of each class; a page with pictures.
+#[derive(Parser)]
+#[command(after_help = "Examples:\n  evaluate --table gtzan_tables --split valid\n  \
+                        evaluate --manifest songs.csv --json\n  \
+                        evaluate --model svc.safetensors --table songs.parquet --manifest songs.csv --split valid")]
+struct Arguments {
+    /// Model file.
+    #[arg(long, value_name = "FILE", default_value = "models/gtzan.safetensors")]
+    model: PathBuf,
+    /// Folder with `mel_index.csv` and the spectrograms that it names, or, for a classic model, a table of `extract`.
+    #[arg(long, value_name = "DIR|FILE", required_unless_present = "manifest")]
+    table: Option<PathBuf>,
+    /// Manifest of audio files (path, label, track_id, artist, …), or a folder with one folder a genre. Beside a table it
+    /// tells artist and part of its tracks.
+    #[arg(long, value_name = "CSV")]
+    manifest: Option<PathBuf>,
+    /// Official parts to measure on; all tracks without it.
+    #[arg(long, value_delimiter = ',')]
+    split: Vec<Part>,
+    /// Folder of sounds that belong to no class: how well the model tells them from the known ones.
+    #[arg(long, value_name = "DIR")]
+    outside: Option<PathBuf>,
+    /// Files at a time; 0 takes one for each core.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    threads: usize,
+    /// The folder for `report.json` and `report.html`.
+    #[arg(long, short, value_name = "DIR", default_value = "runs/evaluate")]
+    out: PathBuf,
+    /// How many mistakes the page lists, the surest first.
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    mistakes: usize,
+    /// Print the report as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+fn main() -> std::process::ExitCode {
+    cli::run(|| evaluate(&Arguments::parse()))
+}
+
+fn evaluate(arguments: &Arguments) -> Result<()> {
+    let start = Instant::now();
+    let answers = answers::of_all(arguments)?;
+    let time = start.elapsed();
+    let labels = answers.header.labels.clone();
+    let class = |track: &TrackInfo| labels.iter().position(|l| *l == track.label).unwrap_or(0);
+    let truth: Vec<usize> = answers.tracks.iter().map(class).collect();
+    let groups: Vec<String> = answers.tracks.iter().map(TrackInfo::group_key).collect();
+    let data = arguments.table.as_ref().or(arguments.manifest.as_ref()).context("no data")?;
+    let source = ReportSource {
+        title: &format!("{} on {}", arguments.model.display(), data.display()),
+        unit: "track",
+        labels: &labels,
+        groups: &groups,
+        protocol: None,
+        split_hash: None,
+    };
+    let config = BootstrapConfig::default();
+    let predictions = Predictions::from_rows(truth.clone(), &answers.rows)?;
+    let open_set =
+        arguments.outside.as_deref().map(|folder| open_set(arguments, folder, &answers)).transpose()?;
+    let mut report = Report::new(&predictions, &source, &config)?.with_times(None, Some(time));
+    if answers.windows.len() > answers.tracks.len() {
+        let (of, rows): (Vec<usize>, Vec<Vec<f32>>) = answers.windows.into_iter().unzip();
+        let windows = Predictions::from_rows(of.iter().map(|&track| truth[track]).collect(), &rows)?;
+        let ids: Vec<String> = of.iter().map(usize::to_string).collect();
+        let groups: Vec<String> = of.iter().map(|&track| groups[track].clone()).collect();
+        report = report.with_windows(&windows, &ids, &groups, &config)?;
+    }
+    let mut facts = vec![("data".to_owned(), data.display().to_string())];
+    if !arguments.split.is_empty() {
+        let parts: Vec<&str> = arguments.split.iter().map(|part| part.as_str()).collect();
+        facts.push(("official parts".to_owned(), parts.join(", ")));
+    }
+    facts.extend(model_facts(&answers.header));
+    let page = EvaluationPage {
+        report: &report,
+        predictions: &predictions,
+        names: &answers.names,
+        facts: &facts,
+        n_mistakes: arguments.mistakes,
+    }
+    .page()?;
+    std::fs::create_dir_all(&arguments.out).with_context(|| arguments.out.display().to_string())?;
+    report.save(arguments.out.join("report.json"))?;
+    page.save(arguments.out.join("report.html"))?;
+    if arguments.json {
+        return cli::json_line(&Measured { report, open_set });
+    }
+    cli::text(format_args!("{report}\n"))?;
+    for line in open_set.iter().flatten() {
+        cli::text(format_args!("{line}\n"))?;
+    }
+    let page = arguments.out.join("report.html");
+    cli::text(format_args!("wrote {}\n", page.display()))
+}
+
+#[derive(serde::Serialize)]
+struct Measured {
+    #[serde(flatten)]
+    report: Report,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    open_set: Option<Vec<OpenSetReport>>,
+}
+
+fn open_set(arguments: &Arguments, folder: &Path, answers: &Answers) -> Result<Vec<OpenSetReport>> {
+    let known: Vec<ScoredAnswer> = answers
+        .rows
+        .iter()
+        .zip(&answers.scores)
+        .map(|(row, score)| ScoredAnswer { probabilities: row.clone(), score: *score })
+        .collect();
+    let classifier = Classifier::open(&arguments.model)?;
+    let outside: Vec<ScoredAnswer> =
+        classify(&classifier, &timbral_decode::audio_files(folder)?, arguments.threads)?
+            .iter()
+            .map(|verdict| ScoredAnswer {
+                probabilities: verdict.probabilities(&answers.header.labels),
+                score: verdict.score,
+            })
+            .collect();
+    open_set_reports(&known, &outside, answers.header.rejection.as_ref())
+        .with_context(|| format!("{}: cannot measure against it", folder.display()))
+}

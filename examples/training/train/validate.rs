@@ -1,0 +1,53 @@
+//! Artist-grouped cross-validation of a run configuration.
+#![allow(clippy::print_stderr, reason = "a program speaks on stderr")]
+
+use anyhow::Result;
+use timbral_model::write_atomically;
+use timbral_train::{Calibration, EpochMetrics, Folds, Report, RunConfig, TrainingTracks};
+
+use super::Arguments;
+use training::watch::Watch;
+
+/// What the cross-validation found, as `report.json` holds it.
+#[derive(serde::Serialize)]
+struct Measured<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    calibration: Option<&'a Calibration>,
+}
+
+/// Cross-validates, and writes `report.json` and `predictions.csv` into the folder of the run.
+pub(crate) fn cross_validate(
+    arguments: &Arguments,
+    config: &RunConfig,
+    data: &TrainingTracks,
+) -> Result<(Report, Option<Calibration>)> {
+    let folds = Folds::stratified_group(&data.tracks, arguments.folds, arguments.fold_seed)?;
+    let watch = Watch::new(&arguments.run, &config.members, arguments.folds, arguments.tensorboard)?;
+    let folder = arguments.run.join("folds");
+    let observe = |name: &str, epoch: &EpochMetrics| watch.epoch(name, epoch);
+    let cv = data.cross_validate(&config.members, &folds, arguments.threads, Some(&folder), &observe)?;
+    for (member, rows) in config.members.iter().zip(&cv.members) {
+        let accuracy = cv.predictions(rows, &data.set)?.accuracy();
+        watch.progress.line(format!("{} x {}: accuracy {accuracy:.3}", member.name, member.copies));
+    }
+    let answers = cv.to_csv(&config.members, &data.set, &data.tracks)?;
+    write_atomically(&arguments.run.join("predictions.csv"), answers.as_bytes())?;
+    let title = format!("{}, {}-fold cross-validation by artist", config.name, arguments.folds);
+    // Some data sets are too small for it; the hours of the cross-validation are not lost to that.
+    let calibration = cv
+        .calibrate(&data.set, &data.tracks, &folds, arguments.keep)
+        .inspect_err(|error| eprintln!("no temperature and no rule of refusal: {error}"))
+        .ok();
+    let report = cv.report(&title, &data.set, &data.tracks, &folds)?;
+    let measured = Measured { report: &report, calibration: calibration.as_ref() };
+    let json = serde_json::to_vec_pretty(&measured)?;
+    write_atomically(&arguments.run.join("report.json"), &json)?;
+    if arguments.json {
+        cli::json_line(&measured)?;
+    } else {
+        cli::text(format_args!("{report}\n"))?;
+        calibration.iter().try_for_each(|calibration| cli::text(format_args!("{calibration}\n")))?;
+    }
+    Ok((report, calibration))
+}

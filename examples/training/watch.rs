@@ -1,0 +1,115 @@
+//! How programs that train show and keep what they do, and how Ctrl-C stops them without a loss.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use timbral_plot::TrainingCurves;
+use timbral_train::{EpochMetrics, Member, RunLog, TrainError};
+
+use cli::Progress;
+
+/// Set by Ctrl-C: every network ends its pass, keeps its checkpoint and stops.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// From now on Ctrl-C stops what is trained under a [`Watch`]; a second one ends the program at once.
+pub fn stop_on_interrupt() -> anyhow::Result<()> {
+    Ok(ctrlc::set_handler(|| {
+        if INTERRUPTED.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        eprintln!(
+            "stopping when what is under way is saved (Ctrl-C a second time ends at once, and loses it)"
+        );
+    })?)
+}
+
+/// Whether to go on.
+pub fn flow() -> ControlFlow<()> {
+    match INTERRUPTED.load(Ordering::Relaxed) {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    }
+}
+
+/// Whether to go on after a pass; after the last one there is nothing left to stop.
+pub fn flow_after(epoch: &EpochMetrics) -> ControlFlow<()> {
+    if epoch.epoch < epoch.epochs { flow() } else { ControlFlow::Continue(()) }
+}
+
+/// Says how to go on where Ctrl-C was what ended the training.
+pub fn with_way_on<T>(outcome: anyhow::Result<T>) -> anyhow::Result<T> {
+    outcome.map_err(|error| match error.downcast_ref() {
+        Some(TrainError::Stopped) if INTERRUPTED.load(Ordering::Relaxed) => {
+            let command: Vec<String> = std::env::args().collect();
+            anyhow::anyhow!(
+                "stopped, and what was done is saved; the same command goes on from there: {}",
+                command.join(" ")
+            )
+        }
+        _ => error,
+    })
+}
+
+/// Shows the passes of all networks and keeps their metrics.
+#[derive(Debug)]
+pub struct Watch {
+    /// The bar; its messages name the network.
+    pub progress: Progress,
+    log: RunLog,
+}
+
+impl Watch {
+    /// A watch over `runs` runs of each network, whose metrics go into the folder `run`.
+    pub fn new(run: &Path, members: &[Member], runs: usize, tensorboard: bool) -> anyhow::Result<Self> {
+        let passes: usize = members.iter().map(Member::passes).sum();
+        Ok(Self {
+            progress: cli::progress((runs * passes) as u64, "training"),
+            log: RunLog::create(run, tensorboard)?,
+        })
+    }
+
+    /// To be called after each pass of the network `name`.
+    pub fn epoch(&self, name: &str, epoch: &EpochMetrics) -> ControlFlow<()> {
+        self.progress.message(format!("{name} {epoch}"));
+        self.progress.inc(1);
+        match self.log.push(name, epoch) {
+            Ok(()) => flow_after(epoch),
+            Err(error) => {
+                self.progress.line(format!("error: {error}"));
+                ControlFlow::Break(())
+            }
+        }
+    }
+}
+
+/// Draws loss and accuracy over the passes of each network that was validated: `metrics/NAME.loss.svg` and
+/// `metrics/NAME.accuracy.svg` beside the `metrics/NAME.csv` that they come from.
+pub fn draw_curves(run: &Path) -> anyhow::Result<()> {
+    for entry in std::fs::read_dir(run.join("metrics"))? {
+        let path = entry?.path();
+        if path.extension().is_none_or(|extension| extension != "csv") {
+            continue;
+        }
+        let mut columns: HashMap<String, Vec<f64>> = HashMap::new();
+        for row in csv::Reader::from_path(&path)?.deserialize::<HashMap<String, Option<f64>>>() {
+            for (name, value) in row? {
+                columns.entry(name).or_default().extend(value);
+            }
+        }
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        for (measure, axis) in [("loss", "Loss"), ("accuracy", "Accuracy")] {
+            let column =
+                |part: &str| columns.get(&format!("{part}_{measure}")).map_or(&[][..], Vec::as_slice);
+            let (training, validation) = (column("train"), column("valid"));
+            if !validation.is_empty() {
+                let curves = TrainingCurves::new(axis).title(name.clone()).run("", training, validation);
+                let picture = path.with_extension(format!("{measure}.svg"));
+                curves.figure().save(&picture)?;
+                eprintln!("wrote {}", picture.display());
+            }
+        }
+    }
+    Ok(())
+}
