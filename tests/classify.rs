@@ -92,7 +92,7 @@ fn failures_are_told_on_stderr_with_status_1_and_wrong_usage_with_2() {
     let model = file(folder.path(), "model.safetensors", b"not a model");
     let wrong_model = classify(&["--model", &model, "models/demo.wav"]);
     assert_eq!(wrong_model.status.code(), Some(1));
-    assert!(text(&wrong_model.stderr).starts_with("error: cannot use the model"));
+    assert!(text(&wrong_model.stderr).starts_with("error: cannot open the model"));
     assert_eq!(classify(&[]).status.code(), Some(2));
     assert_eq!(classify(&["--plain", "--json", "models/demo.wav"]).status.code(), Some(2));
     assert!(text(&classify(&["--help"]).stdout).contains("Example:"));

@@ -1,4 +1,4 @@
-//! Says which genre songs are: the main job of timbral.
+//! Classifies audio files by genre.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks on stdout and stderr")]
 
 use std::io::Write as _;
@@ -11,58 +11,58 @@ use clap::Parser;
 use serde::Serialize;
 use timbral::{Classifier, Score, Verdict, WindowVerdict};
 
-/// The model that lies in `models/`, built in, so that the program works from any folder.
+/// The model of `models/`, built in, so that the program works from any folder.
 const DEFAULT_MODEL: &[u8] = include_bytes!("../../models/gtzan.safetensors");
 
-/// Say which genre songs are.
+/// Classify audio files by genre.
 #[derive(Parser)]
-#[command(after_help = "Example:\n  cargo run --release --example classify -- models/demo.wav\n  \
+#[command(version, after_help = "Example:\n  cargo run --release --example classify -- models/demo.wav\n  \
                         genre=$(classify --plain song.mp3)")]
 struct Arguments {
-    /// Audio files, and folders that hold some.
-    #[arg(required = true, value_name = "SONG")]
+    /// Audio files, and folders to search for audio files.
+    #[arg(required = true, value_name = "PATH")]
     songs: Vec<PathBuf>,
-    /// Model file, instead of the one that is built in.
+    /// Model file to use instead of the built-in one.
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
-    /// Print one JSON object a line.
+    /// Print one JSON object per line.
     #[arg(long)]
     json: bool,
-    /// Print the genre alone, without a newline (between several songs stands one).
+    /// Print only the genre, without a trailing newline; multiple results are newline-separated.
     #[arg(long, conflicts_with = "json")]
     plain: bool,
-    /// Say the closest genre also of sounds that the model would refuse as unknown.
+    /// Always report the best genre, even when the model would reject the input as unknown.
     #[arg(long)]
     no_reject: bool,
-    /// Look only at this many seconds around the middle: constant time, whatever the length.
+    /// Use only this many seconds around the middle of each file, so that long files take no longer.
     #[arg(long, value_name = "SECONDS")]
     middle: Option<f64>,
-    /// Songs at a time; 0 takes one for each core.
+    /// Number of files to process in parallel (0 = one per core).
     #[arg(long, default_value_t = 0, value_name = "N")]
     threads: usize,
 }
 
-/// A line of `--json`.
+/// One line of `--json`.
 #[derive(Serialize)]
 struct Line<'a> {
     path: String,
     genre: Option<&'a str>,
     confidence: Option<f32>,
-    /// Whether the sound is refused: `genre` is "unknown" then, and the closest leads `ranking`.
+    /// Whether the input is rejected: `genre` is "unknown" then, and the best genre leads `ranking`.
     unknown: Option<bool>,
-    /// How well known the sound is to the model, and the score below which it refuses.
+    /// Rejection score, and the threshold below which the model rejects an input.
     score: Option<f64>,
     threshold: Option<f64>,
     ranking: &'a [Score],
     windows: &'a [WindowVerdict],
     warnings: &'a [String],
-    /// Since the start of the program.
+    /// Seconds since the start of the program.
     seconds: f64,
     error: Option<String>,
 }
 
-/// Answers in the order of the songs, whatever order they come in.
-struct Answers {
+/// Results in the order of the files, whatever order they arrive in.
+struct Results {
     next: usize,
     waiting: Vec<Option<anyhow::Result<Verdict>>>,
     failed: usize,
@@ -77,7 +77,7 @@ fn main() -> std::process::ExitCode {
             Some(path) => Classifier::open(path),
             None => Classifier::from_bytes(DEFAULT_MODEL),
         }
-        .context("cannot use the model")?
+        .context("cannot open the model")?
         .with_middle(arguments.middle)
         .with_rejection(!arguments.no_reject);
 
@@ -85,36 +85,36 @@ fn main() -> std::process::ExitCode {
         for path in &arguments.songs {
             let found = timbral_decode::audio_files(path)?;
             if found.is_empty() {
-                bail!("{}: no audio files in this folder", path.display());
+                bail!("no audio files in {}", path.display());
             }
             songs.extend(found);
         }
-        let answers =
-            Answers { next: 0, waiting: songs.iter().map(|_| None).collect(), failed: 0, outcome: Ok(()) };
-        let answers = Mutex::new(answers);
+        let results =
+            Results { next: 0, waiting: songs.iter().map(|_| None).collect(), failed: 0, outcome: Ok(()) };
+        let results = Mutex::new(results);
         let progress = (songs.len() > 1).then(|| cli::progress(songs.len() as u64, "classifying"));
-        classifier.classify_files(&songs, arguments.threads, |index, answer| {
-            let mut answers = answers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            answers.waiting[index] = Some(answer.map_err(anyhow::Error::from));
-            while let place = answers.next
-                && let Some(answer) = answers.waiting.get_mut(place).and_then(Option::take)
+        classifier.classify_files(&songs, arguments.threads, |index, result| {
+            let mut results = results.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            results.waiting[index] = Some(result.map_err(anyhow::Error::from));
+            while let place = results.next
+                && let Some(result) = results.waiting.get_mut(place).and_then(Option::take)
             {
-                answers.next += 1;
-                answers.failed += usize::from(answer.is_err());
-                if answers.outcome.is_ok() {
+                results.next += 1;
+                results.failed += usize::from(result.is_err());
+                if results.outcome.is_ok() {
                     let seconds = started.elapsed().as_secs_f64();
-                    answers.outcome = print(&arguments, &songs[place], place, &answer, seconds);
+                    results.outcome = print(&arguments, &songs[place], place, &result, seconds);
                 }
             }
             progress.iter().for_each(|bar| bar.inc(1));
         })?;
         drop(progress);
-        let answers = answers.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-        answers.outcome?;
-        match (answers.failed, songs.len()) {
+        let results = results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        results.outcome?;
+        match (results.failed, songs.len()) {
             (0, _) => Ok(()),
             // The reason has been printed.
-            (failed, all) => bail!("{failed} of {all} songs could not be classified"),
+            (failed, all) => bail!("cannot classify {failed} of {all} files"),
         }
     })
 }
@@ -123,10 +123,10 @@ fn print(
     arguments: &Arguments,
     song: &std::path::Path,
     place: usize,
-    answer: &anyhow::Result<Verdict>,
+    result: &anyhow::Result<Verdict>,
     seconds: f64,
 ) -> anyhow::Result<()> {
-    let verdict = answer.as_ref().ok();
+    let verdict = result.as_ref().ok();
     if arguments.json {
         return cli::json_line(&Line {
             path: song.display().to_string(),
@@ -139,14 +139,14 @@ fn print(
             windows: verdict.map_or(&[], |v| v.windows.as_slice()),
             warnings: verdict.map_or(&[], |v| v.warnings.as_slice()),
             seconds,
-            error: answer.as_ref().err().map(cli::chain),
+            error: result.as_ref().err().map(cli::chain),
         });
     }
     for warning in verdict.iter().flat_map(|v| &v.warnings) {
         eprintln!("warning: {}: {warning}", song.display());
     }
     let mut out = std::io::stdout().lock();
-    match answer {
+    match result {
         Err(error) => eprintln!("error: {}", cli::chain(error)),
         Ok(verdict) if arguments.plain => {
             write!(out, "{}{}", if place > 0 { "\n" } else { "" }, verdict.genre)?;
