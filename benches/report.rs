@@ -1,4 +1,4 @@
-//! Writes a technical report: a template of prose whose tables and numbers come from runs.
+//! Writes a technical report from a template, with tables and numbers from the results of runs.
 
 use std::path::{Path, PathBuf};
 
@@ -6,25 +6,26 @@ use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 use timbral_train::{Comparison, Report, RunSummary};
 
-/// Fill a template with the results of runs, and write the report.
+/// Write a technical report from a template and the results of runs.
 ///
-/// Places in the template, NAME being a JSON file of the runs without its ending, or a folder with compare.json or report.json:
-/// {{table:NAME}} all tables, {{leakage:NAME}} accuracies of all protocols side by side, {{foldings:NAME}} those of each
-/// folding, {{runs:FOLDER}} the runs of `train` in the folders of a folder, best first, {{value:NAME#/path/in/json}} a number
-/// to three places, {{percent:NAME#/path/in/json}} the same in per cent, {{text:FILE}} a file as it is. `<!-- … -->` at the
-/// head of the template is left out.
+/// Placeholders, where NAME is a JSON file without its extension, or a folder with compare.json or report.json:
+/// {{table:NAME}} all tables, {{leakage:NAME}} accuracies of all protocols side by side, {{repeats:NAME}} accuracies of each
+/// repeat, {{runs:FOLDER}} the runs of `train` in the subfolders, best first, {{value:NAME#/path/in/json}} a number to three
+/// places, {{percent:NAME#/path/in/json}} the same in per cent, {{text:FILE}} a file as it is. A comment `<!-- … -->` at the
+/// head of the template is dropped.
 #[derive(Parser)]
 #[command(
+    version,
     verbatim_doc_comment,
     after_help = "Example:\n  report docs/report_template.md --runs runs -o docs/REPORT.md"
 )]
 struct Arguments {
-    /// The template.
+    /// Template (Markdown).
     template: PathBuf,
     /// Folder of the runs.
     #[arg(long, default_value = "runs")]
     runs: PathBuf,
-    /// Where the report goes; without it, to stdout.
+    /// Report to write [default: stdout].
     #[arg(short, long)]
     output: Option<PathBuf>,
 }
@@ -54,7 +55,7 @@ fn body(template: &str) -> &str {
     }
 }
 
-/// The text with every place filled; all that could not be filled is told at once.
+/// The text with every placeholder filled; all placeholders that cannot be filled are reported together.
 fn fill(text: &str, runs: &Path) -> Result<String> {
     let (mut out, mut faults) = (String::new(), Vec::new());
     let mut rest = text;
@@ -70,13 +71,13 @@ fn fill(text: &str, runs: &Path) -> Result<String> {
     }
     out.push_str(rest);
     if !faults.is_empty() {
-        bail!("the template asks for what the runs lack:\n  {}", faults.join("\n  "));
+        bail!("the runs lack what the template names:\n  {}", faults.join("\n  "));
     }
     Ok(out)
 }
 
 fn filled(place: &str, runs: &Path) -> Result<String> {
-    let (kind, name) = place.split_once(':').context("it is {{kind:name}}")?;
+    let (kind, name) = place.split_once(':').context("a placeholder must be {{kind:name}}")?;
     match kind {
         "text" => return read(&runs.join(name)),
         "runs" => return all_runs(&runs.join(name)),
@@ -89,7 +90,7 @@ fn filled(place: &str, runs: &Path) -> Result<String> {
             Ok(comparison) => Ok(comparison.to_markdown()),
             Err(_) => Ok(Report::load(&path)?.to_markdown()),
         },
-        "foldings" => Ok(foldings(&Comparison::load(&path)?)),
+        "repeats" => Ok(repeats(&Comparison::load(&path)?)),
         "leakage" => Ok(Comparison::load(&path)?.leakage_markdown()),
         "value" | "percent" => {
             let json: serde_json::Value = serde_json::from_str(&read(&path)?)?;
@@ -102,7 +103,7 @@ fn filled(place: &str, runs: &Path) -> Result<String> {
                 (_, None) => Ok(value.as_str().map_or_else(|| value.to_string(), str::to_owned)),
             }
         }
-        _ => bail!("there are table, leakage, foldings, runs, value, percent and text"),
+        _ => bail!("a kind must be one of table, leakage, repeats, runs, value, percent, text"),
     }
 }
 
@@ -129,8 +130,8 @@ fn result(path: &Path) -> Result<PathBuf> {
         .with_context(|| format!("neither {0}.json nor a result within {0}", path.display()))
 }
 
-/// The accuracy of each learner in each folding of the first table, to four places.
-fn foldings(comparison: &Comparison) -> String {
+/// The accuracy of each learner in each repeat of the first table, to four places.
+fn repeats(comparison: &Comparison) -> String {
     let rows = comparison.tables.iter().take(1).flat_map(|table| &table.rows);
     rows.map(|row| {
         let each: Vec<String> = row.accuracies.iter().map(|accuracy| format!("{accuracy:.4}")).collect();

@@ -1,6 +1,5 @@
-//! Checks the way from a file to numbers against a published table: log-mel spectrograms and feature statistics of whole
-//! tracks, decoded and computed here, beside the stored ones.
-#![allow(clippy::print_stdout, reason = "a program speaks on stdout")]
+//! Checks decoding and features against published tables: log-mel spectrograms and feature statistics of whole tracks.
+#![allow(clippy::print_stdout, reason = "a program prints")]
 
 use std::path::PathBuf;
 
@@ -12,18 +11,21 @@ use timbral_features::{FeatureSet, LogMelConfig, LogMelSpectrogram, Reference};
 use timbral_model::Model;
 use timbral_train::{FeatureTable, Manifest, MelTable};
 
-/// Check decoding and features against stored tables of whole tracks.
+/// Check decoding and features against published tables of whole tracks.
 #[derive(Parser)]
-#[command(after_help = "Example:\n  check_tables gtzan_tables audio/gtzan.csv --leave-out blues.00009")]
+#[command(
+    version,
+    after_help = "Example:\n  check_tables gtzan_tables audio/gtzan.csv --leave-out blues.00009"
+)]
 struct Arguments {
     /// Folder with `mel_index.csv` and `features_30_sec.csv`.
     tables: PathBuf,
-    /// Manifest of the audio; tracks whose file is not lossless or not whole are left out, and counted.
+    /// Manifest of the audio; tracks whose file is lossy or truncated are skipped and counted.
     manifest: PathBuf,
-    /// Tracks that are known to be another recording than the table's.
+    /// Tracks known to be another recording than that of the table.
     #[arg(long, value_delimiter = ',')]
     leave_out: Vec<String>,
-    /// The model whose front end is checked.
+    /// Model whose front end to check.
     #[arg(long, default_value = "models/gtzan.safetensors")]
     model: PathBuf,
 }
@@ -86,9 +88,9 @@ fn main() -> std::process::ExitCode {
                 if ok { "ok  " } else { "FAIL" }
             );
         }
-        println!("{left_out} left out: lossy, cut or not in the table");
+        println!("{left_out} skipped: lossy, truncated or not in the table");
         println!("{passed} passed, {failed} failed");
-        ensure!(passed + failed > 0, "no track was checked");
+        ensure!(passed + failed > 0, "no track could be checked");
         if failed > 0 {
             bail!("{failed} tracks differ from the table");
         }

@@ -1,6 +1,6 @@
-//! Measures every feature against the bare Fourier transforms of the same frames and prints a table.
+//! Measures every feature against the bare Fourier transforms of the same frames, as a table.
 
-#![allow(clippy::print_stdout, reason = "a program speaks on stdout")]
+#![allow(clippy::print_stdout, reason = "a program prints")]
 
 mod workload;
 
@@ -13,17 +13,17 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Parser;
 
-/// Time the features of a 30 s clip in turns with their floor.
+/// Time the features of a 30 s clip, alternating with their floor.
 #[derive(Parser)]
-#[command(after_help = "Example: bench_table --rounds 200 --write docs/BENCHMARKS.md")]
+#[command(version, after_help = "Example: bench_table --rounds 200 --write docs/BENCHMARKS.md")]
 struct Arguments {
-    /// Rounds; each times the feature once and the floor once.
+    /// Number of rounds; each times the feature once and the floor once.
     #[arg(long, default_value_t = 100)]
     rounds: usize,
-    /// Only features whose name contains this.
+    /// Only time features whose name contains this text.
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
-    /// Also show the times of other libraries, as benches/peers.py wrote them.
+    /// Also list the times of other libraries, from benches/peers.py.
     #[arg(long, value_name = "FILE")]
     peers: Option<PathBuf>,
     /// Also write the table to this file.
@@ -114,7 +114,7 @@ type Peers = BTreeMap<String, BTreeMap<String, f64>>;
 fn read_peers(path: &Path) -> anyhow::Result<Peers> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     serde_json::from_str(&text)
-        .with_context(|| format!("{} is no output of benches/peers.py", path.display()))
+        .with_context(|| format!("{} must be output of benches/peers.py", path.display()))
 }
 
 /// The name of the processor, where the system tells it.

@@ -1,5 +1,5 @@
 //! Classifies audio files by genre.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks on stdout and stderr")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program prints")]
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -16,8 +16,11 @@ const DEFAULT_MODEL: &[u8] = include_bytes!("../../models/gtzan.safetensors");
 
 /// Classify audio files by genre.
 #[derive(Parser)]
-#[command(version, after_help = "Example:\n  cargo run --release --example classify -- models/demo.wav\n  \
-                        genre=$(classify --plain song.mp3)")]
+#[command(
+    version,
+    after_help = "Example:\n  cargo run --release --example classify -- models/demo.wav\n  \
+                        genre=$(classify --plain song.mp3)"
+)]
 struct Arguments {
     /// Audio files, and folders to search for audio files.
     #[arg(required = true, value_name = "PATH")]

@@ -9,7 +9,7 @@
 //!     })
 //! }
 //! ```
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks on stdout and stderr")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program prints")]
 
 use std::borrow::Cow;
 use std::io::Write as _;
@@ -63,7 +63,7 @@ pub fn text(value: impl std::fmt::Display) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Progress over `length` steps: a bar on a terminal, about ten plain lines on stderr elsewhere.
+/// Progress over `length` steps: a bar on a terminal, about ten lines on stderr elsewhere.
 pub fn progress(length: u64, message: impl Into<Cow<'static, str>>) -> Progress {
     let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
     if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}") {

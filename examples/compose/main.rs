@@ -27,9 +27,9 @@ const MELODY: [u8; 32] = [
 
 /// Write the demo song as a WAV file.
 #[derive(Parser)]
-#[command(after_help = "Example:\n  cargo run --release -p compose --example compose -- demo.wav")]
+#[command(version, after_help = "Example:\n  cargo run --release -p compose --example compose -- demo.wav")]
 struct Arguments {
-    /// Where the song goes.
+    /// WAV file to write.
     output: PathBuf,
 }
 

@@ -1,5 +1,5 @@
-//! Looks through a data set: classes, lengths, broken files, duplicates, leaks across its split.
-#![allow(clippy::print_stdout, reason = "a program speaks on stdout")]
+//! Inspects a data set: classes, durations, unreadable files, duplicates, leaks across its split.
+#![allow(clippy::print_stdout, reason = "a program prints")]
 
 use std::path::PathBuf;
 
@@ -7,33 +7,36 @@ use anyhow::{Context as _, Result, ensure};
 use clap::{Parser, ValueEnum};
 use timbral_train::{FMA_ARCHIVES, FmaSubset, Inventory, LabelMap, Manifest, verify_archive};
 
-/// Take stock of a data set, and write its manifest.
+/// Inspect a data set and write its manifest: classes, durations, unreadable files, duplicates, leaks.
 #[derive(Parser)]
-#[command(after_help = "Examples:\n  dataset gtzan/genres --lists lists/ --manifest gtzan.csv\n  \
-    dataset fma_metadata/tracks.csv --fma fma_small\n  dataset --verify fma_small.zip fma_metadata.zip")]
+#[command(
+    version,
+    after_help = "Examples:\n  dataset gtzan/genres --lists lists/ --manifest gtzan.csv\n  \
+    dataset fma_metadata/tracks.csv --fma fma_small\n  dataset --verify fma_small.zip fma_metadata.zip"
+)]
 struct Arguments {
-    /// A folder with one folder a class, or a manifest (CSV); with --fma the table tracks.csv; with --verify archives.
+    /// A folder with one folder per class, or a manifest (CSV); with --fma, tracks.csv; with --verify, archives.
     #[arg(required = true)]
     paths: Vec<PathBuf>,
-    /// Read FMA: the folder with the clips of the subset.
+    /// Read FMA, whose clips are in this folder.
     #[arg(long, value_name = "DIR")]
     fma: Option<PathBuf>,
-    /// Which subset of FMA.
+    /// Subset of FMA.
     #[arg(long, value_enum, default_value = "small")]
     subset: Subset,
-    /// Folder with train_filtered.txt, valid_filtered.txt and test_filtered.txt: the split of the fault-filtered lists.
+    /// Folder with the fault-filtered lists train_filtered.txt, valid_filtered.txt and test_filtered.txt.
     #[arg(long, value_name = "DIR")]
     lists: Option<PathBuf>,
-    /// TOML file with labels to rename, merge or leave out.
+    /// TOML file with labels to rename, merge or drop.
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
-    /// Write the manifest here.
+    /// Write the manifest to this file.
     #[arg(long, value_name = "CSV")]
     manifest: Option<PathBuf>,
-    /// Check the SHA-1 sums of FMA's archives instead.
+    /// Verify the SHA-1 checksums of FMA archives instead.
     #[arg(long)]
     verify: bool,
-    /// Print everything as one JSON object.
+    /// Print the inventory as one JSON object.
     #[arg(long)]
     json: bool,
 }
@@ -55,7 +58,7 @@ fn main() -> std::process::ExitCode {
         if let Some(path) = &arguments.manifest {
             manifest.write_csv(path)?;
         }
-        let progress = cli::progress(manifest.len() as u64, "looking through files");
+        let progress = cli::progress(manifest.len() as u64, "inspecting");
         let inventory = Inventory::read(&manifest, |_| progress.inc(1))?;
         drop(progress);
         if arguments.json {
@@ -69,14 +72,14 @@ fn main() -> std::process::ExitCode {
 fn verify(path: &PathBuf) -> Result<()> {
     let name = path.file_name().unwrap_or_default();
     let known = FMA_ARCHIVES.iter().find(|(archive, _)| name == *archive);
-    let (_, sum) = known.with_context(|| format!("{}: no archive with a published sum", path.display()))?;
+    let (_, sum) = known.with_context(|| format!("no checksum is published for {}", path.display()))?;
     verify_archive(path, sum)?;
-    println!("{}: as published", path.display());
+    println!("{}: checksum matches", path.display());
     Ok(())
 }
 
 fn read(arguments: &Arguments) -> Result<Manifest> {
-    ensure!(arguments.paths.len() == 1, "one data set at a time");
+    ensure!(arguments.paths.len() == 1, "more than one data set given; it must be exactly one");
     let path = &arguments.paths[0];
     let mut manifest = match &arguments.fma {
         None => Manifest::read(path)?,
@@ -112,10 +115,10 @@ fn print(inventory: &Inventory) {
     }
     println!("{:<20} {files:>7} {:>10.1} {broken:>7}", "all", seconds / 60.0);
     for file in inventory.files.iter().filter(|file| file.error.is_some()) {
-        println!("broken: {}", file.error.as_deref().unwrap_or_default());
+        println!("unreadable: {}", file.error.as_deref().unwrap_or_default());
     }
     for file in &inventory.files {
-        file.warnings.iter().for_each(|warning| println!("damaged: {}: {warning}", file.path));
+        file.warnings.iter().for_each(|warning| println!("warning: {}: {warning}", file.path));
     }
     for pair in &inventory.duplicates {
         let [first, second] = [pair.first, pair.second].map(|file| &inventory.files[file].path);

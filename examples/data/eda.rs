@@ -1,4 +1,4 @@
-//! Shows a data set in a page: how many tracks, how long, how they look, how features differ between classes.
+//! Explores a data set in one page: tracks per class, durations, spectrograms, features by class.
 
 #[path = "../features/feature_set.rs"]
 mod feature_set;
@@ -14,24 +14,24 @@ use timbral_features::{FeatureSet, MelConfig, MelSpectrogram};
 use timbral_plot::{Figure, HeatMap, Histogram, Waveform};
 use timbral_train::{HtmlPage, LabelledRows, Manifest};
 
-/// Write a folder with an index.html that shows a data set.
+/// Explore a data set: write a page of its classes, durations, spectrograms and features.
 #[derive(Parser)]
-#[command(after_help = "Example:\n  eda genres/ -o report/")]
+#[command(version, after_help = "Example:\n  eda genres/ -o report/")]
 struct Arguments {
-    /// A folder with one folder a class, or a manifest.
+    /// A folder with one folder per class, or a manifest.
     data: PathBuf,
-    /// The folder to write.
+    /// Folder to write index.html to.
     #[arg(short, long)]
     output: PathBuf,
-    /// Columns of features: a preset, or a TOML file with a feature set.
+    /// Features to show: a preset, or a TOML file with a feature set.
     #[arg(long, default_value = "gtzan57")]
     features: String,
-    /// How many columns get a box plot.
+    /// Number of columns to draw as box plots.
     #[arg(long, default_value_t = 10)]
     box_plots: usize,
 }
 
-/// What is known of one track.
+/// One readable track.
 struct Track {
     class: usize,
     seconds: f64,
@@ -63,12 +63,12 @@ fn main() -> std::process::ExitCode {
                 Err(error) => broken.push(cli::chain(&error)),
             }
         }
-        ensure!(!tracks.is_empty(), "no file of {} could be read", arguments.data.display());
+        ensure!(!tracks.is_empty(), "cannot read any file of {}", arguments.data.display());
         let name = arguments.data.file_name().unwrap_or(arguments.data.as_os_str());
         let mut page = HtmlPage::new(&name.to_string_lossy());
         let hours = tracks.iter().map(|t| t.seconds).sum::<f64>() / 3600.0;
         page.paragraph(&format!(
-            "{} tracks of {} classes, {hours:.2} hours; {} files could not be read.",
+            "{} tracks of {} classes, {hours:.2} hours; {} unreadable files.",
             tracks.len(),
             labels.len(),
             broken.len()
@@ -89,7 +89,7 @@ fn main() -> std::process::ExitCode {
         page.figures([rows.class_distribution()?, durations.figure()]);
         page.heading("One track of each class");
         page.figures(portraits(&manifest, &labels, &options)?);
-        page.heading("Features over classes");
+        page.heading("Features by class");
         page.figures(rows.box_plots(arguments.box_plots, |name| name.contains("mean"))?);
         page.figures(rows.overview()?);
         std::fs::create_dir_all(&arguments.output).with_context(|| arguments.output.display().to_string())?;

@@ -1,5 +1,5 @@
-//! Computes the features of audio files and writes them as a table.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks on stdout and stderr")]
+//! Extracts the features of audio files into a table.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program prints")]
 
 #[path = "../features/feature_set.rs"]
 mod feature_set;
@@ -12,44 +12,47 @@ use timbral_features::FeatureSetConfig;
 use timbral_segment::{Cut, LastWindow, SegmentConfig, Span};
 use timbral_train::{Extraction, ExtractionConfig, FileOutcome, Manifest, TableFormat};
 
-/// Compute features of audio files into a table, in parallel. A run that was stopped goes on where it was when it is started
-/// again; a file that cannot be used becomes a row of errors.csv beside the table.
+/// Extract features of audio files into a table, in parallel. An interrupted run resumes when it is started again; a file
+/// that fails becomes a row of errors.csv beside the table.
 #[derive(Parser)]
-#[command(after_help = "Examples:\n  extract songs/ --output songs.parquet\n  \
+#[command(
+    version,
+    after_help = "Examples:\n  extract songs/ --output songs.parquet\n  \
     extract gtzan.csv --features gtzan57 --segment 3 --hop 1.5 --output windows.csv\n  \
-    extract --list")]
+    extract --list"
+)]
 struct Arguments {
-    /// Audio files, folders that hold some, and manifests (CSV with the columns path, label, artist, ...).
+    /// Audio files, folders of audio files, and manifests (CSV with the columns path, label, artist, ...).
     #[arg(required_unless_present = "list")]
     paths: Vec<PathBuf>,
     /// A preset, or a TOML file with a feature set.
     #[arg(long, default_value = "gtzan57")]
     features: String,
-    /// Take the name of the folder that a file lies in as its label.
+    /// Use the name of the folder of a file as its label.
     #[arg(long)]
     label_from_folder: bool,
-    /// Cut files into windows of so many seconds, one row each; without it a file is one row.
+    /// Cut files into windows of this many seconds, one row per window [default: one row per file].
     #[arg(long, value_name = "SECONDS")]
     segment: Option<f64>,
-    /// Seconds from one window to the next. Default: as --segment, side by side.
+    /// Seconds from one window to the next [default: that of --segment].
     #[arg(long, value_name = "SECONDS", requires = "segment")]
     hop: Option<f64>,
-    /// What becomes of the last window if the file does not fill it.
+    /// How to handle a final partial window.
     #[arg(long, value_enum, default_value = "drop", requires = "segment")]
     last: Last,
-    /// The table; its extension, .parquet, .csv, .npz or .json, is the format.
+    /// Table to write; its extension, .parquet, .csv, .npz or .json, is the format.
     #[arg(long, short, default_value = "features.parquet")]
     output: PathBuf,
-    /// Replace a table that exists.
+    /// Overwrite an existing table.
     #[arg(long)]
     force: bool,
-    /// Files at a time; 0 for one on each core.
+    /// Number of files to process in parallel (0 = one per core).
     #[arg(long, default_value_t = 0)]
     threads: usize,
     /// Print the summary as JSON.
     #[arg(long)]
     json: bool,
-    /// List the presets and end.
+    /// List the presets and exit.
     #[arg(long)]
     list: bool,
 }
@@ -72,9 +75,10 @@ fn extract(arguments: &Arguments) -> Result<()> {
         return Ok(());
     }
     let output = &arguments.output;
-    let format = TableFormat::of_path(output)
-        .with_context(|| format!("{}: the extension is not parquet, csv, npz or json", output.display()))?;
-    ensure!(arguments.force || !output.exists(), "{} exists; --force replaces it", output.display());
+    let format = TableFormat::of_path(output).with_context(|| {
+        format!("the extension of {} must be parquet, csv, npz or json", output.display())
+    })?;
+    ensure!(arguments.force || !output.exists(), "{} exists; pass --force to overwrite it", output.display());
     let extraction = Extraction::new(ExtractionConfig {
         features: feature_set::feature_set(&arguments.features)?,
         segments: segments(arguments),
@@ -82,7 +86,7 @@ fn extract(arguments: &Arguments) -> Result<()> {
     extraction.feature_set().warnings().iter().for_each(|warning| eprintln!("warning: {warning}"));
     let manifest = Manifest::of_paths(&arguments.paths, arguments.label_from_folder)?;
     let entries = manifest.entries();
-    ensure!(!entries.is_empty(), "no audio files in these folders");
+    ensure!(!entries.is_empty(), "no audio files in the given folders");
     let pool = rayon::ThreadPoolBuilder::new().num_threads(arguments.threads).build()?;
     let progress = cli::progress(entries.len() as u64, "extracting");
     // Beside the table, under its name, so that the same command finds it again.
@@ -116,17 +120,17 @@ fn extract(arguments: &Arguments) -> Result<()> {
         }))?;
     } else {
         println!(
-            "{}: {} rows of {} files, {} columns",
+            "{}: {} rows from {} files, {} columns",
             output.display(),
             summary.rows,
             summary.files,
             columns.len()
         );
         if summary.failed > 0 {
-            println!("{}: {} files could not be used", errors.display(), summary.failed);
+            println!("{}: {} files failed", errors.display(), summary.failed);
         }
     }
-    ensure!(summary.rows > 0, "no file could be used");
+    ensure!(summary.rows > 0, "every file failed");
     Ok(())
 }
 

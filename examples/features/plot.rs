@@ -12,44 +12,47 @@ use timbral_features::{
 };
 use timbral_plot::{ColorMap, Figure, FrequencyScale, HeatMap, TerminalColors, TimeCurves, Waveform};
 
-/// Draw an audio file as SVG or PNG, or into the terminal.
+/// Draw an audio file as SVG or PNG, or in the terminal.
 #[derive(Parser)]
-#[command(after_help = "Examples:\n  plot song.mp3 --kind mel -o mel.svg\n  \
-    plot song.mp3 --kind spectrogram --scale log --show\n  plot song.mp3 --kind spectral_contrast -o contrast.png")]
+#[command(
+    version,
+    after_help = "Examples:\n  plot song.mp3 --kind mel -o mel.svg\n  \
+    plot song.mp3 --kind spectrogram --scale log --show\n  plot song.mp3 --kind spectral_contrast -o contrast.png"
+)]
 struct Arguments {
     /// The audio file.
     path: PathBuf,
     /// waveform, spectrogram, mel, mfcc, chroma, cqt, tempogram, or the name of any other feature.
     #[arg(long, default_value = "mel")]
     kind: String,
-    /// Where to write the picture; the name ends in .svg or .png.
+    /// File to write; its extension, .svg or .png, is the format.
     #[arg(short, long, required_unless_present = "show")]
     output: Option<PathBuf>,
-    /// Draw into the terminal.
+    /// Draw in the terminal.
     #[arg(long)]
     show: bool,
-    /// What the terminal can show: 24-bit colours, those of xterm, or text alone; auto asks the terminal.
+    /// Colours of the terminal: 24 bits, the 256 of xterm, or none; auto detects them.
     #[arg(long, default_value = "auto")]
     terminal: Terminal,
-    /// Characters of the terminal to use.
+    /// Width in characters.
     #[arg(long, default_value_t = 100)]
     columns: u32,
-    /// Rate to resample to in Hz; 0 keeps the file's own.
+    /// Sample rate in Hz to resample to (0 = keep that of the file).
     #[arg(long, default_value_t = 22_050)]
     rate: u32,
-    /// Seconds to leave out at the beginning.
+    /// Start at this second.
     #[arg(long, default_value_t = 0.0)]
     start: f64,
-    /// Seconds to draw. Default: to the end.
+    /// Number of seconds to draw [default: to the end].
     #[arg(long)]
     duration: Option<f64>,
-    /// How a spectrogram spreads its frequencies.
+    /// Frequency axis of a spectrogram.
     #[arg(long, default_value = "linear")]
     scale: Scale,
-    /// Colours.
+    /// Colour map.
     #[arg(long, default_value = "viridis")]
     colors: Colors,
-    /// Title. Default: kind and file.
+    /// Title [default: kind and file name].
     #[arg(long)]
     title: Option<String>,
 }
@@ -156,11 +159,12 @@ fn draw(arguments: &Arguments) -> Result<Figure> {
 
 /// One feature over time with its default parameters.
 fn feature(name: &str, samples: &[f32], sample_rate: u32) -> Result<Array2<f32>> {
-    let feature = Feature::named(name)
-        .with_context(|| format!("there is no feature {name}; there are {}", Feature::NAMES.join(", ")))?;
+    let feature = Feature::named(name).with_context(|| {
+        format!("unknown feature {name}; it must be one of {}", Feature::NAMES.join(", "))
+    })?;
     let mut config = FeatureSetConfig::new("", vec![FeatureSpec::new(feature, [Statistic::Mean])]);
     config.sample_rate = sample_rate;
     let mut frames = FeatureSet::new(config)?.compute_frames(samples)?;
-    ensure!(!frames.is_empty(), "{name} has no frames");
+    ensure!(!frames.is_empty(), "the file is too short for one frame of {name}");
     Ok(frames.swap_remove(0).1)
 }

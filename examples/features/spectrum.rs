@@ -1,5 +1,5 @@
-//! Prints the features of one file frame by frame, the way a session with librosa shows them.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks on stdout and stderr")]
+//! Prints the features of one file frame by frame, as a session with librosa shows them.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program prints")]
 
 mod feature_set;
 
@@ -15,39 +15,42 @@ use timbral_features::{Feature, FeatureSet, FeatureSetConfig, FeatureSpec, Stati
 
 /// Print shape, range, mean and first values of the features of an audio file.
 #[derive(Parser)]
-#[command(after_help = "Examples:\n  spectrum song.mp3 --features mfcc,chroma_stft\n  \
-    spectrum song.mp3 --features gtzan57 --json\n  spectrum --list")]
+#[command(
+    version,
+    after_help = "Examples:\n  spectrum song.mp3 --features mfcc,chroma_stft\n  \
+    spectrum song.mp3 --features gtzan57 --json\n  spectrum --list"
+)]
 struct Arguments {
     /// The audio file.
     #[arg(required_unless_present = "list")]
     path: Option<PathBuf>,
-    /// Names of features, with their default parameters; or a preset; or a TOML file with a feature set.
+    /// Names of features, a preset, or a TOML file with a feature set.
     #[arg(long, default_value = "log_mel,mfcc,chroma_stft,spectral_centroid,rms")]
     features: String,
-    /// Rate to resample to in Hz; 0 keeps the file's own.
+    /// Sample rate in Hz to resample to (0 = keep that of the file).
     #[arg(long, default_value_t = 22_050)]
     rate: u32,
-    /// Seconds to leave out at the beginning.
+    /// Start at this second.
     #[arg(long, default_value_t = 0.0)]
     start: f64,
-    /// Seconds to read. Default: to the end.
+    /// Number of seconds to read [default: to the end].
     #[arg(long)]
     duration: Option<f64>,
-    /// How many values of the first frame to print.
+    /// Number of values of the first frame to print.
     #[arg(long, default_value_t = 4)]
     values: usize,
-    /// Also write each feature, (rows, frames), as NAME.npy into this folder.
+    /// Also write each feature, shaped (rows, frames), to NAME.npy in this folder.
     #[arg(long, value_name = "DIR")]
     npy: Option<PathBuf>,
-    /// One JSON object a feature.
+    /// Print one JSON object per line, one per feature.
     #[arg(long)]
     json: bool,
-    /// List the names of features and end.
+    /// List the names of all features and exit.
     #[arg(long)]
     list: bool,
 }
 
-/// What is said of a feature.
+/// One printed feature.
 #[derive(Serialize)]
 struct Line {
     feature: String,
@@ -55,7 +58,7 @@ struct Line {
     min: f32,
     max: f32,
     mean: f64,
-    /// Of the first frame.
+    /// First values of the first frame.
     first: Vec<f32>,
 }
 

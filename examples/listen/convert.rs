@@ -1,6 +1,6 @@
-//! Converts audio files, or folders of them, to WAV.
+//! Converts audio files or folders of audio files to WAV.
 
-#![allow(clippy::print_stderr, reason = "a program warns on stderr")]
+#![allow(clippy::print_stderr, reason = "a program prints")]
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -11,20 +11,21 @@ use clap::Parser;
 use rayon::prelude::*;
 use timbral_decode::{DecodeOptions, WavFormat, audio_files, decode_file, write_wav};
 
-/// Converts audio to WAV.
+/// Convert audio files to WAV.
 #[derive(Parser)]
 #[command(
+    version,
     after_help = "Examples:\n  convert blues.00000.au blues.wav\n  convert music/ wavs/ --rate 22050 --mono"
 )]
 struct Arguments {
-    /// An audio file, or a folder whose audio files are all converted.
+    /// An audio file, or a folder of audio files.
     input: PathBuf,
-    /// The WAV file, or for a folder the folder to write to; missing folders are made.
+    /// The WAV file to write, or for a folder the folder to write to; missing folders are created.
     output: PathBuf,
-    /// Resample to this rate, in Hz.
+    /// Resample to this rate in Hz.
     #[arg(long)]
     rate: Option<u32>,
-    /// Mix all channels to one.
+    /// Mix all channels down to mono.
     #[arg(long)]
     mono: bool,
     /// Start at this second.
@@ -36,7 +37,7 @@ struct Arguments {
     /// Bits per sample: 16, 24, or 32 for float.
     #[arg(long, default_value = "16", value_parser = ["16", "24", "32"])]
     bits: String,
-    /// Replace files that exist.
+    /// Overwrite existing files.
     #[arg(long)]
     force: bool,
 }
@@ -48,7 +49,7 @@ fn main() -> std::process::ExitCode {
             return convert(&arguments.input, &arguments.output, &arguments);
         }
         let files = audio_files(&arguments.input)?;
-        ensure!(!files.is_empty(), "{}: there are no audio files in it", arguments.input.display());
+        ensure!(!files.is_empty(), "no audio files in {}", arguments.input.display());
         let outputs = outputs(&files, &arguments);
         let progress = cli::progress(files.len() as u64, "converting");
         let failed = AtomicUsize::new(0);
@@ -61,12 +62,12 @@ fn main() -> std::process::ExitCode {
         });
         drop(progress);
         let failed = failed.into_inner();
-        ensure!(failed == 0, "{failed} of {} files were not converted", files.len());
+        ensure!(failed == 0, "cannot convert {failed} of {} files", files.len());
         Ok(())
     })
 }
 
-/// The WAV file of each file: the same place and name, with the ending kept where two would become one.
+/// The WAV file for each file: the same place and name, with the extension kept where two would become one.
 fn outputs(files: &[PathBuf], arguments: &Arguments) -> Vec<PathBuf> {
     let place = |file: &PathBuf| {
         let inside = file.strip_prefix(&arguments.input).unwrap_or(file);
@@ -92,7 +93,7 @@ fn outputs(files: &[PathBuf], arguments: &Arguments) -> Vec<PathBuf> {
 
 fn convert(input: &Path, output: &Path, arguments: &Arguments) -> anyhow::Result<()> {
     if output.exists() && !arguments.force {
-        bail!("{}: exists; --force replaces it", output.display());
+        bail!("{} exists; pass --force to overwrite it", output.display());
     }
     let mut options =
         DecodeOptions { mono: arguments.mono, sample_rate: arguments.rate, ..DecodeOptions::default() };
@@ -112,7 +113,7 @@ fn convert(input: &Path, output: &Path, arguments: &Arguments) -> anyhow::Result
         eprintln!("warning: {}: {warning}", input.display());
     }
     if let Some(folder) = output.parent() {
-        std::fs::create_dir_all(folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     }
     Ok(write_wav(output, &audio, format)?)
 }

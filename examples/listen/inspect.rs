@@ -1,6 +1,6 @@
-//! Says what an audio file is and, if asked, whether it decodes and how fast.
+//! Shows what an audio file is and, on request, whether it decodes and how fast.
 
-#![allow(clippy::print_stdout, reason = "a program speaks on stdout")]
+#![allow(clippy::print_stdout, reason = "a program prints")]
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -9,20 +9,20 @@ use clap::Parser;
 use serde_json::{Value, json};
 use timbral_decode::{DecodeOptions, Decoder, Probe, probe_file, probe_reader};
 
-/// Shows container, codec, rate, channels, length and tags of audio files.
+/// Show container, codec, sample rate, channels, duration and tags of audio files.
 #[derive(Parser)]
-#[command(after_help = "Examples:\n  inspect song.mp3 --decode\n  cat song.mp3 | inspect - --json")]
+#[command(version, after_help = "Examples:\n  inspect song.mp3 --decode\n  cat song.mp3 | inspect - --json")]
 struct Arguments {
     /// Audio files; `-` is standard input.
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// Decode all of each file too, and report its exact length, its damage and the speed.
+    /// Also decode each file to the end, and report exact duration, warnings and speed.
     #[arg(long)]
     decode: bool,
-    /// With --decode: damage is an error.
+    /// With --decode: treat every warning as an error.
     #[arg(long)]
     strict: bool,
-    /// Write one line of JSON for each file.
+    /// Print one JSON object per line.
     #[arg(long)]
     json: bool,
 }
@@ -106,7 +106,7 @@ fn print(report: &Value) {
     let number = |value: &Value, digits| value.as_f64().map_or(String::new(), |n| format!("{n:.digits$}"));
     println!("{}", text(&report["file"]));
     let length = match &report["duration_seconds"] {
-        Value::Null => "unknown length".to_owned(),
+        Value::Null => "unknown duration".to_owned(),
         seconds => format!("{} s", number(seconds, 3)),
     };
     println!(

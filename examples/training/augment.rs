@@ -1,5 +1,6 @@
-//! Shows what training does to a song: a sound and a picture of each change of samples, a picture of each of spectrograms.
-#![allow(clippy::print_stdout, reason = "a program speaks on stdout")]
+//! Shows what augmentation does to a song: audio and picture of each change of samples, a picture of each change of
+//! spectrograms.
+#![allow(clippy::print_stdout, reason = "a program prints")]
 
 use std::path::{Path, PathBuf};
 
@@ -20,35 +21,38 @@ use timbral_train::{
 const RATE: u32 = 22_050;
 const HOP: usize = 512;
 
-/// Write every random change of training data as sound and picture.
+/// Write every augmentation of training data as audio and picture.
 #[derive(Parser)]
-#[command(after_help = "Examples:\n  augment song.mp3 -o changed/\n  \
-    augment song.mp3 --other speech.wav --seed 7 -o changed/ --json")]
+#[command(
+    version,
+    after_help = "Examples:\n  augment song.mp3 -o changed/\n  \
+    augment song.mp3 --other speech.wav --seed 7 -o changed/ --json"
+)]
 struct Arguments {
     /// The audio file.
     #[arg(default_value = "models/demo.wav")]
     path: PathBuf,
-    /// The folder to write to; it is made where it is missing.
+    /// Folder to write to; created if missing.
     #[arg(short, long)]
     output: PathBuf,
-    /// The track that is mixed in. Default: the same one backwards.
+    /// Track to mix in [default: the same one reversed].
     #[arg(long)]
     other: Option<PathBuf>,
-    /// Fixes everything that is drawn.
+    /// Seed of all random draws.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Seconds to leave out at the beginning.
+    /// Start at this second.
     #[arg(long, default_value_t = 0.0)]
     start: f64,
-    /// Seconds to take.
+    /// Number of seconds to use.
     #[arg(long, default_value_t = 6.0)]
     duration: f64,
-    /// One JSON object a line.
+    /// Print one JSON object per line.
     #[arg(long)]
     json: bool,
 }
 
-/// What is told of a change.
+/// One printed augmentation.
 #[derive(Serialize)]
 struct Line {
     name: &'static str,
@@ -67,7 +71,7 @@ fn main() -> std::process::ExitCode {
         }
         fit_length(&mut other, samples.len());
         let folder = &arguments.output;
-        std::fs::create_dir_all(folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let lines = sounds(&samples, &other, &arguments)?.into_iter();
         for line in lines.chain(spectrograms(&samples, &other, &arguments)?) {
             if arguments.json {
@@ -85,7 +89,7 @@ fn read(path: &Path, arguments: &Arguments) -> Result<Vec<f32>> {
     let options = DecodeOptions::default().mono().sample_rate(RATE);
     let samples = decode_file(path, &options.excerpt(arguments.start, arguments.duration))?.samples;
     let start = arguments.start;
-    ensure!(!samples.is_empty(), "{}: no samples from second {start} on", path.display());
+    ensure!(!samples.is_empty(), "{} ends before second {start}", path.display());
     Ok(samples)
 }
 

@@ -1,5 +1,5 @@
-//! Fits a classic learner on a feature table, measures it by cross-validation, and writes a model that `classify` serves.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks on stdout and stderr")]
+//! Fits a classic learner on a feature table, evaluates it by cross-validation, and writes a model for `classify`.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program prints")]
 
 use std::path::PathBuf;
 
@@ -10,41 +10,44 @@ use timbral_train::{
     EvaluationPage, FeatureTable, Folds, Manifest, Part, TrackInfo, cross_validate_classic, fit_classic,
 };
 
-/// Fit a classic learner on a table of `extract`, measured with no artist on both sides.
+/// Fit a classic learner on a feature table, and evaluate it by artist-grouped cross-validation.
 #[derive(Parser)]
-#[command(after_help = "Example:\n  extract gtzan.csv --features gtzan57 -o gtzan.parquet\n  \
-    fit gtzan.parquet --learner svc --out svc.safetensors\n  classify song.mp3 --model svc.safetensors")]
+#[command(
+    version,
+    after_help = "Example:\n  extract gtzan.csv --features gtzan57 -o gtzan.parquet\n  \
+    fit gtzan.parquet --learner svc --out svc.safetensors\n  classify song.mp3 --model svc.safetensors"
+)]
 struct Arguments {
-    /// The table: .parquet, or .csv with its .csv.json beside it.
+    /// Feature table: .parquet, or .csv with its .csv.json beside it.
     table: PathBuf,
-    /// logistic, svc, neighbours, bayes, forest or boosting, each after a power transform.
+    /// Learner after a power transform: logistic, svc, neighbours, bayes, forest or boosting.
     #[arg(long, default_value = "svc")]
     learner: String,
-    /// TOML file with a pipeline of one's own, in place of --learner.
+    /// Custom pipeline (TOML) instead of --learner.
     #[arg(long, value_name = "FILE")]
     pipeline: Option<PathBuf>,
-    /// Manifest that knows artist and part of the tracks.
+    /// Manifest with artist and subset of the tracks.
     #[arg(long, value_name = "CSV")]
     manifest: Option<PathBuf>,
-    /// Official parts to fit on, where the data set has any. Default: all.
+    /// Official subsets to fit on [default: all].
     #[arg(long, value_delimiter = ',')]
     split: Vec<Part>,
-    /// Number of folds; 0 measures nothing.
+    /// Number of folds (0 = no cross-validation).
     #[arg(long, default_value_t = 5)]
     folds: usize,
     /// Seed of the folds.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Share of the tracks of the cross-validation that the model's rule of refusal keeps; the rest counts as unknown.
-    #[arg(long, default_value_t = 0.95, value_name = "SHARE")]
+    /// Fraction of in-distribution tracks that the rejection threshold accepts.
+    #[arg(long, default_value_t = 0.95, value_name = "FRACTION")]
     keep: f64,
-    /// Write the model, fitted on all rows, here.
+    /// Write the model, fitted on all rows, to this file.
     #[arg(long, short)]
     out: Option<PathBuf>,
-    /// Write the report of the cross-validation here.
+    /// Write the cross-validation report to this file.
     #[arg(long, value_name = "JSON")]
     report: Option<PathBuf>,
-    /// Write the report as a page with pictures here.
+    /// Write the report as an HTML page with pictures to this file.
     #[arg(long, value_name = "HTML")]
     page: Option<PathBuf>,
     /// Print the report as JSON.
@@ -57,10 +60,10 @@ fn main() -> std::process::ExitCode {
 }
 
 fn fit(arguments: &Arguments) -> Result<()> {
-    ensure!(arguments.folds > 0 || arguments.out.is_some(), "nothing to do: no folds and no --out");
+    ensure!(arguments.folds > 0 || arguments.out.is_some(), "nothing to do: give --folds or --out");
     ensure!(
         arguments.keep > 0.0 && arguments.keep <= 1.0,
-        "--keep is {}, it lies above 0 and is at most 1",
+        "--keep is {}; it must be above 0 and at most 1",
         arguments.keep
     );
     let mut table = FeatureTable::read(&arguments.table)?;
@@ -77,10 +80,10 @@ fn fit(arguments: &Arguments) -> Result<()> {
     if arguments.folds > 0 {
         let folds = Folds::stratified_group(table.tracks(), arguments.folds, arguments.seed)?;
         let measured = cross_validate_classic(&arguments.learner, &table, &parameters, &folds)?;
-        // Some tables are too small for it.
+        // A table may be too small to calibrate on.
         let calibration = measured
             .calibrate(&folds, arguments.keep)
-            .inspect_err(|error| eprintln!("no temperature and no rule of refusal: {error}"))
+            .inspect_err(|error| eprintln!("not calibrated: {error}"))
             .ok();
         if let Some(path) = &arguments.report {
             measured.report.save(path)?;
@@ -131,7 +134,7 @@ fn pipeline(arguments: &Arguments) -> Result<PipelineParameters> {
     let known = learners.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
     let found = learners.into_iter().find(|(name, _)| *name == arguments.learner);
     let (_, learner) =
-        found.with_context(|| format!("learner {:?}: known are {known}", arguments.learner))?;
+        found.with_context(|| format!("--learner is {:?}; it must be one of {known}", arguments.learner))?;
     Ok(PipelineParameters {
         transformers: vec![TransformerParameters::Power(PowerTransformerParameters::default())],
         learner,

@@ -1,6 +1,6 @@
-//! Learners of the programs, by name, and the tracks that take part.
+//! Learners by name, and the tracks to use.
 
-/// Learners with settings that suit some fifty features of some hundred songs, by name.
+/// Learners by name, with settings that suit about fifty features of several hundred songs.
 pub fn learners() -> Vec<(&'static str, timbral_classic::LearnerParameters)> {
     use timbral_classic::{
         GradientBoostingParameters, KNeighborsParameters, LearnerParameters as L,
@@ -23,7 +23,7 @@ pub fn learners() -> Vec<(&'static str, timbral_classic::LearnerParameters)> {
     ]
 }
 
-/// Whether a track takes part: its official part is one of `parts`, or it has none.
+/// Whether to use a track: its official subset is one of `parts`, or it has none.
 pub fn takes_part(track: &timbral_train::TrackInfo, parts: &[timbral_train::Part]) -> bool {
     track.official_split.is_none_or(|part| parts.contains(&part))
 }

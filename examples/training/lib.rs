@@ -1,5 +1,5 @@
-//! What the programs that train share: how they show, keep and stop what runs, and the learners they know by name.
-#![allow(clippy::print_stderr, reason = "a program speaks on stdout and stderr")]
+//! What the training programs share: progress, metrics and interruption of runs, and learners by name.
+#![allow(clippy::print_stderr, reason = "a program prints")]
 
 mod learners;
 pub mod watch;

@@ -1,4 +1,4 @@
-//! How programs that train show and keep what they do, and how Ctrl-C stops them without a loss.
+//! Progress and metrics of training runs, and an interruption that loses nothing.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -10,22 +10,22 @@ use timbral_train::{EpochMetrics, Member, RunLog, TrainError};
 
 use cli::Progress;
 
-/// Set by Ctrl-C: every network ends its pass, keeps its checkpoint and stops.
+/// Set by Ctrl-C: every network finishes its epoch, saves its checkpoint and stops.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// From now on Ctrl-C stops what is trained under a [`Watch`]; a second one ends the program at once.
+/// Makes Ctrl-C stop all training under a [`Watch`]; a second one ends the program at once.
 pub fn stop_on_interrupt() -> anyhow::Result<()> {
     Ok(ctrlc::set_handler(|| {
         if INTERRUPTED.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
         eprintln!(
-            "stopping when what is under way is saved (Ctrl-C a second time ends at once, and loses it)"
+            "stopping after the next checkpoint (press Ctrl-C again to stop at once and lose the current epoch)"
         );
     })?)
 }
 
-/// Whether to go on.
+/// Whether to continue.
 pub fn flow() -> ControlFlow<()> {
     match INTERRUPTED.load(Ordering::Relaxed) {
         true => ControlFlow::Break(()),
@@ -33,26 +33,23 @@ pub fn flow() -> ControlFlow<()> {
     }
 }
 
-/// Whether to go on after a pass; after the last one there is nothing left to stop.
+/// Whether to continue after an epoch; after the last one there is nothing left to stop.
 pub fn flow_after(epoch: &EpochMetrics) -> ControlFlow<()> {
     if epoch.epoch < epoch.epochs { flow() } else { ControlFlow::Continue(()) }
 }
 
-/// Says how to go on where Ctrl-C was what ended the training.
+/// Replaces the error of a training run that Ctrl-C stopped by how to resume it.
 pub fn with_way_on<T>(outcome: anyhow::Result<T>) -> anyhow::Result<T> {
     outcome.map_err(|error| match error.downcast_ref() {
         Some(TrainError::Stopped) if INTERRUPTED.load(Ordering::Relaxed) => {
             let command: Vec<String> = std::env::args().collect();
-            anyhow::anyhow!(
-                "stopped, and what was done is saved; the same command goes on from there: {}",
-                command.join(" ")
-            )
+            anyhow::anyhow!("interrupted; the same command resumes the run: {}", command.join(" "))
         }
         _ => error,
     })
 }
 
-/// Shows the passes of all networks and keeps their metrics.
+/// Shows the epochs of all networks and writes their metrics.
 #[derive(Debug)]
 pub struct Watch {
     /// The bar; its messages name the network.
@@ -61,7 +58,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// A watch over `runs` runs of each network, whose metrics go into the folder `run`.
+    /// A watch over `runs` runs of each network, whose metrics go to the folder `run`.
     pub fn new(run: &Path, members: &[Member], runs: usize, tensorboard: bool) -> anyhow::Result<Self> {
         let passes: usize = members.iter().map(Member::passes).sum();
         Ok(Self {
@@ -70,7 +67,7 @@ impl Watch {
         })
     }
 
-    /// To be called after each pass of the network `name`.
+    /// Must be called after each epoch of the network `name`.
     pub fn epoch(&self, name: &str, epoch: &EpochMetrics) -> ControlFlow<()> {
         self.progress.message(format!("{name} {epoch}"));
         self.progress.inc(1);
@@ -84,7 +81,7 @@ impl Watch {
     }
 }
 
-/// Draws loss and accuracy over the passes of each network that was validated: `metrics/NAME.loss.svg` and
+/// Draws loss and accuracy over the epochs of each validated network: `metrics/NAME.loss.svg` and
 /// `metrics/NAME.accuracy.svg` beside the `metrics/NAME.csv` that they come from.
 pub fn draw_curves(run: &Path) -> anyhow::Result<()> {
     for entry in std::fs::read_dir(run.join("metrics"))? {

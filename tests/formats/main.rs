@@ -1,5 +1,5 @@
-#![allow(clippy::print_stdout, reason = "a program speaks on stdout")]
-//! Runs tables of audio files through the decoder and says which of them end as the tables ask.
+//! Decodes tables of audio files and checks every outcome.
+#![allow(clippy::print_stdout, reason = "a program prints")]
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -13,15 +13,15 @@ mod hostile;
 mod memory;
 mod reference;
 
-/// Decodes every row of DIR/formats/formats.csv and DIR/hostile/hostile.csv and checks how it ends.
+/// Decode every file of DIR/formats/formats.csv and DIR/hostile/hostile.csv and check the outcome.
 ///
-/// A row of formats.csv passes when it has its exact frame count and sounds as the reference: equal samples for
-/// lossless codecs, no lag and a correlation above 0.99 for others. A row of hostile.csv passes when it ends as its
-/// column `what_a_good_decoder_does` says, in under 2 seconds and 200 MB.
+/// A file of formats.csv passes with its exact frame count and the reference's audio: equal samples for lossless
+/// codecs, no lag and a correlation above 0.99 for others. A file of hostile.csv passes when its outcome is that of
+/// its column `what_a_good_decoder_does`, in under 2 seconds and 200 MB.
 #[derive(Parser)]
-#[command(after_help = "Example: cargo run --release -p checks --example formats -- path/to/audio")]
+#[command(version, after_help = "Example: cargo run --release -p checks --example formats -- path/to/audio")]
 struct Arguments {
-    /// The folder that holds formats/ and hostile/.
+    /// Folder with formats/ and hostile/.
     directory: PathBuf,
 }
 
@@ -49,7 +49,7 @@ fn main() -> std::process::ExitCode {
             }
         }
         println!("{passed} passed, {failed} failed");
-        ensure!(failed == 0, "{failed} rows do not end as the tables ask");
+        ensure!(failed == 0, "{failed} files do not have the expected outcome");
         Ok(())
     })
 }

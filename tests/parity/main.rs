@@ -1,10 +1,9 @@
-//! Compares the features with the stored answers of reference libraries.
+//! Compares the features with stored results of reference libraries.
 //!
 //! A folder of golden numbers holds an `index.json`, which names every case with its parameters and tolerance, and
-//! `.npz` files. Nothing about a case is known here: all parameters come from the index, and one that no theme took
-//! fails the case.
+//! `.npz` files. All parameters of a case come from the index, and one that no theme uses fails the case.
 
-#![allow(clippy::print_stdout, reason = "a program speaks on stdout")]
+#![allow(clippy::print_stdout, reason = "a program prints")]
 
 mod case;
 mod compare;
@@ -65,20 +64,23 @@ const THEMES: &[Theme] = &[
     util::run,
 ];
 
-/// Compare every feature with the golden numbers of a folder.
+/// Compare every feature with the reference numbers of a folder.
 #[derive(Parser)]
-#[command(after_help = "Example: parity shared/golden --group mel\n\n\
-    Prints one line a case, `ok|FAIL|missing  id  error  tolerance`, and exits with 1 if one fails.")]
+#[command(
+    version,
+    after_help = "Example: parity shared/golden --group mel\n\n\
+    Prints one line per case, `ok|FAIL|missing  id  error  tolerance`, and exits with 1 if one fails."
+)]
 struct Arguments {
-    /// Folder with index.json and the arrays.
+    /// Folder with index.json and its arrays.
     folder: PathBuf,
-    /// Only the cases of this group.
+    /// Only run the cases of this group.
     #[arg(long, value_name = "NAME")]
     group: Option<String>,
-    /// Count a function that is not implemented as a failure.
+    /// Treat functions that are not implemented as failures.
     #[arg(long)]
     require_all: bool,
-    /// Also write a summary by function, as a Markdown table.
+    /// Also write a summary per function as a Markdown table.
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
 }
@@ -106,7 +108,7 @@ fn compare_all(arguments: &Arguments) -> Result<()> {
     let (passed, failed, missing) = report::count(&outcomes);
     println!("{passed} passed, {failed} failed, {missing} missing");
     if outcomes.is_empty() {
-        bail!("{}: no such cases", arguments.folder.display());
+        bail!("no such cases in {}", arguments.folder.display());
     }
     if failed > 0 || arguments.require_all && missing > 0 {
         bail!("{failed} of {} cases differ, {missing} are not implemented", outcomes.len());

@@ -11,7 +11,7 @@ use crate::case::{Answers, Case};
 use crate::compare::{Distance, compare};
 use crate::store::Index;
 
-/// What came of one case.
+/// The outcome of one case.
 pub(crate) struct Outcome {
     id: String,
     function: String,
@@ -36,7 +36,7 @@ impl Outcome {
 fn judge(case: &Case<'_>, answers: Result<Answers>) -> Result<Distance> {
     let answers = answers?;
     let untaken = case.untaken();
-    ensure!(untaken.is_empty(), "parameters that nothing took: {}", untaken.join(", "));
+    ensure!(untaken.is_empty(), "unused parameters: {}", untaken.join(", "));
     compare(case, &answers)
 }
 
@@ -60,7 +60,7 @@ pub(crate) fn count(outcomes: &[Outcome]) -> (usize, usize, usize) {
     (passed, outcomes.len() - passed - missing, missing)
 }
 
-/// One row a function: cases, passed, and the case nearest to its tolerance.
+/// One row per function: cases, passed, and the case nearest to its tolerance.
 pub(crate) fn markdown(outcomes: &[Outcome], index: &Index) -> String {
     let mut functions: BTreeMap<&str, Vec<&Outcome>> = BTreeMap::new();
     for outcome in outcomes {
@@ -73,7 +73,7 @@ pub(crate) fn markdown(outcomes: &[Outcome], index: &Index) -> String {
         text,
         "Written by `cargo run --release -p checks --example parity -- FOLDER --write docs/PARITY.md`.\n\n\
          References: {}.\n\n{passed} cases passed, {failed} failed, {missing} not implemented. Error and tolerance \
-         are those of the case nearest to its tolerance: relative to the peak, absolute for decibels, a share of \
+         are those of the case nearest to its tolerance: relative to the peak, absolute for decibels, a fraction of \
          elements for decisions, a count for exact answers.\n\n\
          | function | cases | passed | error | tolerance |\n|---|---:|---:|---:|---:|\n",
         versions.join(", ")

@@ -1,4 +1,4 @@
-//! What is compared on: the rows of a table, statistics of spectrograms beside them, and the spectrograms themselves.
+//! The data of a comparison: rows of a table, statistics of spectrograms beside them, and the spectrograms themselves.
 
 use anyhow::{Context as _, Result, ensure};
 use timbral_model::StatisticsConfig;
@@ -9,26 +9,26 @@ use super::Arguments;
 type Spectrograms = (SpectrogramSet, Vec<TrackInfo>);
 
 pub(crate) struct Data {
-    /// A table for each set of columns that was asked for.
+    /// One table per set of columns.
     pub(crate) tables: Vec<(String, FeatureTable)>,
-    /// Spectrograms and their tracks, if a network is compared.
+    /// Spectrograms and their tracks, if there is a network to compare.
     pub(crate) spectrograms: Option<Spectrograms>,
 }
 
-/// Reads all that takes part.
+/// Reads all data that the arguments name.
 pub(crate) fn read(arguments: &Arguments) -> Result<Data> {
     let is_folder = arguments.data.is_dir();
     let mut table = if is_folder {
         FeatureTable::read(arguments.data.join("features_30_sec.csv"))?
-            // Means of a signal around zero tell nothing.
+            // The mean of a signal around zero is rounding noise.
             .without_columns(&["harmony_mean", "perceptr_mean"])?
     } else {
         FeatureTable::read(&arguments.data)?
     };
     let statistics = statistics(arguments)?;
     let folder = if is_folder { Some(arguments.data.as_path()) } else { arguments.data.parent() };
-    let hears = statistics.is_some() || !arguments.net.is_empty();
-    let mel = match (&arguments.table, is_folder || hears) {
+    let needs_spectrograms = statistics.is_some() || !arguments.net.is_empty();
+    let mel = match (&arguments.table, is_folder || needs_spectrograms) {
         (Some(folder), _) => Some(MelTable::read(folder)?),
         (None, true) => Some(MelTable::read(folder.context("no folder")?)?),
         (None, false) => None,
@@ -36,7 +36,7 @@ pub(crate) fn read(arguments: &Arguments) -> Result<Data> {
     if let Some(mel) = &mel {
         table.apply_tracks(&mel.tracks());
         if is_folder {
-            // A track that the index lacks has neither artist nor part.
+            // A track that is missing in the index has neither artist nor subset.
             table = table.retain_tracks(|track| track.official_split.is_some());
         }
     }
@@ -53,7 +53,7 @@ pub(crate) fn read(arguments: &Arguments) -> Result<Data> {
     let wanted = |track: &TrackInfo| training::takes_part(track, &arguments.split);
     let mut table = table.retain_tracks(wanted);
     let spectrograms = match &mel {
-        Some(mel) if hears => Some(spectrograms(mel, groups.as_ref(), wanted)?),
+        Some(mel) if needs_spectrograms => Some(spectrograms(mel, groups.as_ref(), wanted)?),
         _ => None,
     };
     let table_columns = table.columns().to_vec();
@@ -75,7 +75,7 @@ pub(crate) fn read(arguments: &Arguments) -> Result<Data> {
     Ok(Data { tables: tables.collect(), spectrograms: spectrograms.filter(|_| !arguments.net.is_empty()) })
 }
 
-/// Statistics that hold every block of the sets of columns; none where they ask for the table alone.
+/// Statistics with every block, or none where all sets of columns are the table alone.
 fn statistics(arguments: &Arguments) -> Result<Option<StatisticsConfig>> {
     let all = StatisticsConfig {
         modulated: 20,
@@ -90,7 +90,7 @@ fn statistics(arguments: &Arguments) -> Result<Option<StatisticsConfig>> {
     for block in asked() {
         ensure!(
             block == "table" || known.contains(&block),
-            "columns {block:?}: known are table, {}",
+            "--columns has {block:?}; it must be one of table, {}",
             known.join(", ")
         );
     }

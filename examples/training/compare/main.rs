@@ -1,5 +1,5 @@
-//! Compares learners and networks over the same folds, no artist on two sides.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks on stdout and stderr")]
+//! Compares learners and networks over the same artist-grouped folds.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program prints")]
 
 mod data;
 
@@ -13,68 +13,72 @@ use timbral_train::{
     CompareConfig, Contestant, FoldProtocol, GroupTable, Part, QuotedResult, RunConfig, compare,
 };
 
-/// Compare learners and networks over the same folds: accuracy, average precision, ROC-AUC, times, each with its interval.
+/// Compare learners and networks over the same folds: accuracy, average precision, ROC AUC and times, with confidence
+/// intervals.
 #[derive(Parser)]
-#[command(after_help = "Examples:\n  \
+#[command(
+    version,
+    after_help = "Examples:\n  \
     compare gtzan_tables --learners logistic,svc\n  \
     compare songs.parquet --manifest songs.csv --protocol groups,track-random-leaky --out runs/compare\n  \
     compare gtzan_tables --net examples/configs/gtzan.toml --learners svc\n  \
     compare gtzan_tables --columns table,bands,table+bands+modulation --learners logistic\n  \
-    compare taggrams.npz --groups artist_groups.csv --folds artist_groups.csv --track-means")]
+    compare taggrams.npz --groups artist_groups.csv --folds artist_groups.csv --track-means"
+)]
 struct Arguments {
     /// A feature table (.csv, .parquet, .npz), or a folder with features_30_sec.csv and mel_index.csv.
     data: PathBuf,
-    /// Classic learners, each after a power transform; `none` for networks alone.
+    /// Classic learners, each after a power transform; `none` for networks only.
     #[arg(long, value_delimiter = ',', default_value = "logistic,svc,neighbours,bayes,forest,boosting")]
     learners: Vec<String>,
-    /// A pipeline of one's own: a TOML file as `fit --pipeline` takes it, under a name.
+    /// Custom pipeline: a name and a TOML file as for `fit --pipeline`.
     #[arg(long, value_name = "NAME=FILE")]
     pipeline: Vec<String>,
-    /// Columns that the learners see, one row of the result for each set: `table`, and blocks of log-mel statistics of the
-    /// spectrograms of mel_index.csv (bands, cepstra, correlations, modulation, cepstral_modulation, texture, skewness,
+    /// Sets of columns to train on, one result per set: `table`, and blocks of statistics of the log-mel spectrograms of
+    /// mel_index.csv (bands, cepstra, correlations, modulation, cepstral_modulation, texture, skewness,
     /// contrast, covariance), joined by `+`.
     #[arg(long, value_delimiter = ',', default_value = "table", value_name = "SET")]
     columns: Vec<String>,
-    /// Networks on the log-mel spectrograms of mel_index.csv: a run configuration as `train` takes it.
+    /// Networks on the log-mel spectrograms of mel_index.csv: a run configuration as for `train`.
     #[arg(long, value_name = "TOML")]
     net: Vec<PathBuf>,
     /// Set a field of every run configuration, as in `train`.
     #[arg(long, value_name = "NAME=VALUE")]
     set: Vec<String>,
-    /// Folder with mel_index.csv for --net and --columns. Default: the folder of the table.
+    /// Folder with mel_index.csv for --net and --columns [default: the folder of the table].
     #[arg(long, value_name = "DIR")]
     table: Option<PathBuf>,
-    /// Manifest that knows artist and part of the tracks.
+    /// Manifest with artist and subset of the tracks.
     #[arg(long, value_name = "CSV")]
     manifest: Option<PathBuf>,
-    /// Table of groups (`track,group,…`), in place of the artists.
+    /// Table of groups (`track,group,…`) to use instead of artists.
     #[arg(long, value_name = "CSV")]
     groups: Option<PathBuf>,
-    /// Foldings made elsewhere: a table `track,group,cv0,cv1,…`.
+    /// Given fold assignments, one repeat per column: a table `track,group,cv0,cv1,…`.
     #[arg(long, value_name = "CSV")]
     folds: Option<PathBuf>,
-    /// How folds are made: groups, track-random-leaky, segment-random-leaky; a table for each.
+    /// Fold protocols, one result table each: groups, track-random-leaky, segment-random-leaky.
     #[arg(long, value_delimiter = ',', default_value = "groups")]
     protocol: Vec<FoldProtocol>,
-    /// Official parts that take part, where the data set has any.
+    /// Official subsets to use; tracks without one are used as well.
     #[arg(long, value_delimiter = ',', default_value = "train,valid")]
     split: Vec<Part>,
     /// Number of folds.
     #[arg(long, default_value_t = 5)]
     n_folds: usize,
-    /// Number of foldings, with the seeds 0, 1, …
+    /// Number of repeats of the cross-validation, with the seeds 0, 1, …
     #[arg(long, default_value_t = 1)]
     seeds: u64,
-    /// Average the rows of each track first: one row a track.
+    /// Average the rows of each track first: one row per track.
     #[arg(long)]
     track_means: bool,
-    /// Published figures to stand beside: a TOML file.
+    /// Published baselines to list beside the results.
     #[arg(long, value_name = "TOML")]
-    quoted: Option<PathBuf>,
-    /// Networks trained at a time.
+    baselines: Option<PathBuf>,
+    /// Number of networks to train in parallel.
     #[arg(long, default_value_t = 2)]
     threads: usize,
-    /// The folder for compare.json, compare.csv and compare.md.
+    /// Folder for compare.json, compare.csv and compare.md.
     #[arg(long, short, value_name = "DIR", default_value = "runs/compare")]
     out: PathBuf,
     /// Print the comparison as JSON.
@@ -117,7 +121,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         Some(path) => {
             let given = GroupTable::read(path)?;
             let names = given.foldings();
-            ensure!(!names.is_empty(), "{}: no column cv… or fold…", path.display());
+            ensure!(!names.is_empty(), "{} must have a column cv… or fold…", path.display());
             names.iter().map(|name| given.folds(name)).collect::<Result<Vec<_>, _>>()?
         }
         None => Vec::new(),
@@ -130,7 +134,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         threads: arguments.threads,
         ..CompareConfig::default()
     };
-    let quoted = arguments.quoted.as_ref().map(QuotedResult::read).transpose()?;
+    let quoted = arguments.baselines.as_ref().map(QuotedResult::read).transpose()?;
     let comparison = compare(&config, &contestants, &pinned, quoted.unwrap_or_default(), &|run, pass| {
         if pass.is_none_or(|pass| pass.epoch == pass.epochs) {
             eprintln!("{run}{}", if pass.is_some() { ": trained" } else { "" });
@@ -155,14 +159,15 @@ fn pipelines(arguments: &Arguments) -> Result<Vec<(String, PipelineParameters)>>
     for name in arguments.learners.iter().filter(|name| *name != "none") {
         let learner = known.iter().find(|(known, _)| known == name).with_context(|| {
             let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
-            format!("learner {name:?}: known are {}, none", names.join(", "))
+            format!("--learners has {name:?}; it must be one of {}, none", names.join(", "))
         })?;
         let transformers = vec![TransformerParameters::Power(PowerTransformerParameters::default())];
         let learner = learner.1.clone();
         pipelines.push((format!("power transform + {name}"), PipelineParameters { transformers, learner }));
     }
     for given in &arguments.pipeline {
-        let (name, path) = given.split_once('=').with_context(|| format!("{given}: not NAME=FILE"))?;
+        let (name, path) =
+            given.split_once('=').with_context(|| format!("--pipeline is {given}; it must be NAME=FILE"))?;
         let text = std::fs::read_to_string(path).with_context(|| path.to_owned())?;
         pipelines.push((name.to_owned(), toml::from_str(&text).with_context(|| path.to_owned())?));
     }

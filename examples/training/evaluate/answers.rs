@@ -1,4 +1,4 @@
-//! What a model answers to spectrograms, to the rows of a feature table, and to audio files.
+//! Predictions of a model for spectrograms, rows of a feature table, and audio files.
 
 use std::path::{Path, PathBuf};
 
@@ -11,20 +11,20 @@ use timbral_train::{FeatureTable, Manifest, MelTable, SpectrogramSet, TrackInfo,
 
 use super::Arguments;
 
-/// What the model answered.
+/// The predictions of a model.
 pub(crate) struct Answers {
     pub(crate) header: Header,
     pub(crate) tracks: Vec<TrackInfo>,
     /// Name of each track for the page.
     pub(crate) names: Vec<String>,
     pub(crate) rows: Vec<Vec<f32>>,
-    /// Score of each track by the model's own rule of refusal, where it has one.
+    /// Rejection score of each track, where the model has one.
     pub(crate) scores: Vec<Option<f64>>,
-    /// Track and answer of each window, where tracks were cut.
+    /// Track and prediction of each window, where tracks were cut.
     pub(crate) windows: Vec<(usize, Vec<f32>)>,
 }
 
-/// Asks the model about all that the arguments name.
+/// Predicts all inputs that the arguments name.
 pub(crate) fn of_all(arguments: &Arguments) -> Result<Answers> {
     match &arguments.table {
         Some(path) if path.is_dir() => spectrograms(arguments, path),
@@ -36,7 +36,7 @@ pub(crate) fn of_all(arguments: &Arguments) -> Result<Answers> {
 fn spectrograms(arguments: &Arguments, folder: &Path) -> Result<Answers> {
     if !folder.join("mel_index.csv").exists() && folder.join("features_30_sec.csv").exists() {
         bail!(
-            "{}: holds a feature table only, and {} hears log-mel spectrograms (mel_index.csv)",
+            "{} has a feature table only, but the input of {} is log-mel spectrograms (mel_index.csv)",
             folder.display(),
             arguments.model.display()
         );
@@ -126,7 +126,7 @@ fn audio(arguments: &Arguments) -> Result<Answers> {
     })
 }
 
-/// Classifies all files; fails if one of them cannot be.
+/// Classifies all files; fails if one of them fails.
 pub(crate) fn classify(classifier: &Classifier, paths: &[PathBuf], threads: usize) -> Result<Vec<Verdict>> {
     let progress = cli::progress(paths.len() as u64, "evaluating");
     let verdicts = std::sync::Mutex::new(vec![None; paths.len()]);
@@ -143,17 +143,20 @@ pub(crate) fn classify(classifier: &Classifier, paths: &[PathBuf], threads: usiz
     let verdicts = verdicts.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     let missing = verdicts.iter().filter(|verdict| verdict.is_none()).count();
     if missing > 0 {
-        // A file that cannot be read is no track left out quietly: it would make the number better than it is.
-        bail!("{missing} of {} files could not be classified", verdicts.len());
+        // Skipping an unreadable file silently would make the score better than it is.
+        bail!("cannot classify {missing} of {} files", verdicts.len());
     }
     Ok(verdicts.into_iter().flatten().collect())
 }
 
-/// Fails before the work is done if the model does not know a label.
+/// Fails early if a track has a label that the model lacks.
 fn check_labels(tracks: &[TrackInfo], labels: &[String]) -> Result<()> {
     let known = sorted_labels(tracks);
     let unknown: Vec<_> = known.iter().filter(|label| !labels.contains(label)).collect();
-    ensure!(unknown.is_empty(), "the model does not know the labels {unknown:?}; it knows {labels:?}");
+    ensure!(
+        unknown.is_empty(),
+        "the tracks have the labels {unknown:?}; they must be labels of the model, {labels:?}"
+    );
     Ok(())
 }
 

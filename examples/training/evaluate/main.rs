@@ -1,5 +1,5 @@
-//! Measures a model on labelled spectrograms, feature tables or audio files.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks on stdout and stderr")]
+//! Evaluates a model on labelled spectrograms, feature tables or audio files.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program prints")]
 
 mod answers;
 use std::path::{Path, PathBuf};
@@ -15,35 +15,38 @@ use timbral_train::{
 
 use answers::{Answers, classify};
 
-/// Measure a model: accuracy with its interval, macro-F1, confusion matrix, scores of each class; a page with pictures.
+/// Evaluate a model: accuracy with confidence intervals, macro F1, confusion matrix, scores per class; a page with pictures.
 #[derive(Parser)]
-#[command(after_help = "Examples:\n  evaluate --table gtzan_tables --split valid\n  \
+#[command(
+    version,
+    after_help = "Examples:\n  evaluate --table gtzan_tables --split valid\n  \
                         evaluate --manifest songs.csv --json\n  \
-                        evaluate --model svc.safetensors --table songs.parquet --manifest songs.csv --split valid")]
+                        evaluate --model svc.safetensors --table songs.parquet --manifest songs.csv --split valid"
+)]
 struct Arguments {
     /// Model file.
     #[arg(long, value_name = "FILE", default_value = "models/gtzan.safetensors")]
     model: PathBuf,
-    /// Folder with `mel_index.csv` and the spectrograms that it names, or, for a classic model, a table of `extract`.
+    /// Folder with `mel_index.csv` and its spectrograms or, for a classic model, a feature table.
     #[arg(long, value_name = "DIR|FILE", required_unless_present = "manifest")]
     table: Option<PathBuf>,
-    /// Manifest of audio files (path, label, track_id, artist, …), or a folder with one folder a genre. Beside a table it
-    /// tells artist and part of its tracks.
+    /// Manifest of audio files (path, label, track_id, artist, …), or a folder with one folder per genre. With a
+    /// table, it gives artist and subset of its tracks.
     #[arg(long, value_name = "CSV")]
     manifest: Option<PathBuf>,
-    /// Official parts to measure on; all tracks without it.
+    /// Official subsets to evaluate on [default: all tracks].
     #[arg(long, value_delimiter = ',')]
     split: Vec<Part>,
-    /// Folder of sounds that belong to no class: how well the model tells them from the known ones.
+    /// Folder of out-of-distribution audio: also report how well the model separates it.
     #[arg(long, value_name = "DIR")]
-    outside: Option<PathBuf>,
-    /// Files at a time; 0 takes one for each core.
+    ood: Option<PathBuf>,
+    /// Number of files to process in parallel (0 = one per core).
     #[arg(long, default_value_t = 0, value_name = "N")]
     threads: usize,
-    /// The folder for `report.json` and `report.html`.
+    /// Folder for `report.json` and `report.html`.
     #[arg(long, short, value_name = "DIR", default_value = "runs/evaluate")]
     out: PathBuf,
-    /// How many mistakes the page lists, the surest first.
+    /// Number of mistakes on the page, highest confidence first.
     #[arg(long, default_value_t = 20, value_name = "N")]
     mistakes: usize,
     /// Print the report as JSON.
@@ -75,7 +78,7 @@ fn evaluate(arguments: &Arguments) -> Result<()> {
     let config = BootstrapConfig::default();
     let predictions = Predictions::from_rows(truth.clone(), &answers.rows)?;
     let open_set =
-        arguments.outside.as_deref().map(|folder| open_set(arguments, folder, &answers)).transpose()?;
+        arguments.ood.as_deref().map(|folder| open_set(arguments, folder, &answers)).transpose()?;
     let mut report = Report::new(&predictions, &source, &config)?.with_times(None, Some(time));
     if answers.windows.len() > answers.tracks.len() {
         let (of, rows): (Vec<usize>, Vec<Vec<f32>>) = answers.windows.into_iter().unzip();
@@ -87,7 +90,7 @@ fn evaluate(arguments: &Arguments) -> Result<()> {
     let mut facts = vec![("data".to_owned(), data.display().to_string())];
     if !arguments.split.is_empty() {
         let parts: Vec<&str> = arguments.split.iter().map(|part| part.as_str()).collect();
-        facts.push(("official parts".to_owned(), parts.join(", ")));
+        facts.push(("official subsets".to_owned(), parts.join(", ")));
     }
     facts.extend(model_facts(&answers.header));
     let page = EvaluationPage {
@@ -137,5 +140,5 @@ fn open_set(arguments: &Arguments, folder: &Path, answers: &Answers) -> Result<V
             })
             .collect();
     open_set_reports(&known, &outside, answers.header.rejection.as_ref())
-        .with_context(|| format!("{}: cannot measure against it", folder.display()))
+        .with_context(|| format!("cannot compute OOD metrics with {}", folder.display()))
 }

@@ -1,5 +1,5 @@
-//! Searches settings of networks or of a classic learner by cross-validation in which no artist is on both sides.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks on stdout and stderr")]
+//! Searches hyperparameters of networks or of a classic learner by artist-grouped cross-validation.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program prints")]
 
 mod picture;
 
@@ -16,38 +16,41 @@ use timbral_train::{
 };
 use training::watch::{flow, flow_after, stop_on_interrupt, with_way_on};
 
-/// Search the settings that do best in a cross-validation by artist: grid, random or successive halving.
+/// Search hyperparameters by artist-grouped cross-validation: grid, random or successive halving.
 #[derive(Parser)]
-#[command(after_help = "Examples:\n  \
+#[command(
+    version,
+    after_help = "Examples:\n  \
     search examples/configs/search.toml --config examples/configs/gtzan.toml --table gtzan_tables\n  \
-    search examples/configs/search_classic.toml --features songs.csv")]
+    search examples/configs/search_classic.toml --features songs.csv"
+)]
 struct Arguments {
-    /// What is searched, and how.
+    /// Search configuration.
     #[arg(value_name = "TOML")]
     search: PathBuf,
-    /// Run configuration whose networks are searched.
+    /// Run configuration with the networks to tune.
     #[arg(long, value_name = "TOML", requires = "table", required_unless_present = "features")]
     config: Option<PathBuf>,
-    /// Feature table for the pipeline that stands in the search.
+    /// Feature table for the pipeline of the search configuration.
     #[arg(long, value_name = "FILE", conflicts_with = "config")]
     features: Option<PathBuf>,
-    /// Folder with `mel_index.csv`: the spectrograms, and for a feature table artists and parts of the tracks.
+    /// Folder with `mel_index.csv`: the spectrograms or, for a feature table, artist and subset of the tracks.
     #[arg(long, value_name = "DIR")]
     table: Option<PathBuf>,
-    /// Columns of the feature table that are left out.
+    /// Columns of the feature table to drop.
     #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
     without: Vec<String>,
-    /// Official parts that take part, where the data set has any; tracks without a part are taken as well.
+    /// Official subsets to use; tracks without one are used as well.
     #[arg(long, value_delimiter = ',', default_value = "train,valid")]
     split: Vec<Part>,
     /// Folder of the search: `journal.jsonl`, `trials.csv`, `best.toml`, `search.svg`, `search.png`, `folds.csv`. An
-    /// interrupted search goes on there.
+    /// interrupted search resumes there.
     #[arg(long, value_name = "DIR", default_value = "runs/search")]
     run: PathBuf,
-    /// Trials measured at a time; the result does not depend on it.
+    /// Number of trials to run in parallel; the result does not depend on it.
     #[arg(long, default_value_t = 2)]
     threads: usize,
-    /// Print the ranked table as JSON.
+    /// Print the ranking as JSON.
     #[arg(long)]
     json: bool,
 }
@@ -77,7 +80,7 @@ fn main() -> std::process::ExitCode {
             return Ok(timbral_model::write_atomically(&best, text.as_bytes())?);
         }
         let (Some(path), Some(folder)) = (&arguments.config, &arguments.table) else {
-            bail!("neither --config with --table nor --features");
+            bail!("nothing to search: give --config with --table, or --features");
         };
         let base = RunConfig::read(path)?;
         let data = TrainingTracks::from_table(&MelTable::read(folder)?, wanted)?;
@@ -91,7 +94,7 @@ fn main() -> std::process::ExitCode {
     })
 }
 
-/// Searches with progress, and writes the table and the pictures.
+/// Runs the search with progress, and writes the table and the pictures.
 fn run(arguments: &Arguments, config: &SearchConfig, evaluator: &impl Evaluate) -> Result<SearchTable> {
     let total = config.evaluations(config.trials()?.len());
     let progress = cli::progress(total as u64, "searching");
@@ -125,6 +128,6 @@ fn run(arguments: &Arguments, config: &SearchConfig, evaluator: &impl Evaluate) 
         true => cli::json_line(&found)?,
         false => print!("{found}"),
     }
-    eprintln!("table, best.toml and pictures are in {}", Path::display(&arguments.run));
+    eprintln!("wrote trials.csv, best.toml and pictures to {}", Path::display(&arguments.run));
     Ok(found)
 }

@@ -1,4 +1,4 @@
-//! How a search went, as a picture.
+//! Pictures of a search.
 
 use timbral_plot::{Figure, Scatter};
 use timbral_train::{Scale, SearchConfig, SearchTable, Setting, Space, Trial};
@@ -29,7 +29,7 @@ fn shown(value: &Setting) -> String {
     }
 }
 
-/// One class of points a budget, the largest first, and the best trial.
+/// One class of points per budget, the largest first, and the best trial.
 fn drawn(found: &SearchTable, label: &str, x: impl Fn(&Trial) -> Option<f64>) -> Scatter {
     let mut budgets: Vec<Option<usize>> = found.ranked.iter().map(|row| row.budget).collect();
     budgets.dedup();

@@ -1,5 +1,5 @@
-//! Trains a model from a table of spectrograms or from audio files, and measures it by artist-grouped cross-validation.
-#![allow(clippy::print_stderr, reason = "a program speaks on stderr")]
+//! Trains a model on a table of spectrograms or on audio files, and evaluates it by artist-grouped cross-validation.
+#![allow(clippy::print_stderr, reason = "a program prints")]
 
 mod validate;
 
@@ -15,64 +15,68 @@ use timbral_train::{
 };
 use training::watch::{Watch, draw_curves, stop_on_interrupt, with_way_on};
 
-/// Train a model, and measure it by cross-validation in which no artist is on both sides.
+/// Train a model and evaluate it by artist-grouped cross-validation.
 #[derive(Parser)]
-#[command(after_help = "Examples:\n  \
+#[command(
+    version,
+    after_help = "Examples:\n  \
     train examples/configs/gtzan.toml --table gtzan_tables --folds 5 --run runs/cv\n  \
     train examples/configs/gtzan.toml --manifest songs.csv --out model.safetensors\n  \
-    train examples/configs/sample_cnn.toml --manifest songs.csv --valid 0.2 --run runs/curves")]
+    train examples/configs/sample_cnn.toml --manifest songs.csv --valid 0.2 --run runs/curves"
+)]
 struct Arguments {
     /// Run configuration.
     #[arg(value_name = "TOML")]
     config: PathBuf,
-    /// Folder with `mel_index.csv` and the spectrograms that it names.
+    /// Folder with `mel_index.csv` and its spectrograms.
     #[arg(long, value_name = "DIR", required_unless_present = "manifest", conflicts_with = "manifest")]
     table: Option<PathBuf>,
-    /// Manifest of audio files (path, label, track_id, artist, …), or a folder with one folder a genre.
+    /// Manifest of audio files (path, label, track_id, artist, …), or a folder with one folder per genre.
     #[arg(long, value_name = "CSV")]
     manifest: Option<PathBuf>,
-    /// Official parts to train on, where the data set has any; tracks without a part are taken as well.
+    /// Official subsets to train on; tracks without one are used as well.
     #[arg(long, value_delimiter = ',', default_value = "train,valid")]
     split: Vec<Part>,
-    /// Folds of a cross-validation before the fit; 0 leaves it out.
+    /// Number of folds of a cross-validation before the fit (0 = none).
     #[arg(long, default_value_t = 0)]
     folds: usize,
-    /// Seed of the folds, and of a share that is held out.
+    /// Seed of the folds and of the tracks that --valid holds out.
     #[arg(long, default_value_t = 0)]
     fold_seed: u64,
-    /// Tracks that the fit is validated on after each pass, to keep the best one: `official`, or a share of each class by
-    /// whole artists. Curves of training and validation are then drawn in the folder `metrics` of the run.
-    #[arg(long, value_name = "official|SHARE")]
+    /// Validate after each epoch and keep the best: on the `official` subset, or on this fraction of each class in whole
+    /// artists. Training and validation curves are then drawn in the folder `metrics` of the run.
+    #[arg(long, value_name = "official|FRACTION")]
     valid: Option<Validation>,
-    /// Where the model goes; without it, and without --valid, nothing is fitted after the cross-validation.
+    /// Model file to write; without it and without --valid, only the cross-validation runs.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Share of the tracks of the cross-validation that the model's rule of refusal keeps; the rest counts as unknown.
-    #[arg(long, default_value_t = 0.99, value_name = "SHARE")]
+    /// Fraction of in-distribution tracks that the rejection threshold accepts.
+    #[arg(long, default_value_t = 0.99, value_name = "FRACTION")]
     keep: f64,
-    /// Put temperature and rule of the cross-validation into a copy of this model file, --out, in place of a new fit.
+    /// Write a copy of this model file with the temperature and rejection threshold of the cross-validation to --out, instead
+    /// of fitting a model.
     #[arg(long, value_name = "FILE", requires = "out")]
     calibrate: Option<PathBuf>,
     /// Folder of the run: checkpoints, `metrics/*.csv`, cached features, `report.json`, `predictions.csv`. An interrupted
-    /// run goes on there.
+    /// run resumes there.
     #[arg(long, value_name = "DIR", default_value = "runs/train")]
     run: PathBuf,
-    /// Networks trained at a time, one thread each; the result does not depend on it.
+    /// Number of networks to train in parallel, one thread each; the result does not depend on it.
     #[arg(long, default_value_t = 2)]
     threads: usize,
     /// Set a field of the configuration by its dotted name: `training.epochs=5`, `members.cnn.architecture.dropout=0.3`.
     #[arg(long, value_name = "NAME=VALUE")]
     set: Vec<String>,
-    /// Members of the configuration that take part. Default: all.
+    /// Members of the configuration to train [default: all].
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     members: Vec<String>,
-    /// Print the layers of each network before it is trained.
+    /// Print the layers of each network before training.
     #[arg(long)]
     summary: bool,
-    /// Write event files for TensorBoard into the folder `tensorboard` of the run (feature `tensorboard`).
+    /// Write event files for TensorBoard to the folder `tensorboard` of the run (feature `tensorboard`).
     #[arg(long)]
     tensorboard: bool,
-    /// Print the report of the cross-validation as JSON.
+    /// Print the cross-validation report as JSON.
     #[arg(long)]
     json: bool,
 }
@@ -84,7 +88,7 @@ fn main() -> std::process::ExitCode {
             bail!("nothing to do: give --out, --folds or --valid");
         }
         if !(arguments.keep > 0.0 && arguments.keep <= 1.0) {
-            bail!("--keep is {}, it lies above 0 and is at most 1", arguments.keep);
+            bail!("--keep is {}; it must be above 0 and at most 1", arguments.keep);
         }
         let mut config = RunConfig::read(&arguments.config)?;
         arguments.set.iter().try_for_each(|field| config.set(field))?;
@@ -125,12 +129,12 @@ fn load(arguments: &Arguments, config: &RunConfig) -> anyhow::Result<TrainingTra
     let progress = cli::progress(manifest.len() as u64, "reading audio");
     let done = |_: &Path, error: Option<&TrainError>| {
         progress.inc(1);
-        error.iter().for_each(|error| progress.line(format!("left out: {error}")));
+        error.iter().for_each(|error| progress.line(format!("skipped: {error}")));
     };
     Ok(TrainingTracks::from_manifest(&manifest, &config.front_end, Some(&cache), done)?)
 }
 
-/// Cross-validates and fits, whatever is asked for.
+/// Cross-validates and fits as the arguments ask.
 fn train(arguments: &Arguments, config: &RunConfig, data: &TrainingTracks) -> anyhow::Result<()> {
     let mut metrics = BTreeMap::new();
     let mut calibration = None;
@@ -143,9 +147,10 @@ fn train(arguments: &Arguments, config: &RunConfig, data: &TrainingTracks) -> an
     if let (Some(path), Some(out)) = (&arguments.calibrate, &arguments.out) {
         let mut model = ModelFile::open(path)?;
         if model.header.labels != data.set.labels() {
-            bail!("{} knows other labels than the tracks", path.display());
+            bail!("the labels of {} must be those of the tracks", path.display());
         }
-        let calibration = calibration.context("--calibrate needs what a cross-validation gives: --folds")?;
+        let calibration =
+            calibration.context("--calibrate needs a cross-validation (--folds) that could be calibrated")?;
         calibration.apply(&mut model.header);
         model.header.metrics.extend(metrics);
         return save(&model, out);

@@ -1,5 +1,5 @@
 //! Artist-grouped cross-validation of a run configuration.
-#![allow(clippy::print_stderr, reason = "a program speaks on stderr")]
+#![allow(clippy::print_stderr, reason = "a program prints")]
 
 use anyhow::Result;
 use timbral_model::write_atomically;
@@ -8,7 +8,7 @@ use timbral_train::{Calibration, EpochMetrics, Folds, Report, RunConfig, Trainin
 use super::Arguments;
 use training::watch::Watch;
 
-/// What the cross-validation found, as `report.json` holds it.
+/// The content of `report.json`.
 #[derive(serde::Serialize)]
 struct Measured<'a> {
     #[serde(flatten)]
@@ -16,7 +16,7 @@ struct Measured<'a> {
     calibration: Option<&'a Calibration>,
 }
 
-/// Cross-validates, and writes `report.json` and `predictions.csv` into the folder of the run.
+/// Cross-validates, and writes `report.json` and `predictions.csv` to the folder of the run.
 pub(crate) fn cross_validate(
     arguments: &Arguments,
     config: &RunConfig,
@@ -34,10 +34,10 @@ pub(crate) fn cross_validate(
     let answers = cv.to_csv(&config.members, &data.set, &data.tracks)?;
     write_atomically(&arguments.run.join("predictions.csv"), answers.as_bytes())?;
     let title = format!("{}, {}-fold cross-validation by artist", config.name, arguments.folds);
-    // Some data sets are too small for it; the hours of the cross-validation are not lost to that.
+    // A data set may be too small to calibrate on; that must not lose hours of cross-validation.
     let calibration = cv
         .calibrate(&data.set, &data.tracks, &folds, arguments.keep)
-        .inspect_err(|error| eprintln!("no temperature and no rule of refusal: {error}"))
+        .inspect_err(|error| eprintln!("not calibrated: {error}"))
         .ok();
     let report = cv.report(&title, &data.set, &data.tracks, &folds)?;
     let measured = Measured { report: &report, calibration: calibration.as_ref() };
