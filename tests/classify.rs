@@ -245,7 +245,7 @@ fn the_pauses_of_speech_are_far_from_music() {
     let classes: Vec<usize> = (0..100).map(|i| i % 10).collect();
     let distance = timbral_train::fit_level_distance(&contours, &classes, 10).unwrap();
     let known: Vec<f64> = contours.iter().map(|contour| -distance.of(contour)).collect();
-    let threshold = timbral_train::threshold_keeping(&known, 0.95).unwrap();
+    let threshold = timbral_train::threshold_at_tpr(&known, 0.95).unwrap();
     let score = RejectionScore::Distance(distance);
     let model = model_with(folder.path(), "distance.safetensors", score, threshold);
     // Syllables of noise, four a second, with a pause of half a second every two.

@@ -1,20 +1,18 @@
 //! Classic learners on feature tables: measured without leaks, and made into model files.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use candle_core::Tensor;
 use ndarray::{Array2, Axis};
 use timbral::{FrontEnd, WindowFeatures};
 use timbral_classic::{Classifier as _, FittedModel, Learner as _, Parameters as _, PipelineParameters};
 use timbral_model::{Aggregation, Architecture, ClassicConfig, Header, Kind, ModelFile, SCHEMA_VERSION};
 use timbral_segment::{Cut, Span};
 
-use crate::statistics::{rows_of_track, statistics_rows};
-use crate::{
-    BootstrapConfig, FeatureTable, Folds, Part, Predictions, Report, ReportSource, SpectrogramSet, TrackInfo,
-    TrackPredictions, TrainError,
-};
+use crate::TrainError;
+use crate::rejection::{ModelCalibration, fold_of};
+use timbral_data::{FeatureTable, Folds, Part, TrackInfo};
+use timbral_eval::{BootstrapConfig, Predictions, Report, ReportSource, TrackPredictions};
 
 /// What cross-validation of a classic learner measured.
 #[derive(Clone, Debug)]
@@ -83,7 +81,7 @@ pub(crate) fn answer_rows(
         // A support vector classifier may have no probabilities.
         match (&mut answers.probabilities, model.predict_proba(test_x.view())) {
             (Some(all), Ok(rows)) => all.append(Axis(0), rows.view()).map_err(|e| {
-                TrainError::shape("probabilities", e.to_string(), "all folds have the same classes")
+                TrainError::shape("probabilities", e.to_string(), "all folds must have the same classes")
             })?,
             (probabilities, _) => *probabilities = None,
         }
@@ -116,7 +114,7 @@ pub fn cross_validate_classic(
     let answers = answer_rows(table, parameters, &splits)?;
     let probabilities = answers
         .probabilities
-        .ok_or_else(|| TrainError::config("learner", title, "it must give probabilities"))?;
+        .ok_or_else(|| TrainError::config("learner", title, "one that gives probabilities"))?;
     let track = |&row: &usize| &table.tracks()[row];
     let ids: Vec<&String> = answers.rows.iter().map(|row| &track(row).track_id).collect();
     let groups: Vec<String> = answers.rows.iter().map(|row| track(row).group_key()).collect();
@@ -132,7 +130,8 @@ pub fn cross_validate_classic(
         unit: "track",
         labels: &labels,
         groups: &track_groups,
-        protocol: Some(&protocol),
+        protocol: Some(&protocol.to_string()),
+        leaky: protocol.is_leaky(),
         split_hash: Some(&hash),
     };
     let config = BootstrapConfig::default();
@@ -179,41 +178,21 @@ pub fn fit_classic(
     Ok(ModelFile { header, tensors })
 }
 
-/// Fits a classic model of log-mel statistics, as it stands in a training configuration, on whole tracks and, where there
-/// are several, on the excerpts that each is cut into.
-///
-/// # Errors
-///
-/// [`TrainError::Config`] for a model without statistics or pipeline; [`TrainError::Classic`] for rows that cannot be fitted.
-pub(crate) fn fit_on_statistics(
-    config: &ClassicConfig,
-    data: &SpectrogramSet,
-    tracks: &[usize],
-    excerpts: usize,
-) -> Result<(ClassicConfig, BTreeMap<String, Tensor>), TrainError> {
-    let (Some(statistics), Some(pipeline)) = (&config.statistics, &config.pipeline) else {
-        let rule = "it needs statistics and a pipeline to be fitted";
-        return Err(TrainError::config("architecture", "a classic model", rule));
-    };
-    let x = statistics_rows(statistics, data, tracks, excerpts)?;
-    let classes = tracks.iter().map(|&track| data.class(track));
-    let y: Vec<usize> = classes.flat_map(|class| vec![class; rows_of_track(excerpts)]).collect();
-    let model = pipeline.clone().check()?.fit(x.view(), &y, data.labels().len())?;
-    Ok(config.fitted(&FittedModel::from(model))?)
-}
-
 /// The front end that computes the rows of a table.
 fn front_end(table: &FeatureTable) -> Result<FrontEnd, TrainError> {
     let refused = |given: &str, rule: &str| TrainError::config("table", given, rule);
     let extraction = table.extraction().ok_or_else(|| {
         refused(
             "one that does not say how it was made",
-            "it is a Parquet table of `extract`, or a CSV table with its .csv.json beside it",
+            "a Parquet table of `extract`, or a CSV table with its .csv.json beside it",
         )
     })?;
     let set = &extraction.features;
     if timbral_features::FeatureSet::new(set.clone())?.columns() != table.columns() {
-        return Err(refused("one with other columns than its feature set", "all columns are kept"));
+        return Err(refused(
+            "one with other columns than its feature set",
+            "one with all columns of its feature set",
+        ));
     }
     let seconds = |span: Span| match span {
         Span::Seconds(seconds) => seconds,
@@ -222,7 +201,10 @@ fn front_end(table: &FeatureTable) -> Result<FrontEnd, TrainError> {
     let (window_seconds, hop_seconds) = match extraction.segments.map(|segments| segments.cut) {
         Some(Cut::Sliding { length, hop }) => (seconds(length), seconds(hop)),
         Some(_) => {
-            return Err(refused("one of parts or middles", "windows slide, or there are none"));
+            return Err(refused(
+                "one extracted with `Parts` or `Middle` windows",
+                "one of sliding windows or of whole files; only these can be served",
+            ));
         }
         // Rows of whole files: a longer file is cut into windows as long as the longest of them.
         None => {
@@ -231,4 +213,18 @@ fn front_end(table: &FeatureTable) -> Result<FrontEnd, TrainError> {
         }
     };
     Ok(FrontEnd { window_seconds, hop_seconds, features: WindowFeatures::FeatureSet(set.clone()) })
+}
+
+impl ClassicCrossValidation {
+    /// Temperature and rejection of the learner, from its predictions for tracks that it was not trained on; `folds` made
+    /// the folds. The rejection score is the margin.
+    ///
+    /// # Errors
+    ///
+    /// As [`ModelCalibration::fit`].
+    pub fn calibrate(&self, folds: &Folds, tpr: f64) -> Result<ModelCalibration, TrainError> {
+        let ids = self.tracks.track_ids.iter();
+        let of_row: Vec<usize> = ids.map(|id| fold_of(folds, Some(id))).collect::<Result<_, _>>()?;
+        ModelCalibration::fit(&self.tracks.predictions, &of_row, None, tpr)
+    }
 }

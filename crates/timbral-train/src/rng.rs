@@ -22,10 +22,3 @@ pub(crate) fn below(rng: &mut ChaCha8Rng, n: usize) -> usize {
         }
     }
 }
-
-/// Fisher and Yates's shuffle.
-pub(crate) fn shuffle<T>(items: &mut [T], rng: &mut ChaCha8Rng) {
-    for i in (1..items.len()).rev() {
-        items.swap(i, below(rng, i + 1));
-    }
-}

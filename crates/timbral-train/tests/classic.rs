@@ -8,13 +8,13 @@ use timbral_classic::{
     Classifier as _, Learner as _, LearnerParameters, Parameters as _, PipelineParameters, SvcParameters,
     TransformerParameters,
 };
+use timbral_data::{
+    Extraction, ExtractionConfig, FeatureTable, Folds, ManifestEntry, TableFormat, TrackInfo,
+};
 use timbral_decode::{Audio, WavFormat, write_wav};
 use timbral_features::FeatureSetConfig;
 use timbral_model::{Model, ModelFile};
-use timbral_train::{
-    Extraction, ExtractionConfig, FeatureTable, Folds, ManifestEntry, TableFormat, TrackInfo,
-    cross_validate_classic, fit_classic,
-};
+use timbral_train::{cross_validate_classic, fit_classic};
 
 const RATE: u32 = 22_050;
 

@@ -9,11 +9,13 @@ use ndarray::Array2;
 use timbral_classic::{
     LearnerParameters, PipelineParameters, PowerTransformerParameters, SvcParameters, TransformerParameters,
 };
+use timbral_data::{FeatureTable, Folds, TrackInfo};
+use timbral_eval::comparison::Baseline;
+use timbral_eval::{BootstrapConfig, Comparison};
 use timbral_model::{Architecture, CompactCnnConfig};
 use timbral_train::{
-    BootstrapConfig, CompareConfig, Comparison, Contestant, EpochMetrics, FeatureTable, FoldProtocol, Folds,
-    Member, QuotedResult, SpectrogramSet, TrackInfo, TrainConfig, TrainError, compare,
-    cross_validate_classic,
+    Candidate, CompareConfig, EpochMetrics, FoldProtocol, Member, SpectrogramSet, TrainConfig, TrainError,
+    compare, cross_validate_classic,
 };
 
 /// A number that looks random, 0 to 1.
@@ -72,12 +74,12 @@ fn the_same_folds_give_the_same_scores() {
         pipeline(LearnerParameters::LogisticRegression(Default::default())),
         pipeline(LearnerParameters::GaussianNaiveBayes(Default::default())),
     );
-    let contestants = [
-        Contestant::Classic { name: "logistic", parameters: &logistic, table: &table },
-        Contestant::Classic { name: "bayes, \"naive\"|", parameters: &bayes, table: &table },
+    let candidates = [
+        Candidate::Classic { name: "logistic", parameters: &logistic, table: &table },
+        Candidate::Classic { name: "bayes, \"naive\"|", parameters: &bayes, table: &table },
     ];
     let config = config(&[FoldProtocol::Groups, FoldProtocol::TrackRandomLeaky]);
-    let comparison = compare(&config, &contestants, &[], Vec::new(), &go_on).unwrap();
+    let comparison = compare(&config, &candidates, &[], Vec::new(), &go_on).unwrap();
     assert_eq!((comparison.n_tracks, comparison.n_groups, comparison.n_features), (40, 10, 3));
     let honest = &comparison.tables[0];
     assert!(!honest.leaky && comparison.tables[1].leaky);
@@ -124,12 +126,12 @@ fn windows_speak_for_their_track() {
     let svc =
         |probability| pipeline(LearnerParameters::Svc(SvcParameters { probability, ..Default::default() }));
     let (sure, plain) = (svc(true), svc(false));
-    let contestants = [
-        Contestant::Classic { name: "sure", parameters: &sure, table: &table },
-        Contestant::Classic { name: "plain", parameters: &plain, table: &table },
+    let candidates = [
+        Candidate::Classic { name: "sure", parameters: &sure, table: &table },
+        Candidate::Classic { name: "plain", parameters: &plain, table: &table },
     ];
     let config = config(&FoldProtocol::ALL);
-    let comparison = compare(&config, &contestants, &[], Vec::new(), &go_on).unwrap();
+    let comparison = compare(&config, &candidates, &[], Vec::new(), &go_on).unwrap();
     let rows = |i: usize| &comparison.tables[i].rows;
     assert_eq!((rows(0)[0].n_rows, rows(2)[0].n_rows), (40, 30), "tracks, and a quarter of the 120 windows");
     assert_eq!(comparison.tables[2].unit, "window");
@@ -144,12 +146,12 @@ fn pinned_folds_take_the_place_of_seeds() {
     let folder = tempfile::tempdir().unwrap();
     let table = table(folder.path(), 1);
     let bayes = pipeline(LearnerParameters::GaussianNaiveBayes(Default::default()));
-    let contestants = [Contestant::Classic { name: "bayes", parameters: &bayes, table: &table }];
+    let candidates = [Candidate::Classic { name: "bayes", parameters: &bayes, table: &table }];
     let assignment =
         table.tracks().iter().enumerate().map(|(i, t)| (t.track_id.clone(), usize::from(i >= 20))).collect();
     let pinned = [Folds::pinned("halves", table.tracks(), &assignment).unwrap()];
     let config = config(&[FoldProtocol::Groups]);
-    let comparison = compare(&config, &contestants, &pinned, Vec::new(), &go_on).unwrap();
+    let comparison = compare(&config, &candidates, &pinned, Vec::new(), &go_on).unwrap();
     assert_eq!(comparison.tables[0].rows[0].accuracies.len(), 1);
     assert!(comparison.tables[0].protocol.contains("2 folds given from outside"));
 }
@@ -182,13 +184,13 @@ fn networks_stand_beside_learners() {
         excerpts: 1,
     };
     let members = [member("one"), member("two")];
-    let contestants = [
-        Contestant::Classic { name: "bayes", parameters: &bayes, table: &table },
-        Contestant::Network { name: "nets", members: &members, set: &set, tracks: &tracks },
+    let candidates = [
+        Candidate::Classic { name: "bayes", parameters: &bayes, table: &table },
+        Candidate::Network { name: "nets", members: &members, set: &set, tracks: &tracks },
     ];
     let mut config = config(&[FoldProtocol::Groups, FoldProtocol::SegmentRandomLeaky]);
     config.seeds = 1;
-    let comparison = compare(&config, &contestants, &[], Vec::new(), &go_on).unwrap();
+    let comparison = compare(&config, &candidates, &[], Vec::new(), &go_on).unwrap();
     let names: Vec<&str> = comparison.tables[0].rows.iter().map(|row| row.name.as_str()).collect();
     assert_eq!(names, ["bayes", "nets", "nets: one", "nets: two"]);
     assert_eq!(comparison.tables[0].rows[1].n_rows, 39);
@@ -199,7 +201,7 @@ fn networks_stand_beside_learners() {
         Some(_) => ControlFlow::Break(()),
         None => ControlFlow::Continue(()),
     };
-    let stopped = compare(&config, &contestants[1..], &[], Vec::new(), &stop);
+    let stopped = compare(&config, &candidates[1..], &[], Vec::new(), &stop);
     assert!(matches!(stopped, Err(TrainError::Stopped)));
 }
 
@@ -210,11 +212,11 @@ fn quoted_figures_are_data() {
     let text = "[[result]]\nname = \"SVM\"\naccuracy = 0.5\nfit_seconds = 280\nprotocol = \"tracks at random\"\n\
                 source = \"a paper\"\n";
     std::fs::write(&path, text).unwrap();
-    let quoted = QuotedResult::read(&path).unwrap();
+    let quoted = Baseline::open(&path).unwrap();
     let table = table(folder.path(), 1);
     let bayes = pipeline(LearnerParameters::GaussianNaiveBayes(Default::default()));
-    let contestants = [Contestant::Classic { name: "bayes", parameters: &bayes, table: &table }];
-    let comparison = compare(&config(&[FoldProtocol::Groups]), &contestants, &[], quoted, &go_on).unwrap();
+    let candidates = [Candidate::Classic { name: "bayes", parameters: &bayes, table: &table }];
+    let comparison = compare(&config(&[FoldProtocol::Groups]), &candidates, &[], quoted, &go_on).unwrap();
     for text in [comparison.to_string(), comparison.to_markdown()] {
         assert!(
             text.contains("SVM (quoted)") && text.contains("4 m 40 s") && text.contains("a paper"),
@@ -223,7 +225,7 @@ fn quoted_figures_are_data() {
     }
     assert!(comparison.to_csv().contains("\"quoted: tracks at random; a paper\""));
     std::fs::write(&path, "[[result]]\nname = \"SVM\"\n").unwrap();
-    assert!(QuotedResult::read(&path).unwrap_err().to_string().contains("quoted.toml"));
+    assert!(Baseline::open(&path).unwrap_err().to_string().contains("quoted.toml"));
 }
 
 #[test]
@@ -231,15 +233,15 @@ fn faults_are_errors() {
     let folder = tempfile::tempdir().unwrap();
     let table = table(folder.path(), 1);
     let bayes = pipeline(LearnerParameters::GaussianNaiveBayes(Default::default()));
-    let contestants = [Contestant::Classic { name: "bayes", parameters: &bayes, table: &table }];
+    let candidates = [Candidate::Classic { name: "bayes", parameters: &bayes, table: &table }];
     let groups = config(&[FoldProtocol::Groups]);
     assert!(compare(&groups, &[], &[], Vec::new(), &go_on).is_err());
     let none = CompareConfig { seeds: 0, ..groups.clone() };
-    assert!(compare(&none, &contestants, &[], Vec::new(), &go_on).unwrap_err().to_string().contains("seeds"));
+    assert!(compare(&none, &candidates, &[], Vec::new(), &go_on).unwrap_err().to_string().contains("seeds"));
     let one = CompareConfig { n_folds: 1, ..groups.clone() };
-    assert!(compare(&one, &contestants, &[], Vec::new(), &go_on).is_err());
+    assert!(compare(&one, &candidates, &[], Vec::new(), &go_on).is_err());
     let calm = table.clone().retain_tracks(|t| t.label == "calm");
-    let mixed = [contestants[0], Contestant::Classic { name: "calm", parameters: &bayes, table: &calm }];
+    let mixed = [candidates[0], Candidate::Classic { name: "calm", parameters: &bayes, table: &calm }];
     assert!(compare(&groups, &mixed, &[], Vec::new(), &go_on).unwrap_err().to_string().contains("classes"));
     assert!("random".parse::<FoldProtocol>().is_err());
     assert_eq!("groups".parse::<FoldProtocol>().unwrap(), FoldProtocol::Groups);

@@ -8,10 +8,11 @@ use ndarray::Array2;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use timbral_classic::LearnerParameters;
+use timbral_data::{FeatureTable, TrackInfo};
 use timbral_model::Architecture;
 use timbral_train::{
-    ClassicSearch, EpochMetrics, FeatureTable, NetworkSearch, RunConfig, SearchConfig, SearchProgress,
-    SearchTable, SpectrogramSet, TrackInfo, TrainError, Trial, cross_validate_classic, search,
+    ClassicSearch, EpochMetrics, NetworkSearch, RunConfig, SearchConfig, SearchProgress, SearchTable,
+    SpectrogramSet, TrainError, Trial, cross_validate_classic, search,
 };
 
 const RUN: &str = r#"

@@ -8,13 +8,14 @@ use std::path::Path;
 
 use candle_core::Tensor;
 use ndarray::Array2;
+use timbral_data::{Manifest, Part, TrackInfo};
 use timbral_decode::{Audio, WavFormat, write_wav};
 use timbral_model::{Architecture, CompactCnnConfig, ModelFile, SampleCnnConfig, TensorFile};
 use timbral_nn::Plateau;
 use timbral_train::{
-    CosineRestartsParameters, Distillation, EpochMetrics, FocalParameters, LossKind, Manifest, OptimizerKind,
-    Part, PlateauParameters, RunConfig, ScheduleKind, SgdParameters, SpectrogramSet, StepParameters,
-    TrackInfo, TrainConfig, TrainError, Trained, Trainer, TrainingTracks, Validation, WarmupCosineParameters,
+    CosineRestartsParameters, Distillation, EpochMetrics, FocalParameters, LossKind, OptimizerKind,
+    PlateauParameters, RunConfig, ScheduleKind, SgdParameters, SpectrogramSet, StepParameters, TrainConfig,
+    TrainError, Trained, Trainer, TrainingTracks, Validation, WarmupCosineParameters,
 };
 
 const BANDS: usize = 16;

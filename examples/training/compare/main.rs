@@ -9,9 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use timbral_classic::{PipelineParameters, PowerTransformerParameters, TransformerParameters};
-use timbral_train::{
-    CompareConfig, Contestant, FoldProtocol, GroupTable, Part, QuotedResult, RunConfig, compare,
-};
+use timbral_train::{Baseline, Candidate, CompareConfig, FoldProtocol, GroupTable, Part, RunConfig, compare};
 
 /// Compare learners and networks over the same folds: accuracy, average precision, ROC AUC and times, with confidence
 /// intervals.
@@ -107,16 +105,16 @@ fn run(arguments: &Arguments) -> Result<()> {
         }
     }
     let classic =
-        learners.iter().map(|(name, parameters, table)| Contestant::Classic { name, parameters, table });
+        learners.iter().map(|(name, parameters, table)| Candidate::Classic { name, parameters, table });
     let networks = nets.iter().filter_map(|net| {
-        data.spectrograms.as_ref().map(|(set, tracks)| Contestant::Network {
+        data.spectrograms.as_ref().map(|(set, tracks)| Candidate::Network {
             name: &net.name,
             members: &net.members,
             set,
             tracks,
         })
     });
-    let contestants: Vec<Contestant<'_>> = classic.chain(networks).collect();
+    let candidates: Vec<Candidate<'_>> = classic.chain(networks).collect();
     let pinned = match &arguments.folds {
         Some(path) => {
             let given = GroupTable::read(path)?;
@@ -134,8 +132,8 @@ fn run(arguments: &Arguments) -> Result<()> {
         threads: arguments.threads,
         ..CompareConfig::default()
     };
-    let quoted = arguments.baselines.as_ref().map(QuotedResult::read).transpose()?;
-    let comparison = compare(&config, &contestants, &pinned, quoted.unwrap_or_default(), &|run, pass| {
+    let quoted = arguments.baselines.as_ref().map(Baseline::open).transpose()?;
+    let comparison = compare(&config, &candidates, &pinned, quoted.unwrap_or_default(), &|run, pass| {
         if pass.is_none_or(|pass| pass.epoch == pass.epochs) {
             eprintln!("{run}{}", if pass.is_some() { ": trained" } else { "" });
         }

@@ -10,7 +10,7 @@ use clap::Parser;
 use timbral::Classifier;
 use timbral_train::{
     BootstrapConfig, EvaluationPage, OpenSetReport, Part, Predictions, Report, ReportSource, ScoredAnswer,
-    TrackInfo, model_facts, open_set_reports,
+    TrackInfo, model_card, open_set_reports,
 };
 
 use answers::{Answers, classify};
@@ -73,6 +73,7 @@ fn evaluate(arguments: &Arguments) -> Result<()> {
         labels: &labels,
         groups: &groups,
         protocol: None,
+        leaky: false,
         split_hash: None,
     };
     let config = BootstrapConfig::default();
@@ -92,7 +93,7 @@ fn evaluate(arguments: &Arguments) -> Result<()> {
         let parts: Vec<&str> = arguments.split.iter().map(|part| part.as_str()).collect();
         facts.push(("official subsets".to_owned(), parts.join(", ")));
     }
-    facts.extend(model_facts(&answers.header));
+    facts.extend(model_card(&answers.header));
     let page = EvaluationPage {
         report: &report,
         predictions: &predictions,

@@ -99,7 +99,7 @@ impl WaveformAugmentation {
             ("mix_probability", self.mix_probability, 0.0, 1.0),
         ] {
             if !(low..=high).contains(&value) {
-                let rule = format!("it must lie within [{low}, {high}]");
+                let rule = format!("between {low} and {high}");
                 return Err(TrainError::config(field, value, rule));
             }
         }
@@ -109,7 +109,7 @@ impl WaveformAugmentation {
             ("mix_ratio_db", self.mix_ratio_db, -60.0, 60.0),
         ] {
             if !((low..=to).contains(&from) && to <= high) {
-                let rule = format!("it must be a lower and a higher number within [{low}, {high}]");
+                let rule = format!("a lower and a higher number between {low} and {high}");
                 return Err(TrainError::config(field, format!("[{from}, {to}]"), rule));
             }
         }

@@ -1,13 +1,11 @@
 //! Random changes of training data: of samples, of spectrograms, and mixtures of two crops.
 
-mod batch;
 mod change;
-mod draw;
+pub(crate) mod draw;
 mod mixing;
 mod spectrogram;
 mod waveform;
 
-pub(crate) use batch::{check, draw_crop, mix_batch};
 pub use change::{WaveformAugmentation, WaveformChange, augment_waveform};
 pub use mixing::{CutMixBox, CutMixShape, mixup};
 pub use spectrogram::{Augmentation, augment, roll_bands};

@@ -56,21 +56,21 @@ impl Augmentation {
     pub(crate) fn validate(&self) -> Result<(), TrainError> {
         for (field, value) in [("level_db", self.level_db), ("tilt_db", self.tilt_db)] {
             if !(0.0..=100.0).contains(&value) {
-                return Err(TrainError::config(field, value, "it must lie within [0, 100]"));
+                return Err(TrainError::config(field, value, "between 0 and 100"));
             }
         }
         for (field, value) in [("mixup", self.mixup), ("cutmix", self.cutmix)] {
             if !(0.0..=1.0).contains(&value) {
-                return Err(TrainError::config(field, value, "it must lie within [0, 1]"));
+                return Err(TrainError::config(field, value, "between 0 and 1"));
             }
         }
         for (field, value) in [("band_masks", self.band_masks), ("frame_masks", self.frame_masks)] {
             if value > 100 {
-                return Err(TrainError::config(field, value, "it must be at most 100"));
+                return Err(TrainError::config(field, value, "at most 100"));
             }
         }
         if self.roll_bands > 1000 {
-            let rule = "it must be at most 1000";
+            let rule = "at most 1000";
             return Err(TrainError::config("roll_bands", self.roll_bands, rule));
         }
         Ok(())

@@ -7,10 +7,11 @@ use timbral_classic::{LearnerParameters, Parameters as _, PipelineParameters};
 use toml::{Table, Value};
 
 use super::{Evaluate, Measured, Objective, SearchConfig, Setting, Strategy, Trial};
+use crate::TrainError;
 use crate::classic::{answer_rows, classes};
-use crate::split::hex;
 use crate::training::{nearest, run_all, set_in, with_nearest};
-use crate::{FeatureTable, Folds, Part, Predictions, Split, TrackInfo, TrainError};
+use timbral_data::{FeatureTable, Folds, Part, Split, TrackInfo};
+use timbral_eval::Predictions;
 
 /// Measures settings of a [`PipelineParameters`] by cross-validation over a feature table, no artist on both sides.
 ///
@@ -49,7 +50,7 @@ impl<'a> ClassicSearch<'a> {
         let halves = match config.strategy {
             Strategy::SuccessiveHalving { maximum, .. } if maximum > config.folds => {
                 let rule = format!(
-                    "the budget of a classic learner is a number of folds, of which there are {}",
+                    "at most {}, the number of folds, which are the budget of a classic learner",
                     config.folds
                 );
                 return Err(TrainError::config("maximum", maximum, rule));
@@ -85,12 +86,14 @@ impl<'a> ClassicSearch<'a> {
     pub fn parameters(&self, trial: &Trial) -> Result<PipelineParameters, TrainError> {
         let mut parameters = self.base.clone();
         for (name, value) in &trial.values {
-            parameters = with_field(&parameters, name, value)
-                .map_err(|rule| TrainError::config("parameters", format!("{name}={value}"), rule))?;
+            parameters = with_field(&parameters, name, value).map_err(|why| {
+                let rule = format!("one that the pipeline takes: {why}");
+                TrainError::config("parameters", format!("{name}={value}"), rule)
+            })?;
         }
         parameters.validate()?;
         if self.objective == Objective::LogLoss && !gives_probabilities(&parameters) {
-            let rule = "log_loss needs probabilities: set `probability = true`";
+            let rule = "one with probabilities for the objective log_loss: set `probability = true`";
             return Err(TrainError::config("learner", "svc without probabilities", rule));
         }
         Ok(parameters)
@@ -154,7 +157,7 @@ impl Evaluate for ClassicSearch<'_> {
         for value in self.table.values() {
             hash.update(value.to_le_bytes());
         }
-        hex(&hash.finalize())
+        format!("{:x}", hash.finalize())
     }
 
     fn check(&self, trial: &Trial) -> Result<(), TrainError> {
@@ -174,7 +177,7 @@ impl Evaluate for ClassicSearch<'_> {
         }
         let shape = (truth.len(), self.labels.len());
         let probabilities = Array2::from_shape_vec(shape, values).map_err(|e| {
-            TrainError::shape("probabilities", e.to_string(), "all folds have the same classes")
+            TrainError::shape("probabilities", e.to_string(), "all folds must have the same classes")
         })?;
         let tracks = Predictions::new(truth, probabilities)?.by_track(&ids)?;
         let of_id: BTreeMap<&str, &TrackInfo> =

@@ -128,7 +128,7 @@ impl SearchConfig {
     /// [`TrainError::Config`] with the field, its value and the rule that it breaks.
     pub fn validate(&self) -> Result<(), TrainError> {
         if self.parameters.is_empty() {
-            return Err(TrainError::config("parameters", "none", "at least one is needed"));
+            return Err(TrainError::config("parameters", "none", "at least one"));
         }
         for (name, space) in &self.parameters {
             if let Some(rule) = space.fault() {
@@ -136,21 +136,21 @@ impl SearchConfig {
             }
         }
         if self.folds < 2 {
-            return Err(TrainError::config("folds", self.folds, "it must be at least 2"));
+            return Err(TrainError::config("folds", self.folds, "at least 2"));
         }
         match self.strategy {
             Strategy::Grid {} => self.grid_size().map(|_| ()),
             Strategy::Random { trials } => check_trials(trials),
             Strategy::SuccessiveHalving { trials, eta, minimum, maximum } => {
                 if eta < 2 {
-                    return Err(TrainError::config("eta", eta, "it must be at least 2"));
+                    return Err(TrainError::config("eta", eta, "at least 2"));
                 }
                 if minimum < 1 || maximum < minimum {
                     let given = format!("{minimum} to {maximum}");
                     return Err(TrainError::config(
                         "budget",
                         given,
-                        "minimum is at least 1 and at most maximum",
+                        "a minimum of at least 1 and at most the maximum",
                     ));
                 }
                 check_trials(trials)
@@ -162,7 +162,7 @@ impl SearchConfig {
         let mut size = 1_usize;
         for (name, space) in &self.parameters {
             let Space::Values(values) = space else {
-                let rule = "a grid takes lists of values; a range is for random and successive_halving";
+                let rule = "a list of values in a grid; ranges are for random and successive_halving";
                 return Err(TrainError::config("parameters", name, rule));
             };
             size = size.saturating_mul(values.len());
@@ -255,6 +255,6 @@ fn check_trials(trials: usize) -> Result<(), TrainError> {
     if (1..=MOST_TRIALS).contains(&trials) {
         return Ok(());
     }
-    let rule = format!("it must lie within 1 and {MOST_TRIALS}");
+    let rule = format!("between 1 and {MOST_TRIALS}");
     Err(TrainError::config("trials", trials, rule))
 }

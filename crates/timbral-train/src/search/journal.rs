@@ -8,7 +8,6 @@ use sha2::{Digest as _, Sha256};
 
 use super::run::TrialResult;
 use crate::TrainError;
-use crate::split::hex;
 
 const FORMAT: &str = "timbral search journal 1";
 
@@ -53,7 +52,7 @@ impl SearchJournal {
                     TrainError::malformed_at(path, Some(1), "it is no journal of a search, or a damaged one")
                 })?;
                 if head.format != FORMAT || head.search != search {
-                    let rule = "it belongs to another search, configuration or data set: choose another folder, or \
+                    let rule = "of the same search, configuration and data set: choose another folder, or \
                                 remove it to start anew";
                     return Err(TrainError::config("journal", path.display(), rule));
                 }
@@ -80,7 +79,7 @@ impl SearchJournal {
     /// One call of the system for a line, so that a killed program leaves whole lines.
     fn write<T: Serialize>(&mut self, entry: &T) -> Result<(), TrainError> {
         let failed = |e: serde_json::Error| TrainError::malformed(&self.path, e.to_string());
-        let sha256 = hex(&Sha256::digest(serde_json::to_vec(entry).map_err(failed)?));
+        let sha256 = format!("{:x}", Sha256::digest(serde_json::to_vec(entry).map_err(failed)?));
         let mut text = serde_json::to_vec(&Line { sha256, entry }).map_err(failed)?;
         text.push(b'\n');
         self.file.write_all(&text).map_err(TrainError::io(&self.path))?;
@@ -91,5 +90,5 @@ impl SearchJournal {
 fn parse<T: Serialize + DeserializeOwned>(text: &[u8]) -> Option<T> {
     let line: Line<T> = serde_json::from_slice(text).ok()?;
     let entry = serde_json::to_vec(&line.entry).ok()?;
-    (hex(&Sha256::digest(entry)) == line.sha256).then_some(line.entry)
+    (format!("{:x}", Sha256::digest(entry)) == line.sha256).then_some(line.entry)
 }

@@ -1,10 +1,10 @@
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::Objective;
-use crate::report::accuracy_and_f1;
-use crate::{BootstrapConfig, Interval, Predictions, TrainError, bootstrap};
+use crate::TrainError;
+use timbral_eval::bootstrap::units_of;
+use timbral_eval::metrics::accuracy_and_macro_f1;
+use timbral_eval::{BootstrapConfig, Interval, Predictions, bootstrap};
 
 /// How good a trial is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -35,13 +35,9 @@ impl Measured {
         objective: Objective,
         has_probabilities: bool,
     ) -> Result<Self, TrainError> {
-        let mut units: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-        for (row, group) in groups.iter().enumerate() {
-            units.entry(group).or_default().push(row);
-        }
-        let units: Vec<Vec<usize>> = units.into_values().collect();
+        let units = units_of(groups);
         let (truth, predicted) = (predictions.truth(), predictions.predicted());
-        let f1 = |rows: &[usize]| accuracy_and_f1(truth, &predicted, predictions.n_classes(), rows).1;
+        let f1 = |rows: &[usize]| accuracy_and_macro_f1(truth, &predicted, predictions.n_classes(), rows).1;
         let correct = predictions.correct();
         let losses = losses(predictions);
         let statistic = |rows: &[usize]| match objective {

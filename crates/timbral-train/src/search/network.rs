@@ -6,9 +6,9 @@ use sha2::{Digest as _, Sha256};
 use timbral_model::Architecture;
 
 use super::{Evaluate, Measured, Objective, SearchConfig, Strategy, Trial};
-use crate::split::hex;
 use crate::training::cross_validate;
-use crate::{EpochMetrics, Folds, Part, RunConfig, SpectrogramSet, TrackInfo, TrainError, Trainer};
+use crate::{EpochMetrics, RunConfig, SpectrogramSet, TrainError, Trainer};
+use timbral_data::{Folds, Part, TrackInfo};
 
 /// First parts of the names of fields that a cross-validation depends on.
 const SEARCHED: [&str; 5] = ["architecture", "copies", "members", "training", "trunk"];
@@ -110,13 +110,13 @@ impl<'a> NetworkSearch<'a> {
             let first = name.split('.').next().unwrap_or_default();
             if !SEARCHED.contains(&first) {
                 let rule = format!(
-                    "it changes nothing that a cross-validation over given features measures; names start with {}",
+                    "a field that a cross-validation over given features measures, whose name starts with one of {}",
                     SEARCHED.join(", ")
                 );
                 return Err(TrainError::config("parameters", name, rule));
             }
             if self.halves && name.rsplit('.').next() == Some("epochs") {
-                let rule = "passes are the budget of successive halving";
+                let rule = "another field: epochs are the budget of successive halving";
                 return Err(TrainError::config("parameters", name, rule));
             }
         }
@@ -145,7 +145,7 @@ impl Evaluate for NetworkSearch<'_> {
             hash.update(format!("\n{group}\n"));
             self.data.hash_track(track, &mut hash);
         }
-        hex(&hash.finalize())
+        format!("{:x}", hash.finalize())
     }
 
     fn check(&self, trial: &Trial) -> Result<(), TrainError> {

@@ -11,7 +11,6 @@ use super::journal::SearchJournal;
 use super::table::{SearchTable, better};
 use super::{Measured, SearchConfig, Trial};
 use crate::TrainError;
-use crate::split::hex;
 use crate::training::run_all;
 
 /// What measures trials. A closure `Fn(&Trial, Option<usize>) -> Result<Measured, TrainError>` of a trial and its budget is
@@ -177,5 +176,5 @@ fn fingerprint(config: &SearchConfig, evaluator: &impl Evaluate) -> Result<Strin
     hash.update(text);
     hash.update(b"\n");
     hash.update(evaluator.fingerprint());
-    Ok(hex(&hash.finalize()))
+    Ok(format!("{:x}", hash.finalize()))
 }

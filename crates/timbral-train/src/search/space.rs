@@ -116,17 +116,17 @@ impl Space {
     /// What is wrong with it, if anything.
     pub(super) fn fault(&self) -> Option<String> {
         match self {
-            Self::Values(values) if values.is_empty() => Some("a list holds at least one value".into()),
+            Self::Values(values) if values.is_empty() => Some("a list of at least one value".into()),
             Self::Values(_) => None,
             Self::Range { low, high, scale, integer } => {
                 if !(low.is_finite() && high.is_finite() && low < high) {
-                    Some(format!("low is {low} and high {high}, but low must be below high"))
+                    Some(format!("a range whose low, {low}, is below its high, {high}"))
                 } else if *scale == Scale::Log && *low <= 0.0 {
-                    Some(format!("low is {low}, but a logarithmic range lies above 0"))
+                    Some(format!("a logarithmic range above 0, not from {low}"))
                 } else if *integer
                     && (low.fract() != 0.0 || high.fract() != 0.0 || high.abs().max(low.abs()) > 1e15)
                 {
-                    Some(format!("{low} to {high} must have whole ends within 1e15"))
+                    Some(format!("a range with whole ends of at most 1e15, not {low} to {high}"))
                 } else {
                     None
                 }

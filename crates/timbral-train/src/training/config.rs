@@ -114,11 +114,11 @@ impl TrainConfig {
             ("crop_frames", self.crop_frames, 1_000_000),
         ] {
             if !(1..=most).contains(&value) {
-                return Err(TrainError::config(field, value, format!("it must lie within 1 and {most}")));
+                return Err(TrainError::config(field, value, format!("between 1 and {most}")));
             }
         }
         if !(2..=65_536).contains(&self.batch_size) {
-            let rule = "it must lie within 2 (batch normalisation needs two) and 65536";
+            let rule = "between 2, which batch normalisation needs, and 65536";
             return Err(TrainError::config("batch_size", self.batch_size, rule));
         }
         for (field, value) in [
@@ -128,28 +128,28 @@ impl TrainConfig {
             ("clip_norm", self.clip_norm),
         ] {
             if !(value.is_finite() && value >= 0.0) {
-                return Err(TrainError::config(field, value, "it must be finite and not negative"));
+                return Err(TrainError::config(field, value, "finite and not negative"));
             }
         }
         if !(0.0..1.0).contains(&self.label_smoothing) {
             return Err(TrainError::config(
                 "label_smoothing",
                 self.label_smoothing,
-                "it must lie within [0, 1)",
+                "at least 0 and below 1",
             ));
         }
         if !(0.0..1.0).contains(&self.ema) {
-            return Err(TrainError::config("ema", self.ema, "it must lie within [0, 1)"));
+            return Err(TrainError::config("ema", self.ema, "at least 0 and below 1"));
         }
         if !(0.0..=1.0).contains(&self.swa) {
-            return Err(TrainError::config("swa", self.swa, "it must lie within [0, 1]"));
+            return Err(TrainError::config("swa", self.swa, "between 0 and 1"));
         }
         if self.ema > 0.0 && self.swa > 0.0 {
-            let rule = "ema is set as well: a run keeps one average";
+            let rule = "0 where ema is set: a run keeps one average";
             return Err(TrainError::config("swa", self.swa, rule));
         }
         if self.prefetch > 1000 {
-            return Err(TrainError::config("prefetch", self.prefetch, "it must be at most 1000"));
+            return Err(TrainError::config("prefetch", self.prefetch, "at most 1000"));
         }
         self.schedule.validate()?;
         self.loss.validate()?;

@@ -6,17 +6,21 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use candle_core::Tensor;
+use ndarray::Array2;
 use serde::{Deserialize, Serialize};
-use timbral_model::{Architecture, ModelFile, Network, member_path};
+use timbral_model::{Architecture, CONTOUR_VALUES, ModelFile, Network, level_contour, member_path};
 use timbral_nn::TrainingClock;
 
 use super::config::TrainConfig;
 use super::data::SpectrogramSet;
 use super::evaluation::predict;
 use super::history::EpochMetrics;
+use super::statistics::fit_on_statistics;
 use super::trainer::Trainer;
-use crate::classic::fit_on_statistics;
-use crate::{BootstrapConfig, Folds, Predictions, Report, ReportSource, TrackInfo, TrainError};
+use crate::TrainError;
+use crate::rejection::{ModelCalibration, fold_of};
+use timbral_data::{Folds, TrackInfo};
+use timbral_eval::{BootstrapConfig, Predictions, Report, ReportSource};
 
 /// A network of an ensemble and how it is trained, or a classic model of log-mel statistics, which is fitted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -81,7 +85,8 @@ impl CrossValidation {
     /// # Errors
     /// [`TrainError::Shape`] when there is not one row for each track.
     pub fn predictions(&self, rows: &[Vec<f32>], data: &SpectrogramSet) -> Result<Predictions, TrainError> {
-        Predictions::from_rows(self.tracks.iter().map(|&track| data.class(track)).collect(), rows)
+        let truth = self.tracks.iter().map(|&track| data.class(track)).collect();
+        Ok(Predictions::from_rows(truth, rows)?)
     }
 
     /// Everything that is measured of the ensemble; `tracks` tells the artists, `folds` made the folds.
@@ -103,13 +108,41 @@ impl CrossValidation {
             unit: "track",
             labels: data.labels(),
             groups: &groups,
-            protocol: Some(&protocol),
+            protocol: Some(&protocol.to_string()),
+            leaky: protocol.is_leaky(),
             split_hash: Some(&hash),
         };
         let report =
             Report::new(&self.predictions(&self.ensemble, data)?, &source, &BootstrapConfig::default())?;
         let (fit, predict) = (self.fit_times.iter().sum(), self.predict_times.iter().sum());
         Ok(report.with_times(Some(fit), Some(predict)))
+    }
+
+    /// Temperature and rejection of the ensemble, from its predictions for tracks that it was not trained on; `tracks` are
+    /// those of `data`, `folds` made the folds.
+    ///
+    /// The rejection score is the distance of the level contour where `data` holds spectrograms, else the margin.
+    ///
+    /// # Errors
+    ///
+    /// As [`ModelCalibration::fit`]; [`TrainError::Shape`] when `tracks` are not those of `data`.
+    pub fn calibrate(
+        &self,
+        data: &SpectrogramSet,
+        tracks: &[TrackInfo],
+        folds: &Folds,
+        tpr: f64,
+    ) -> Result<ModelCalibration, TrainError> {
+        let mut contours = Vec::with_capacity(self.tracks.len());
+        let mut of_row = Vec::with_capacity(self.tracks.len());
+        for &track in &self.tracks {
+            of_row.push(fold_of(folds, tracks.get(track).map(|t| t.track_id.as_str()))?);
+            if data.bands() > 1 {
+                contours.extend(contour(data, track)?);
+            }
+        }
+        let known = (contours.len() == self.tracks.len()).then_some(contours.as_slice());
+        ModelCalibration::fit(&self.predictions(&self.ensemble, data)?, &of_row, known, tpr)
     }
 
     /// Every answer as CSV: `track_id,label,network`, then the probability of each class. Networks are the copies of the
@@ -125,7 +158,7 @@ impl CrossValidation {
     ) -> Result<String, TrainError> {
         data.check_told(tracks)?;
         if members.len() != self.copies.len() {
-            let rule = format!("{} were measured", self.copies.len());
+            let rule = format!("there must be {}, as many as were measured", self.copies.len());
             return Err(TrainError::shape("members", members.len().to_string(), rule));
         }
         let copies = members.iter().zip(&self.copies).flat_map(|(member, copies)| {
@@ -133,7 +166,8 @@ impl CrossValidation {
             copies.iter().enumerate().map(name)
         });
         let mut table = csv::Writer::from_writer(Vec::new());
-        let failed = |e: csv::Error| TrainError::shape("predictions", e.to_string(), "rows of one length");
+        let failed =
+            |e: csv::Error| TrainError::shape("predictions", e.to_string(), "all rows must have one length");
         let head = ["track_id", "label", "network"].map(str::to_owned);
         table.write_record(head.iter().chain(data.labels())).map_err(failed)?;
         for (name, rows) in copies.chain([("ensemble".to_owned(), &self.ensemble)]) {
@@ -246,6 +280,15 @@ pub fn fit_ensemble_validated(
     Ok((Architecture::Ensemble { members: architectures }, tensors))
 }
 
+fn contour(data: &SpectrogramSet, track: usize) -> Result<Option<[f64; CONTOUR_VALUES]>, TrainError> {
+    let whole = data.whole(track)?;
+    let (_, bands, frames) = whole.dims3()?;
+    let values = whole.flatten_all()?.to_vec1::<f32>()?;
+    let values = Array2::from_shape_vec((bands, frames), values)
+        .map_err(|e| TrainError::shape("spectrogram", e.to_string(), "it must be a matrix"))?;
+    Ok(level_contour(values.view()))
+}
+
 /// One training run among many.
 #[derive(Debug, Clone, Copy)]
 struct Job {
@@ -256,19 +299,19 @@ struct Job {
 
 fn check(members: &[Member]) -> Result<(), TrainError> {
     if members.is_empty() {
-        return Err(TrainError::config("members", "none", "at least one is needed"));
+        return Err(TrainError::config("members", "none", "at least one"));
     }
     for member in members {
         let (most, rule) = match member.architecture {
-            Architecture::Classic(_) => (1, "a classic model is the same each time, so it must be 1"),
-            _ => (64, "it must lie within 1 and 64"),
+            Architecture::Classic(_) => (1, "1: a classic model is the same each time"),
+            _ => (64, "between 1 and 64"),
         };
         if !(1..=most).contains(&member.copies) {
             return Err(TrainError::config("copies", member.copies, rule));
         }
         let (most, rule) = match member.architecture {
-            Architecture::Classic(_) => (16, "it must lie within 1 and 16"),
-            _ => (1, "a network is trained on random crops, so it must be 1"),
+            Architecture::Classic(_) => (16, "between 1 and 16"),
+            _ => (1, "1: a network is trained on random crops"),
         };
         if !(1..=most).contains(&member.excerpts) {
             return Err(TrainError::config("excerpts", member.excerpts, rule));

@@ -4,7 +4,8 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 
-use crate::{TrackInfo, TrainError};
+use crate::TrainError;
+use timbral_data::TrackInfo;
 
 /// Labelled log-mel spectrograms, or waveforms, of whole tracks, held in memory.
 #[derive(Debug, Clone)]
@@ -49,10 +50,10 @@ impl SpectrogramSet {
     /// [`TrainError::Config`] for no bands or less than two labels.
     pub fn new(bands: usize, labels: Vec<String>) -> Result<Self, TrainError> {
         if bands == 0 {
-            return Err(TrainError::config("bands", bands, "it must be at least 1"));
+            return Err(TrainError::config("bands", bands, "at least 1"));
         }
         if labels.len() < 2 {
-            return Err(TrainError::config("labels", labels.len(), "a classifier has at least 2"));
+            return Err(TrainError::config("labels", labels.len(), "at least 2"));
         }
         Ok(Self { bands, sample_rate: None, waveforms: false, labels, tracks: Vec::new() })
     }
@@ -116,7 +117,7 @@ impl SpectrogramSet {
             return Err(TrainError::Shape {
                 what: "class",
                 given: class.to_string(),
-                rule: format!("there are {} labels", self.labels.len()),
+                rule: format!("it must be below {}", self.labels.len()),
             });
         }
         self.tracks.push((values, class));

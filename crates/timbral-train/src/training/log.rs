@@ -24,7 +24,7 @@ impl RunLog {
         let folder = folder.as_ref();
         #[cfg(not(feature = "tensorboard"))]
         if tensorboard {
-            let rule = "this program is built without the feature `tensorboard`";
+            let rule = "off: this program is built without the feature `tensorboard`";
             return Err(TrainError::config("tensorboard", tensorboard, rule));
         }
         Ok(Self {

@@ -72,7 +72,7 @@ impl LossKind {
     pub(super) fn validate(&self) -> std::result::Result<(), TrainError> {
         match self {
             Self::Focal(FocalParameters { gamma }) if !(0.0..=100.0).contains(gamma) => {
-                Err(TrainError::config("gamma", gamma, "it must lie within [0, 100]"))
+                Err(TrainError::config("gamma", gamma, "between 0 and 100"))
             }
             _ => Ok(()),
         }
@@ -83,10 +83,10 @@ impl Distillation {
     pub(super) fn validate(&self) -> std::result::Result<(), TrainError> {
         let (share, temperature) = (self.share, self.temperature);
         if !(0.0..=1.0).contains(&share) {
-            return Err(TrainError::config("share", share, "it must lie within [0, 1]"));
+            return Err(TrainError::config("share", share, "between 0 and 1"));
         }
         if !(temperature > 0.0 && temperature <= 100.0) {
-            let rule = "it must be above 0 and at most 100";
+            let rule = "above 0 and at most 100";
             return Err(TrainError::config("temperature", temperature, rule));
         }
         Ok(())

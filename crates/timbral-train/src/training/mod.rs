@@ -2,6 +2,7 @@
 
 mod ahead;
 mod averaging;
+mod batch;
 mod checkpoint;
 mod config;
 mod cross_validation;
@@ -14,9 +15,11 @@ mod named;
 mod optimizer;
 mod overrides;
 mod run_config;
+mod runs;
 mod schedule;
 mod sources;
 mod state;
+mod statistics;
 #[cfg(feature = "tensorboard")]
 mod tensorboard;
 mod tracks;
@@ -33,10 +36,12 @@ pub use loss::{Distillation, FocalParameters, LossKind};
 pub use optimizer::{AdamParameters, LionParameters, OptimizerKind, SgdParameters};
 pub(crate) use overrides::{nearest, set_in, with_nearest};
 pub use run_config::RunConfig;
+pub use runs::RunSummary;
 pub use schedule::{
     CosineRestartsParameters, OneCycleParameters, PlateauParameters, ScheduleKind, StepParameters,
     WarmupCosineParameters,
 };
+pub use statistics::statistics_table;
 #[cfg(feature = "tensorboard")]
 pub use tensorboard::{EventFile, EventFolder};
 pub use tracks::{TrainingTracks, Validation};

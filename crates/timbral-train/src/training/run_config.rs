@@ -64,9 +64,13 @@ impl RunConfig {
     /// [`TrainError::Config`] with the assignment and what is wrong with it; a name that is not known is told with the
     /// nearest one that is. Nothing is changed then.
     pub fn set(&mut self, assignment: &str) -> Result<(), TrainError> {
-        let refused = |rule: String| TrainError::config("override", assignment, rule);
+        let refused = |rule: String| {
+            TrainError::config("override", assignment, format!("one that the configuration takes: {rule}"))
+        };
         let (name, value) = overrides::parse(assignment).map_err(refused)?;
-        self.set_value(name, &value).map_err(|rule| TrainError::config("override", assignment, rule))
+        self.set_value(name, &value).map_err(|rule| {
+            TrainError::config("override", assignment, format!("one that the configuration takes: {rule}"))
+        })
     }
 
     fn set_value(&mut self, name: &str, value: &Value) -> Result<(), String> {

@@ -127,18 +127,18 @@ impl ScheduleKind {
             Self::OneCycle(_) | Self::Constant {} => &[],
         };
         if let Some((field, share)) = shares.iter().find(|(_, share)| !(0.0..=1.0).contains(share)) {
-            return Err(TrainError::config(field, share, "it must lie within [0, 1]"));
+            return Err(TrainError::config(*field, share, "between 0 and 1"));
         }
         // Bounds keep counts of steps far from where they overflow.
         match self {
             Self::Step(p) if p.every > 1_000_000 => {
-                Err(TrainError::config("every", p.every, "it must be at most 1000000"))
+                Err(TrainError::config("every", p.every, "at most 1000000"))
             }
             Self::CosineRestarts(p) if p.period > 1_000_000 => {
-                Err(TrainError::config("period", p.period, "it must be at most 1000000"))
+                Err(TrainError::config("period", p.period, "at most 1000000"))
             }
             Self::CosineRestarts(p) if p.growth > 1000 => {
-                Err(TrainError::config("growth", p.growth, "it must be at most 1000"))
+                Err(TrainError::config("growth", p.growth, "at most 1000"))
             }
             _ => Course::new(*self, 1.0, 1, 1).map(drop),
         }

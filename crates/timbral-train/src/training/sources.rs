@@ -6,7 +6,8 @@ use timbral::{FrontEnd, WindowFeatures};
 use timbral_decode::{DecodeOptions, decode_file};
 
 use super::data::{SpectrogramSet, Values};
-use crate::{CacheKey, FeatureCache, Manifest, MelTable, TrackInfo, TrainError};
+use crate::TrainError;
+use timbral_data::{CacheKey, FeatureCache, Manifest, MelTable, TrackInfo};
 
 impl SpectrogramSet {
     /// The rows `rows` of a table of spectrograms, in that order, as classes of `labels`.
@@ -17,11 +18,12 @@ impl SpectrogramSet {
     /// # Errors
     /// [`TrainError::Shape`] for a row or label that is not there, or bands that differ between rows.
     pub fn from_table(table: &MelTable, rows: &[usize], labels: &[String]) -> Result<Self, TrainError> {
-        let missing =
-            |row: usize| TrainError::shape("row", row.to_string(), format!("the table has {}", table.len()));
+        let missing = |row: usize| {
+            TrainError::shape("row", row.to_string(), format!("it must be below {}", table.len()))
+        };
         let bands = match rows.first() {
             Some(&row) => table.quantised(row).ok_or_else(|| missing(row))?.nrows(),
-            None => return Err(TrainError::shape("rows", "none", "at least one is needed")),
+            None => return Err(TrainError::shape("rows", "none", "there must be at least one")),
         };
         let mut set = Self::new(bands, labels.to_vec())?;
         for &row in rows {
@@ -102,7 +104,7 @@ fn class_of(track: &TrackInfo, labels: &[String]) -> Result<usize, TrainError> {
         TrainError::shape(
             "label",
             format!("{} of track {}", track.label, track.track_id),
-            format!("the labels are {labels:?}"),
+            format!("it must be one of {labels:?}"),
         )
     })
 }

@@ -253,7 +253,7 @@ fn set_initial(map: &VarMap, weights: &BTreeMap<String, Tensor>) -> Result<(), T
         let var = variables.get(name).filter(|var| var.shape() == tensor.shape());
         let Some(var) = var else {
             let given = format!("{name} of shape {:?}", tensor.dims());
-            let rule = "the network has no such weight: is the trunk that of another model?";
+            let rule = "it must be a weight of the network: is the trunk that of another model?";
             return Err(TrainError::shape("initial weight", given, rule));
         };
         var.set(tensor)?;

@@ -7,9 +7,9 @@ use timbral::FrontEnd;
 use super::cross_validation::{CrossValidation, Member, cross_validate};
 use super::data::SpectrogramSet;
 use super::history::EpochMetrics;
-use crate::{
-    Amount, FeatureCache, Folds, HoldoutConfig, Manifest, MelTable, Part, Split, TrackInfo, TrainError,
-};
+use crate::TrainError;
+use timbral_data::split::{Amount, HoldoutConfig};
+use timbral_data::{FeatureCache, Folds, Manifest, MelTable, Part, Split, TrackInfo};
 
 /// What training hears of some tracks, and what is known of them, in the same order.
 #[derive(Debug, Clone)]
@@ -41,7 +41,7 @@ impl FromStr for Validation {
             _ => Err(TrainError::config(
                 "validation",
                 format!("{text:?}"),
-                "it is `official` or a share within (0, 1)",
+                "`official` or a fraction above 0 and below 1",
             )),
         }
     }
@@ -93,7 +93,7 @@ impl TrainingTracks {
                 let is_valid = |&place: &usize| self.tracks[place].official_split == Some(Part::Validation);
                 let (valid, train): (Vec<usize>, Vec<usize>) = self.all().into_iter().partition(is_valid);
                 if valid.is_empty() {
-                    let rule = "some must be of the official validation part";
+                    let rule = "some must be of the official validation subset";
                     return Err(TrainError::shape("validation tracks", "none", rule));
                 }
                 Ok((train, valid))

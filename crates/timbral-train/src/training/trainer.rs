@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::batch;
 use super::checkpoint::{Checkpoint, Progress, checkpoint_path, remove_leftovers};
 use super::config::TrainConfig;
 use super::data::SpectrogramSet;
@@ -12,7 +13,6 @@ use super::history::EpochMetrics;
 use super::loss::Teacher;
 use super::state::State;
 use crate::TrainError;
-use crate::augment;
 use candle_core::{Device, Tensor};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -57,14 +57,14 @@ impl<'a> Trainer<'a> {
         config.validate()?;
         architecture.validate()?;
         if matches!(architecture, Architecture::Ensemble { .. }) {
-            let rule = "its members are trained one by one";
+            let rule = "a network: the members of an ensemble are trained one by one";
             return Err(TrainError::config("architecture", "an ensemble", rule));
         }
         if architecture.bands() != data.bands() {
-            let rule = format!("the spectrograms have {}", data.bands());
+            let rule = format!("{}, as the spectrograms have", data.bands());
             return Err(TrainError::config("bands", architecture.bands(), rule));
         }
-        augment::check(config, architecture.input(), data)?;
+        batch::check(config, architecture.input(), data)?;
         let open = |path: &Path| Teacher::open(path, architecture, data.labels());
         let teacher = config.distillation.as_ref().map(|d| open(&d.teacher)).transpose()?;
         Ok(Self { architecture, config, data, initial: BTreeMap::new(), teacher, folder: None })
@@ -161,7 +161,9 @@ impl<'a> Trainer<'a> {
         }
         let known: std::collections::BTreeSet<_> = train.iter().collect();
         match valid.iter().find(|track| known.contains(track)) {
-            Some(track) => shape("validation track", track.to_string(), "it is a training track as well"),
+            Some(track) => {
+                shape("validation track", track.to_string(), "it must not be a training track as well")
+            }
             None => Ok(()),
         }
     }
@@ -261,11 +263,11 @@ impl Batches<'_> {
         let mut targets = vec![0.0f32; tracks.len() * classes];
         for (i, &track) in tracks.iter().enumerate() {
             let mut rng = generator(config.seed, Draw::Crop(i as u32), step);
-            augment::draw_crop(data, track, input, config, &mut rng, &mut values)?;
+            batch::draw_crop(data, track, input, config, &mut rng, &mut values)?;
             targets[i * classes + data.class(track)] = 1.0;
         }
         let mut rng = generator(config.seed, Draw::Mix, step);
-        augment::mix_batch(&mut values, &mut targets, (bands, frames, classes), input, config, &mut rng);
+        batch::mix_batch(&mut values, &mut targets, (bands, frames, classes), input, config, &mut rng);
         let stronger = targets.chunks_exact(classes).map(strongest).collect();
         let x = Tensor::from_vec(values, (tracks.len(), bands, frames), &Device::Cpu)?;
         Ok((x, Tensor::from_vec(targets, (tracks.len(), classes), &Device::Cpu)?, stronger))
