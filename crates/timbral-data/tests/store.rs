@@ -3,7 +3,6 @@
 
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array1, Array2};
 use timbral_data::store::{ExtractionSummary, FileOutcome};
 use timbral_data::{Extraction, ExtractionConfig, FeatureTable, ManifestEntry, TableFormat, TrackInfo};
 use timbral_decode::{Audio, WavFormat, write_wav};

@@ -140,7 +140,7 @@ fn row(values: &[f32], size: usize, place: usize) -> &[f32] {
 mod tests {
     use rand::SeedableRng;
 
-    use super::super::{Augmentation, CutMixShape, WaveformAugmentation};
+    use crate::augment::{Augmentation, CutMixShape, WaveformAugmentation};
     use super::*;
 
     const BANDS: usize = 8;
