@@ -162,7 +162,7 @@ pub struct Embedding {
 /// If a size is zero or the variable has another shape.
 pub fn embedding(count: usize, size: usize, vb: &VarBuilder<'_>) -> Result<Embedding> {
     if count == 0 || size == 0 {
-        return Err(config_error("count, size", (count, size), "each must be at least 1"));
+        return Err(config_error("count, size", (count, size), "at least 1 each"));
     }
     let weight = vb.get_with_hints((count, size), "weight", Init::Randn { mean: 0.0, stdev: 1.0 })?;
     Ok(Embedding { weight })

@@ -97,7 +97,7 @@ pub(crate) fn check_probability(probability: f64) -> Result<()> {
     if (0.0..1.0).contains(&probability) {
         Ok(())
     } else {
-        Err(config_error("probability", probability, "it must lie within [0, 1)"))
+        Err(config_error("probability", probability, "at least 0 and below 1"))
     }
 }
 

@@ -2,30 +2,30 @@
 
 /// What can go wrong in this crate, sorted by who is at fault.
 ///
-/// Layers and operations return [`candle_core::Result`], because candle's traits ask for it; there this error
-/// travels as [`candle_core::Error::Wrapped`]. Optimizers, checks and schedules return it as it is.
+/// Kernels, optimizers, checks and schedules return it as it is. Layers and operations on tensors return
+/// `candle_core::Result`, because candle's traits ask for it; there this error travels as candle's `Error::Wrapped`.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {
+pub enum NnError {
     /// A setting breaks its rule.
-    #[error("{what}: got {given}, but {rule}")]
+    #[error("{field} is {given}; it must be {rule}")]
     Config {
         /// The setting.
-        what: &'static str,
+        field: String,
         /// What was given.
         given: String,
-        /// The rule.
-        rule: &'static str,
+        /// The rule, completing "it must be".
+        rule: String,
     },
-    /// A tensor has a shape or an element type that the operation cannot take.
-    #[error("{what}: got {given}, expected {expected}")]
+    /// A tensor has a shape, an element type or a device that the operation cannot take.
+    #[error("{tensor} is {given}; it must be {rule}")]
     Shape {
-        /// The tensor, by its role.
-        what: &'static str,
+        /// The property of the tensor, such as "shape of the input".
+        tensor: String,
         /// What was given.
         given: String,
-        /// What the operation takes.
-        expected: String,
+        /// What the operation takes, completing "it must be".
+        rule: String,
     },
     /// A trainable variable received no gradient.
     #[error(
@@ -55,7 +55,7 @@ pub enum Error {
         limit: f64,
     },
     /// Saved state does not belong to the variables it is loaded into.
-    #[error("saved state: {what} {name:?}")]
+    #[error("the saved state does not fit the variables: {what} {name:?}")]
     State {
         /// What is wrong with the entry.
         what: &'static str,
@@ -69,33 +69,57 @@ pub enum Error {
         norm: f64,
     },
     /// candle failed.
-    #[error(transparent)]
+    #[cfg(feature = "candle")]
+    #[error("a tensor operation failed")]
     Candle(#[from] candle_core::Error),
 }
 
-impl From<Error> for candle_core::Error {
-    fn from(error: Error) -> Self {
+impl NnError {
+    /// A setting that breaks its rule.
+    pub(crate) fn config(
+        field: impl Into<String>,
+        given: impl std::fmt::Debug,
+        rule: impl Into<String>,
+    ) -> Self {
+        Self::Config { field: field.into(), given: format!("{given:?}"), rule: rule.into() }
+    }
+
+    /// A tensor that does not fit.
+    pub(crate) fn shape(
+        tensor: impl Into<String>,
+        given: impl std::fmt::Debug,
+        rule: impl Into<String>,
+    ) -> Self {
+        Self::Shape { tensor: tensor.into(), given: format!("{given:?}"), rule: rule.into() }
+    }
+}
+
+#[cfg(feature = "candle")]
+impl From<NnError> for candle_core::Error {
+    fn from(error: NnError) -> Self {
         match error {
-            Error::Candle(error) => error,
+            NnError::Candle(error) => error,
             other => Self::wrap(other),
         }
     }
 }
 
-/// An [`Error::Config`] inside candle's error.
+/// A [`NnError::Config`] inside candle's error.
+#[cfg(feature = "candle")]
 pub(crate) fn config_error(
-    what: &'static str,
+    field: &str,
     given: impl std::fmt::Debug,
-    rule: &'static str,
+    rule: impl Into<String>,
 ) -> candle_core::Error {
-    Error::Config { what, given: format!("{given:?}"), rule }.into()
+    NnError::config(field, given, rule).into()
 }
 
-/// An [`Error::Shape`] inside candle's error.
+/// A [`NnError::Shape`] inside candle's error.
+#[cfg(feature = "candle")]
 pub(crate) fn shape_error(
-    what: &'static str,
+    tensor: &str,
     given: impl std::fmt::Debug,
-    expected: impl Into<String>,
+    rule: impl Into<String>,
 ) -> candle_core::Error {
-    Error::Shape { what, given: format!("{given:?}"), expected: expected.into() }.into()
+    NnError::shape(tensor, given, rule).into()
 }

@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Device, Result as CandleResult, Tensor, Var};
 
-use crate::error::Error;
+use crate::error::NnError;
 
 /// Settings of [`gradcheck`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -32,16 +32,16 @@ impl Default for GradcheckConfig {
 ///
 /// let x = Tensor::new(&[[0.3, -1.2, 0.7]], &Device::Cpu)?;
 /// gradcheck(&[x], |x| softmax(&x[0], 1), GradcheckConfig::default())?;
-/// # Ok::<(), timbral_nn::Error>(())
+/// # Ok::<(), timbral_nn::NnError>(())
 /// ```
 ///
 /// # Errors
-/// [`Error::WrongGradient`] if a gradient is wrong, [`Error::MissingGradient`] if there is none, or the error of `f`.
+/// [`NnError::WrongGradient`] if a gradient is wrong, [`NnError::MissingGradient`] if there is none, or the error of `f`.
 pub fn gradcheck(
     inputs: &[Tensor],
     f: impl Fn(&[Tensor]) -> CandleResult<Tensor>,
     config: GradcheckConfig,
-) -> Result<Vec<f64>, Error> {
+) -> Result<Vec<f64>, NnError> {
     let mut values = Vec::with_capacity(inputs.len());
     for input in inputs {
         values.push(input.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>()?);
@@ -60,7 +60,7 @@ pub fn gradcheck(
     let mut errors = Vec::with_capacity(inputs.len());
     for (input, var) in vars.iter().enumerate() {
         let Some(gradient) = gradients.get(var) else {
-            return Err(Error::MissingGradient { name: format!("input {input}") });
+            return Err(NnError::MissingGradient { name: format!("input {input}") });
         };
         let analytic = gradient.flatten_all()?.to_vec1::<f64>()?;
         let mut numeric = Vec::with_capacity(analytic.len());
@@ -79,7 +79,7 @@ pub fn gradcheck(
         for (element, (&analytic, &numeric)) in analytic.iter().zip(&numeric).enumerate() {
             let error = (analytic - numeric).abs() / largest;
             if error > config.limit || error.is_nan() {
-                return Err(Error::WrongGradient {
+                return Err(NnError::WrongGradient {
                     input,
                     element,
                     analytic,

@@ -6,7 +6,7 @@ use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder, VarMap};
 use rand::Rng;
 
-use crate::error::{Error, shape_error};
+use crate::error::{NnError, shape_error};
 use crate::random::{generator, normal};
 
 /// The backend of a `VarBuilder` whose variables depend on the seed and their **name** alone: neither the order of
@@ -99,7 +99,7 @@ impl SimpleBackend for SeededInit {
     fn get_unchecked(&self, name: &str, _: DType, _: &Device) -> Result<Tensor> {
         match self.variables().get(name) {
             Some(var) => Ok(var.as_tensor().clone()),
-            None => Err(Error::State { what: "no such variable", name: name.to_owned() }.into()),
+            None => Err(NnError::State { what: "no such variable", name: name.to_owned() }.into()),
         }
     }
 

@@ -6,7 +6,7 @@ use candle_core::backprop::GradStore;
 use candle_core::{Tensor, Var};
 use candle_nn::VarMap;
 
-use crate::error::Error;
+use crate::error::NnError;
 
 /// A variable that an optimizer moves.
 #[derive(Debug, Clone)]
@@ -50,12 +50,12 @@ pub fn named_variables(map: &VarMap) -> Vec<(String, Var)> {
 /// taken, and names without one stay. PyTorch's `num_batches_tracked` is left out.
 ///
 /// # Errors
-/// [`Error::State`] if a name is missing, left over or given twice, or a shape differs; nothing is changed then.
+/// [`NnError::State`] if a name is missing, left over or given twice, or a shape differs; nothing is changed then.
 pub fn load_weights(
     map: &VarMap,
     tensors: &HashMap<String, Tensor>,
     renames: &[(&str, &str)],
-) -> Result<(), Error> {
+) -> Result<(), NnError> {
     let mut named: HashMap<String, &Tensor> = HashMap::new();
     let mut given: Vec<_> = tensors.iter().collect();
     given.sort_by_key(|(name, _)| *name);
@@ -67,17 +67,17 @@ pub fn load_weights(
             renames.iter().filter(|(from, _)| name.starts_with(from)).max_by_key(|(from, _)| from.len());
         let ours = rename.map_or_else(|| name.clone(), |(from, to)| format!("{to}{}", &name[from.len()..]));
         if named.insert(ours.clone(), tensor).is_some() {
-            return Err(Error::State { what: "two tensors map to the name", name: ours });
+            return Err(NnError::State { what: "two tensors map to the name", name: ours });
         }
     }
     let variables = named_variables(map);
     let mut loaded = Vec::with_capacity(variables.len());
     for (name, var) in &variables {
         let Some(tensor) = named.remove(name) else {
-            return Err(Error::State { what: "there is no tensor for the variable", name: name.clone() });
+            return Err(NnError::State { what: "there is no tensor for the variable", name: name.clone() });
         };
         if tensor.shape() != var.shape() {
-            return Err(Error::State {
+            return Err(NnError::State {
                 what: "another shape than its tensor has the variable",
                 name: name.clone(),
             });
@@ -85,7 +85,7 @@ pub fn load_weights(
         loaded.push(tensor.to_dtype(var.dtype())?.to_device(var.device())?);
     }
     if let Some(name) = named.into_keys().min() {
-        return Err(Error::State { what: "no variable belongs to the tensor", name });
+        return Err(NnError::State { what: "no variable belongs to the tensor", name });
     }
     for ((_, var), tensor) in variables.iter().zip(loaded) {
         var.set(&tensor)?;
@@ -101,10 +101,10 @@ fn is_statistic(name: &str) -> bool {
 /// initial value, and training looks merely poor.
 ///
 /// # Errors
-/// [`Error::MissingGradient`] with the first name that has none.
-pub fn assert_all_have_gradients(parameters: &[Parameter], gradients: &GradStore) -> Result<(), Error> {
+/// [`NnError::MissingGradient`] with the first name that has none.
+pub fn assert_all_have_gradients(parameters: &[Parameter], gradients: &GradStore) -> Result<(), NnError> {
     match parameters.iter().find(|parameter| gradients.get(&parameter.var).is_none()) {
-        Some(parameter) => Err(Error::MissingGradient { name: parameter.name.clone() }),
+        Some(parameter) => Err(NnError::MissingGradient { name: parameter.name.clone() }),
         None => Ok(()),
     }
 }

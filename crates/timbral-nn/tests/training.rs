@@ -12,7 +12,7 @@ use common::{assert_close, builder, random, values};
 use rayon::prelude::*;
 use timbral_nn::{
     Activation, AdamW, AdamWConfig, BatchNorm, BatchNormConfig, Conv2d, Conv2dConfig, CrossEntropyConfig,
-    Dropout, Error, ExponentialMovingAverage, GradcheckConfig, Linear, LinearConfig, Padding, Parameter,
+    Dropout, ExponentialMovingAverage, GradcheckConfig, Linear, LinearConfig, NnError, Padding, Parameter,
     RecurrentConfig, Schedule, Target, TrainingClock, add_gradients, assert_all_have_gradients,
     batch_norm_2d, clip_gradient_norm, clip_gradient_value, conv2d, cross_entropy, dropout, gradcheck,
     gradient_norm, group_norm, gru, layer_norm, linear, load_weights, max_over, mean_over,
@@ -215,7 +215,9 @@ fn clipping_scales_the_common_norm() {
     assert_eq!(values(grads.get(&a).unwrap()), [0.5, 0.]);
     assert!(clip_gradient_value(&mut grads, &list, f64::NAN).is_err());
     let stray = [parameter("stray", &Var::new(&[1f64], &Device::Cpu).unwrap())];
-    assert!(matches!(gradient_norm(&grads, &stray), Err(Error::MissingGradient { name }) if name == "stray"));
+    assert!(
+        matches!(gradient_norm(&grads, &stray), Err(NnError::MissingGradient { name }) if name == "stray")
+    );
 }
 
 #[test]
@@ -243,8 +245,8 @@ fn a_resumed_optimizer_goes_on_as_the_first_one_would() {
     assert_eq!(values(&whole), values(&half));
     let mut state = first.state();
     state.insert("y.mean".into(), Tensor::new(0f64, &Device::Cpu).unwrap());
-    assert!(matches!(second.load(&state, 1), Err(Error::State { .. })));
-    assert!(matches!(second.load(&BTreeMap::new(), 1), Err(Error::State { .. })));
+    assert!(matches!(second.load(&state, 1), Err(NnError::State { .. })));
+    assert!(matches!(second.load(&BTreeMap::new(), 1), Err(NnError::State { .. })));
 }
 
 #[test]
@@ -299,8 +301,8 @@ fn gradcheck_sees_wrong_and_missing_gradients() {
     let run = |f: fn(&[Tensor]) -> Result<Tensor>| {
         gradcheck(std::slice::from_ref(&x), f, GradcheckConfig::default())
     };
-    assert!(matches!(run(|x| x[0].max_pool2d(2)), Err(Error::WrongGradient { .. })));
-    assert!(matches!(run(|x| x[0].detach().sqr()), Err(Error::MissingGradient { .. })));
+    assert!(matches!(run(|x| x[0].max_pool2d(2)), Err(NnError::WrongGradient { .. })));
+    assert!(matches!(run(|x| x[0].detach().sqr()), Err(NnError::MissingGradient { .. })));
     assert!(run(|x| x[0].sqr()).unwrap()[0] < 1e-8);
 }
 

@@ -54,7 +54,7 @@ pub enum TrainError {
     Stopped,
     /// A network could not be trained: the loss or a gradient is not finite, or a layer rejected its input.
     #[error("cannot train the network")]
-    Network(#[from] timbral_nn::Error),
+    Network(#[from] timbral_nn::NnError),
     /// A classic learner could not be fitted or applied.
     #[error("cannot fit or apply the classic learner")]
     Classic(#[from] timbral_classic::ClassicError),

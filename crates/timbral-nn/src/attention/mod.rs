@@ -5,9 +5,11 @@ mod op;
 use candle_core::{D, Module, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
-use self::op::Attention;
+use self::op::AttentionOp;
 use crate::activation::softmax;
 use crate::error::{config_error, shape_error};
+use crate::kernels::attention::{Attention, check_heads};
+use crate::kernels::blocks::positions;
 use crate::linear::{Linear, LinearConfig, linear};
 
 /// Scaled dot-product attention in several heads (Vaswani et al. 2017), as PyTorch's
@@ -27,9 +29,7 @@ pub struct MultiHeadAttention {
 /// If `heads` does not divide `size`, or the variables have other shapes.
 #[allow(clippy::cast_precision_loss, reason = "a size is far below 2^52")]
 pub fn multi_head_attention(size: usize, heads: usize, vb: &VarBuilder<'_>) -> Result<MultiHeadAttention> {
-    if size == 0 || heads == 0 || !size.is_multiple_of(heads) {
-        return Err(config_error("size, heads", (size, heads), "heads must be at least 1 and divide size"));
-    }
+    check_heads(size, heads)?;
     let bound = (6.0 / (4 * size) as f64).sqrt();
     let weight =
         vb.get_with_hints((3 * size, size), "in_proj_weight", Init::Uniform { lo: -bound, up: bound })?;
@@ -81,7 +81,8 @@ impl MultiHeadAttention {
                 }
                 None => None,
             };
-            let op = Attention { batch, length, heads: self.heads, width, mask };
+            let attention = Attention { batch, length, heads: self.heads, width };
+            let op = AttentionOp { attention, mask };
             return self.output.forward(&parts.contiguous()?.apply_op1(op)?);
         }
         let parts = parts.reshape((batch, length, 3, self.heads, width))?.permute((2, 0, 3, 1, 4))?;
@@ -126,7 +127,7 @@ pub fn padding_mask(lengths: &[usize], length: usize, like: &Tensor) -> Result<T
         return Err(config_error(
             "lengths, length",
             (lengths, length),
-            "there must be an example, and each length must be at least 1 and at most the common one",
+            "at least one length, each at least 1 and at most the common one",
         ));
     }
     let values: Vec<f32> = lengths
@@ -153,7 +154,7 @@ pub struct LearnedPositions {
 /// If a size is zero or the variable has another shape.
 pub fn learned_positions(length: usize, size: usize, vb: &VarBuilder<'_>) -> Result<LearnedPositions> {
     if length == 0 || size == 0 {
-        return Err(config_error("length, size", (length, size), "each must be at least 1"));
+        return Err(config_error("length, size", (length, size), "at least 1 each"));
     }
     let init = Init::Randn { mean: 0.0, stdev: 0.02 };
     Ok(LearnedPositions { weight: vb.get_with_hints((length, size), "weight", init)? })
@@ -179,15 +180,8 @@ impl Module for LearnedPositions {
 ///
 /// # Errors
 /// If candle fails.
-#[allow(clippy::cast_precision_loss, reason = "positions stay far below 2^52")]
 pub fn sinusoidal_positions(length: usize, size: usize, like: &Tensor) -> Result<Tensor> {
-    let value = |position: usize, column: usize| {
-        let frequency = (-(10_000f64.ln()) * (column / 2 * 2) as f64 / size as f64).exp();
-        let angle = position as f64 * frequency;
-        if column.is_multiple_of(2) { angle.sin() } else { angle.cos() }
-    };
-    let values: Vec<f64> =
-        (0..length).flat_map(|row| (0..size).map(move |column| value(row, column))).collect();
+    let values = positions(length, size);
     Tensor::from_vec(values, (length, size), &candle_core::Device::Cpu)?
         .to_dtype(like.dtype())?
         .to_device(like.device())

@@ -1,31 +1,13 @@
-//! Scaled dot-product attention of all heads as one operation. Scores exist for a block of rows at a time only, and the
-//! backward pass computes them again (after Dao et al. 2022): memory grows with the length, not with its square.
-
-use std::ops::Range;
+//! Scaled dot-product attention of all heads as one operation, whose backward pass computes the scores again.
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Storage, Tensor};
 use rayon::prelude::*;
 
-use crate::activation::softmax_row;
+use crate::dtype::{Element, dispatch, element_type, slice, storage, tensor, with_slice};
 use crate::error::shape_error;
-use crate::product::{Left, copy_padded, copy_transposed, padded, product};
-use crate::real::{Real, dispatch, element_type, slice, storage, tensor, with_slice};
-use crate::simd::widened;
-
-/// Rows of scores that exist at once.
-const BLOCK: usize = 64;
-
-/// The operation: queries, keys and values side by side (batch, length, 3 * heads * width) to (batch, length,
-/// heads * width).
-#[derive(Debug)]
-pub(super) struct Attention {
-    pub(super) batch: usize,
-    pub(super) length: usize,
-    pub(super) heads: usize,
-    pub(super) width: usize,
-    /// Added to the scores, with the shape (batch, heads, length, length), usually broadcast.
-    pub(super) mask: Option<Tensor>,
-}
+use crate::kernels::attention::{Attention, Mask, resize};
+use crate::kernels::matmul::{Left, copy_padded, copy_transposed, padded, product};
+use crate::kernels::simd::widened;
 
 /// Buffers of one thread.
 #[derive(Default)]
@@ -36,61 +18,32 @@ struct Scratch<T> {
     values_across: Vec<T>,
     queries: Vec<T>,
     keys: Vec<T>,
-    values: Vec<T>,
     grads: Vec<T>,
-    block: Vec<T>,
     query_grads: Vec<T>,
     key_grads: Vec<T>,
     value_grads: Vec<T>,
 }
 
-/// A mask with the distances of its axes.
-struct Mask<'a, T> {
-    values: &'a [T],
-    start: usize,
-    strides: [usize; 4],
+/// The attention as candle's custom operation.
+#[derive(Debug)]
+pub(super) struct AttentionOp {
+    pub(super) attention: Attention,
+    /// Added to the scores, with the shape (batch, heads, length, length), usually broadcast.
+    pub(super) mask: Option<Tensor>,
 }
 
-impl<T: Real> Mask<'_, T> {
-    #[inline(always)]
-    fn add_to(&self, head: usize, heads: usize, row: usize, scores: &mut [T]) {
-        let [batch_stride, head_stride, row_stride, column_stride] = self.strides;
-        let start = self.start + head / heads * batch_stride + head % heads * head_stride + row * row_stride;
-        for (column, score) in scores.iter_mut().enumerate() {
-            *score += self.values[start + column * column_stride];
-        }
-    }
-}
-
-fn resize<T: Real>(buffer: &mut Vec<T>, size: usize) -> &mut [T] {
-    buffer.resize(size, T::default());
-    &mut buffer[..size]
-}
-
-impl Attention {
-    #[allow(clippy::cast_precision_loss, reason = "a size is far below 2^52")]
-    fn scale<T: Real>(&self) -> T {
-        T::of(1.0 / (self.width as f64).sqrt())
-    }
-
-    /// Where a part (0 query, 1 key, 2 value) of a head starts, and the distance of its rows.
-    fn part(&self, head: usize, part: usize) -> (usize, usize) {
-        let size = self.heads * self.width;
-        let (example, head) = (head / self.heads, head % self.heads);
-        (example * self.length * 3 * size + part * size + head * self.width, 3 * size)
-    }
-
-    fn blocks(&self) -> impl Iterator<Item = Range<usize>> + use<> {
-        let length = self.length;
-        (0..length).step_by(BLOCK).map(move |start| start..(start + BLOCK).min(length))
-    }
-
+impl AttentionOp {
     /// Hands the mask, if there is one, to `f`.
-    fn with_mask<T: Real, R>(&self, f: impl FnOnce(Option<Mask<'_, T>>) -> Result<R>) -> Result<R> {
+    fn with_mask<T: Element, R>(&self, f: impl FnOnce(Option<Mask<'_, T>>) -> Result<R>) -> Result<R> {
         let Some(mask) = &self.mask else {
             return f(None);
         };
-        let mask = mask.broadcast_as((self.batch, self.heads, self.length, self.length))?;
+        let mask = mask.broadcast_as((
+            self.attention.batch,
+            self.attention.heads,
+            self.attention.length,
+            self.attention.length,
+        ))?;
         let (held, layout) = mask.storage_and_layout();
         let (Storage::Cpu(held), &[a, b, c, d]) = (&*held, layout.stride()) else {
             return Err(shape_error("device of the mask", mask.device().location(), "the CPU"));
@@ -102,90 +55,11 @@ impl Attention {
         }))
     }
 
-    /// The probabilities of a block of rows, with rows of `padded(length)` elements of which those behind are zero.
-    fn probabilities<T: Real>(
-        &self,
-        head: usize,
-        rows: &Range<usize>,
-        x: &[T],
-        keys_across: &[T],
-        mask: Option<&Mask<'_, T>>,
-        scores: &mut [T],
-    ) {
-        let (start, distance) = self.part(head, 0);
-        let columns = padded(self.length);
-        let queries = Left::Rows(&x[start + rows.start * distance..], distance);
-        product(queries, keys_across, columns, false, scores);
-        let scale = self.scale::<T>();
-        widened(
-            #[inline(always)]
-            || {
-                for (row, scores) in rows.clone().zip(scores.chunks_exact_mut(columns)) {
-                    let scores = &mut scores[..self.length];
-                    match mask {
-                        Some(mask) => {
-                            for score in scores.iter_mut() {
-                                *score *= scale;
-                            }
-                            mask.add_to(head, self.heads, row, scores);
-                            softmax_row(scores, T::one());
-                        }
-                        None => softmax_row(scores, scale),
-                    }
-                }
-            },
-        );
-    }
-
-    fn forward<T: Real>(&self, x: &[T]) -> Result<Vec<T>> {
-        let (length, width) = (self.length, self.width);
-        let (columns, wide) = (padded(length), padded(width));
-        let mut by_head = vec![T::default(); self.batch * self.heads * length * width];
-        self.with_mask::<T, _>(|mask| {
-            by_head.par_chunks_mut(length * width).enumerate().for_each_init(
-                Scratch::default,
-                |scratch, (head, out)| {
-                    let ((key, distance), (value, _)) = (self.part(head, 1), self.part(head, 2));
-                    let keys_across = resize(&mut scratch.keys_across, width * columns);
-                    copy_transposed(&x[key..], distance, length, width, keys_across);
-                    let values = resize(&mut scratch.values, length * wide);
-                    copy_padded(&x[value..], distance, width, values);
-                    for rows in self.blocks() {
-                        let scores = resize(&mut scratch.scores, rows.len() * columns);
-                        self.probabilities(head, &rows, x, keys_across, mask.as_ref(), scores);
-                        let block = resize(&mut scratch.block, rows.len() * wide);
-                        product(Left::Rows(scores, columns), values, wide, false, block);
-                        let out = &mut out[rows.start * width..rows.end * width];
-                        for (out, block) in out.chunks_exact_mut(width).zip(block.chunks_exact(wide)) {
-                            out.copy_from_slice(&block[..width]);
-                        }
-                    }
-                },
-            );
-            Ok(())
-        })?;
-        let size = self.heads * width;
-        let mut out = vec![T::default(); by_head.len()];
-        let examples = out.par_chunks_mut(length * size).zip(by_head.par_chunks(length * size));
-        examples.for_each(|(out, heads)| self.gather(heads, size, 0, out));
-        Ok(out)
-    }
-
-    /// Puts heads, (heads, length, width), beside each other into rows of `distance` elements, from column `first` on.
-    fn gather<T: Real>(&self, heads: &[T], distance: usize, first: usize, out: &mut [T]) {
-        for (head, values) in heads.chunks_exact(self.length * self.width).enumerate() {
-            let start = first + head * self.width;
-            for (row, out) in values.chunks_exact(self.width).zip(out.chunks_exact_mut(distance)) {
-                out[start..start + self.width].copy_from_slice(row);
-            }
-        }
-    }
-
-    fn backward<T: Real>(&self, x: &[T], grad: &[T]) -> Result<Vec<T>> {
-        let (length, width) = (self.length, self.width);
+    fn backward<T: Element>(&self, x: &[T], grad: &[T]) -> Result<Vec<T>> {
+        let (length, width) = (self.attention.length, self.attention.width);
         let plane = length * width;
         // Gradients of queries, keys and values of each head.
-        let mut by_head = vec![T::default(); self.batch * self.heads * 3 * plane];
+        let mut by_head = vec![T::default(); self.attention.batch * self.attention.heads * 3 * plane];
         self.with_mask::<T, _>(|mask| {
             by_head.par_chunks_mut(3 * plane).enumerate().for_each_init(
                 Scratch::default,
@@ -195,20 +69,20 @@ impl Attention {
             );
             Ok(())
         })?;
-        let size = self.heads * width;
+        let size = self.attention.heads * width;
         let mut dx = vec![T::default(); x.len()];
         let examples = dx.par_chunks_mut(length * 3 * size).zip(by_head.par_chunks(3 * length * size));
         examples.for_each(|(dx, heads)| {
             for (head, parts) in heads.chunks_exact(3 * plane).enumerate() {
                 for (part, values) in parts.chunks_exact(plane).enumerate() {
-                    self.gather(values, 3 * size, part * size + head * width, dx);
+                    self.attention.gather(values, 3 * size, part * size + head * width, dx);
                 }
             }
         });
         Ok(dx)
     }
 
-    fn head_gradients<T: Real>(
+    fn head_gradients<T: Element>(
         &self,
         head: usize,
         x: &[T],
@@ -217,11 +91,12 @@ impl Attention {
         scratch: &mut Scratch<T>,
         out: &mut [T],
     ) {
-        let (length, width, size) = (self.length, self.width, self.heads * self.width);
+        let (length, width, size) =
+            (self.attention.length, self.attention.width, self.attention.heads * self.attention.width);
         let (columns, wide) = (padded(length), padded(width));
-        let grad = &grad[head / self.heads * length * size + head % self.heads * width..];
+        let grad = &grad[head / self.attention.heads * length * size + head % self.attention.heads * width..];
         let ((query, distance), (key, _), (value, _)) =
-            (self.part(head, 0), self.part(head, 1), self.part(head, 2));
+            (self.attention.part(head, 0), self.attention.part(head, 1), self.attention.part(head, 2));
         let keys_across = resize(&mut scratch.keys_across, width * columns);
         copy_transposed(&x[key..], distance, length, width, keys_across);
         let values_across = resize(&mut scratch.values_across, width * columns);
@@ -237,10 +112,10 @@ impl Attention {
         let value_grads = resize(&mut scratch.value_grads, length * wide);
         key_grads.fill(T::default());
         value_grads.fill(T::default());
-        let scale = self.scale::<T>();
-        for rows in self.blocks() {
+        let scale = self.attention.scale::<T>();
+        for rows in self.attention.blocks() {
             let scores = resize(&mut scratch.scores, rows.len() * columns);
-            self.probabilities(head, &rows, x, keys_across, mask, scores);
+            self.attention.probabilities(head, &rows, x, keys_across, mask, scores);
             let slopes = resize(&mut scratch.slopes, rows.len() * columns);
             let block = rows.start * wide..rows.end * wide;
             let out_grads = Left::Rows(&grads[block.clone()], wide);
@@ -270,7 +145,7 @@ impl Attention {
 
 /// Turns gradients of probabilities into those of the products behind the scores.
 #[inline(always)]
-fn softmax_slopes<T: Real>(probabilities: &[T], scale: T, grads: &mut [T]) {
+fn softmax_slopes<T: Element>(probabilities: &[T], scale: T, grads: &mut [T]) {
     let mut lanes = [T::default(); 16];
     let ((p, p_rest), (g, g_rest)) = (probabilities.as_chunks::<16>(), grads.as_chunks::<16>());
     for (p, g) in p.iter().zip(g) {
@@ -287,15 +162,16 @@ fn softmax_slopes<T: Real>(probabilities: &[T], scale: T, grads: &mut [T]) {
     }
 }
 
-impl CustomOp1 for Attention {
+impl CustomOp1 for AttentionOp {
     fn name(&self) -> &'static str {
         "timbral-attention"
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         dispatch!(element_type(x), "attention", T => {
-            let out = self.forward::<T>(slice(x, layout)?)?;
-            Ok((storage(out), (self.batch, self.length, self.heads * self.width).into()))
+            let x = slice::<T>(x, layout)?;
+            let out = self.with_mask(|mask| Ok(self.attention.forward(x, mask.as_ref())))?;
+            Ok((storage(out), (self.attention.batch, self.attention.length, self.attention.heads * self.attention.width).into()))
         })
     }
 

@@ -1,57 +1,19 @@
 //! Two-dimensional convolution.
 
-mod columns;
 mod direct;
-mod geometry;
+mod fold;
 mod one;
 mod op;
 
 use candle_core::{Module, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
-use self::geometry::Geometry;
-pub use self::geometry::Padding;
-pub(crate) use self::geometry::{Axis, axes};
-pub use self::one::{Conv1d, Conv1dConfig, conv1d};
+pub use self::one::{Conv1d, conv1d};
 use self::op::Convolution;
+use crate::custom_op;
 use crate::error::{config_error, shape_error};
-use crate::weighted;
-
-/// Settings of a [`Conv2d`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Conv2dConfig {
-    /// Channels of the input; no default worth having, so 1.
-    pub in_channels: usize,
-    /// Channels of the output. Default: 1.
-    pub out_channels: usize,
-    /// Kernel size (height, width). Default: (3, 3).
-    pub kernel: (usize, usize),
-    /// Step between windows (height, width). Default: (1, 1).
-    pub stride: (usize, usize),
-    /// Zeros at the borders. Default: [`Padding::Valid`].
-    pub padding: Padding,
-    /// Distance between the taps of the kernel (height, width). Default: (1, 1).
-    pub dilation: (usize, usize),
-    /// Groups of channels that do not see each other; equal to `in_channels` for a depthwise convolution. Default: 1.
-    pub groups: usize,
-    /// Whether a bias is added. Default: true. Leave it out before a normalisation, which removes it.
-    pub bias: bool,
-}
-
-impl Default for Conv2dConfig {
-    fn default() -> Self {
-        Self {
-            in_channels: 1,
-            out_channels: 1,
-            kernel: (3, 3),
-            stride: (1, 1),
-            padding: Padding::Valid,
-            dilation: (1, 1),
-            groups: 1,
-            bias: true,
-        }
-    }
-}
+use crate::kernels::conv::{Axis, Geometry};
+pub use crate::kernels::{Conv1dConfig, Conv2dConfig, Padding};
 
 /// A two-dimensional cross-correlation over (batch, channels, height, width), as PyTorch's `nn.Conv2d`.
 ///
@@ -69,7 +31,7 @@ impl Conv2d {
     /// # Errors
     /// If the shapes do not follow from `config`.
     pub fn new(weight: Tensor, bias: Option<Tensor>, config: Conv2dConfig) -> Result<Self> {
-        let expected = weight_shape(&config)?;
+        let expected = config.weight_shape()?;
         if weight.dims() != expected {
             return Err(shape_error("weight", weight.dims(), format!("{expected:?}")));
         }
@@ -107,31 +69,12 @@ impl Module for Conv2d {
     }
 }
 
-fn weight_shape(config: &Conv2dConfig) -> Result<[usize; 4]> {
-    let Conv2dConfig { in_channels, out_channels, kernel, groups, .. } = *config;
-    if groups == 0 || in_channels == 0 || out_channels == 0 {
-        return Err(config_error(
-            "in_channels, out_channels, groups",
-            (in_channels, out_channels, groups),
-            "each must be at least 1",
-        ));
-    }
-    if !in_channels.is_multiple_of(groups) || !out_channels.is_multiple_of(groups) {
-        return Err(config_error(
-            "in_channels, out_channels, groups",
-            (in_channels, out_channels, groups),
-            "groups must divide both channel counts",
-        ));
-    }
-    Ok([out_channels, in_channels / groups, kernel.0, kernel.1])
-}
-
 /// A [`Conv2d`] with variables `weight` and `bias`, drawn as PyTorch does: uniform within `1 / sqrt(fan in)`.
 ///
 /// # Errors
 /// If a setting breaks its rule or the variables have other shapes.
 pub fn conv2d(config: Conv2dConfig, vb: VarBuilder<'_>) -> Result<Conv2d> {
-    let shape = weight_shape(&config)?;
+    let shape = config.weight_shape()?;
     let init = fan_in_uniform(shape[1..].iter().product());
     let weight = vb.get_with_hints(&shape[..], "weight", init)?;
     let bias = if config.bias { Some(vb.get_with_hints(config.out_channels, "bias", init)?) } else { None };
@@ -174,7 +117,7 @@ pub fn convolve2d(
         return Err(shape_error("element type of the weight", weight.dtype(), format!("{:?}", x.dtype())));
     }
     let (op, bias) = (Convolution::new(geometry), bias.map(Tensor::contiguous).transpose()?);
-    weighted::apply(op, &x.contiguous()?, &weight.contiguous()?, bias.as_ref())
+    custom_op::apply(op, &x.contiguous()?, &weight.contiguous()?, bias.as_ref())
 }
 
 fn on_device(
@@ -189,7 +132,7 @@ fn on_device(
         return Err(config_error(
             "stride and dilation",
             (stride, dilation),
-            "away from the CPU both axes must have the same stride and dilation",
+            "the same on both axes, away from the CPU",
         ));
     }
     // Padded or cropped to exactly what the windows cover: candle's gradient fails where the axes leave other remainders.

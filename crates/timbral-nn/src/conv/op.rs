@@ -5,28 +5,18 @@ use std::ops::Range;
 use candle_core::{CpuStorage, Result, Shape, Storage, Tensor};
 use rayon::prelude::*;
 
-use super::columns::{fold, unfold};
-use super::direct::{Kernel, Plan, weight_gradient};
-use super::geometry::Geometry;
+use super::direct::{GradientPlan, InputGradient, weight_gradient};
+use super::fold::fold;
+use crate::custom_op::{Memory, Weighted};
+use crate::dtype::{Element, slice, storage, tensor};
 use crate::error::shape_error;
-use crate::gemm::Matrix;
-use crate::real::{Real, slice, storage, tensor};
-use crate::weighted::{Memory, Weighted};
-
-/// Elements of one block of columns: it stays in the second-level cache.
-const BLOCK: usize = 96 * 1024;
+use crate::kernels::conv::{self, Geometry, Plan, Weights, row_blocks, unfold};
+use crate::matrix::Matrix;
 
 /// Images whose weight gradients are summed by one task. It depends on the batch alone, so that the order of the sum
 /// does not depend on the number of threads.
 fn images_per_task(batch: usize) -> usize {
     batch.div_ceil(16)
-}
-
-fn row_blocks(geometry: &Geometry) -> impl Iterator<Item = Range<usize>> + use<> {
-    let per_row = geometry.taps().saturating_mul(geometry.width.output).max(1);
-    let step = (BLOCK / per_row).clamp(1, geometry.height.output);
-    let output = geometry.height.output;
-    (0..output).step_by(step).map(move |start| start..(start + step).min(output))
 }
 
 /// A weight matrix of a group, wherever it lies in its storage.
@@ -42,46 +32,7 @@ impl<'a> Weight<'a> {
     }
 }
 
-fn forward_image<T: Real>(
-    image: &[T],
-    weight: &Weight<'_>,
-    bias: Option<&[T]>,
-    geometry: &Geometry,
-    out: &mut [T],
-) -> Result<()> {
-    let (plane, width) = (geometry.out_plane(), geometry.width.output);
-    let group_planes = geometry.group_in() * geometry.in_plane();
-    let mut buffer: Vec<T> = Vec::new();
-    for (group, out) in out.chunks_exact_mut(geometry.group_out() * plane).enumerate() {
-        let planes = &image[group * group_planes..(group + 1) * group_planes];
-        let weight = weight.group(geometry, group);
-        for rows in row_blocks(geometry) {
-            let block = rows.len() * width;
-            buffer.resize(geometry.taps() * block, T::default());
-            unfold(planes, geometry, &rows, &mut buffer);
-            let columns = T::to_cpu_storage_owned(buffer);
-            let product: Vec<T> = weight.product(&Matrix::new(&columns, 0, geometry.taps(), block))?;
-            buffer = T::cpu_storage_data(columns)?;
-            for (channel, (source, target)) in
-                product.chunks_exact(block).zip(out.chunks_exact_mut(plane)).enumerate()
-            {
-                let target = &mut target[rows.start * width..rows.end * width];
-                match bias {
-                    Some(bias) => {
-                        let bias = bias[group * geometry.group_out() + channel];
-                        for (y, &x) in target.iter_mut().zip(source) {
-                            *y = x + bias;
-                        }
-                    }
-                    None => target.copy_from_slice(source),
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-fn forward<T: Real>(
+fn forward<T: Element>(
     (x, x_layout): Memory<'_>,
     (w, w_layout): Memory<'_>,
     bias: Option<Memory<'_>>,
@@ -91,52 +42,10 @@ fn forward<T: Real>(
     let x = slice::<T>(x, x_layout)?;
     let weight = slice::<T>(w, w_layout)?;
     let bias = bias.map(|(storage, layout)| slice::<T>(storage, layout)).transpose()?;
+    let weights = Weights::new(convolution.direct.is_some(), weight, geometry.group_out(), geometry.taps());
     let mut out = vec![T::default(); geometry.batch * geometry.out_image()];
-    if let Some(plan) = &convolution.direct {
-        forward_direct(x, weight, bias, geometry, plan, &mut out);
-    } else {
-        let weight = Weight { storage: w, offset: w_layout.start_offset() };
-        out.par_chunks_mut(geometry.out_image())
-            .zip(x.par_chunks(geometry.in_image()))
-            .try_for_each(|(out, image)| forward_image(image, &weight, bias, geometry, out))?;
-    }
-    Ok((storage(out), geometry.out_shape().into()))
-}
-
-fn forward_direct<T: Real>(
-    x: &[T],
-    weight: &[T],
-    bias: Option<&[T]>,
-    geometry: &Geometry,
-    plan: &Plan,
-    out: &mut [T],
-) {
-    let kernels = Kernel::forward(plan, geometry, weight);
-    let group = geometry.group_out() * geometry.out_plane();
-    let group_bias = |index: usize| bias.map(|bias| &bias[index * geometry.group_out()..]);
-    if geometry.batch >= 2 * rayon::current_num_threads() {
-        out.par_chunks_mut(geometry.out_image()).zip(x.par_chunks(geometry.in_image())).for_each_init(
-            Vec::new,
-            |padded, (out, image)| {
-                plan.pad_input(geometry, image, padded);
-                for (index, (kernel, out)) in kernels.iter().zip(out.chunks_exact_mut(group)).enumerate() {
-                    kernel.run(padded, group_bias(index), 0, out);
-                }
-            },
-        );
-        return;
-    }
-    // Too few images to keep all threads busy: tiles of output channels in parallel.
-    let mut padded = Vec::new();
-    for (out, image) in out.chunks_exact_mut(geometry.out_image()).zip(x.chunks_exact(geometry.in_image())) {
-        plan.pad_input(geometry, image, &mut padded);
-        out.par_chunks_mut(group).zip(&kernels).enumerate().for_each(|(index, (out, kernel))| {
-            let planes = kernel.planes_per_task();
-            out.par_chunks_mut(planes * geometry.out_plane()).enumerate().for_each(|(task, out)| {
-                kernel.run(&padded, group_bias(index), task * planes, out);
-            });
-        });
-    }
+    conv::forward(geometry, x, &weights, bias, &mut out)?;
+    Ok((storage(out), Shape::from(geometry.out_shape().to_vec())))
 }
 
 /// The sums of one task: gradients of the weight and of the bias.
@@ -145,7 +54,7 @@ struct Sums<T> {
     bias: Vec<T>,
 }
 
-impl<T: Real> Sums<T> {
+impl<T: Element> Sums<T> {
     fn add(&mut self, other: &Self) {
         for (sum, &x) in self.weight.iter_mut().zip(&other.weight) {
             *sum += x;
@@ -164,10 +73,10 @@ struct Backward<'a, T> {
     with_bias: bool,
     with_weight: bool,
     /// The plan of the direct way, and the kernels of the input gradient if somebody needs it.
-    direct: Option<(&'a Plan, Vec<Kernel<T>>)>,
+    direct: Option<(GradientPlan, Option<InputGradient<T>>)>,
 }
 
-impl<T: Real> Backward<'_, T> {
+impl<T: Element> Backward<'_, T> {
     fn task(&self, images: Range<usize>, x: &[T], mut dx: Option<&mut [T]>) -> Result<Sums<T>> {
         let geometry = self.geometry;
         let taps = geometry.out_channels * geometry.taps();
@@ -188,20 +97,17 @@ impl<T: Real> Backward<'_, T> {
                     *sum += plane.iter().copied().sum::<T>();
                 }
             }
-            let Some((plan, kernels)) = &self.direct else {
+            let Some((plan, kernel)) = &self.direct else {
                 self.image(index, image, dx, &mut sums)?;
                 continue;
             };
             plan.pad_gradient(geometry, grad, &mut padded_grad);
             if self.with_weight {
-                plan.pad_input(geometry, image, &mut padded);
+                plan.forward().pad_input(geometry, image, &mut padded);
                 weight_gradient(plan, geometry, &padded, &padded_grad, &mut sums.weight);
             }
-            if let Some(dx) = dx {
-                let group = geometry.group_in() * geometry.in_plane();
-                for (kernel, dx) in kernels.iter().zip(dx.chunks_exact_mut(group)) {
-                    kernel.run(&padded_grad, None, 0, dx);
-                }
+            if let (Some(dx), Some(kernel)) = (dx, kernel) {
+                kernel.run(plan, geometry, &padded_grad, dx);
             }
         }
         Ok(sums)
@@ -226,7 +132,8 @@ impl<T: Real> Backward<'_, T> {
                 };
                 if self.with_weight {
                     buffer.resize(taps * block, T::default());
-                    unfold(&image[group * group_in..(group + 1) * group_in], geometry, &rows, &mut buffer);
+                    let planes = &image[group * group_in..(group + 1) * group_in];
+                    unfold(planes, geometry, &rows, block, &mut buffer);
                     let columns = storage(buffer);
                     let product: Vec<T> =
                         grad.product(&Matrix::new(&columns, 0, taps, block).transposed())?;
@@ -247,7 +154,7 @@ impl<T: Real> Backward<'_, T> {
 }
 
 /// Gradients of a convolution. Those that nobody needs are left out: the first layer's data costs nothing.
-fn backward<T: Real>(
+fn backward<T: Element>(
     x: &Tensor,
     weight: &Tensor,
     bias: Option<&Tensor>,
@@ -266,8 +173,9 @@ fn backward<T: Real>(
     let values = slice::<T>(x_storage, x_layout)?;
     let weights = slice::<T>(w_storage, w_layout)?;
     slice::<T>(grad_storage, grad_layout)?;
-    let direct = convolution.direct.as_ref().map(|plan| {
-        (plan, if x.track_op() { Kernel::backward(plan, geometry, weights) } else { Vec::new() })
+    let direct = convolution.direct.and_then(|plan| GradientPlan::new(plan, geometry)).map(|plan| {
+        let kernel = x.track_op().then(|| InputGradient::new(&plan, geometry, weights));
+        (plan, kernel)
     });
     let pass = Backward {
         geometry,
@@ -317,7 +225,7 @@ impl Convolution {
 impl Weighted for Convolution {
     const NAME: &'static str = "timbral-conv2d";
 
-    fn forward<T: Real>(
+    fn forward<T: Element>(
         &self,
         x: Memory<'_>,
         weight: Memory<'_>,
@@ -326,7 +234,7 @@ impl Weighted for Convolution {
         forward::<T>(x, weight, bias, self)
     }
 
-    fn backward<T: Real>(
+    fn backward<T: Element>(
         &self,
         x: &Tensor,
         weight: &Tensor,

@@ -6,25 +6,9 @@ use candle_core::{DType, Module, Result, Tensor};
 use candle_nn::VarBuilder;
 
 use crate::conv::fan_in_uniform;
-use crate::error::{config_error, shape_error};
-use crate::weighted;
-
-/// Settings of a [`Linear`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LinearConfig {
-    /// Size of the last axis of the input. Default: 1.
-    pub in_features: usize,
-    /// Size of the last axis of the output. Default: 1.
-    pub out_features: usize,
-    /// Whether a bias is added. Default: true.
-    pub bias: bool,
-}
-
-impl Default for LinearConfig {
-    fn default() -> Self {
-        Self { in_features: 1, out_features: 1, bias: true }
-    }
-}
+use crate::custom_op;
+use crate::error::shape_error;
+pub use crate::kernels::LinearConfig;
 
 /// `x * weight^T + bias` over the last axis, as PyTorch's `nn.Linear`.
 ///
@@ -84,7 +68,7 @@ impl Module for Linear {
                 op::Product { rows: leading.iter().product(), inputs: in_features, outputs: out_features };
             let (x, weight) = (x.contiguous()?, self.weight.contiguous()?);
             let bias = self.bias.as_ref().map(Tensor::contiguous).transpose()?;
-            return weighted::apply(op, &x, &weight, bias.as_ref());
+            return custom_op::apply(op, &x, &weight, bias.as_ref());
         }
         // One matrix product: candle multiplies a batched input matrix by matrix.
         let rows = x.reshape(((), in_features))?.matmul(&self.weight.t()?)?;
@@ -104,13 +88,7 @@ impl Module for Linear {
 /// If a size is zero or the variables have other shapes.
 pub fn linear(config: LinearConfig, vb: VarBuilder<'_>) -> Result<Linear> {
     let LinearConfig { in_features, out_features, bias } = config;
-    if in_features == 0 || out_features == 0 {
-        return Err(config_error(
-            "in_features, out_features",
-            (in_features, out_features),
-            "each must be at least 1",
-        ));
-    }
+    config.check()?;
     let init = fan_in_uniform(in_features);
     let weight = vb.get_with_hints((out_features, in_features), "weight", init)?;
     let bias = if bias { Some(vb.get_with_hints(out_features, "bias", init)?) } else { None };

@@ -3,11 +3,12 @@
 use candle_core::{CpuStorage, Result, Shape, Storage, Tensor};
 use rayon::prelude::*;
 
+use crate::custom_op::{Memory, Weighted};
+use crate::dtype::{Element, slice, storage, tensor};
 use crate::error::shape_error;
-use crate::gemm::Matrix;
-use crate::real::{Real, slice, storage, tensor};
-use crate::simd::widened;
-use crate::weighted::{Memory, Weighted};
+use crate::kernels::matmul::Packed;
+use crate::kernels::simd::widened;
+use crate::matrix::Matrix;
 
 /// Rows (.., inputs), `rows` in all, times the transpose of a weight (outputs, inputs).
 #[derive(Debug, Clone, Copy)]
@@ -17,40 +18,22 @@ pub(super) struct Product {
     pub(super) outputs: usize,
 }
 
-/// Rows of a parallel task.
-const GRAIN: usize = 256;
 /// Rows whose gradients are summed in one go in the element type; the sums of the blocks are added in f64.
 const BLOCK: usize = 64;
 
 impl Weighted for Product {
     const NAME: &'static str = "timbral-linear";
 
-    fn forward<T: Real>(
+    fn forward<T: Element>(
         &self,
         (x, lx): Memory<'_>,
         (w, lw): Memory<'_>,
         bias: Option<Memory<'_>>,
     ) -> Result<(CpuStorage, Shape)> {
-        slice::<T>(x, lx)?;
-        slice::<T>(w, lw)?;
-        let x = Matrix::new(x, lx.start_offset(), self.rows, self.inputs);
-        let w = Matrix::new(w, lw.start_offset(), self.outputs, self.inputs);
-        let mut out: Vec<T> = x.product(&w.transposed())?;
-        if let Some((bias, layout)) = bias {
-            let bias = slice::<T>(bias, layout)?;
-            out.par_chunks_mut(GRAIN * self.outputs).for_each(|rows| {
-                widened(
-                    #[inline(always)]
-                    || {
-                        for row in rows.chunks_exact_mut(self.outputs) {
-                            for (y, &bias) in row.iter_mut().zip(bias) {
-                                *y += bias;
-                            }
-                        }
-                    },
-                );
-            });
-        }
+        let (x, w) = (slice::<T>(x, lx)?, slice::<T>(w, lw)?);
+        let bias = bias.map(|(bias, layout)| slice::<T>(bias, layout)).transpose()?;
+        let mut out = vec![T::default(); self.rows * self.outputs];
+        Packed::transposed(w, self.outputs, self.inputs).multiply(x, bias, &mut out);
         let mut shape = lx.dims().to_vec();
         if let Some(last) = shape.last_mut() {
             *last = self.outputs;
@@ -58,7 +41,7 @@ impl Weighted for Product {
         Ok((storage(out), shape.into()))
     }
 
-    fn backward<T: Real>(
+    fn backward<T: Element>(
         &self,
         x: &Tensor,
         w: &Tensor,
@@ -94,7 +77,7 @@ impl Weighted for Product {
 }
 
 impl Product {
-    fn column_sums<T: Real>(&self, grads: &[T]) -> Vec<T> {
+    fn column_sums<T: Element>(&self, grads: &[T]) -> Vec<T> {
         let blocks: Vec<Vec<T>> = grads
             .par_chunks(BLOCK * self.outputs)
             .map(|block| {
@@ -115,7 +98,7 @@ impl Product {
         let mut totals = vec![0.0; self.outputs];
         for sums in blocks {
             for (total, sum) in totals.iter_mut().zip(sums) {
-                *total += sum.to_f64();
+                *total += sum.as_f64();
             }
         }
         totals.into_iter().map(T::of).collect()

@@ -34,7 +34,7 @@ pub fn cross_entropy(scores: &Tensor, target: Target<'_>, config: &CrossEntropyC
     let (rows, classes) = scores.dims2()?;
     let smoothing = config.label_smoothing;
     if !(0.0..=1.0).contains(&smoothing) {
-        return Err(config_error("label_smoothing", smoothing, "it must lie within [0, 1]"));
+        return Err(config_error("label_smoothing", smoothing, "between 0 and 1"));
     }
     if rows == 0 || classes == 0 {
         return Err(shape_error("scores", scores.dims(), "(rows, classes), neither of them zero"));
@@ -70,11 +70,7 @@ pub fn cross_entropy(scores: &Tensor, target: Target<'_>, config: &CrossEntropyC
             for (row, &class) in coefficients.chunks_exact_mut(classes).zip(targets) {
                 let class = usize::try_from(class).unwrap_or(usize::MAX);
                 let Some(value) = row.get_mut(class) else {
-                    return Err(config_error(
-                        "target class",
-                        class,
-                        "it must be below the number of classes",
-                    ));
+                    return Err(config_error("target class", class, "below the number of classes"));
                 };
                 *value = 1.0;
                 total += weights[class];
@@ -92,7 +88,7 @@ pub fn cross_entropy(scores: &Tensor, target: Target<'_>, config: &CrossEntropyC
         }
     };
     if total <= 0.0 {
-        return Err(config_error("class_weights", weights, "the target classes must not all weigh zero"));
+        return Err(config_error("class_weights", weights, "above zero for one of the target classes"));
     }
     for row in coefficients.chunks_exact_mut(classes) {
         for (value, weight) in row.iter_mut().zip(&weights) {

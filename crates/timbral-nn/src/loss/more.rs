@@ -19,7 +19,7 @@ fn one_hot(classes: &[u32], scores: &Tensor) -> Result<Tensor> {
         match row.get_mut(usize::try_from(class).unwrap_or(usize::MAX)) {
             Some(value) => *value = 1.0,
             None => {
-                return Err(config_error("target class", class, "it must be below the number of classes"));
+                return Err(config_error("target class", class, "below the number of classes"));
             }
         }
     }
@@ -35,7 +35,7 @@ fn one_hot(classes: &[u32], scores: &Tensor) -> Result<Tensor> {
 /// If the shapes do not fit or `gamma` is negative or not finite.
 pub fn focal_loss(scores: &Tensor, classes: &[u32], gamma: f64) -> Result<Tensor> {
     if !(gamma >= 0.0 && gamma.is_finite()) {
-        return Err(config_error("gamma", gamma, "it must be finite and not negative"));
+        return Err(config_error("gamma", gamma, "finite and not negative"));
     }
     let log = (log_softmax(scores, D::Minus1)? * one_hot(classes, scores)?)?.sum(1)?;
     let loss = if gamma == 0.0 { log } else { ((1.0 - log.exp()?)?.powf(gamma)? * log)? };
@@ -69,7 +69,7 @@ pub fn distillation_loss(student: &Tensor, teacher: &Tensor, temperature: f64) -
         return Err(shape_error("teacher", teacher.dims(), format!("{:?}, not empty", student.dims())));
     }
     if !(temperature > 0.0 && temperature.is_finite()) {
-        return Err(config_error("temperature", temperature, "it must be finite and positive"));
+        return Err(config_error("temperature", temperature, "finite and positive"));
     }
     let teacher = (teacher.detach() / temperature)?;
     let (target, log_target) = (softmax(&teacher, 1)?, log_softmax(&teacher, 1)?);

@@ -4,24 +4,8 @@ use candle_core::{ModuleT, Result, Tensor, Var};
 use candle_nn::{Init, VarBuilder};
 
 use super::batch_op::{BatchNormOp, Statistics, channel_statistics};
-use crate::error::{config_error, shape_error};
-
-/// Settings of a [`BatchNorm`].
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct BatchNormConfig {
-    /// Channels, the second axis of the input. Default: 1.
-    pub channels: usize,
-    /// Added to the variance before the root. Default: 1e-5.
-    pub epsilon: f64,
-    /// Weight of the new batch in the running statistics, within [0, 1]. Default: 0.1.
-    pub momentum: f64,
-}
-
-impl Default for BatchNormConfig {
-    fn default() -> Self {
-        Self { channels: 1, epsilon: 1e-5, momentum: 0.1 }
-    }
-}
+use crate::error::shape_error;
+pub use crate::kernels::BatchNormConfig;
 
 /// Batch normalisation (Ioffe and Szegedy 2015) over all axes but the second, as PyTorch's `nn.BatchNorm1d` and
 /// `nn.BatchNorm2d`.
@@ -58,15 +42,7 @@ pub fn batch_norm_1d(config: BatchNormConfig, vb: VarBuilder<'_>) -> Result<Batc
 
 impl BatchNorm {
     fn with_ranks(config: BatchNormConfig, vb: &VarBuilder<'_>, ranks: &'static [usize]) -> Result<Self> {
-        if config.channels == 0 {
-            return Err(config_error("channels", 0, "there must be at least one channel"));
-        }
-        if !(config.epsilon >= 0.0 && config.epsilon.is_finite()) {
-            return Err(config_error("epsilon", config.epsilon, "it must be finite and not negative"));
-        }
-        if !(0.0..=1.0).contains(&config.momentum) {
-            return Err(config_error("momentum", config.momentum, "it must lie within [0, 1]"));
-        }
+        config.check()?;
         let channels = config.channels;
         Ok(Self {
             weight: vb.get_with_hints(channels, "weight", Init::Const(1.0))?,

@@ -3,8 +3,9 @@
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use crate::real::{Real, dispatch, element_type, slice, storage, tensor, with_slice};
-use crate::simd::widened;
+use crate::dtype::{Element, dispatch, element_type, slice, storage, tensor, with_slice};
+use crate::kernels::batch_norm::{self, Channel, Step, inverse_deviation};
+use crate::kernels::simd::widened;
 
 /// Partial sums kept side by side, so that the compiler may use vector registers.
 const LANES: usize = 16;
@@ -27,7 +28,7 @@ pub(super) fn channel_statistics(x: &Tensor) -> Result<Statistics> {
 }
 
 #[allow(clippy::cast_precision_loss, reason = "element counts stay far below 2^52")]
-fn statistics<T: Real>(values: &[T], channels: usize, plane: usize) -> Statistics {
+fn statistics<T: Element>(values: &[T], channels: usize, plane: usize) -> Statistics {
     let count = plane as f64;
     let images: Vec<Vec<(f64, f64)>> = values
         .par_chunks(channels * plane)
@@ -59,13 +60,13 @@ fn statistics<T: Real>(values: &[T], channels: usize, plane: usize) -> Statistic
 /// Mean, and sum of squared differences from it.
 #[allow(clippy::cast_precision_loss, reason = "element counts stay far below 2^52")]
 #[inline(always)]
-fn moments<T: Real>(values: &[T]) -> (f64, f64) {
+fn moments<T: Element>(values: &[T]) -> (f64, f64) {
     let mean = sum(
         values,
         #[inline(always)]
         |x| x,
     )
-    .to_f64()
+    .as_f64()
         / values.len() as f64;
     let center = T::of(mean);
     (
@@ -75,12 +76,12 @@ fn moments<T: Real>(values: &[T]) -> (f64, f64) {
             #[inline(always)]
             |x| (x - center) * (x - center),
         )
-        .to_f64(),
+        .as_f64(),
     )
 }
 
 #[inline(always)]
-fn sum<T: Real>(values: &[T], f: impl Fn(T) -> T) -> T {
+fn sum<T: Element>(values: &[T], f: impl Fn(T) -> T) -> T {
     let mut lanes = [T::default(); LANES];
     let chunks = values.chunks_exact(LANES);
     let rest: T = chunks.remainder().iter().map(|&x| f(x)).sum();
@@ -97,28 +98,6 @@ fn sum<T: Real>(values: &[T], f: impl Fn(T) -> T) -> T {
 struct Sums {
     grad: f64,
     grad_x: f64,
-}
-
-/// What one channel does to its elements.
-#[derive(Clone, Copy)]
-struct Channel<T> {
-    mean: T,
-    scale: T,
-    shift: T,
-}
-
-impl<T: Real> Channel<T> {
-    #[inline(always)]
-    fn apply(&self, x: T) -> T {
-        x * self.scale + self.shift
-    }
-
-    /// The larger of `best` and the scaled `x`; a value that is not a number wins and stays.
-    #[inline(always)]
-    fn larger(&self, best: T, x: T) -> T {
-        let value = self.apply(x);
-        if value <= best { best } else { value }
-    }
 }
 
 #[derive(Debug)]
@@ -141,7 +120,8 @@ impl BatchNormOp {
         relu: bool,
         pool: Option<(usize, usize)>,
     ) -> Self {
-        let inverse = statistics.variance.iter().map(|variance| 1.0 / (variance + epsilon).sqrt()).collect();
+        let inverse =
+            statistics.variance.iter().map(|&variance| inverse_deviation(variance, epsilon)).collect();
         Self { mean: statistics.mean.clone(), inverse, batch_statistics, relu, pool, dims: dims.to_vec() }
     }
 
@@ -158,43 +138,30 @@ impl BatchNormOp {
         }
     }
 
-    fn channels<T: Real>(&self, weight: &[T], bias: &[T]) -> Vec<Channel<T>> {
+    fn channels<T: Element>(&self, weight: &[T], bias: &[T]) -> Vec<Channel<T>> {
         let parameters = weight.iter().zip(bias).zip(self.mean.iter().zip(&self.inverse));
         parameters
-            .map(|((weight, bias), (&mean, inverse))| {
-                let scale = weight.to_f64() * inverse;
-                Channel { mean: T::of(mean), scale: T::of(scale), shift: T::of(bias.to_f64() - mean * scale) }
-            })
+            .map(|((&weight, &bias), (&mean, &inverse))| Channel::new(weight, bias, mean, inverse))
             .collect()
     }
 
-    fn forward<T: Real>(&self, x: &[T], weight: &[T], bias: &[T]) -> Vec<T> {
-        let channels = self.channels(weight, bias);
-        let out_dims = self.out_dims();
-        let (plane, out_plane) = (self.plane(), out_dims[2..].iter().product::<usize>());
-        let mut out = vec![T::default(); out_dims.iter().product()];
-        out.par_chunks_mut(self.dims[1] * out_plane).zip(x.par_chunks(self.dims[1] * plane)).for_each(
-            |(out, image)| {
-                let planes = image.chunks_exact(plane).zip(out.chunks_exact_mut(out_plane));
-                for ((image, out), channel) in planes.zip(&channels) {
-                    match self.pool {
-                        Some(pool) => widened(
-                            #[inline(always)]
-                            || pool_plane(image, self.dims[3], pool, *channel, out),
-                        ),
-                        None => widened(
-                            #[inline(always)]
-                            || scale_plane(image, *channel, self.relu, out),
-                        ),
-                    }
-                }
-            },
-        );
+    fn forward<T: Element>(&self, x: &[T], weight: &[T], bias: &[T]) -> Vec<T> {
+        let mut out = vec![T::default(); self.out_dims().iter().product()];
+        let width = self.dims.last().copied().unwrap_or(1);
+        batch_norm::forward(x, &self.channels(weight, bias), self.plane(), width, self.step(), &mut out);
         out
     }
 
+    fn step(&self) -> Step {
+        match self.pool {
+            Some(pool) => Step::ReluMaxPool(pool),
+            None if self.relu => Step::Relu,
+            None => Step::Scale,
+        }
+    }
+
     #[allow(clippy::cast_precision_loss, reason = "element counts stay far below 2^52")]
-    fn backward<T: Real>(
+    fn backward<T: Element>(
         &self,
         x: &[T],
         weight: &[T],
@@ -245,7 +212,7 @@ impl BatchNormOp {
                 if !self.batch_statistics {
                     return (T::default(), T::default());
                 }
-                let scale = weight[c].to_f64() * self.inverse[c];
+                let scale = weight[c].as_f64() * self.inverse[c];
                 let slope = -scale * self.inverse[c] * self.inverse[c] * sums[c].grad_x / total;
                 (T::of(-scale * sums[c].grad / total - slope * self.mean[c]), T::of(slope))
             })
@@ -278,18 +245,9 @@ impl BatchNormOp {
 
 type Gradients<T> = (Option<Vec<T>>, Vec<T>, Vec<T>);
 
-#[inline(always)]
-fn scale_plane<T: Real>(x: &[T], channel: Channel<T>, relu: bool, out: &mut [T]) {
-    for (y, &x) in out.iter_mut().zip(x) {
-        let value = x * channel.scale + channel.shift;
-        // The comparison lets a value that is not a number through instead of hiding it.
-        *y = if relu && value <= T::default() { T::default() } else { value };
-    }
-}
-
 /// Sums of the gradient over one plane without pooling.
 #[inline(always)]
-fn plane_sums<T: Real>(x: &[T], channel: Channel<T>, relu: bool, grad: &[T]) -> Sums {
+fn plane_sums<T: Element>(x: &[T], channel: Channel<T>, relu: bool, grad: &[T]) -> Sums {
     let (mut plain, mut centred) = ([T::default(); LANES], [T::default(); LANES]);
     for (x, grad) in x.chunks(LANES).zip(grad.chunks(LANES)) {
         for (((&x, &grad), plain), centred) in x.iter().zip(grad).zip(&mut plain).zip(&mut centred) {
@@ -299,11 +257,11 @@ fn plane_sums<T: Real>(x: &[T], channel: Channel<T>, relu: bool, grad: &[T]) -> 
             *centred += grad * (x - channel.mean);
         }
     }
-    Sums { grad: plain.into_iter().sum::<T>().to_f64(), grad_x: centred.into_iter().sum::<T>().to_f64() }
+    Sums { grad: plain.into_iter().sum::<T>().as_f64(), grad_x: centred.into_iter().sum::<T>().as_f64() }
 }
 
 #[inline(always)]
-fn plane_gradient<T: Real>(
+fn plane_gradient<T: Element>(
     x: &[T],
     channel: Channel<T>,
     relu: bool,
@@ -318,32 +276,10 @@ fn plane_gradient<T: Real>(
     }
 }
 
-/// The maximum of each window after scaling and ReLU.
-#[inline(always)]
-fn pool_plane<T: Real>(x: &[T], width: usize, pool: (usize, usize), channel: Channel<T>, out: &mut [T]) {
-    let out_width = width / pool.1;
-    for (rows, out) in x.chunks_exact(pool.0 * width).zip(out.chunks_exact_mut(out_width)) {
-        out.fill(T::default());
-        for row in rows.chunks_exact(width) {
-            if pool.1 == 2 {
-                for (best, &[a, b]) in out.iter_mut().zip(row.as_chunks().0) {
-                    *best = channel.larger(channel.larger(*best, a), b);
-                }
-                continue;
-            }
-            for (best, window) in out.iter_mut().zip(row.chunks_exact(pool.1)) {
-                for &x in window {
-                    *best = channel.larger(*best, x);
-                }
-            }
-        }
-    }
-}
-
 /// Calls `f(index of the winner, gradient)` for each window whose maximum is positive; the first of equal values wins.
 /// Windows without a positive value call `f` with a gradient of zero: a branch would cost more.
 #[inline(always)]
-fn winners<T: Real>(
+fn winners<T: Element>(
     x: &[T],
     width: usize,
     pool: (usize, usize),
@@ -386,7 +322,7 @@ fn winners<T: Real>(
 }
 
 #[inline(always)]
-fn pooled_sums<T: Real>(
+fn pooled_sums<T: Element>(
     x: &[T],
     width: usize,
     pool: (usize, usize),
@@ -410,14 +346,14 @@ fn pooled_sums<T: Real>(
                 centred += grad * (rows[index] - channel.mean);
             },
         );
-        sums.grad += std::mem::take(&mut plain).to_f64();
-        sums.grad_x += std::mem::take(&mut centred).to_f64();
+        sums.grad += std::mem::take(&mut plain).as_f64();
+        sums.grad_x += std::mem::take(&mut centred).as_f64();
     }
     sums
 }
 
 #[inline(always)]
-fn pooled_gradient<T: Real>(
+fn pooled_gradient<T: Element>(
     x: &[T],
     width: usize,
     pool: (usize, usize),

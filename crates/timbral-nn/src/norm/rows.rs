@@ -3,9 +3,10 @@
 use candle_core::{Module, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
-use super::rows_op::RowNorm;
-use crate::error::{config_error, shape_error};
-use crate::weighted;
+use super::rows_op::RowNorms;
+use crate::custom_op;
+use crate::error::shape_error;
+use crate::kernels::row_norm::{RowNorm, check, check_groups};
 
 /// Normalises over the last axis (Ba et al. 2016), as PyTorch's `nn.LayerNorm` of one size.
 ///
@@ -73,10 +74,7 @@ pub struct GroupNorm {
 /// # Errors
 /// If `groups` does not divide `channels`, `epsilon` is negative or not finite, or the variables have other shapes.
 pub fn group_norm(groups: usize, channels: usize, epsilon: f64, vb: VarBuilder<'_>) -> Result<GroupNorm> {
-    check(channels, epsilon)?;
-    if groups == 0 || !channels.is_multiple_of(groups) {
-        return Err(config_error("groups, channels", (groups, channels), "groups must divide channels"));
-    }
+    check_groups(groups, channels, epsilon)?;
     let weight = vb.get_with_hints(channels, "weight", Init::Const(1.0))?;
     Ok(GroupNorm { weight, bias: vb.get_with_hints(channels, "bias", Init::Const(0.0))?, groups, epsilon })
 }
@@ -109,16 +107,6 @@ impl Module for GroupNorm {
     }
 }
 
-fn check(size: usize, epsilon: f64) -> Result<()> {
-    if size == 0 {
-        return Err(config_error("size", size, "it must be at least 1"));
-    }
-    if !(epsilon >= 0.0 && epsilon.is_finite()) {
-        return Err(config_error("epsilon", epsilon, "it must be finite and not negative"));
-    }
-    Ok(())
-}
-
 /// Normalises over the last axis: with a bias around the mean, without around zero.
 fn rows(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, epsilon: f64) -> Result<Tensor> {
     let size = weight.elem_count();
@@ -145,7 +133,7 @@ fn apply(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, op: RowNorm) -> Res
         return Err(shape_error("element type of the input", x.dtype(), format!("{:?}", weight.dtype())));
     }
     let bias = bias.map(Tensor::contiguous).transpose()?;
-    weighted::apply(op, &x.contiguous()?, &weight.contiguous()?, bias.as_ref())
+    custom_op::apply(RowNorms(op), &x.contiguous()?, &weight.contiguous()?, bias.as_ref())
 }
 
 /// The same from candle's operations, for other devices.

@@ -3,143 +3,26 @@
 use candle_core::{CpuStorage, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use crate::real::{Real, slice, storage, tensor, with_slice};
-use crate::simd::widened;
-use crate::weighted::{Memory, Weighted};
+use crate::custom_op::{Memory, Weighted};
+use crate::dtype::{Element, slice, storage, tensor, with_slice};
+use crate::kernels::row_norm::{RowNorm, Scale, sum};
+use crate::kernels::simd::widened;
 
-/// Partial sums kept side by side, so that the compiler may use vector registers.
-const LANES: usize = 16;
-/// Elements that are summed in the element type; the sums of the blocks are added in f64.
-const BLOCK: usize = 1024;
 /// Tasks of a backward pass. It is fixed, so that the order of the sums does not depend on the number of threads.
 const TASKS: usize = 16;
 
-/// Rows of `segments * span` elements. Element `i` of row `r` is scaled by the weight number
-/// `(r * segments + i / span) % weights`.
+/// The normalisation as candle's custom operation.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct RowNorm {
-    pub(super) segments: usize,
-    pub(super) span: usize,
-    /// Whether the mean is taken off.
-    pub(super) center: bool,
-    pub(super) epsilon: f64,
-}
-
-/// The sum of `f` of pairs of elements.
-#[inline(always)]
-fn sum<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T) -> T) -> f64 {
-    let mut total = 0.0;
-    for (a, b) in a.chunks(BLOCK).zip(b.chunks(BLOCK)) {
-        let mut lanes = [T::default(); LANES];
-        let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
-        for (a, b) in a.iter().zip(b) {
-            for ((lane, &a), &b) in lanes.iter_mut().zip(a).zip(b) {
-                *lane += f(a, b);
-            }
-        }
-        for ((lane, &a), &b) in lanes.iter_mut().zip(a_rest).zip(b_rest) {
-            *lane += f(a, b);
-        }
-        total += lanes.into_iter().sum::<T>().to_f64();
-    }
-    total
-}
-
-/// What a row is normalised by.
-#[derive(Clone, Copy)]
-struct Scale<T> {
-    mean: T,
-    inverse: T,
-}
+pub(super) struct RowNorms(pub(super) RowNorm);
 
 /// Gradients of the input, the weights and the shifts.
 type Gradients<T> = (Vec<T>, Vec<T>, Vec<T>);
 
 #[allow(clippy::cast_precision_loss, reason = "element counts stay far below 2^52")]
-impl RowNorm {
-    fn length(&self) -> usize {
-        self.segments * self.span
-    }
-
-    #[inline(always)]
-    fn scale<T: Real>(&self, row: &[T]) -> Scale<T> {
-        let count = row.len() as f64;
-        let mean = if self.center {
-            T::of(
-                sum(
-                    row,
-                    row,
-                    #[inline(always)]
-                    |x, _| x,
-                ) / count,
-            )
-        } else {
-            T::default()
-        };
-        let square = sum(
-            row,
-            row,
-            #[inline(always)]
-            |x, _| (x - mean) * (x - mean),
-        ) / count;
-        Scale { mean, inverse: T::of(1.0 / (square + self.epsilon).sqrt()) }
-    }
-
-    /// The weights of a row: `segments` of them.
-    #[inline(always)]
-    fn of_row<'a, T>(&self, weights: &'a [T], row: usize) -> &'a [T] {
-        let start = row * self.segments % weights.len();
-        &weights[start..start + self.segments]
-    }
-
-    #[inline(always)]
-    fn forward_row<T: Real>(&self, x: &[T], weights: &[T], shifts: Option<&[T]>, out: &mut [T]) {
-        let Scale { mean, inverse } = self.scale(x);
-        if self.span == 1 {
-            match shifts {
-                Some(shifts) => {
-                    for (((y, &x), &weight), &shift) in out.iter_mut().zip(x).zip(weights).zip(shifts) {
-                        *y = (x - mean) * inverse * weight + shift;
-                    }
-                }
-                None => {
-                    for ((y, &x), &weight) in out.iter_mut().zip(x).zip(weights) {
-                        *y = (x - mean) * inverse * weight;
-                    }
-                }
-            }
-            return;
-        }
-        let segments = out.chunks_exact_mut(self.span).zip(x.chunks_exact(self.span));
-        for (index, (out, x)) in segments.enumerate() {
-            let weight = inverse * weights[index];
-            let shift = shifts.map_or(T::default(), |shifts| shifts[index]);
-            for (y, &x) in out.iter_mut().zip(x) {
-                *y = (x - mean) * weight + shift;
-            }
-        }
-    }
-
-    fn normalised<T: Real>(&self, x: &[T], weights: &[T], shifts: Option<&[T]>) -> Vec<T> {
-        let length = self.length();
-        let mut out = vec![T::default(); x.len()];
-        out.par_chunks_mut(length)
-            .with_min_len((BLOCK * LANES).div_ceil(length))
-            .zip(x.par_chunks(length))
-            .enumerate()
-            .for_each(|(row, (out, x))| {
-                let shifts = shifts.map(|shifts| self.of_row(shifts, row));
-                widened(
-                    #[inline(always)]
-                    || self.forward_row(x, self.of_row(weights, row), shifts, &mut *out),
-                );
-            });
-        out
-    }
-
+impl RowNorms {
     /// Writes the gradient of a row and adds to those of its weights and shifts.
     #[inline(always)]
-    fn backward_row<T: Real>(
+    fn backward_row<T: Element>(
         &self,
         (x, grad): (&[T], &[T]),
         weights: &[T],
@@ -148,12 +31,12 @@ impl RowNorm {
         (dw, db): (&mut [T], &mut [T]),
     ) {
         let count = x.len() as f64;
-        let Scale { mean, inverse } = self.scale(x);
+        let Scale { mean, inverse } = self.0.scale(x);
         // The normalised row goes to `dx`, the gradient of it to `scaled`.
         for (y, &x) in dx.iter_mut().zip(x) {
             *y = (x - mean) * inverse;
         }
-        if self.span == 1 {
+        if self.0.span == 1 {
             for ((((scaled, &grad), &y), &weight), (dw, db)) in
                 scaled.iter_mut().zip(grad).zip(&*dx).zip(weights).zip(dw.iter_mut().zip(db))
             {
@@ -162,8 +45,8 @@ impl RowNorm {
                 *db += grad;
             }
         } else {
-            let spans = scaled.chunks_exact_mut(self.span).zip(grad.chunks_exact(self.span));
-            for (index, ((scaled, grad), y)) in spans.zip(dx.chunks_exact(self.span)).enumerate() {
+            let spans = scaled.chunks_exact_mut(self.0.span).zip(grad.chunks_exact(self.0.span));
+            for (index, ((scaled, grad), y)) in spans.zip(dx.chunks_exact(self.0.span)).enumerate() {
                 let weight = weights[index];
                 for (scaled, &grad) in scaled.iter_mut().zip(grad) {
                     *scaled = grad * weight;
@@ -190,7 +73,7 @@ impl RowNorm {
                 |grad, y| grad * y,
             ) / count,
         );
-        let level = if self.center {
+        let level = if self.0.center {
             T::of(
                 sum(
                     scaled,
@@ -207,8 +90,8 @@ impl RowNorm {
         }
     }
 
-    fn gradients<T: Real>(&self, x: &[T], weights: &[T], grad: &[T]) -> Gradients<T> {
-        let length = self.length();
+    fn gradients<T: Element>(&self, x: &[T], weights: &[T], grad: &[T]) -> Gradients<T> {
+        let length = self.0.length();
         let rows = x.len() / length;
         let per_task = rows.div_ceil(TASKS);
         let mut dx = vec![T::default(); x.len()];
@@ -224,8 +107,8 @@ impl RowNorm {
                 let lines =
                     dx.chunks_exact_mut(length).zip(x.chunks_exact(length)).zip(grad.chunks_exact(length));
                 for (row, ((dx, x), grad)) in lines.enumerate() {
-                    let start = (task * per_task + row) * self.segments % weights.len();
-                    let own = start..start + self.segments;
+                    let start = (task * per_task + row) * self.0.segments % weights.len();
+                    let own = start..start + self.0.segments;
                     let (weights, dw, db) =
                         (&weights[own.clone()], &mut dw[own.clone()], &mut db[own.clone()]);
                     widened(
@@ -239,10 +122,10 @@ impl RowNorm {
         let mut totals = (vec![0.0; weights.len()], vec![0.0; weights.len()]);
         for (dw, db) in &parts {
             for (total, part) in totals.0.iter_mut().zip(dw) {
-                *total += part.to_f64();
+                *total += part.as_f64();
             }
             for (total, part) in totals.1.iter_mut().zip(db) {
-                *total += part.to_f64();
+                *total += part.as_f64();
             }
         }
         let real = |totals: Vec<f64>| totals.into_iter().map(T::of).collect();
@@ -250,21 +133,23 @@ impl RowNorm {
     }
 }
 
-impl Weighted for RowNorm {
+impl Weighted for RowNorms {
     const NAME: &'static str = "timbral-row-norm";
 
-    fn forward<T: Real>(
+    fn forward<T: Element>(
         &self,
         (x, lx): Memory<'_>,
         (w, lw): Memory<'_>,
         bias: Option<Memory<'_>>,
     ) -> Result<(CpuStorage, Shape)> {
         let bias = bias.map(|(bias, layout)| slice::<T>(bias, layout)).transpose()?;
-        let out = self.normalised(slice::<T>(x, lx)?, slice(w, lw)?, bias);
+        let x = slice::<T>(x, lx)?;
+        let mut out = vec![T::default(); x.len()];
+        self.0.forward(x, slice(w, lw)?, bias, &mut out);
         Ok((storage(out), lx.shape().clone()))
     }
 
-    fn backward<T: Real>(
+    fn backward<T: Element>(
         &self,
         x: &Tensor,
         w: &Tensor,

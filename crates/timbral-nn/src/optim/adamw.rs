@@ -3,7 +3,7 @@
 use candle_core::backprop::GradStore;
 
 use super::state::{Slots, check_not_negative, check_share, slot_methods};
-use crate::error::Error;
+use crate::error::NnError;
 use crate::parameters::Parameter;
 
 /// Settings of [`AdamW`]; the defaults are PyTorch's.
@@ -42,7 +42,7 @@ impl AdamW {
     ///
     /// # Errors
     /// If a setting breaks its rule.
-    pub fn new(parameters: Vec<Parameter>, config: AdamWConfig) -> Result<Self, Error> {
+    pub fn new(parameters: Vec<Parameter>, config: AdamWConfig) -> Result<Self, NnError> {
         check_share("beta1", config.beta1)?;
         check_share("beta2", config.beta2)?;
         check_not_negative("epsilon", config.epsilon)?;
@@ -53,8 +53,8 @@ impl AdamW {
     /// Moves every parameter once.
     ///
     /// # Errors
-    /// [`Error::MissingGradient`] if a parameter has none; nothing is moved then.
-    pub fn step(&mut self, gradients: &GradStore, learning_rate: f64) -> Result<(), Error> {
+    /// [`NnError::MissingGradient`] if a parameter has none; nothing is moved then.
+    pub fn step(&mut self, gradients: &GradStore, learning_rate: f64) -> Result<(), NnError> {
         let AdamWConfig { beta1, beta2, epsilon, weight_decay, decoupled } = self.config;
         let steps = i32::try_from(self.slots.steps + 1).unwrap_or(i32::MAX);
         let (correction1, correction2) = (1.0 - beta1.powi(steps), 1.0 - beta2.powi(steps));

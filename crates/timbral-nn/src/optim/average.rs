@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use candle_core::{Tensor, Var};
 use candle_nn::VarMap;
 
-use crate::error::Error;
+use crate::error::NnError;
 use crate::parameters::named_variables;
 
 /// An exponential moving average of all variables of a map, running statistics included.
@@ -44,7 +44,7 @@ impl Decay {
     }
 }
 
-fn check_decay(decay: f64) -> Result<f64, Error> {
+fn check_decay(decay: f64) -> Result<f64, NnError> {
     super::state::check_share("decay", decay)?;
     Ok(decay)
 }
@@ -54,7 +54,7 @@ impl ExponentialMovingAverage {
     ///
     /// # Errors
     /// If `decay` is not within [0, 1).
-    pub fn new(map: &VarMap, decay: f64) -> Result<Self, Error> {
+    pub fn new(map: &VarMap, decay: f64) -> Result<Self, NnError> {
         Self::start(map, Decay::Rising(check_decay(decay)?))
     }
 
@@ -63,7 +63,7 @@ impl ExponentialMovingAverage {
     ///
     /// # Errors
     /// If `decay` is not within [0, 1).
-    pub fn constant(map: &VarMap, decay: f64) -> Result<Self, Error> {
+    pub fn constant(map: &VarMap, decay: f64) -> Result<Self, NnError> {
         Self::start(map, Decay::Constant(check_decay(decay)?))
     }
 
@@ -72,11 +72,11 @@ impl ExponentialMovingAverage {
     ///
     /// # Errors
     /// If candle fails.
-    pub fn uniform(map: &VarMap) -> Result<Self, Error> {
+    pub fn uniform(map: &VarMap) -> Result<Self, NnError> {
         Self::start(map, Decay::Uniform)
     }
 
-    fn start(map: &VarMap, decay: Decay) -> Result<Self, Error> {
+    fn start(map: &VarMap, decay: Decay) -> Result<Self, NnError> {
         let mut entries = Vec::new();
         for (name, var) in named_variables(map) {
             let copy = var.as_tensor().copy()?.detach();
@@ -89,7 +89,7 @@ impl ExponentialMovingAverage {
     ///
     /// # Errors
     /// If candle fails.
-    pub fn update(&mut self) -> Result<(), Error> {
+    pub fn update(&mut self) -> Result<(), NnError> {
         self.updates += 1;
         let decay = self.decay.at(self.updates);
         for (_, var, average) in &mut self.entries {
@@ -102,7 +102,7 @@ impl ExponentialMovingAverage {
     ///
     /// # Errors
     /// If candle fails.
-    pub fn swap(&mut self) -> Result<(), Error> {
+    pub fn swap(&mut self) -> Result<(), NnError> {
         for (_, var, average) in &mut self.entries {
             let present = var.as_tensor().copy()?.detach();
             var.set(average)?;
@@ -126,10 +126,10 @@ impl ExponentialMovingAverage {
     /// Takes up a saved average.
     ///
     /// # Errors
-    /// [`Error::State`] if names or shapes differ; nothing is changed then.
-    pub fn load(&mut self, state: &BTreeMap<String, Tensor>, updates: u64) -> Result<(), Error> {
+    /// [`NnError::State`] if names or shapes differ; nothing is changed then.
+    pub fn load(&mut self, state: &BTreeMap<String, Tensor>, updates: u64) -> Result<(), NnError> {
         if let Some(name) = state.keys().find(|name| !self.entries.iter().any(|entry| entry.0 == **name)) {
-            return Err(Error::State { what: "no variable belongs to the entry", name: name.clone() });
+            return Err(NnError::State { what: "no variable belongs to the entry", name: name.clone() });
         }
         let mut loaded = Vec::with_capacity(self.entries.len());
         for (name, var, _) in &self.entries {
@@ -138,13 +138,13 @@ impl ExponentialMovingAverage {
                     loaded.push(tensor.to_dtype(var.dtype())?.to_device(var.device())?);
                 }
                 Some(_) => {
-                    return Err(Error::State {
+                    return Err(NnError::State {
                         what: "another shape than its variable has the entry",
                         name: name.clone(),
                     });
                 }
                 None => {
-                    return Err(Error::State { what: "there is no entry", name: name.clone() });
+                    return Err(NnError::State { what: "there is no entry", name: name.clone() });
                 }
             }
         }

@@ -3,9 +3,9 @@
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Tensor, WithDType};
 
-use crate::error::Error;
+use crate::dtype::{dispatch, with_slice};
+use crate::error::NnError;
 use crate::parameters::Parameter;
-use crate::real::{dispatch, with_slice};
 
 fn square_sum(gradient: &Tensor) -> candle_core::Result<f64> {
     if !gradient.device().is_cpu() {
@@ -19,12 +19,12 @@ fn square_sum(gradient: &Tensor) -> candle_core::Result<f64> {
 /// The Euclidean norm over the gradients of all parameters, summed in their order in f64.
 ///
 /// # Errors
-/// [`Error::MissingGradient`] if a parameter has none.
-pub fn gradient_norm(gradients: &GradStore, parameters: &[Parameter]) -> Result<f64, Error> {
+/// [`NnError::MissingGradient`] if a parameter has none.
+pub fn gradient_norm(gradients: &GradStore, parameters: &[Parameter]) -> Result<f64, NnError> {
     let mut total = 0.0;
     for parameter in parameters {
         let Some(gradient) = gradients.get(&parameter.var) else {
-            return Err(Error::MissingGradient { name: parameter.name.clone() });
+            return Err(NnError::MissingGradient { name: parameter.name.clone() });
         };
         total += square_sum(gradient)?;
     }
@@ -35,23 +35,19 @@ pub fn gradient_norm(gradients: &GradStore, parameters: &[Parameter]) -> Result<
 /// norm from before.
 ///
 /// # Errors
-/// [`Error::MissingGradient`] if a parameter has none, [`Error::NotFinite`] if the norm is infinite or not a number (the
-/// gradients then stay as they are), [`Error::Config`] if `limit` is not positive.
+/// [`NnError::MissingGradient`] if a parameter has none, [`NnError::NotFinite`] if the norm is infinite or not a number (the
+/// gradients then stay as they are), [`NnError::Config`] if `limit` is not positive.
 pub fn clip_gradient_norm(
     gradients: &mut GradStore,
     parameters: &[Parameter],
     limit: f64,
-) -> Result<f64, Error> {
+) -> Result<f64, NnError> {
     if limit.is_nan() || limit <= 0.0 {
-        return Err(Error::Config {
-            what: "norm limit",
-            given: limit.to_string(),
-            rule: "it must be positive",
-        });
+        return Err(NnError::config("norm limit", limit, "positive"));
     }
     let norm = gradient_norm(gradients, parameters)?;
     if !norm.is_finite() {
-        return Err(Error::NotFinite { norm });
+        return Err(NnError::NotFinite { norm });
     }
     if norm > limit {
         scale_gradients(gradients, parameters, limit / norm)?;
@@ -62,19 +58,15 @@ pub fn clip_gradient_norm(
 /// Limits every element of all gradients to `-limit..=limit`. What is not a number stays so.
 ///
 /// # Errors
-/// [`Error::MissingGradient`] if a parameter has none (the gradients then stay as they are), [`Error::Config`] if `limit`
+/// [`NnError::MissingGradient`] if a parameter has none (the gradients then stay as they are), [`NnError::Config`] if `limit`
 /// is not positive.
 pub fn clip_gradient_value(
     gradients: &mut GradStore,
     parameters: &[Parameter],
     limit: f64,
-) -> Result<(), Error> {
+) -> Result<(), NnError> {
     if limit.is_nan() || limit <= 0.0 {
-        return Err(Error::Config {
-            what: "value limit",
-            given: limit.to_string(),
-            rule: "it must be positive",
-        });
+        return Err(NnError::config("value limit", limit, "positive"));
     }
     crate::parameters::assert_all_have_gradients(parameters, gradients)?;
     for parameter in parameters {
@@ -88,8 +80,12 @@ pub fn clip_gradient_value(
 /// Adds the gradients of another micro-batch to `total`, parameter by parameter.
 ///
 /// # Errors
-/// [`Error::MissingGradient`] if a parameter has none in `more`.
-pub fn add_gradients(total: &mut GradStore, more: &GradStore, parameters: &[Parameter]) -> Result<(), Error> {
+/// [`NnError::MissingGradient`] if a parameter has none in `more`.
+pub fn add_gradients(
+    total: &mut GradStore,
+    more: &GradStore,
+    parameters: &[Parameter],
+) -> Result<(), NnError> {
     crate::parameters::assert_all_have_gradients(parameters, more)?;
     for parameter in parameters {
         let Some(more) = more.get(&parameter.var) else {
@@ -112,7 +108,7 @@ pub fn scale_gradients(
     gradients: &mut GradStore,
     parameters: &[Parameter],
     factor: f64,
-) -> Result<(), Error> {
+) -> Result<(), NnError> {
     for parameter in parameters {
         if let Some(gradient) = gradients.remove(&parameter.var) {
             gradients.insert(&parameter.var, (gradient * factor)?);

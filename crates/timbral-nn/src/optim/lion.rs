@@ -3,7 +3,7 @@
 use candle_core::backprop::GradStore;
 
 use super::state::{Slots, check_not_negative, check_share, slot_methods};
-use crate::error::Error;
+use crate::error::NnError;
 use crate::parameters::Parameter;
 
 /// Settings of [`Lion`]; the defaults are the paper's.
@@ -37,7 +37,7 @@ impl Lion {
     ///
     /// # Errors
     /// If a setting breaks its rule.
-    pub fn new(parameters: Vec<Parameter>, config: LionConfig) -> Result<Self, Error> {
+    pub fn new(parameters: Vec<Parameter>, config: LionConfig) -> Result<Self, NnError> {
         check_share("beta1", config.beta1)?;
         check_share("beta2", config.beta2)?;
         check_not_negative("weight_decay", config.weight_decay)?;
@@ -47,8 +47,8 @@ impl Lion {
     /// Moves every parameter once.
     ///
     /// # Errors
-    /// [`Error::MissingGradient`] if a parameter has none; nothing is moved then.
-    pub fn step(&mut self, gradients: &GradStore, learning_rate: f64) -> Result<(), Error> {
+    /// [`NnError::MissingGradient`] if a parameter has none; nothing is moved then.
+    pub fn step(&mut self, gradients: &GradStore, learning_rate: f64) -> Result<(), NnError> {
         let LionConfig { beta1, beta2, weight_decay } = self.config;
         self.slots.step(gradients, |parameter, mut value, gradient, [momentum]| {
             let rate = learning_rate * parameter.learning_rate_scale;

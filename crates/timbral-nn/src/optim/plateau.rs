@@ -1,6 +1,6 @@
 //! A learning rate that falls when a measure stops improving.
 
-use crate::error::Error;
+use crate::error::NnError;
 
 /// Multiplies the learning rate by `factor` after `patience` checks without improvement, as PyTorch's
 /// `ReduceLROnPlateau` with a relative threshold of 1e-4.
@@ -19,15 +19,11 @@ impl Plateau {
     ///
     /// # Errors
     /// If `factor` is not within (0, 1), or a rate is negative or not finite.
-    pub fn new(learning_rate: f64, factor: f64, patience: u32, minimum: f64) -> Result<Self, Error> {
+    pub fn new(learning_rate: f64, factor: f64, patience: u32, minimum: f64) -> Result<Self, NnError> {
         super::state::check_not_negative("learning_rate", learning_rate)?;
         super::state::check_not_negative("minimum", minimum)?;
         if !(factor > 0.0 && factor < 1.0) {
-            return Err(Error::Config {
-                what: "factor",
-                given: factor.to_string(),
-                rule: "it must lie within (0, 1)",
-            });
+            return Err(NnError::config("factor", factor, "above 0 and below 1"));
         }
         Ok(Self { learning_rate, factor, patience, minimum, best: f64::INFINITY, bad: 0 })
     }

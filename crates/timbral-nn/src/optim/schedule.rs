@@ -1,6 +1,6 @@
 //! Learning rates over the steps of a run.
 
-use crate::error::Error;
+use crate::error::NnError;
 
 /// A learning rate as a function of the step; steps count from 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -78,54 +78,44 @@ impl Schedule {
     /// Checks the settings: call it once, before the run.
     ///
     /// # Errors
-    /// [`Error::Config`] with the rule that is broken.
-    pub fn check(&self) -> Result<(), Error> {
-        let fault = |what, given: f64, rule| Err(Error::Config { what, given: given.to_string(), rule });
+    /// [`NnError::Config`] with the rule that is broken.
+    pub fn check(&self) -> Result<(), NnError> {
+        let fault = |what, given: f64, rule| Err(NnError::config(what, given, rule));
         let rate = |rate: f64| rate.is_finite() && rate >= 0.0;
         match *self {
             Self::Constant { learning_rate } if !rate(learning_rate) => {
-                fault("learning_rate", learning_rate, "it must be finite and not negative")
+                fault("learning_rate", learning_rate, "finite and not negative")
             }
             Self::WarmupCosine { peak, .. } | Self::OneCycle { peak, .. } if !rate(peak) => {
-                fault("peak", peak, "it must be finite and not negative")
+                fault("peak", peak, "finite and not negative")
             }
-            Self::WarmupCosine { last, .. } if !rate(last) => {
-                fault("last", last, "it must be finite and not negative")
-            }
+            Self::WarmupCosine { last, .. } if !rate(last) => fault("last", last, "finite and not negative"),
             Self::WarmupCosine { warmup_steps, total_steps, .. } if warmup_steps >= total_steps => {
-                fault("warmup_steps", warmup_steps as f64, "it must be below total_steps")
+                fault("warmup_steps", warmup_steps as f64, "below total_steps")
             }
-            Self::Step { first, .. } if !rate(first) => {
-                fault("first", first, "it must be finite and not negative")
-            }
-            Self::Step { factor, .. } if !rate(factor) => {
-                fault("factor", factor, "it must be finite and not negative")
-            }
-            Self::Step { every: 0, .. } => fault("every", 0.0, "it must be at least 1"),
+            Self::Step { first, .. } if !rate(first) => fault("first", first, "finite and not negative"),
+            Self::Step { factor, .. } if !rate(factor) => fault("factor", factor, "finite and not negative"),
+            Self::Step { every: 0, .. } => fault("every", 0.0, "at least 1"),
             Self::CosineRestarts { peak, last, .. } | Self::WarmupRestarts { peak, last, .. }
                 if !rate(peak) || !rate(last) =>
             {
-                fault(
-                    "peak or last",
-                    if rate(peak) { last } else { peak },
-                    "it must be finite and not negative",
-                )
+                fault("peak or last", if rate(peak) { last } else { peak }, "finite and not negative")
             }
             Self::CosineRestarts { period: 0, .. } | Self::WarmupRestarts { period: 0, .. } => {
-                fault("period", 0.0, "it must be at least 1")
+                fault("period", 0.0, "at least 1")
             }
             Self::CosineRestarts { growth: 0, .. } | Self::WarmupRestarts { growth: 0, .. } => {
-                fault("growth", 0.0, "it must be at least 1")
+                fault("growth", 0.0, "at least 1")
             }
-            Self::OneCycle { total_steps: 0, .. } => fault("total_steps", 0.0, "it must be at least 1"),
+            Self::OneCycle { total_steps: 0, .. } => fault("total_steps", 0.0, "at least 1"),
             Self::OneCycle { rise, .. } if !(rise > 0.0 && rise < 1.0) => {
-                fault("rise", rise, "it must lie within (0, 1)")
+                fault("rise", rise, "above 0 and below 1")
             }
             Self::OneCycle { first_divisor, .. } if !(first_divisor > 0.0 && first_divisor.is_finite()) => {
-                fault("first_divisor", first_divisor, "it must be finite and positive")
+                fault("first_divisor", first_divisor, "finite and positive")
             }
             Self::OneCycle { last_divisor, .. } if !(last_divisor > 0.0 && last_divisor.is_finite()) => {
-                fault("last_divisor", last_divisor, "it must be finite and positive")
+                fault("last_divisor", last_divisor, "finite and positive")
             }
             _ => Ok(()),
         }

@@ -3,7 +3,7 @@
 use candle_core::backprop::GradStore;
 
 use super::state::{Slots, check_not_negative, check_share, slot_methods};
-use crate::error::Error;
+use crate::error::NnError;
 use crate::parameters::Parameter;
 
 /// Settings of [`Sgd`].
@@ -31,7 +31,7 @@ impl Sgd {
     ///
     /// # Errors
     /// If a setting breaks its rule.
-    pub fn new(parameters: Vec<Parameter>, config: SgdConfig) -> Result<Self, Error> {
+    pub fn new(parameters: Vec<Parameter>, config: SgdConfig) -> Result<Self, NnError> {
         check_share("momentum", config.momentum)?;
         check_not_negative("weight_decay", config.weight_decay)?;
         Ok(Self { config, slots: Slots::new(parameters, ["momentum"])? })
@@ -40,8 +40,8 @@ impl Sgd {
     /// Moves every parameter once.
     ///
     /// # Errors
-    /// [`Error::MissingGradient`] if a parameter has none; nothing is moved then.
-    pub fn step(&mut self, gradients: &GradStore, learning_rate: f64) -> Result<(), Error> {
+    /// [`NnError::MissingGradient`] if a parameter has none; nothing is moved then.
+    pub fn step(&mut self, gradients: &GradStore, learning_rate: f64) -> Result<(), NnError> {
         let SgdConfig { momentum, nesterov, weight_decay } = self.config;
         self.slots.step(gradients, |parameter, value, mut gradient, [velocity]| {
             let rate = learning_rate * parameter.learning_rate_scale;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use candle_core::Tensor;
 use candle_core::backprop::GradStore;
 
-use crate::error::Error;
+use crate::error::NnError;
 use crate::parameters::{Parameter, assert_all_have_gradients};
 
 /// Parameters with `N` tensors of state each.
@@ -18,7 +18,7 @@ pub(super) struct Slots<const N: usize> {
 }
 
 impl<const N: usize> Slots<N> {
-    pub(super) fn new(parameters: Vec<Parameter>, names: [&'static str; N]) -> Result<Self, Error> {
+    pub(super) fn new(parameters: Vec<Parameter>, names: [&'static str; N]) -> Result<Self, NnError> {
         let mut slots = Vec::with_capacity(parameters.len());
         for parameter in &parameters {
             let zeros = parameter.var.zeros_like()?;
@@ -32,7 +32,7 @@ impl<const N: usize> Slots<N> {
         &mut self,
         gradients: &GradStore,
         rule: impl Fn(&Parameter, Tensor, Tensor, &mut [Tensor; N]) -> candle_core::Result<Tensor>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), NnError> {
         assert_all_have_gradients(&self.parameters, gradients)?;
         self.steps += 1;
         for (parameter, slots) in self.parameters.iter().zip(&mut self.slots) {
@@ -55,23 +55,26 @@ impl<const N: usize> Slots<N> {
         state
     }
 
-    pub(super) fn load(&mut self, saved: &BTreeMap<String, Tensor>, steps: u64) -> Result<(), Error> {
+    pub(super) fn load(&mut self, saved: &BTreeMap<String, Tensor>, steps: u64) -> Result<(), NnError> {
         let mut loaded = self.slots.clone();
         for (parameter, slots) in self.parameters.iter().zip(&mut loaded) {
             for (suffix, slot) in self.names.iter().zip(slots) {
                 let name = format!("{}.{suffix}", parameter.name);
                 let Some(tensor) = saved.get(&name) else {
-                    return Err(Error::State { what: "there is no entry", name });
+                    return Err(NnError::State { what: "there is no entry", name });
                 };
                 if tensor.shape() != parameter.var.shape() {
-                    return Err(Error::State { what: "another shape than its variable has the entry", name });
+                    return Err(NnError::State {
+                        what: "another shape than its variable has the entry",
+                        name,
+                    });
                 }
                 *slot = tensor.to_dtype(parameter.var.dtype())?.to_device(parameter.var.device())?;
             }
         }
         let known = self.state();
         if let Some(name) = saved.keys().find(|name| !known.contains_key(*name)) {
-            return Err(Error::State { what: "no variable belongs to the entry", name: name.clone() });
+            return Err(NnError::State { what: "no variable belongs to the entry", name: name.clone() });
         }
         (self.slots, self.steps) = (loaded, steps);
         Ok(())
@@ -104,12 +107,12 @@ macro_rules! slot_methods {
             /// Takes up saved state.
             ///
             /// # Errors
-            /// [`Error::State`] if names or shapes differ; nothing is changed then.
+            /// [`NnError::State`] if names or shapes differ; nothing is changed then.
             pub fn load(
                 &mut self,
                 saved: &std::collections::BTreeMap<String, candle_core::Tensor>,
                 steps: u64,
-            ) -> Result<(), Error> {
+            ) -> Result<(), NnError> {
                 self.slots.load(saved, steps)
             }
         }
@@ -117,16 +120,16 @@ macro_rules! slot_methods {
 }
 pub(super) use slot_methods;
 
-pub(super) fn check_share(what: &'static str, value: f64) -> Result<(), Error> {
+pub(super) fn check_share(what: &'static str, value: f64) -> Result<(), NnError> {
     if (0.0..1.0).contains(&value) {
         return Ok(());
     }
-    Err(Error::Config { what, given: value.to_string(), rule: "it must lie within [0, 1)" })
+    Err(NnError::config(what, value, "at least 0 and below 1"))
 }
 
-pub(super) fn check_not_negative(what: &'static str, value: f64) -> Result<(), Error> {
+pub(super) fn check_not_negative(what: &'static str, value: f64) -> Result<(), NnError> {
     if value.is_finite() && value >= 0.0 {
         return Ok(());
     }
-    Err(Error::Config { what, given: value.to_string(), rule: "it must be finite and not negative" })
+    Err(NnError::config(what, value, "finite and not negative"))
 }

@@ -1,6 +1,6 @@
 //! Gated recurrent layers, with PyTorch's weights and formulas.
 
-mod cell;
+mod gradients;
 mod op;
 
 use std::sync::Mutex;
@@ -8,44 +8,11 @@ use std::sync::Mutex;
 use candle_core::{IndexOp, Module, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
-use self::op::Recurrence;
-use crate::Linear;
-use crate::error::{config_error, shape_error};
-
-/// Settings of a [`Gru`] or [`Lstm`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RecurrentConfig {
-    /// Size of each input vector. Default: 1.
-    pub input_size: usize,
-    /// Size of the state of each direction. Default: 1.
-    pub hidden_size: usize,
-    /// Whether a second set of weights reads the sequence from its end. Default: false.
-    pub bidirectional: bool,
-}
-
-impl Default for RecurrentConfig {
-    fn default() -> Self {
-        Self { input_size: 1, hidden_size: 1, bidirectional: false }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cell {
-    Gru,
-    Lstm,
-}
-
-impl Cell {
-    /// Gates, each as long as the state.
-    fn gates(self) -> usize {
-        if self == Self::Gru { 3 } else { 4 }
-    }
-
-    /// Vectors as long as the state that the backward pass needs of each step.
-    fn kept(self) -> usize {
-        if self == Self::Gru { 4 } else { 6 }
-    }
-}
+use self::op::RecurrenceOp;
+use crate::error::shape_error;
+pub use crate::kernels::RecurrentConfig;
+use crate::kernels::recurrent::{Cell, Recurrence};
+use crate::linear::Linear;
 
 #[derive(Debug, Clone)]
 struct Direction {
@@ -66,13 +33,7 @@ impl Recurrent {
     #[allow(clippy::cast_precision_loss, reason = "a size is far below 2^52")]
     fn new(cell: Cell, config: RecurrentConfig, vb: &VarBuilder<'_>) -> Result<Self> {
         let RecurrentConfig { input_size, hidden_size, bidirectional } = config;
-        if input_size == 0 || hidden_size == 0 {
-            return Err(config_error(
-                "input_size, hidden_size",
-                (input_size, hidden_size),
-                "each must be at least 1",
-            ));
-        }
+        config.check()?;
         let gates = cell.gates() * hidden_size;
         let bound = 1.0 / (hidden_size as f64).sqrt();
         let init = Init::Uniform { lo: -bound, up: bound };
@@ -121,15 +82,15 @@ impl Recurrent {
                 .forward(x)?;
         let (weight, bias) =
             (both(|direction| &direction.hidden)?, both(|direction| &direction.hidden_bias)?);
-        let op = Recurrence {
+        let recurrence = Recurrence {
             cell: self.cell,
             batch,
             length,
             directions: self.directions.len(),
             size: self.config.hidden_size,
-            keep: inputs.track_op() || weight.track_op() || bias.track_op(),
-            kept: Mutex::default(),
         };
+        let keep = inputs.track_op() || weight.track_op() || bias.track_op();
+        let op = RecurrenceOp { recurrence, keep, kept: Mutex::default() };
         inputs.contiguous()?.apply_op3(&weight, &bias, op)
     }
 

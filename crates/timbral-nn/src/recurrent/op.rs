@@ -3,45 +3,17 @@
 //! A task is one direction of a group of a few examples: their states stay in the cache from step to step. Groups depend on
 //! the batch alone and their weight gradients are added in order, so that the result does not depend on the number of threads.
 
-use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::Cell;
-use super::cell::{gru_gradients, gru_step, lstm_gradients, lstm_step};
+use super::gradients::{gru_gradients, lstm_gradients};
+use crate::dtype::{Element, dispatch, element_type, slice, storage, tensor, with_slice};
 use crate::error::shape_error;
-use crate::product::{Left, copy_padded, copy_transposed, padded, product};
-use crate::real::{Real, dispatch, element_type, slice, storage, tensor, with_slice};
-use crate::simd::widened;
-
-/// Examples of one task: rows of the products that are done at once.
-const EXAMPLES: usize = 8;
-
-/// The operation: inputs (batch, length, directions * gates), hidden weights (directions, gates, size) and hidden biases
-/// (directions, gates) to states (batch, length, directions * size).
-#[derive(Debug)]
-pub(super) struct Recurrence {
-    pub(super) cell: Cell,
-    pub(super) batch: usize,
-    pub(super) length: usize,
-    pub(super) directions: usize,
-    pub(super) size: usize,
-    /// Whether somebody needs gradients.
-    pub(super) keep: bool,
-    /// What the forward pass of each group of examples and direction leaves for the backward pass, which takes it: a second one computes it again.
-    pub(super) kept: Mutex<Vec<Vec<CpuStorage>>>,
-}
-
-/// One direction of some examples.
-struct Task {
-    direction: usize,
-    examples: Range<usize>,
-}
-
-/// What a task makes: states, and what is kept of each step.
-type Passed<T> = (Vec<T>, Vec<T>);
+use crate::kernels::matmul::{Left, copy_padded, padded, product};
+use crate::kernels::recurrent::{Cell, EXAMPLES, Recurrence, Task};
+use crate::kernels::simd::widened;
 
 /// The gradients that a task makes: of the inputs of its steps, of the hidden weights and of the hidden biases.
 struct Gradients<T> {
@@ -50,128 +22,42 @@ struct Gradients<T> {
     bias: Vec<T>,
 }
 
-impl Recurrence {
+/// The recurrence as candle's custom operation.
+#[derive(Debug)]
+pub(super) struct RecurrenceOp {
+    pub(super) recurrence: Recurrence,
+    /// Whether somebody needs gradients.
+    pub(super) keep: bool,
+    /// What the forward pass of each group of examples and direction leaves for the backward pass, which takes it: a second
+    /// one computes it again.
+    pub(super) kept: Mutex<Vec<Vec<CpuStorage>>>,
+}
+
+impl RecurrenceOp {
     fn take(&self) -> Vec<Vec<CpuStorage>> {
         std::mem::take(&mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn gates(&self) -> usize {
-        self.cell.gates() * self.size
-    }
-
-    /// Elements that are kept of each step of an example.
-    fn kept_size(&self) -> usize {
-        self.cell.kept() * self.size
-    }
-
-    /// The tasks of a group of examples, one for each direction.
-    fn tasks(&self, group: usize) -> impl IndexedParallelIterator<Item = Task> {
-        let start = group * EXAMPLES;
-        let examples = start..(start + EXAMPLES).min(self.batch);
-        (0..self.directions)
-            .into_par_iter()
-            .map(move |direction| Task { direction, examples: examples.clone() })
-    }
-
-    /// The time of a step: the second direction runs backwards.
-    fn time(&self, direction: usize, step: usize) -> usize {
-        if direction == 0 { step } else { self.length - 1 - step }
-    }
-
-    /// Where the part of one direction of one example at one time starts, among parts of `width` elements.
-    fn place(&self, example: usize, time: usize, direction: usize, width: usize) -> usize {
-        ((example * self.length + time) * self.directions + direction) * width
-    }
-
-    fn forward<T: Real>(&self, inputs: &[T], weight: &[T], bias: &[T]) -> Result<Vec<T>> {
-        let (gates, size) = (self.gates(), self.size);
-        let weights: Vec<Vec<T>> = weight
-            .chunks_exact(gates * size)
-            .map(|weight| {
-                let mut transposed = vec![T::default(); size * padded(gates)];
-                copy_transposed(weight, size, gates, size, &mut transposed);
-                transposed
-            })
-            .collect();
-        let mut out = vec![T::default(); self.batch * self.length * self.directions * size];
-        let groups = out.par_chunks_mut(EXAMPLES * self.length * self.directions * size);
-        let kept: Vec<Vec<CpuStorage>> = groups
-            .enumerate()
-            .map(|(group, out)| {
-                let pass = |task: Task| {
-                    let bias = &bias[task.direction * gates..][..gates];
-                    self.pass(&task, inputs, &weights[task.direction], bias)
-                };
-                let passed: Vec<Passed<T>> = self.tasks(group).map(pass).collect();
-                let keep = |(direction, (states, kept)): (usize, Passed<T>)| {
-                    self.spread(direction, &states, size, out);
-                    storage(kept)
-                };
-                passed.into_iter().enumerate().map(keep).collect()
-            })
-            .collect();
+    fn forward<T: Element>(&self, inputs: &[T], weight: &[T], bias: &[T]) -> Vec<T> {
+        let Recurrence { cell, batch, length, directions, size } = self.recurrence;
+        let weights = Recurrence::weights(cell, size, weight);
+        let mut out = vec![T::default(); batch * length * directions * size];
+        let kept = self.recurrence.forward(inputs, &weights, bias, self.keep, &mut out);
         if self.keep {
+            let kept = kept.into_iter().map(|group| group.into_iter().map(storage).collect()).collect();
             *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = kept;
         }
-        Ok(out)
+        out
     }
 
-    /// Copies what one direction of a group of examples made, (examples, length, width), to its places.
-    fn spread<T: Real>(&self, direction: usize, values: &[T], width: usize, group: &mut [T]) {
-        let places = group.chunks_exact_mut(self.directions * width);
-        for (values, place) in values.chunks_exact(width).zip(places) {
-            place[direction * width..][..width].copy_from_slice(values);
-        }
-    }
-
-    fn pass<T: Real>(&self, task: &Task, inputs: &[T], weight: &[T], bias: &[T]) -> Passed<T> {
-        let (gates, size, count) = (self.gates(), self.size, task.examples.len());
-        let (columns, kept_size) = (padded(gates), self.kept_size());
-        let mut states = vec![T::default(); count * self.length * size];
-        let mut kept = vec![T::default(); if self.keep { count * self.length * kept_size } else { 0 }];
-        let mut unkept = vec![T::default(); kept_size];
-        let mut hidden = vec![T::default(); count * size];
-        let mut memory = vec![T::default(); count * size];
-        let mut recurrent = vec![T::default(); count * columns];
-        for step in 0..self.length {
-            let time = self.time(task.direction, step);
-            product(Left::Rows(&hidden, size), weight, columns, false, &mut recurrent);
-            widened(
-                #[inline(always)]
-                || {
-                    for (row, example) in task.examples.clone().enumerate() {
-                        let input = &inputs[self.place(example, time, task.direction, gates)..][..gates];
-                        let recurrent = &recurrent[row * columns..][..gates];
-                        let hidden = &mut hidden[row * size..][..size];
-                        let at = row * self.length + time;
-                        let kept = if self.keep {
-                            &mut kept[at * kept_size..][..kept_size]
-                        } else {
-                            &mut unkept[..]
-                        };
-                        match self.cell {
-                            Cell::Gru => gru_step(input, recurrent, bias, hidden, kept),
-                            Cell::Lstm => {
-                                let memory = &mut memory[row * size..][..size];
-                                lstm_step(input, recurrent, bias, memory, hidden, kept);
-                            }
-                        }
-                        states[at * size..][..size].copy_from_slice(hidden);
-                    }
-                },
-            );
-        }
-        (states, kept)
-    }
-
-    fn backward<T: Real>(
+    fn backward<T: Element>(
         &self,
         kept: Vec<Vec<CpuStorage>>,
         weight: &[T],
         states: &[T],
         grad: &[T],
     ) -> Result<[Vec<T>; 3]> {
-        let (gates, size) = (self.gates(), self.size);
+        let (gates, size) = (self.recurrence.gates(), self.recurrence.size);
         let weights: Vec<Vec<T>> = weight
             .chunks_exact(gates * size)
             .map(|weight| {
@@ -180,7 +66,7 @@ impl Recurrence {
                 wide
             })
             .collect();
-        let groups = self.batch.div_ceil(EXAMPLES);
+        let groups = self.recurrence.batch.div_ceil(EXAMPLES);
         if kept.len() != groups {
             return Err(shape_error(
                 "backward pass of a recurrent layer",
@@ -188,9 +74,13 @@ impl Recurrence {
                 format!("{groups} groups of examples kept by the forward pass"),
             ));
         }
-        let mut inputs = vec![T::default(); self.batch * self.length * self.directions * gates];
+        let mut inputs =
+            vec![
+                T::default();
+                self.recurrence.batch * self.recurrence.length * self.recurrence.directions * gates
+            ];
         let parts: Vec<Vec<(Vec<T>, Vec<T>)>> = inputs
-            .par_chunks_mut(EXAMPLES * self.length * self.directions * gates)
+            .par_chunks_mut(EXAMPLES * self.recurrence.length * self.recurrence.directions * gates)
             .zip(kept)
             .enumerate()
             .map(|(group, (inputs, kept))| {
@@ -199,16 +89,16 @@ impl Recurrence {
                     Ok(self.pass_back(&task, kept, &weights[task.direction], states, grad))
                 };
                 let gradients: Vec<Gradients<T>> =
-                    self.tasks(group).zip(kept).map(pass).collect::<Result<_>>()?;
+                    self.recurrence.tasks(group).zip(kept).map(pass).collect::<Result<_>>()?;
                 let put = |(direction, own): (usize, Gradients<T>)| {
-                    self.spread(direction, &own.inputs, gates, inputs);
+                    self.recurrence.spread(direction, &own.inputs, gates, inputs);
                     (own.weight, own.bias)
                 };
                 Ok(gradients.into_iter().enumerate().map(put).collect())
             })
             .collect::<Result<_>>()?;
-        let mut weight = vec![T::default(); self.directions * gates * size];
-        let mut bias = vec![T::default(); self.directions * gates];
+        let mut weight = vec![T::default(); self.recurrence.directions * gates * size];
+        let mut bias = vec![T::default(); self.recurrence.directions * gates];
         for (direction, (weight_part, bias_part)) in
             parts.iter().flat_map(|directions| directions.iter().enumerate())
         {
@@ -221,7 +111,7 @@ impl Recurrence {
         Ok([inputs, weight, bias])
     }
 
-    fn pass_back<T: Real>(
+    fn pass_back<T: Element>(
         &self,
         task: &Task,
         kept: &[T],
@@ -229,9 +119,9 @@ impl Recurrence {
         states: &[T],
         grad: &[T],
     ) -> Gradients<T> {
-        let (gates, size, count) = (self.gates(), self.size, task.examples.len());
-        let (columns, kept_size) = (padded(size), self.kept_size());
-        let rows = count * self.length;
+        let (gates, size, count) = (self.recurrence.gates(), self.recurrence.size, task.examples.len());
+        let (columns, kept_size) = (padded(size), self.recurrence.kept_size());
+        let rows = count * self.recurrence.length;
         let mut inputs = vec![T::default(); rows * gates];
         // Gradients of the hidden products and the states before them, step after step.
         let mut hidden_grads = vec![T::default(); rows * gates];
@@ -239,8 +129,8 @@ impl Recurrence {
         let mut carried = vec![T::default(); count * columns];
         let mut memory = vec![T::default(); count * size];
         let none = vec![T::default(); size];
-        for step in (0..self.length).rev() {
-            let time = self.time(task.direction, step);
+        for step in (0..self.recurrence.length).rev() {
+            let time = self.recurrence.time(task.direction, step);
             let block = step * count..(step + 1) * count;
             let hidden_grads = &mut hidden_grads[block.start * gates..block.end * gates];
             let before = &mut before[block.start * columns..block.end * columns];
@@ -248,9 +138,9 @@ impl Recurrence {
                 #[inline(always)]
                 || {
                     for (row, example) in task.examples.clone().enumerate() {
-                        let place = |time| self.place(example, time, task.direction, size);
-                        let at = row * self.length + time;
-                        let previous = (step > 0).then(|| self.time(task.direction, step - 1));
+                        let place = |time| self.recurrence.place(example, time, task.direction, size);
+                        let at = row * self.recurrence.length + time;
+                        let previous = (step > 0).then(|| self.recurrence.time(task.direction, step - 1));
                         let previous_state = match previous {
                             Some(time) => &states[place(time)..][..size],
                             None => &none[..],
@@ -261,14 +151,14 @@ impl Recurrence {
                         let kept_now = &kept[at * kept_size..][..kept_size];
                         let inputs = &mut inputs[at * gates..][..gates];
                         let hidden_grads = &mut hidden_grads[row * gates..][..gates];
-                        match self.cell {
+                        match self.recurrence.cell {
                             Cell::Gru => {
                                 gru_gradients(kept_now, previous_state, carried, inputs, hidden_grads)
                             }
                             Cell::Lstm => {
                                 let previous_memory = match previous {
                                     Some(time) => {
-                                        let at = row * self.length + time;
+                                        let at = row * self.recurrence.length + time;
                                         &kept[(at + 1) * kept_size - size..][..size]
                                     }
                                     None => &none[..],
@@ -294,13 +184,13 @@ impl Recurrence {
 }
 
 #[inline(always)]
-fn add<T: Real>(sums: &mut [T], parts: &[T]) {
+fn add<T: Element>(sums: &mut [T], parts: &[T]) {
     for (sum, &part) in sums.iter_mut().zip(parts) {
         *sum += part;
     }
 }
 
-impl CustomOp3 for Recurrence {
+impl CustomOp3 for RecurrenceOp {
     fn name(&self) -> &'static str {
         "timbral-recurrence"
     }
@@ -315,8 +205,9 @@ impl CustomOp3 for Recurrence {
         lb: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         dispatch!(element_type(x), "recurrent layer", T => {
-            let out = self.forward::<T>(slice(x, lx)?, slice(w, lw)?, slice(b, lb)?)?;
-            Ok((storage(out), (self.batch, self.length, self.directions * self.size).into()))
+            let out = self.forward::<T>(slice(x, lx)?, slice(w, lw)?, slice(b, lb)?);
+            let Recurrence { batch, length, directions, size, .. } = self.recurrence;
+            Ok((storage(out), (batch, length, directions * size).into()))
         })
     }
 
@@ -332,7 +223,7 @@ impl CustomOp3 for Recurrence {
             let mut kept = self.take();
             if kept.is_empty() {
                 with_slice::<T, _>(x, |x| with_slice(w, |w| {
-                    with_slice(b, |b| self.forward(x, w, b))
+                    with_slice(b, |b| Ok(self.forward(x, w, b)))
                 }))?;
                 kept = self.take();
             }

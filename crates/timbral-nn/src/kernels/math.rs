@@ -119,7 +119,7 @@ impl Math for f64 {
 
     #[inline(always)]
     fn erfc(self) -> Self {
-        candle_core::cpu::erf::erfc_f64(self)
+        libm::erfc(self)
     }
 }
 

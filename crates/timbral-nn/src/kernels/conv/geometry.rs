@@ -1,33 +1,7 @@
 //! The sizes of one convolution, checked once.
 
-use candle_core::Result;
-
-use super::Conv2dConfig;
-use crate::error::{config_error, shape_error};
-
-/// How a convolution or pooling extends its input at the borders.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Padding {
-    /// No padding: the kernel stays inside the input.
-    #[default]
-    Valid,
-    /// Zeros such that a stride of one keeps the size; with stride `s` the output has `ceil(size / s)` elements.
-    /// The odd zero of an even kernel goes to the bottom and right.
-    Same,
-    /// The same number of zeros on both sides: (height, width).
-    Symmetric(usize, usize),
-    /// Zeros for each side.
-    Explicit {
-        /// Rows above.
-        top: usize,
-        /// Rows below.
-        bottom: usize,
-        /// Columns to the left.
-        left: usize,
-        /// Columns to the right.
-        right: usize,
-    },
-}
+use super::{Conv2dConfig, Padding};
+use crate::NnError;
 
 /// One axis of a sliding window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +22,7 @@ impl Axis {
         dilation: usize,
         before: usize,
         after: usize,
-    ) -> Result<Self> {
+    ) -> Result<Self, NnError> {
         let reach = (kernel - 1).checked_mul(dilation).and_then(|reach| reach.checked_add(1));
         let padded = input.checked_add(before).and_then(|size| size.checked_add(after));
         match (reach, padded) {
@@ -56,12 +30,12 @@ impl Axis {
                 let output = (padded - reach) / stride + 1;
                 Ok(Self { input, kernel, stride, dilation, before, output })
             }
-            _ => Err(shape_error(
-                "window",
+            _ => Err(NnError::shape(
+                "(input, kernel) of a window",
                 (input, kernel),
                 format!(
-                    "(input, kernel) where the input is not empty and, padded by {before} and {after}, holds the kernel \
-                     dilated by {dilation}"
+                    "an input that is not empty and, padded by {before} and {after}, holds the kernel dilated by \
+                     {dilation}"
                 ),
             )),
         }
@@ -88,15 +62,15 @@ pub(crate) fn axes(
     stride: (usize, usize),
     dilation: (usize, usize),
     padding: Padding,
-) -> Result<(Axis, Axis)> {
+) -> Result<(Axis, Axis), NnError> {
     if kernel.0 == 0 || kernel.1 == 0 {
-        return Err(config_error("kernel", kernel, "both sizes must be at least 1"));
+        return Err(NnError::config("kernel", kernel, "at least 1 on both axes"));
     }
     if stride.0 == 0 || stride.1 == 0 {
-        return Err(config_error("stride", stride, "both strides must be at least 1"));
+        return Err(NnError::config("stride", stride, "at least 1 on both axes"));
     }
     if dilation.0 == 0 || dilation.1 == 0 {
-        return Err(config_error("dilation", dilation, "both dilations must be at least 1"));
+        return Err(NnError::config("dilation", dilation, "at least 1 on both axes"));
     }
     let same = |input: usize, kernel: usize, stride: usize, dilation: usize| {
         let reach = (kernel - 1).saturating_mul(dilation).saturating_add(1);
@@ -130,27 +104,27 @@ pub(crate) struct Geometry {
 }
 
 impl Geometry {
-    pub(crate) fn new(input: &[usize], weight: &[usize], config: &Conv2dConfig) -> Result<Self> {
+    pub(crate) fn new(input: &[usize], weight: &[usize], config: &Conv2dConfig) -> Result<Self, NnError> {
         let (&[batch, in_channels, in_height, in_width], &[out_channels, group_channels, kernel_h, kernel_w]) =
             (input, weight)
         else {
-            return Err(shape_error(
-                "convolution",
+            return Err(NnError::shape(
+                "shape of input and weight of a convolution",
                 (input, weight),
-                "input (batch, channels, height, width) and weight (out, in / groups, height, width)",
+                "(batch, channels, height, width) and (out, in / groups, height, width)",
             ));
         };
         let groups = config.groups;
         if groups == 0 || !in_channels.is_multiple_of(groups) || !out_channels.is_multiple_of(groups) {
-            return Err(config_error(
+            return Err(NnError::config(
                 "groups, input and output channels",
                 (groups, in_channels, out_channels),
-                "groups must be at least 1 and divide both channel counts",
+                "groups of at least 1 that divide both numbers of channels",
             ));
         }
         if batch == 0 || out_channels == 0 || group_channels == 0 || in_channels != group_channels * groups {
-            return Err(shape_error(
-                "convolution",
+            return Err(NnError::shape(
+                "shape of input and weight of a convolution",
                 (input, weight),
                 "a batch that is not empty, and weight.1 * groups input channels",
             ));
@@ -165,7 +139,11 @@ impl Geometry {
         let geometry = Self { batch, in_channels, out_channels, groups, height, width };
         let sizes = [batch, in_channels.max(out_channels), height.output, width.output, kernel_h, kernel_w];
         if sizes.iter().try_fold(1usize, |product, &size| product.checked_mul(size)).is_none() {
-            return Err(shape_error("convolution", (input, weight), "sizes whose product fits into memory"));
+            return Err(NnError::shape(
+                "shape of input and weight of a convolution",
+                (input, weight),
+                "sizes whose product fits into memory",
+            ));
         }
         Ok(geometry)
     }
@@ -199,7 +177,7 @@ impl Geometry {
         self.group_in() * self.height.kernel * self.width.kernel
     }
 
-    pub(crate) fn out_shape(&self) -> (usize, usize, usize, usize) {
-        (self.batch, self.out_channels, self.height.output, self.width.output)
+    pub(crate) fn out_shape(&self) -> [usize; 4] {
+        [self.batch, self.out_channels, self.height.output, self.width.output]
     }
 }

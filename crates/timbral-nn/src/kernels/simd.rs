@@ -16,6 +16,7 @@ pub(crate) trait Lanes: Copy {
         b: Self::Vector<S>,
         c: Self::Vector<S>,
     ) -> Self::Vector<S>;
+    #[cfg(feature = "candle")]
     fn reduce<S: Simd>(simd: S, a: Self::Vector<S>) -> Self;
     fn vectors<S: Simd>(values: &[Self]) -> &[Self::Vector<S>];
     fn vectors_mut<S: Simd>(values: &mut [Self]) -> &mut [Self::Vector<S>];
@@ -39,6 +40,7 @@ macro_rules! lanes {
             ) -> Self::Vector<S> {
                 simd.$mul_add(a, b, c)
             }
+            #[cfg(feature = "candle")]
             #[inline(always)]
             fn reduce<S: Simd>(simd: S, a: Self::Vector<S>) -> Self {
                 simd.$reduce(a)
@@ -55,8 +57,8 @@ macro_rules! lanes {
     };
 }
 
-lanes!(f32, f32s, splat_f32s, mul_add_f32s, reduce_sum_f32s, as_simd_f32s, as_mut_simd_f32s);
-lanes!(f64, f64s, splat_f64s, mul_add_f64s, reduce_sum_f64s, as_simd_f64s, as_mut_simd_f64s);
+lanes!(f32, f32s, splat_f32s, mul_add_e_f32s, reduce_sum_f32s, as_simd_f32s, as_mut_simd_f32s);
+lanes!(f64, f64s, splat_f64s, mul_add_e_f64s, reduce_sum_f64s, as_simd_f64s, as_mut_simd_f64s);
 
 /// Runs `op` with the widest registers of this machine that multiply and add in one step, or element by element on a
 /// machine without such.

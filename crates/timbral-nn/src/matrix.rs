@@ -3,7 +3,7 @@
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, Layout, Result, Shape};
 
-use crate::real::Real;
+use crate::dtype::Element;
 
 /// A matrix inside a CPU storage: where it starts, and how far apart its rows and columns are.
 #[derive(Clone, Copy)]
@@ -39,7 +39,7 @@ impl<'a> Matrix<'a> {
     }
 
     /// `self * other`, row-major.
-    pub(crate) fn product<T: Real>(&self, other: &Matrix<'_>) -> Result<Vec<T>> {
+    pub(crate) fn product<T: Element>(&self, other: &Matrix<'_>) -> Result<Vec<T>> {
         let sizes = (1, self.rows, other.columns, self.columns);
         let out = self.storage.matmul(other.storage, sizes, &self.layout(), &other.layout())?;
         T::cpu_storage_data(out)

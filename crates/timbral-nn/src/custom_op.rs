@@ -2,7 +2,7 @@
 
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
 
-use crate::real::{Real, dispatch, element_type};
+use crate::dtype::{Element, dispatch, element_type};
 
 /// A tensor's memory, as an operation receives it.
 pub(crate) type Memory<'a> = (&'a CpuStorage, &'a Layout);
@@ -12,7 +12,7 @@ pub(crate) trait Weighted: Send + Sync {
     /// Name in error messages.
     const NAME: &'static str;
 
-    fn forward<T: Real>(
+    fn forward<T: Element>(
         &self,
         x: Memory<'_>,
         weight: Memory<'_>,
@@ -20,7 +20,7 @@ pub(crate) trait Weighted: Send + Sync {
     ) -> Result<(CpuStorage, Shape)>;
 
     /// Gradients of input, weight and bias; those that nobody needs may be left out.
-    fn backward<T: Real>(
+    fn backward<T: Element>(
         &self,
         x: &Tensor,
         weight: &Tensor,
