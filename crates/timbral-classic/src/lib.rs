@@ -6,6 +6,7 @@ mod error;
 mod lbfgs;
 mod learner;
 mod logistic;
+mod matrix;
 mod model;
 mod naive_bayes;
 mod neighbors;
@@ -39,7 +40,7 @@ pub use scale::{
     StandardScalerParameters,
 };
 pub use select::{FeatureScore, SelectKBest, SelectKBestParameters, f_classif, mutual_info_classif};
-pub use store::{PartArray, PartValues, Parts};
+pub use store::{PartArray, PartValues, Parts, SharedBytes};
 pub use svc::{ClassWeight, Gamma, Kernel, Svc, SvcParameters};
 pub use temperature::Temperature;
 pub use tree::{

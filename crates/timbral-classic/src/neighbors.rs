@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ClassicError;
 use crate::learner::{Checked, Classifier, Learner, Parameters, check_input, check_training};
+use crate::matrix::Matrix;
 use crate::parallel;
 
 /// How far two rows are from each other.
@@ -62,7 +63,7 @@ impl Parameters for KNeighborsParameters {
 #[derive(Clone, Debug, PartialEq)]
 pub struct KNeighbors {
     pub(crate) parameters: KNeighborsParameters,
-    pub(crate) x: Array2<f64>,
+    pub(crate) x: Matrix,
     pub(crate) y: Vec<usize>,
     pub(crate) n_classes: usize,
 }
@@ -72,12 +73,7 @@ impl Learner for Checked<KNeighborsParameters> {
 
     fn fit(&self, x: ArrayView2<'_, f64>, y: &[usize], n_classes: usize) -> Result<KNeighbors, ClassicError> {
         check_training(x, y, n_classes)?;
-        Ok(KNeighbors {
-            parameters: self.0,
-            x: x.as_standard_layout().into_owned(),
-            y: y.to_vec(),
-            n_classes,
-        })
+        Ok(KNeighbors { parameters: self.0, x: x.to_owned().into(), y: y.to_vec(), n_classes })
     }
 }
 
@@ -89,13 +85,14 @@ impl KNeighbors {
     /// As [`Classifier::predict_proba`].
     pub fn neighbors(&self, x: ArrayView2<'_, f64>) -> Result<Vec<Vec<(usize, f64)>>, ClassicError> {
         check_input(x, self.x.ncols())?;
-        Ok(parallel::map(x.nrows(), |i| self.nearest(x.row(i))))
+        let others = self.x.rows(0..self.x.nrows());
+        Ok(parallel::map(x.nrows(), |i| self.nearest(x.row(i), others.view())))
     }
 
-    fn nearest(&self, row: ArrayView1<'_, f64>) -> Vec<(usize, f64)> {
+    fn nearest(&self, row: ArrayView1<'_, f64>, others: ArrayView2<'_, f64>) -> Vec<(usize, f64)> {
         let distance = self.parameters.distance;
         let mut all: Vec<(usize, f64)> =
-            self.x.rows().into_iter().map(|other| measure(distance, row, other)).enumerate().collect();
+            others.rows().into_iter().map(|other| measure(distance, row, other)).enumerate().collect();
         let k = self.parameters.n_neighbors.min(all.len());
         let order = |a: &(usize, f64), b: &(usize, f64)| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0));
         if k < all.len() {

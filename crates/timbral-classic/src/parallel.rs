@@ -18,6 +18,11 @@ pub(crate) fn map<R: Send>(n: usize, work: impl Fn(usize) -> R + Sync + Send) ->
 /// Does `work` on each item, with its number.
 #[cfg(feature = "rayon")]
 pub(crate) fn for_each<T: Send>(items: Vec<T>, work: impl Fn(usize, T) + Sync + Send) {
+    // One item starts no pool of threads: that costs more than a prediction.
+    if items.len() <= 1 {
+        items.into_iter().enumerate().for_each(|(i, item)| work(i, item));
+        return;
+    }
     items.into_par_iter().enumerate().for_each(|(i, item)| work(i, item));
 }
 

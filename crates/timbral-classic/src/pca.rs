@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use crate::ClassicError;
 use crate::eigen::symmetric_eigen;
 use crate::learner::{Checked, Parameters, Transformer, check_input, check_rows, column_moments};
+use crate::matrix::Matrix;
 use crate::parallel;
 
 /// How many components a [`Pca`] keeps.
@@ -96,7 +97,7 @@ impl Checked<PcaParameters> {
         let ratio = variance.mapv(|v| if total > 0.0 { v / total } else { 0.0 });
         Ok(Pca {
             mean,
-            components,
+            components: components.into(),
             explained_variance: variance.view().split_at(Axis(0), kept).0.to_owned(),
             explained_variance_ratio: ratio.view().split_at(Axis(0), kept).0.to_owned(),
             whiten: self.0.whiten,
@@ -136,17 +137,18 @@ fn scatter(x: ArrayView2<'_, f64>, mean: &Array1<f64>, squares: &Array1<f64>) ->
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pca {
     pub(crate) mean: Array1<f64>,
-    pub(crate) components: Array2<f64>,
+    pub(crate) components: Matrix,
     pub(crate) explained_variance: Array1<f64>,
     pub(crate) explained_variance_ratio: Array1<f64>,
     pub(crate) whiten: bool,
 }
 
 impl Pca {
-    /// The directions, one a row, shape (components, features), each of length 1.
+    /// The directions, one per row, shape (components, features), each of length 1. They are widened where the model holds
+    /// them in less than double precision.
     #[must_use]
-    pub fn components(&self) -> &Array2<f64> {
-        &self.components
+    pub fn components(&self) -> Array2<f64> {
+        self.components.to_array()
     }
 
     /// Variance (over n - 1) of the training data along each component.
@@ -165,7 +167,7 @@ impl Pca {
 impl Transformer for Pca {
     fn transform(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, ClassicError> {
         check_input(x, self.mean.len())?;
-        let mut out = (&x - &self.mean).dot(&self.components.t());
+        let mut out = self.components.products((&x - &self.mean).view(), 0..self.components.nrows());
         if self.whiten {
             for (mut column, &variance) in out.axis_iter_mut(Axis(1)).zip(&self.explained_variance) {
                 // A direction without variance carries rounding errors only.

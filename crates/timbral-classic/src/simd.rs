@@ -85,6 +85,29 @@ pub(crate) fn exp_negative(x: f64) -> f64 {
     if x > -708.0 { value } else { 0.0 }
 }
 
+/// A number of single precision, from its bytes.
+#[inline(always)]
+pub(crate) fn single_to_f64(bytes: [u8; 4]) -> f64 {
+    f64::from(f32::from_le_bytes(bytes))
+}
+
+/// A finite number of half precision, from its bytes.
+///
+/// Without branches and in integers, so that it is vectorised like the sums around it and needs no instruction of its own
+/// (`vcvtph2ps` is not in the baseline of any target).
+#[inline(always)]
+pub(crate) fn half_to_f64(bytes: [u8; 2]) -> f64 {
+    let bits = u32::from(u16::from_le_bytes(bytes));
+    // Exponent and fraction where single precision has them. The exponent's bias goes from 15 to 127.
+    let magnitude = (bits & 0x7fff) << 13;
+    let normal = magnitude + (112 << 23);
+    // The smallest numbers lack the leading one: it is put there as 2^-14 and subtracted again, which is exact. Multiplying
+    // them by 2^112 instead would be as right, but processors are slow at numbers below the normal ones.
+    let subnormal = (f32::from_bits(magnitude + (113 << 23)) - f32::from_bits(113 << 23)).to_bits();
+    let unsigned = if magnitude < 1 << 23 { subnormal } else { normal };
+    f64::from(f32::from_bits(unsigned | (bits & 0x8000) << 16))
+}
+
 /// Whether all values are finite.
 pub(crate) fn all_finite(values: &[f64]) -> bool {
     dispatch(
@@ -151,6 +174,25 @@ mod tests {
         assert_eq!(exp_negative(0.0), 1.0);
         assert_eq!(exp_negative(-709.0), 0.0);
         assert_eq!(exp_negative(f64::NEG_INFINITY), 0.0);
+    }
+
+    #[test]
+    fn every_half_number_is_widened_exactly() {
+        for bits in (0..=u16::MAX).filter(|bits| bits & 0x7c00 != 0x7c00) {
+            let (exponent, fraction) = (i32::from(bits >> 10 & 31), f64::from(bits & 0x3ff) / 1024.0);
+            let magnitude = if exponent == 0 {
+                fraction * 2_f64.powi(-14)
+            } else {
+                (1.0 + fraction) * 2_f64.powi(exponent - 15)
+            };
+            let expected = if bits >> 15 == 1 { -magnitude } else { magnitude };
+            assert_eq!(half_to_f64(bits.to_le_bytes()).to_bits(), expected.to_bits(), "{bits:#06x}");
+            assert_eq!(
+                dispatch(|| half_to_f64(bits.to_le_bytes())).to_bits(),
+                expected.to_bits(),
+                "{bits:#06x}"
+            );
+        }
     }
 
     #[test]

@@ -3,10 +3,12 @@ use std::fmt;
 
 use candle_core::{DType, Device, ModuleT, Result, Tensor};
 use candle_nn::VarBuilder;
+use half::f16;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use timbral_classic::{
     Classifier as _, FittedModel, Parameters as _, PartArray, PartValues, Parts, PipelineParameters,
+    SharedBytes,
 };
 
 use crate::ModelError;
@@ -97,6 +99,17 @@ impl ArrayKind {
     }
 }
 
+/// The little-endian bytes of a flat tensor.
+fn packed<T: candle_core::WithDType, const N: usize>(
+    flat: &Tensor,
+    to_bytes: impl Fn(T) -> [u8; N],
+) -> Result<SharedBytes> {
+    let values = flat.to_vec1::<T>()?;
+    let mut bytes = vec![0; values.len() * N];
+    bytes.as_chunks_mut().0.iter_mut().zip(values).for_each(|(to, value)| *to = to_bytes(value));
+    Ok(bytes.into())
+}
+
 fn is_zero(n: &usize) -> bool {
     *n == 0
 }
@@ -145,6 +158,14 @@ impl ClassicConfig {
                     let kind = self.precision.kind(&values);
                     let tensor = Tensor::from_vec(values, shape, &Device::Cpu)?;
                     (kind, tensor.to_dtype(kind.dtype())?)
+                }
+                PartValues::F32(bytes) => {
+                    let values = bytes.as_slice().as_chunks().0.iter().map(|&b| f32::from_le_bytes(b));
+                    (ArrayKind::F32, Tensor::from_vec(values.collect(), shape, &Device::Cpu)?)
+                }
+                PartValues::F16(bytes) => {
+                    let values = bytes.as_slice().as_chunks().0.iter().map(|&b| f16::from_le_bytes(b));
+                    (ArrayKind::F16, Tensor::from_vec(values.collect(), shape, &Device::Cpu)?)
                 }
                 PartValues::U32(values) => (ArrayKind::U32, Tensor::from_vec(values, shape, &Device::Cpu)?),
             };
@@ -217,16 +238,13 @@ impl ClassicNet {
         let wrong = |e: candle_core::Error| ModelError::Shape(e.to_string());
         let mut arrays = BTreeMap::new();
         for (name, kind) in &config.arrays {
-            // Less than double precision fits into it exactly.
-            let dtype = match kind {
-                ArrayKind::U32 => DType::U32,
-                _ => DType::F64,
-            };
-            let tensor = vb.get_unchecked_dtype(name, dtype).map_err(wrong)?;
+            let tensor = vb.get_unchecked_dtype(name, kind.dtype()).map_err(wrong)?;
             let flat = tensor.flatten_all().map_err(wrong)?;
             let values = match kind {
                 ArrayKind::U32 => PartValues::U32(flat.to_vec1().map_err(wrong)?),
-                _ => PartValues::F64(flat.to_vec1().map_err(wrong)?),
+                ArrayKind::F64 => PartValues::F64(flat.to_vec1().map_err(wrong)?),
+                ArrayKind::F32 => PartValues::F32(packed(&flat, f32::to_le_bytes).map_err(wrong)?),
+                ArrayKind::F16 => PartValues::F16(packed(&flat, f16::to_le_bytes).map_err(wrong)?),
             };
             let shape = tensor.dims().to_vec();
             arrays.insert(name.clone(), PartArray { shape, values });

@@ -13,10 +13,10 @@ impl Stored for Svc {
     fn write(&self, out: &mut Writer<'_>) {
         out.setting("kernel", self.kernel);
         out.indices("n_support", self.n_support.iter().copied());
-        out.matrix("support_vectors", &self.support_vectors);
+        out.stored_matrix("support_vectors", &self.support_vectors);
         out.indices("support", self.support.iter().copied());
         out.indices("pairs", self.pairs.iter().flat_map(|&(a, b)| [a, b]));
-        out.matrix("coefficients", &self.coefficients);
+        out.stored_matrix("coefficients", &self.coefficients);
         out.vector("intercepts", self.intercepts.iter().copied());
         if let Some(sigmoids) = self.sigmoids() {
             out.vector("sigmoid_slopes", sigmoids.iter().map(|s| s.0));
@@ -33,7 +33,7 @@ impl Stored for Svc {
         };
         let is_resolved = gamma.is_none_or(|gamma| matches!(gamma, Gamma::Value(_)));
         from.ensure(is_resolved, "a fitted kernel has a width that is a number")?;
-        let support_vectors = from.matrix("support_vectors")?;
+        let support_vectors = from.stored_matrix("support_vectors")?;
         let n = support_vectors.nrows();
         let n_support = from.indices("n_support")?;
         let total = n_support.iter().try_fold(0_usize, |sum, &count| sum.checked_add(count));
@@ -64,7 +64,7 @@ impl Stored for Svc {
         };
         let parts = SvcParts {
             kernel,
-            coefficients: from.matrix_of("coefficients", (pairs.len(), n))?,
+            coefficients: from.stored_matrix_of("coefficients", (pairs.len(), n))?,
             intercepts: from.vector_of("intercepts", pairs.len())?,
             pairs,
             n_support,
@@ -93,14 +93,14 @@ impl Stored for KNeighbors {
     fn write(&self, out: &mut Writer<'_>) {
         out.setting("parameters", self.parameters);
         out.setting("n_classes", self.n_classes);
-        out.matrix("x", &self.x);
+        out.stored_matrix("x", &self.x);
         out.indices("y", self.y.iter().copied());
     }
 
     fn read(from: &Reader<'_>) -> Result<Self, ClassicError> {
         let parameters: crate::KNeighborsParameters = from.setting("parameters")?;
         parameters.validate()?;
-        let x = from.matrix("x")?;
+        let x = from.stored_matrix("x")?;
         let n_classes = from.n_classes()?;
         let y = from.indices_below("y", n_classes)?;
         from.ensure(y.len() == x.nrows(), "each row has a class")?;

@@ -3,9 +3,11 @@
 mod learners;
 mod parts;
 mod transformers;
+mod values;
 
-pub use parts::{PartArray, PartValues, Parts};
+pub use parts::{PartArray, Parts};
 pub(crate) use parts::{Reader, Writer};
+pub use values::{PartValues, SharedBytes};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use ndarray::{Array1, Array2};
@@ -5,7 +6,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::PartValues;
 use crate::ClassicError;
+use crate::matrix::Matrix;
 
 /// Classes that a stored model may have: far more than any data set, few enough that a wrong number fills no memory.
 const MOST_CLASSES: usize = 1 << 16;
@@ -26,16 +29,6 @@ pub struct PartArray {
     pub shape: Vec<usize>,
     /// The values, as many as the product of the lengths.
     pub values: PartValues,
-}
-
-/// Values of a [`PartArray`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PartValues {
-    /// Numbers; all are finite.
-    F64(Vec<f64>),
-    /// Indices.
-    U32(Vec<u32>),
 }
 
 impl Parts {
@@ -79,6 +72,11 @@ impl Writer<'_> {
             values: PartValues::F64(values.iter().copied().collect()),
         };
         self.arrays.insert(join(&self.prefix, name), array);
+    }
+
+    /// A large matrix, in the precision that it has.
+    pub(crate) fn stored_matrix(&mut self, name: &str, values: &Matrix) {
+        self.arrays.insert(join(&self.prefix, name), values.to_part());
     }
 
     pub(crate) fn indices(&mut self, name: &str, values: impl IntoIterator<Item = usize>) {
@@ -174,23 +172,29 @@ impl<'a> Reader<'a> {
         array.ok_or_else(|| self.wrong(&format!("the array \"{name}\" is missing"), "the model needs it"))
     }
 
-    fn numbers(&self, name: &str) -> Result<(&'a [usize], &'a [f64]), ClassicError> {
+    /// An array that was seen to hold finite numbers.
+    fn finite(&self, name: &str) -> Result<&'a PartArray, ClassicError> {
         let array = self.array(name)?;
-        let PartValues::F64(values) = &array.values else {
+        if matches!(array.values, PartValues::U32(_)) {
             return Err(self.wrong(&format!("the array \"{name}\" holds indices"), "it must hold numbers"));
-        };
-        if !crate::simd::all_finite(values) {
+        }
+        if !array.values.are_finite() {
             return Err(
                 self.wrong(&format!("the array \"{name}\" holds a number that is not finite"), "all must be")
             );
         }
-        Ok((&array.shape, values))
+        Ok(array)
+    }
+
+    fn numbers(&self, name: &str) -> Result<(&'a [usize], Cow<'a, [f64]>), ClassicError> {
+        let array = self.finite(name)?;
+        Ok((&array.shape, array.values.to_f64().unwrap_or_default()))
     }
 
     /// Finite numbers.
     pub(crate) fn vector(&self, name: &str) -> Result<Array1<f64>, ClassicError> {
         match self.numbers(name)? {
-            (&[n], values) if n == values.len() => Ok(values.to_vec().into()),
+            (&[n], values) if n == values.len() => Ok(values.into_owned().into()),
             (shape, values) => Err(self.shape(name, shape, values.len(), "one axis")),
         }
     }
@@ -209,20 +213,27 @@ impl<'a> Reader<'a> {
 
     /// Finite numbers in rows and columns, at least one of each.
     pub(crate) fn matrix(&self, name: &str) -> Result<Array2<f64>, ClassicError> {
-        let (shape, values) = self.numbers(name)?;
-        let wrong = || self.shape(name, shape, values.len(), "two axes");
-        let &[rows, columns] = shape else {
-            return Err(wrong());
+        Ok(self.stored_matrix(name)?.into_array())
+    }
+
+    /// The same in the precision that it is stored in.
+    pub(crate) fn stored_matrix(&self, name: &str) -> Result<Matrix, ClassicError> {
+        let PartArray { shape, values } = self.finite(name)?;
+        let matrix = match shape[..] {
+            [rows, columns] if rows > 0 && columns > 0 => Matrix::new((rows, columns), values),
+            _ => None,
         };
-        if rows == 0 || columns == 0 || rows.checked_mul(columns) != Some(values.len()) {
-            return Err(wrong());
-        }
-        Array2::from_shape_vec((rows, columns), values.to_vec()).map_err(|_| wrong())
+        matrix.ok_or_else(|| self.shape(name, shape, values.len(), "two axes"))
     }
 
     /// A matrix of that shape.
     pub(crate) fn matrix_of(&self, name: &str, shape: (usize, usize)) -> Result<Array2<f64>, ClassicError> {
-        let values = self.matrix(name)?;
+        Ok(self.stored_matrix_of(name, shape)?.into_array())
+    }
+
+    /// The same in the precision that it is stored in.
+    pub(crate) fn stored_matrix_of(&self, name: &str, shape: (usize, usize)) -> Result<Matrix, ClassicError> {
+        let values = self.stored_matrix(name)?;
         if values.dim() == shape {
             return Ok(values);
         }

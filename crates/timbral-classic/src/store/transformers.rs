@@ -61,14 +61,14 @@ impl Stored for PowerTransformer {
 impl Stored for Pca {
     fn write(&self, out: &mut Writer<'_>) {
         out.vector("mean", self.mean.iter().copied());
-        out.matrix("components", &self.components);
+        out.stored_matrix("components", &self.components);
         out.vector("explained_variance", self.explained_variance.iter().copied());
         out.vector("explained_variance_ratio", self.explained_variance_ratio.iter().copied());
         out.setting("whiten", self.whiten);
     }
 
     fn read(from: &Reader<'_>) -> Result<Self, ClassicError> {
-        let components = from.matrix("components")?;
+        let components = from.stored_matrix("components")?;
         let (kept, features) = components.dim();
         let explained_variance = from.vector_of("explained_variance", kept)?;
         from.ensure(explained_variance.iter().all(|v| *v >= 0.0), "variances are not negative")?;

@@ -155,9 +155,9 @@ impl Learner for Checked<SvcParameters> {
             kernel: sorted.kernel,
             pairs,
             n_support: sorted.ranges.iter().map(in_range).collect(),
-            support_vectors: sorted.x.select(Axis(0), &support),
+            support_vectors: sorted.x.select(Axis(0), &support).into(),
             support: support.iter().map(|&i| sorted.original[i]).collect(),
-            coefficients: coefficients.select(Axis(1), &support),
+            coefficients: coefficients.select(Axis(1), &support).into(),
             intercepts: solutions.iter().map(|s| s.intercept).collect(),
             sigmoids: solutions.into_iter().map(|s| s.sigmoid).collect(),
         }))

@@ -130,15 +130,16 @@ impl Kernel {
         }
     }
 
-    /// The kernel of every row of `x` with every row of `y`, shape (rows of x, rows of y).
+    /// The kernel of every row of `x` with every row of `y`, shape (rows of x, rows of y), from their scalar products and
+    /// the squared lengths of the rows of `y`.
     pub(super) fn matrix(
         self,
         x: ArrayView2<'_, f64>,
-        y: ArrayView2<'_, f64>,
+        products: Array2<f64>,
         squares_y: &[f64],
     ) -> Array2<f64> {
         let squares_x = squares(x);
-        let mut out = x.dot(&y.t());
+        let mut out = products;
         let (chunks_y, rest_y) = lanes(squares_y);
         dispatch(
             #[inline(always)]

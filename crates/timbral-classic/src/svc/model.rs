@@ -2,10 +2,11 @@ use std::ops::Range;
 
 use ndarray::{Array1, Array2, ArrayView2, Axis, Slice};
 
-use super::kernel::{Kernel, squares};
+use super::kernel::Kernel;
 use super::platt::{Sigmoid, couple};
 use crate::ClassicError;
 use crate::learner::{Classifier, argmax, check_input};
+use crate::matrix::Matrix;
 use crate::parallel;
 
 /// Rows that are worked on at once: their kernel values stay in the cache.
@@ -22,9 +23,9 @@ pub struct Svc {
     pub(crate) pairs: Vec<(usize, usize)>,
     /// Number of support vectors of each class.
     pub(crate) n_support: Vec<usize>,
-    pub(crate) support_vectors: Array2<f64>,
+    pub(crate) support_vectors: Matrix,
     pub(crate) support: Vec<usize>,
-    pub(crate) coefficients: Array2<f64>,
+    pub(crate) coefficients: Matrix,
     pub(crate) intercepts: Array1<f64>,
     pub(crate) sigmoids: Option<Vec<Sigmoid>>,
 }
@@ -43,9 +44,9 @@ pub(crate) struct Parts {
     pub(crate) kernel: Kernel,
     pub(crate) pairs: Vec<(usize, usize)>,
     pub(crate) n_support: Vec<usize>,
-    pub(crate) support_vectors: Array2<f64>,
+    pub(crate) support_vectors: Matrix,
     pub(crate) support: Vec<usize>,
-    pub(crate) coefficients: Array2<f64>,
+    pub(crate) coefficients: Matrix,
     pub(crate) intercepts: Array1<f64>,
     pub(crate) sigmoids: Option<Vec<Sigmoid>>,
 }
@@ -90,8 +91,8 @@ impl Svc {
 
     /// Signed dual coefficients, shape (pairs, support vectors): positive for the first class of the pair.
     #[must_use]
-    pub fn coefficients(&self) -> &Array2<f64> {
-        &self.coefficients
+    pub fn coefficients(&self) -> Array2<f64> {
+        self.coefficients.to_array()
     }
 
     /// What is added to the sum over support vectors, for each pair.
@@ -115,7 +116,7 @@ impl Svc {
         check_input(x, self.n_features())?;
         let x = x.as_standard_layout();
         let mut out = Array2::zeros((x.nrows(), self.pairs.len()));
-        let squares = squares(self.support_vectors.view());
+        let squares = self.support_vectors.squares();
         let classes = self.class_blocks();
         let blocks: Vec<_> = out.axis_chunks_iter_mut(Axis(0), BLOCK).collect();
         parallel::for_each(blocks, |block, mut values| {
@@ -123,8 +124,8 @@ impl Svc {
             let rows = x.slice_axis(Axis(0), Slice::from(start..start + values.nrows()));
             values += &self.intercepts;
             for class in &classes {
-                let vectors = self.support_vectors.slice_axis(Axis(0), Slice::from(class.vectors.clone()));
-                let kernel = self.kernel.matrix(rows, vectors, &squares[class.vectors.clone()]);
+                let products = self.support_vectors.products(rows, class.vectors.clone());
+                let kernel = self.kernel.matrix(rows, products, &squares[class.vectors.clone()]);
                 let parts = kernel.dot(&class.weights);
                 for (&pair, part) in class.pairs.iter().zip(parts.columns()) {
                     let mut column = values.column_mut(pair);
@@ -137,6 +138,7 @@ impl Svc {
 
     /// The support vectors of each class take part in the pairs of that class alone.
     fn class_blocks(&self) -> Vec<ClassBlock> {
+        let all = self.coefficients.rows(0..self.pairs.len());
         let mut start = 0;
         let with_range = self.n_support.iter().enumerate().map(|(class, &count)| {
             start += count;
@@ -148,7 +150,7 @@ impl Svc {
                 let pairs: Vec<usize> = (0..self.pairs.len())
                     .filter(|&p| self.pairs[p].0 == class || self.pairs[p].1 == class)
                     .collect();
-                let coefficients = self.coefficients.slice_axis(Axis(1), Slice::from(vectors.clone()));
+                let coefficients = all.slice_axis(Axis(1), Slice::from(vectors.clone()));
                 ClassBlock { weights: coefficients.select(Axis(0), &pairs).reversed_axes(), vectors, pairs }
             })
             .collect()
