@@ -64,7 +64,7 @@ impl Data {
         hits as f64 / self.test_y.len() as f64
     }
 
-    /// Seconds of a job, and a number that tells whether it was done right.
+    /// Seconds of a job, and a number that shows whether it was done right.
     fn time(&self, job: &str) -> (f64, f64) {
         match job {
             "svc_fit" => {

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
-use timbral_train::{Comparison, Report, RunSummary};
+use timbral_eval::{Comparison, Report};
+use timbral_train::RunSummary;
 
 /// Write a technical report from a template and the results of runs.
 ///

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser;
 use ndarray::{Array1, Array2, Axis};
+use timbral_data::{FeatureTable, Manifest, MelTable};
 use timbral_decode::{DecodeOptions, decode_file};
 use timbral_features::{FeatureSet, LogMelConfig, LogMelSpectrogram, Reference};
 use timbral_model::Model;
-use timbral_train::{FeatureTable, Manifest, MelTable};
 
 /// Check decoding and features against published tables of whole tracks.
 #[derive(Parser)]

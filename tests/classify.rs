@@ -42,7 +42,7 @@ fn the_demo_song_has_a_genre() {
 }
 
 #[test]
-fn json_has_one_object_a_line_and_goes_on_after_a_broken_file() {
+fn json_has_one_object_per_line_and_goes_on_after_a_broken_file() {
     let folder = tempfile::tempdir().unwrap();
     let garbage = file(folder.path(), "garbage.mp3", b"no sound at all");
     let empty = file(folder.path(), "empty.wav", b"");
@@ -80,7 +80,7 @@ fn json_has_one_object_a_line_and_goes_on_after_a_broken_file() {
 }
 
 #[test]
-fn failures_are_told_on_stderr_with_status_1_and_wrong_usage_with_2() {
+fn failures_are_reported_on_stderr_with_status_1_and_wrong_usage_with_2() {
     let folder = tempfile::tempdir().unwrap();
     let missing = classify(&["no/such/song.mp3"]);
     assert_eq!(missing.status.code(), Some(1));
@@ -184,7 +184,7 @@ fn silent_windows_have_no_vote() {
 }
 
 #[test]
-fn short_and_clipped_sounds_are_told() {
+fn short_and_clipped_sounds_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     let short = wav(folder.path(), "short.wav", noise(22_050).map(|x| 0.3 * x).collect());
     assert!(warned_of(&json(&["--json", &short]), "very short: 1.0 s"));
@@ -208,7 +208,7 @@ fn shipped() -> PathBuf {
 }
 
 #[test]
-fn a_refused_song_is_unknown_and_its_closest_genre_is_told() {
+fn a_rejected_song_is_unknown_and_its_closest_genre_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let song = "models/demo.wav";
     let never = model_with(folder.path(), "never.safetensors", RejectionScore::Margin, -1.0);
@@ -219,10 +219,10 @@ fn a_refused_song_is_unknown_and_its_closest_genre_is_told() {
     let margin = first.as_f64().unwrap() - second.as_f64().unwrap();
     assert!((known["score"].as_f64().unwrap() - margin).abs() < 1e-6);
 
-    let refused = json(&["--json", "--model", &always, song]);
-    assert_eq!((&refused["genre"], &refused["unknown"]), (&"unknown".into(), &true.into()));
-    assert_eq!(refused["ranking"], known["ranking"]);
-    let (score, confidence) = (refused["score"].as_f64(), refused["confidence"].as_f64());
+    let rejected = json(&["--json", "--model", &always, song]);
+    assert_eq!((&rejected["genre"], &rejected["unknown"]), (&"unknown".into(), &true.into()));
+    assert_eq!(rejected["ranking"], known["ranking"]);
+    let (score, confidence) = (rejected["score"].as_f64(), rejected["confidence"].as_f64());
     assert!((score.unwrap() - confidence.unwrap()).abs() < 1e-6);
     assert_eq!(text(&classify(&["--plain", "--model", &always, song]).stdout), "unknown");
     let closest = known["ranking"][0]["genre"].as_str().unwrap();
@@ -245,7 +245,7 @@ fn the_pauses_of_speech_are_far_from_music() {
     let classes: Vec<usize> = (0..100).map(|i| i % 10).collect();
     let distance = timbral_train::fit_level_distance(&contours, &classes, 10).unwrap();
     let known: Vec<f64> = contours.iter().map(|contour| -distance.of(contour)).collect();
-    let threshold = timbral_train::threshold_at_tpr(&known, 0.95).unwrap();
+    let threshold = timbral_eval::open_set::threshold_at_tpr(&known, 0.95).unwrap();
     let score = RejectionScore::Distance(distance);
     let model = model_with(folder.path(), "distance.safetensors", score, threshold);
     // Syllables of noise, four a second, with a pause of half a second every two.

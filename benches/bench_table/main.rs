@@ -117,7 +117,7 @@ fn read_peers(path: &Path) -> anyhow::Result<Peers> {
         .with_context(|| format!("{} must be output of benches/peers.py", path.display()))
 }
 
-/// The name of the processor, where the system tells it.
+/// The name of the processor, where the system reports it.
 fn machine() -> String {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = info.lines().find(|line| line.starts_with("model name"));

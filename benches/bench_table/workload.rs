@@ -1,5 +1,5 @@
 //! What is measured: one plan each on a 30 s clip, and the bare Fourier transforms of the same frames.
-#![allow(clippy::expect_used, reason = "a bench whose fixed settings are refused should stop")]
+#![allow(clippy::expect_used, reason = "a bench whose fixed settings are rejected should stop")]
 
 use realfft::RealFftPlanner;
 use timbral_features::{

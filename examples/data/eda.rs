@@ -9,10 +9,11 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use ndarray::Array2;
 use rayon::prelude::*;
+use timbral_data::Manifest;
 use timbral_decode::{DecodeOptions, decode_file};
+use timbral_eval::page::{HtmlPage, LabelledRows};
 use timbral_features::{FeatureSet, MelConfig, MelSpectrogram};
 use timbral_plot::{Figure, HeatMap, Histogram, Waveform};
-use timbral_train::{HtmlPage, LabelledRows, Manifest};
 
 /// Explore a data set: write a page of its classes, durations, spectrograms and features.
 #[derive(Parser)]
@@ -47,7 +48,7 @@ fn main() -> std::process::ExitCode {
         let rate = set.config().sample_rate;
         let options = DecodeOptions::default().mono().sample_rate(rate);
         let progress = cli::progress(manifest.len() as u64, "files");
-        let read = |entry: &timbral_train::ManifestEntry| -> Result<Track> {
+        let read = |entry: &timbral_data::ManifestEntry| -> Result<Track> {
             let audio = decode_file(&entry.path, &options)?;
             let class = labels.iter().position(|l| *l == entry.track.label).context("no class")?;
             let columns = set.compute(&audio.samples).with_context(|| entry.path.display().to_string())?;

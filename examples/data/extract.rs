@@ -8,9 +8,9 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::{Parser, ValueEnum};
+use timbral_data::{Extraction, ExtractionConfig, Manifest, TableFormat, store::FileOutcome};
 use timbral_features::FeatureSetConfig;
 use timbral_segment::{Cut, LastWindow, SegmentConfig, Span};
-use timbral_train::{Extraction, ExtractionConfig, FileOutcome, Manifest, TableFormat};
 
 /// Extract features of audio files into a table, in parallel. An interrupted run resumes when it is started again; a file
 /// that fails becomes a row of errors.csv beside the table.

@@ -3,7 +3,7 @@
 
 use timbral_decode::{DecodeOptions, decode_file};
 use timbral_features::{
-    Feature, FeatureSet, FeatureSetConfig, FeatureSpec, MfccConfig, ContrastConfig, Statistic,
+    ContrastConfig, Feature, FeatureSet, FeatureSetConfig, FeatureSpec, MfccConfig, Statistic,
 };
 
 fn main() -> anyhow::Result<()> {

@@ -111,12 +111,12 @@ fn sounds(samples: &[f32], other: &[f32], arguments: &Arguments) -> Result<Vec<L
         set(&mut settings);
         let (mut changed, mut rng) = (samples.to_vec(), generator(arguments, stream));
         let done = augment_waveform(&mut changed, RATE, &settings, &mut rng)?;
-        let mut told = done.first().map(ToString::to_string).unwrap_or_default();
+        let mut summary = done.first().map(ToString::to_string).unwrap_or_default();
         if settings.mix_probability > 0.0 {
             // The trainer mixes, for it has the other tracks.
             let ratio = rng.random_range(settings.mix_ratio_db[0]..=settings.mix_ratio_db[1]);
             let share = mix_signals(&mut changed, other, ratio);
-            told = format!("other track {ratio:.1} dB below, target {share:.2}");
+            summary = format!("other track {ratio:.1} dB below, target {share:.2}");
         }
         // A floor below the loudest would move with it, and look like a change.
         let pictures = [("Before", mel(samples, None)?), ("After", mel(&changed, None)?)];
@@ -124,8 +124,8 @@ fn sounds(samples: &[f32], other: &[f32], arguments: &Arguments) -> Result<Vec<L
         let audio = Audio { samples: changed, sample_rate: RATE, channels: 1, warnings: vec![] };
         // As float, what is louder than full scale is not clipped.
         write_wav(&files[0], &audio, WavFormat::Float32)?;
-        files.extend(draw(name, &told, &pictures, arguments)?);
-        let settings = told;
+        files.extend(draw(name, &summary, &pictures, arguments)?);
+        let settings = summary;
         Ok(Line { name, settings, files })
     };
     (0..).zip(changes).map(make).collect()
@@ -144,20 +144,20 @@ fn spectrograms(samples: &[f32], other: &[f32], arguments: &Arguments) -> Result
         ("cutmix", |_| {}, ""),
         ("cutmix-frames", |_| {}, ""),
     ];
-    let make = |(stream, (name, set, told)): (u64, (&'static str, Set, &str))| -> Result<Line> {
+    let make = |(stream, (name, set, summary)): (u64, (&'static str, Set, &str))| -> Result<Line> {
         let mut rng = generator(arguments, stream);
         // Training sees band after band.
         let mut crop: Vec<f32> = before.iter().copied().collect();
         let mixed_in: Vec<f32> = other.iter().copied().collect();
-        let mut told = told.to_owned();
+        let mut summary = summary.to_owned();
         if name == "roll" {
             let shift = [-1, 1][rng.random_range(0..2)] * rng.random_range(4..=12i32);
             roll_bands(&mut crop, frames, shift as isize);
-            told = format!("{shift:+} bands");
+            summary = format!("{shift:+} bands");
         } else if name == "mixup" {
             let share = rng.random_range(0.4..0.8);
             mixup(&mut crop, &mixed_in, share);
-            told = format!("target {share:.2}");
+            summary = format!("target {share:.2}");
         } else if name.starts_with("cutmix") {
             let shape = match name {
                 "cutmix" => CutMixShape::BandsAndFrames,
@@ -165,7 +165,7 @@ fn spectrograms(samples: &[f32], other: &[f32], arguments: &Arguments) -> Result
             };
             let part = CutMixBox::draw(bands, frames, rng.random_range(0.4..0.8), shape, &mut rng);
             part.paste(&mut crop, &mixed_in, frames);
-            told = format!("{} bands x {} frames, target {:.2}", part.bands, part.frames, part.share());
+            summary = format!("{} bands x {} frames, target {:.2}", part.bands, part.frames, part.share());
         } else {
             let mut settings = Augmentation {
                 level_db: 0.0,
@@ -182,8 +182,8 @@ fn spectrograms(samples: &[f32], other: &[f32], arguments: &Arguments) -> Result
         if name.contains("mix") {
             pictures.insert(1, ("Other track", other.clone()));
         }
-        let files = draw(name, &told, &pictures, arguments)?.to_vec();
-        let settings = told;
+        let files = draw(name, &summary, &pictures, arguments)?.to_vec();
+        let settings = summary;
         Ok(Line { name, settings, files })
     };
     (100..).zip(changes).map(make).collect()
@@ -204,7 +204,7 @@ fn generator(arguments: &Arguments, stream: u64) -> ChaCha8Rng {
 /// Log-mel spectrograms beside each other, in the colours of the first, as PNG and SVG.
 fn draw(
     name: &str,
-    told: &str,
+    summary: &str,
     pictures: &[(&str, Array2<f32>)],
     arguments: &Arguments,
 ) -> Result<[PathBuf; 2]> {
@@ -213,7 +213,7 @@ fn draw(
         let map = HeatMap::mel_spectrogram(values.view(), RATE, HOP).range(loudest - 80.0, loudest);
         map.title(*title).figure()
     });
-    let figure = Figure::grid(&format!("{name}: {told}"), pictures.len(), panels);
+    let figure = Figure::grid(&format!("{name}: {summary}"), pictures.len(), panels);
     let files = ["png", "svg"].map(|ending| arguments.output.join(format!("{name}.{ending}")));
     files.iter().try_for_each(|file| figure.save(file))?;
     Ok(files)

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use timbral_classic::{PipelineParameters, PowerTransformerParameters, TransformerParameters};
-use timbral_train::{
-    EvaluationPage, FeatureTable, Folds, Manifest, Part, TrackInfo, cross_validate_classic, fit_classic,
-};
+use timbral_data::{FeatureTable, Folds, Manifest, Part, TrackInfo};
+use timbral_eval::page::EvaluationPage;
+use timbral_train::{cross_validate_classic, fit_classic};
 
 /// Fit a classic learner on a feature table, and evaluate it by artist-grouped cross-validation.
 #[derive(Parser)]

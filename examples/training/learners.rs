@@ -24,6 +24,6 @@ pub fn learners() -> Vec<(&'static str, timbral_classic::LearnerParameters)> {
 }
 
 /// Whether to use a track: its official subset is one of `parts`, or it has none.
-pub fn takes_part(track: &timbral_train::TrackInfo, parts: &[timbral_train::Part]) -> bool {
+pub fn takes_part(track: &timbral_data::TrackInfo, parts: &[timbral_data::Part]) -> bool {
     track.official_split.is_none_or(|part| parts.contains(&part))
 }

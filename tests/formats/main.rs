@@ -75,7 +75,7 @@ fn rows(path: &Path) -> anyhow::Result<Vec<Row>> {
 struct Run {
     result: Result<Audio, DecodeError>,
     seconds: f64,
-    /// The most memory the whole program held meanwhile, where the system tells.
+    /// The most memory the whole program held meanwhile, where the system reports it.
     peak_bytes: Option<u64>,
 }
 

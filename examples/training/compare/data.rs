@@ -1,8 +1,9 @@
 //! The data of a comparison: rows of a table, statistics of spectrograms beside them, and the spectrograms themselves.
 
 use anyhow::{Context as _, Result, ensure};
+use timbral_data::{FeatureTable, GroupTable, Manifest, MelTable, TrackInfo};
 use timbral_model::StatisticsConfig;
-use timbral_train::{FeatureTable, GroupTable, Manifest, MelTable, SpectrogramSet, TrackInfo};
+use timbral_train::SpectrogramSet;
 
 use super::Arguments;
 

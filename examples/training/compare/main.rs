@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use timbral_classic::{PipelineParameters, PowerTransformerParameters, TransformerParameters};
-use timbral_train::{Baseline, Candidate, CompareConfig, FoldProtocol, GroupTable, Part, RunConfig, compare};
+use timbral_data::{GroupTable, Part};
+use timbral_eval::comparison::Baseline;
+use timbral_train::{Candidate, CompareConfig, FoldProtocol, RunConfig, compare};
 
 /// Compare learners and networks over the same folds: accuracy, average precision, ROC AUC and times, with confidence
 /// intervals.

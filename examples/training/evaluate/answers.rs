@@ -6,8 +6,9 @@ use anyhow::{Context as _, Result, bail, ensure};
 use candle_core::{Device, Tensor};
 use ndarray::Array2;
 use timbral::{Classifier, Verdict};
+use timbral_data::{FeatureTable, Manifest, MelTable, TrackInfo, track::sorted_labels};
 use timbral_model::{Header, Model};
-use timbral_train::{FeatureTable, Manifest, MelTable, SpectrogramSet, TrackInfo, sorted_labels};
+use timbral_train::SpectrogramSet;
 
 use super::Arguments;
 

@@ -8,10 +8,9 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use timbral::Classifier;
-use timbral_train::{
-    BootstrapConfig, EvaluationPage, OpenSetReport, Part, Predictions, Report, ReportSource, ScoredAnswer,
-    TrackInfo, model_card, open_set_reports,
-};
+use timbral_data::{Part, TrackInfo};
+use timbral_eval::{BootstrapConfig, OpenSetReport, Predictions, Report, ReportSource, page::EvaluationPage};
+use timbral_train::{ScoredAnswer, model_card, open_set_reports};
 
 use answers::{Answers, classify};
 

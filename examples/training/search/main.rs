@@ -10,9 +10,10 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 use picture::picture;
+use timbral_data::{FeatureTable, MelTable, Part, TrackInfo};
 use timbral_train::{
-    ClassicSearch, Evaluate, FeatureTable, MelTable, NetworkSearch, Part, RunConfig, SearchConfig,
-    SearchProgress, SearchTable, TrackInfo, TrainingTracks, search,
+    ClassicSearch, Evaluate, NetworkSearch, RunConfig, SearchConfig, SearchProgress, SearchTable,
+    TrainingTracks, search,
 };
 use training::watch::{flow, flow_after, stop_on_interrupt, with_way_on};
 

@@ -2,8 +2,10 @@
 #![allow(clippy::print_stderr, reason = "a program prints")]
 
 use anyhow::Result;
+use timbral_data::Folds;
+use timbral_eval::Report;
 use timbral_model::write_atomically;
-use timbral_train::{Calibration, EpochMetrics, Folds, Report, RunConfig, TrainingTracks};
+use timbral_train::{EpochMetrics, ModelCalibration, RunConfig, TrainingTracks};
 
 use super::Arguments;
 use training::watch::Watch;
@@ -13,7 +15,7 @@ use training::watch::Watch;
 struct Measured<'a> {
     #[serde(flatten)]
     report: &'a Report,
-    calibration: Option<&'a Calibration>,
+    calibration: Option<&'a ModelCalibration>,
 }
 
 /// Cross-validates, and writes `report.json` and `predictions.csv` to the folder of the run.
@@ -21,7 +23,7 @@ pub(crate) fn cross_validate(
     arguments: &Arguments,
     config: &RunConfig,
     data: &TrainingTracks,
-) -> Result<(Report, Option<Calibration>)> {
+) -> Result<(Report, Option<ModelCalibration>)> {
     let folds = Folds::stratified_group(&data.tracks, arguments.folds, arguments.fold_seed)?;
     let watch = Watch::new(&arguments.run, &config.members, arguments.folds, arguments.tensorboard)?;
     let folder = arguments.run.join("folds");

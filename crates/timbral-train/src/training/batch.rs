@@ -140,8 +140,8 @@ fn row(values: &[f32], size: usize, place: usize) -> &[f32] {
 mod tests {
     use rand::SeedableRng;
 
-    use crate::augment::{Augmentation, CutMixShape, WaveformAugmentation};
     use super::*;
+    use crate::augment::{Augmentation, CutMixShape, WaveformAugmentation};
 
     const BANDS: usize = 8;
     const FRAMES: usize = 10;
