@@ -18,6 +18,7 @@ mod framing;
 mod frontends;
 mod kaldi;
 mod least_squares;
+pub mod log_mel_statistics;
 mod loudness;
 mod mel;
 mod mfcc;
