@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 use timbral_eval::{Comparison, Report};
-use timbral_train::RunSummary;
+use timbral_train::training::RunSummary;
 
 /// Write a technical report from a template and the results of runs.
 ///

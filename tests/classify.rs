@@ -243,7 +243,7 @@ fn the_pauses_of_speech_are_far_from_music() {
     };
     let contours: Vec<_> = (0..100).map(|_| contour()).collect();
     let classes: Vec<usize> = (0..100).map(|i| i % 10).collect();
-    let distance = timbral_train::fit_level_distance(&contours, &classes, 10).unwrap();
+    let distance = timbral_train::rejection::fit_level_distance(&contours, &classes, 10).unwrap();
     let known: Vec<f64> = contours.iter().map(|contour| -distance.of(contour)).collect();
     let threshold = timbral_eval::open_set::threshold_at_tpr(&known, 0.95).unwrap();
     let score = RejectionScore::Distance(distance);

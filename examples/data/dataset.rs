@@ -5,10 +5,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::{Parser, ValueEnum};
-use timbral_data::{
-    Inventory, LabelMap, Manifest,
-    manifest::{FMA_ARCHIVES, FmaSubset, verify_archive},
-};
+use timbral_data::manifest::{FMA_ARCHIVES, FmaSubset, verify_archive};
+use timbral_data::{Inventory, LabelMap, Manifest};
 
 /// Inspect a data set and write its manifest: classes, durations, unreadable files, duplicates, leaks.
 #[derive(Parser)]

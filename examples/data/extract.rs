@@ -8,7 +8,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::{Parser, ValueEnum};
-use timbral_data::{Extraction, ExtractionConfig, Manifest, TableFormat, store::FileOutcome};
+use timbral_data::store::FileOutcome;
+use timbral_data::{Extraction, ExtractionConfig, Manifest, TableFormat};
 use timbral_features::FeatureSetConfig;
 use timbral_segment::{Cut, LastWindow, SegmentConfig, Span};
 

@@ -7,16 +7,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use ndarray::Array2;
-use rand::{Rng as _, SeedableRng as _};
-use rand_chacha::ChaCha8Rng;
+use rand::Rng as _;
 use serde::Serialize;
 use timbral_decode::{Audio, DecodeOptions, WavFormat, decode_file, write_wav};
 use timbral_features::{LogMelConfig, LogMelSpectrogram};
 use timbral_plot::{Figure, HeatMap};
-use timbral_train::{
-    Augmentation, CutMixBox, CutMixShape, WaveformAugmentation, augment, augment_waveform, fit_length,
-    mix_signals, mixup, roll_bands,
+use timbral_train::augment::{
+    CutMixBox, CutMixShape, augment, augment_waveform, fit_length, mix_signals, mixup, roll_bands,
 };
+use timbral_train::{Augmentation, SeededRng, WaveformAugmentation};
 
 const RATE: u32 = 22_050;
 const HOP: usize = 512;
@@ -152,7 +151,7 @@ fn spectrograms(samples: &[f32], other: &[f32], arguments: &Arguments) -> Result
         let mut summary = summary.to_owned();
         if name == "roll" {
             let shift = [-1, 1][rng.random_range(0..2)] * rng.random_range(4..=12i32);
-            roll_bands(&mut crop, frames, shift as isize);
+            roll_bands(&mut crop, frames, shift as isize)?;
             summary = format!("{shift:+} bands");
         } else if name == "mixup" {
             let share = rng.random_range(0.4..0.8);
@@ -164,7 +163,7 @@ fn spectrograms(samples: &[f32], other: &[f32], arguments: &Arguments) -> Result
                 _ => CutMixShape::Frames,
             };
             let part = CutMixBox::draw(bands, frames, rng.random_range(0.4..0.8), shape, &mut rng);
-            part.paste(&mut crop, &mixed_in, frames);
+            part.paste(&mut crop, &mixed_in, frames)?;
             summary = format!("{} bands x {} frames, target {:.2}", part.bands, part.frames, part.share());
         } else {
             let mut settings = Augmentation {
@@ -175,7 +174,7 @@ fn spectrograms(samples: &[f32], other: &[f32], arguments: &Arguments) -> Result
                 ..Augmentation::default()
             };
             set(&mut settings);
-            augment(&mut crop, bands, frames, &settings, &mut rng);
+            augment(&mut crop, bands, frames, &settings, &mut rng)?;
         }
         let after = Array2::from_shape_vec((bands, frames), crop)?;
         let mut pictures = vec![("Before", before.clone()), ("After", after)];
@@ -195,10 +194,8 @@ fn mel(samples: &[f32], top_db: Option<f32>) -> Result<Array2<f32>> {
 }
 
 /// A generator of its own for each change.
-fn generator(arguments: &Arguments, stream: u64) -> ChaCha8Rng {
-    let mut rng = ChaCha8Rng::seed_from_u64(arguments.seed);
-    rng.set_stream(stream);
-    rng
+fn generator(arguments: &Arguments, stream: u64) -> SeededRng {
+    SeededRng::with_stream(arguments.seed, stream)
 }
 
 /// Log-mel spectrograms beside each other, in the colours of the first, as PNG and SVG.

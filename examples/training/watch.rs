@@ -6,7 +6,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use timbral_plot::TrainingCurves;
-use timbral_train::{EpochMetrics, Member, RunLog, TrainError};
+use timbral_train::training::{EpochMetrics, RunLog};
+use timbral_train::{Member, TrainError};
 
 use cli::Progress;
 

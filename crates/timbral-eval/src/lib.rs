@@ -13,6 +13,7 @@ pub mod page;
 pub mod predictions;
 pub mod report;
 mod rng;
+mod table;
 
 pub use bootstrap::{BootstrapConfig, Interval, bootstrap};
 pub use calibration::Calibration;
@@ -23,3 +24,4 @@ pub use metrics::ConfusionMatrix;
 pub use open_set::OpenSetReport;
 pub use predictions::{Predictions, TrackPredictions};
 pub use report::{Report, ReportSource};
+pub use table::PredictionTable;

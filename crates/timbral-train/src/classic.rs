@@ -28,9 +28,17 @@ pub struct ClassicCrossValidation {
 }
 
 /// The class of each row.
-pub(crate) fn classes(table: &FeatureTable, labels: &[String]) -> Vec<usize> {
-    // Labels are those of the table, sorted, so that each is found.
-    let class = |track: &TrackInfo| labels.binary_search(&track.label).unwrap_or(0);
+///
+/// # Errors
+///
+/// [`TrainError::Shape`] for a label that is none of `labels`, which are sorted.
+pub(crate) fn classes(table: &FeatureTable, labels: &[String]) -> Result<Vec<usize>, TrainError> {
+    let class = |track: &TrackInfo| {
+        labels.binary_search(&track.label).map_err(|_| {
+            let given = format!("{:?} of track {}", track.label, track.track_id);
+            TrainError::shape("label", given, format!("it must be one of {}", labels.join(", ")))
+        })
+    };
     table.tracks().iter().map(class).collect()
 }
 
@@ -57,7 +65,7 @@ pub(crate) fn answer_rows(
     splits: &[(Vec<usize>, Vec<usize>)],
 ) -> Result<RowAnswers, TrainError> {
     let labels = table.labels();
-    let y = classes(table, &labels);
+    let y = classes(table, &labels)?;
     let parameters = parameters.clone().check()?;
     let mut answers = RowAnswers {
         rows: Vec::new(),
@@ -106,7 +114,7 @@ pub fn cross_validate_classic(
     folds: &Folds,
 ) -> Result<ClassicCrossValidation, TrainError> {
     let labels = table.labels();
-    let y = classes(table, &labels);
+    let y = classes(table, &labels)?;
     let splits: Vec<_> = folds
         .splits()
         .map(|split| (split.rows(table.tracks(), Part::Train), split.rows(table.tracks(), Part::Test)))
@@ -158,7 +166,7 @@ pub fn fit_classic(
 ) -> Result<ModelFile, TrainError> {
     let front_end = front_end(table)?;
     let labels = table.labels();
-    let y = classes(table, &labels);
+    let y = classes(table, &labels)?;
     let model = parameters.clone().check()?.fit(table.values().view(), &y, labels.len())?;
     let (config, tensors) = ClassicConfig::store(&FittedModel::from(model))?;
     let header = Header {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 use timbral_classic::PipelineParameters;
 use timbral_data::split::{LeakySegmentSplit, Protocol};
@@ -156,7 +156,7 @@ pub fn compare(
     candidates: &[Candidate<'_>],
     pinned: &[Folds],
     baselines: Vec<Baseline>,
-    observe: &(impl Fn(&str, Option<&EpochMetrics>) -> ControlFlow<()> + Sync),
+    observe: &(dyn Fn(&str, Option<&EpochMetrics>) -> ControlFlow<()> + Sync),
 ) -> Result<Comparison, TrainError> {
     let tracks = all_tracks(candidates)?;
     let labels = sorted_labels(&tracks);
@@ -263,7 +263,7 @@ fn measure(
     candidates: &[Candidate<'_>],
     labels: &[String],
     groups: &HashMap<String, String>,
-    observe: &(impl Fn(&str, Option<&EpochMetrics>) -> ControlFlow<()> + Sync),
+    observe: &(dyn Fn(&str, Option<&EpochMetrics>) -> ControlFlow<()> + Sync),
 ) -> Result<ComparisonTable, TrainError> {
     let mut entries: Vec<CandidatePredictions> = Vec::new();
     for candidate in candidates {
@@ -340,7 +340,7 @@ fn classic(
     groups: &HashMap<String, String>,
 ) -> Result<RepeatPredictions, TrainError> {
     let labels = table.labels();
-    let y = classes(table, &labels);
+    let y = classes(table, &labels)?;
     let rows = answer_rows(table, parameters, &division.rows(table.tracks())?)?;
     let truth: Vec<usize> = rows.rows.iter().map(|&row| y[row]).collect();
     let ids: Vec<&str> = rows.rows.iter().map(|&row| table.tracks()[row].track_id.as_str()).collect();
@@ -393,30 +393,35 @@ fn networks(
     division: &Division,
     groups: &HashMap<String, String>,
     threads: usize,
-    observe: &(impl Fn(&str, &EpochMetrics) -> ControlFlow<()> + Sync),
+    observe: &(dyn Fn(&str, &EpochMetrics) -> ControlFlow<()> + Sync),
 ) -> Result<Vec<RepeatPredictions>, TrainError> {
-    let cv = cross_validate(members, set, &division.rows(tracks)?, threads, None, observe)?;
-    let answers = |rows: &[Vec<f32>], fit_time, predict_time| -> Result<RepeatPredictions, TrainError> {
-        let predictions = cv.predictions(rows, set)?;
-        let ids: Vec<&str> = cv.tracks.iter().map(|&track| tracks[track].track_id.as_str()).collect();
-        let order: Vec<usize> = units_of(&ids).into_iter().flatten().collect();
-        let predictions = predictions.select(&order)?;
-        let ids: Vec<String> = order.iter().map(|&i| ids[i].to_owned()).collect();
-        Ok(RepeatPredictions {
-            groups: ids.iter().map(|id| groups.get(id).unwrap_or(id).clone()).collect(),
-            ids,
-            truth: predictions.truth().to_vec(),
-            predicted: predictions.predicted(),
-            probabilities: Some(predictions.probabilities().clone()),
-            fit_time,
-            predict_time,
-        })
+    let Some(folds) = &division.folds else {
+        let rule = "one that divides tracks, which networks are trained on";
+        return Err(TrainError::config("protocol", division.protocol.as_str(), rule));
     };
+    let cv = cross_validate(members, (set, tracks), folds, threads, None, observe)?;
+    let answers =
+        |rows: ArrayView2<'_, f32>, fit_time, predict_time| -> Result<RepeatPredictions, TrainError> {
+            let predictions = cv.predictions(rows, set)?;
+            let ids: Vec<&str> = cv.tracks.iter().map(|&track| tracks[track].track_id.as_str()).collect();
+            let order: Vec<usize> = units_of(&ids).into_iter().flatten().collect();
+            let predictions = predictions.select(&order)?;
+            let ids: Vec<String> = order.iter().map(|&i| ids[i].to_owned()).collect();
+            Ok(RepeatPredictions {
+                groups: ids.iter().map(|id| groups.get(id).unwrap_or(id).clone()).collect(),
+                ids,
+                truth: predictions.truth().to_vec(),
+                predicted: predictions.predicted(),
+                probabilities: Some(predictions.probabilities().clone()),
+                fit_time,
+                predict_time,
+            })
+        };
     let CrossValidation { fit_times, predict_times, .. } = &cv;
-    let mut all = vec![answers(&cv.ensemble, fit_times.iter().sum(), predict_times.iter().sum())?];
+    let mut all = vec![answers(cv.ensemble.view(), fit_times.iter().sum(), predict_times.iter().sum())?];
     if members.len() > 1 {
-        for (i, rows) in cv.members.iter().enumerate() {
-            all.push(answers(rows, fit_times[i], predict_times[i])?);
+        for (i, member) in cv.members.iter().enumerate() {
+            all.push(answers(member.mean.view(), fit_times[i], predict_times[i])?);
         }
     }
     Ok(all)

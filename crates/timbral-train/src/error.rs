@@ -75,6 +75,12 @@ pub enum TrainError {
     Tensor(#[from] candle_core::Error),
 }
 
+/// An error and its causes in one line, for tables that tell what went wrong with a trial.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 impl TrainError {
     pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();

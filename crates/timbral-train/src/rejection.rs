@@ -9,7 +9,8 @@ use timbral_eval::{OpenSetReport, Predictions};
 use timbral_model::{CONTOUR_VALUES, Header, Rejection, RejectionScore};
 
 use crate::TrainError;
-use crate::distance::fit_level_distance;
+
+pub use crate::distance::fit_level_distance;
 
 /// The calibration of a model, with the rejection rule that its file gets.
 #[derive(Clone, Debug, PartialEq, Serialize)]

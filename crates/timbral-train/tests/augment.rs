@@ -6,19 +6,19 @@ use std::ops::ControlFlow;
 
 use ndarray::Array2;
 use proptest::prelude::*;
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 use timbral_model::{Architecture, CompactCnnConfig, SampleCnnConfig, TensorFile};
+use timbral_train::augment::{
+    NoiseColor, WaveformChange, add_noise, augment_waveform, equalizer_tilt, fit_length, gain, low_pass,
+    mix_signals, pitch_shift, random_crop, time_stretch,
+};
 use timbral_train::{
-    Augmentation, NoiseColor, SpectrogramSet, TrainConfig, TrainError, Trainer, WaveformAugmentation,
-    WaveformChange, add_noise, augment_waveform, equalizer_tilt, fit_length, gain, low_pass, mix_signals,
-    pitch_shift, random_crop, time_stretch,
+    Augmentation, SeededRng, SpectrogramSet, TrainConfig, TrainError, Trainer, WaveformAugmentation,
 };
 
 const RATE: u32 = 22_050;
 
-fn rng(seed: u64) -> ChaCha8Rng {
-    ChaCha8Rng::seed_from_u64(seed)
+fn rng(seed: u64) -> SeededRng {
+    SeededRng::new(seed)
 }
 
 fn tone(hz: f64, samples: usize) -> Vec<f32> {
@@ -343,7 +343,7 @@ fn trained(
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     let trainer = Trainer::new(architecture, config, set).unwrap();
     let tensors = pool
-        .install(|| trainer.run(&[0, 1, 2, 3, 4, 5], &[6, 7], |_| ControlFlow::Continue(())))
+        .install(|| trainer.run(&[0, 1, 2, 3, 4, 5], &[6, 7], &mut |_| ControlFlow::Continue(())))
         .unwrap()
         .tensors;
     let text = String::new();

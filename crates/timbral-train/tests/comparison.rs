@@ -13,9 +13,11 @@ use timbral_data::{FeatureTable, Folds, TrackInfo};
 use timbral_eval::comparison::Baseline;
 use timbral_eval::{BootstrapConfig, Comparison};
 use timbral_model::{Architecture, CompactCnnConfig};
+use timbral_train::comparison::FoldProtocol;
+use timbral_train::training::EpochMetrics;
 use timbral_train::{
-    Candidate, CompareConfig, EpochMetrics, FoldProtocol, Member, SpectrogramSet, TrainConfig, TrainError,
-    compare, cross_validate_classic,
+    Candidate, CompareConfig, Member, SpectrogramSet, TrainConfig, TrainError, compare,
+    cross_validate_classic,
 };
 
 /// A number that looks random, 0 to 1.

@@ -18,9 +18,8 @@ use ndarray::Array2;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use timbral_model::{Architecture, CompactCnnConfig, TensorFile};
-use timbral_train::{
-    EpochMetrics, Member, MetricsFolder, SpectrogramSet, TrainConfig, TrainError, fit_ensemble,
-};
+use timbral_train::training::{EpochMetrics, MetricsFolder};
+use timbral_train::{Member, SpectrogramSet, TrainConfig, TrainError, fit_ensemble};
 
 const EPOCHS: usize = 12;
 const KILLS: usize = 40;

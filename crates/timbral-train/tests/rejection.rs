@@ -12,7 +12,8 @@ use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 use timbral_eval::Predictions;
 use timbral_model::{CONTOUR_VALUES, Rejection, RejectionScore};
-use timbral_train::{ModelCalibration, ScoredAnswer, TrainError, fit_level_distance, open_set_reports};
+use timbral_train::rejection::{ScoredAnswer, fit_level_distance, open_set_reports};
+use timbral_train::{ModelCalibration, TrainError};
 
 #[derive(Deserialize)]
 struct Distance {

@@ -9,10 +9,11 @@ use ndarray::Array2;
 use timbral::WindowFeatures;
 use timbral_classic::Parameters as _;
 use timbral_model::{Architecture, Input, ModelFile};
-use timbral_train::{
-    CutMixShape, EpochMetrics, FocalParameters, LossKind, OptimizerKind, RunConfig, ScheduleKind,
-    SearchConfig, SgdParameters, SpectrogramSet, StepParameters, TrainError, fit_ensemble,
+use timbral_train::augment::CutMixShape;
+use timbral_train::training::{
+    EpochMetrics, FocalParameters, LossKind, OptimizerKind, ScheduleKind, SgdParameters, StepParameters,
 };
+use timbral_train::{RunConfig, SearchConfig, SpectrogramSet, TrainError, fit_ensemble};
 
 const TEXT: &str = r#"
 name = "test"

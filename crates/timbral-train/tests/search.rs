@@ -7,10 +7,8 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use timbral_train::{
-    Evaluate, Measured, SearchConfig, SearchProgress, SearchTable, Setting, TrainError, Trial, TrialResult,
-    search,
-};
+use timbral_train::search::{Evaluate, Measured, SearchProgress, SearchTable, Setting, Trial, TrialResult};
+use timbral_train::{SearchConfig, TrainError, search};
 
 fn config(text: &str) -> SearchConfig {
     let folder = tempfile::tempdir().unwrap();

@@ -10,10 +10,9 @@ use rand_chacha::ChaCha8Rng;
 use timbral_classic::LearnerParameters;
 use timbral_data::{FeatureTable, TrackInfo};
 use timbral_model::Architecture;
-use timbral_train::{
-    ClassicSearch, EpochMetrics, NetworkSearch, RunConfig, SearchConfig, SearchProgress, SearchTable,
-    SpectrogramSet, TrainError, Trial, cross_validate_classic, search,
-};
+use timbral_train::search::{ClassicSearch, NetworkSearch, SearchProgress, SearchTable, Trial};
+use timbral_train::training::EpochMetrics;
+use timbral_train::{RunConfig, SearchConfig, SpectrogramSet, TrainError, cross_validate_classic, search};
 
 const RUN: &str = r#"
 name = "test"

@@ -8,10 +8,8 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use timbral_data::{Folds, TrackInfo};
 use timbral_model::StatisticsConfig;
-use timbral_train::{
-    EpochMetrics, Member, RunConfig, RunSummary, SpectrogramSet, TrainError, cross_validate, fit_ensemble,
-    statistics_table,
-};
+use timbral_train::training::{EpochMetrics, RunSummary, statistics_table};
+use timbral_train::{Member, RunConfig, SpectrogramSet, TrainError, cross_validate, fit_ensemble};
 
 const BANDS: usize = 16;
 
@@ -118,17 +116,11 @@ fn excerpts_are_further_rows_to_fit_on() {
     assert_eq!(weights(2), weights(2));
 
     let folds = Folds::stratified_group(&tracks, 3, 0).unwrap();
-    let rows: Vec<_> = folds
-        .splits()
-        .map(|split| {
-            let part = |part| split.rows(&tracks, part);
-            (part(timbral_train::Part::Train), part(timbral_train::Part::Test))
-        })
-        .collect();
     let members = [member(2)];
-    let cv = cross_validate(&members, &set, &rows, 1, None, &go_on).unwrap();
+    let cv = cross_validate(&members, (&set, &tracks), &folds, 1, None, &go_on).unwrap();
     // Tracks that are tested on answer as a whole, once.
-    assert_eq!(cv.ensemble.len(), 12);
+    assert_eq!(cv.ensemble.dim(), (12, 2));
+    assert_eq!(cv.members[0].seeds.dim(), (1, 12, 2));
     let report = cv.report("test", &set, &tracks, &folds).unwrap();
     assert!(report.accuracy > 0.8, "{}", report.accuracy);
     assert!(report.predict_seconds.is_some_and(|seconds| seconds > 0.0));
@@ -139,7 +131,7 @@ fn excerpts_are_further_rows_to_fit_on() {
     let mut lines = csv.lines();
     assert_eq!(lines.next(), Some("track_id,label,network,high,low"));
     let first = &tracks[cv.tracks[0]];
-    let start = format!("{},{},logistic-0,{}", first.track_id, first.label, cv.ensemble[0][0]);
+    let start = format!("{},{},logistic-0,{}", first.track_id, first.label, cv.ensemble[(0, 0)]);
     assert!(lines.next().unwrap().starts_with(&start));
     assert_eq!(lines.count(), 2 * 12 - 1);
     assert!(cv.to_csv(&[], &set, &tracks).is_err());
@@ -168,8 +160,7 @@ fn the_folder_of_a_run_becomes_a_line() {
     std::fs::write(folder.path().join("config.toml"), config).unwrap();
     assert!(RunSummary::read(folder.path()).is_err());
     let folds = Folds::stratified_group(&tracks, 3, 0).unwrap();
-    let rows: Vec<_> = (0..3).map(|fold| (0..12).partition(|track| track / 2 % 3 != fold)).collect();
-    let cv = cross_validate(&[member(1)], &set, &rows, 1, None, &go_on).unwrap();
+    let cv = cross_validate(&[member(1)], (&set, &tracks), &folds, 1, None, &go_on).unwrap();
     let report = cv.report("test", &set, &tracks, &folds).unwrap();
     report.save(folder.path().join("report.json")).unwrap();
     std::fs::create_dir(folder.path().join("metrics")).unwrap();

@@ -12,11 +12,12 @@ use timbral_data::{Manifest, Part, TrackInfo};
 use timbral_decode::{Audio, WavFormat, write_wav};
 use timbral_model::{Architecture, CompactCnnConfig, ModelFile, SampleCnnConfig, TensorFile};
 use timbral_nn::Plateau;
-use timbral_train::{
+use timbral_train::training::{
     CosineRestartsParameters, Distillation, EpochMetrics, FocalParameters, LossKind, OptimizerKind,
-    PlateauParameters, RunConfig, ScheduleKind, SgdParameters, SpectrogramSet, StepParameters, TrainConfig,
-    TrainError, Trained, Trainer, TrainingTracks, Validation, WarmupCosineParameters,
+    PlateauParameters, ScheduleKind, SgdParameters, StepParameters, Trained, Validation,
+    WarmupCosineParameters,
 };
+use timbral_train::{RunConfig, SpectrogramSet, TrainConfig, TrainError, Trainer, TrainingTracks};
 
 const BANDS: usize = 16;
 
@@ -54,7 +55,7 @@ fn run(config: &TrainConfig, folder: Option<&Path>, stop: usize) -> Result<Train
         trainer = trainer.with_checkpoints(folder);
     }
     let (train, valid): (Vec<usize>, Vec<usize>) = (0..set.len()).partition(|track| *track < 16);
-    trainer.run(&train, &valid, |pass: &EpochMetrics| {
+    trainer.run(&train, &valid, &mut |pass: &EpochMetrics| {
         if pass.epoch == stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })
 }
@@ -280,7 +281,7 @@ fn a_network_over_samples_is_trained_from_audio_files() {
     };
     let trainer = Trainer::new(&architecture, &config, &set).unwrap();
     let (train, valid): (Vec<usize>, Vec<usize>) = (0..12).partition(|track| track % 3 > 0);
-    let trained = trainer.run(&train, &valid, |_| ControlFlow::Continue(())).unwrap();
+    let trained = trainer.run(&train, &valid, &mut |_| ControlFlow::Continue(())).unwrap();
     let best = trained.history.iter().filter_map(|pass| pass.valid_accuracy);
     assert_eq!(best.fold(0.0, f64::max), 1.0, "{:?}", trained.history);
 }

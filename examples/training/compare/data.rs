@@ -59,7 +59,7 @@ pub(crate) fn read(arguments: &Arguments) -> Result<Data> {
     };
     let table_columns = table.columns().to_vec();
     if let (Some(config), Some((set, tracks))) = (&statistics, &spectrograms) {
-        table = table.join(&timbral_train::statistics_table(config, set, tracks)?)?;
+        table = table.join(&timbral_train::training::statistics_table(config, set, tracks)?)?;
     }
     let tables = arguments.columns.iter().map(|wanted| {
         let blocks: Vec<&str> = wanted.split('+').collect();

@@ -11,7 +11,8 @@ use clap::Parser;
 use timbral_classic::{PipelineParameters, PowerTransformerParameters, TransformerParameters};
 use timbral_data::{GroupTable, Part};
 use timbral_eval::comparison::Baseline;
-use timbral_train::{Candidate, CompareConfig, FoldProtocol, RunConfig, compare};
+use timbral_train::comparison::FoldProtocol;
+use timbral_train::{Candidate, CompareConfig, RunConfig, compare};
 
 /// Compare learners and networks over the same folds: accuracy, average precision, ROC AUC and times, with confidence
 /// intervals.

@@ -6,7 +6,8 @@ use anyhow::{Context as _, Result, bail, ensure};
 use candle_core::{Device, Tensor};
 use ndarray::Array2;
 use timbral::{Classifier, Verdict};
-use timbral_data::{FeatureTable, Manifest, MelTable, TrackInfo, track::sorted_labels};
+use timbral_data::track::sorted_labels;
+use timbral_data::{FeatureTable, Manifest, MelTable, TrackInfo};
 use timbral_model::{Header, Model};
 use timbral_train::SpectrogramSet;
 

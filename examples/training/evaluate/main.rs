@@ -9,8 +9,10 @@ use anyhow::{Context as _, Result};
 use clap::Parser;
 use timbral::Classifier;
 use timbral_data::{Part, TrackInfo};
-use timbral_eval::{BootstrapConfig, OpenSetReport, Predictions, Report, ReportSource, page::EvaluationPage};
-use timbral_train::{ScoredAnswer, model_card, open_set_reports};
+use timbral_eval::page::EvaluationPage;
+use timbral_eval::{BootstrapConfig, OpenSetReport, Predictions, Report, ReportSource};
+use timbral_train::model_card;
+use timbral_train::rejection::{ScoredAnswer, open_set_reports};
 
 use answers::{Answers, classify};
 

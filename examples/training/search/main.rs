@@ -11,10 +11,8 @@ use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 use picture::picture;
 use timbral_data::{FeatureTable, MelTable, Part, TrackInfo};
-use timbral_train::{
-    ClassicSearch, Evaluate, NetworkSearch, RunConfig, SearchConfig, SearchProgress, SearchTable,
-    TrainingTracks, search,
-};
+use timbral_train::search::{ClassicSearch, Evaluate, NetworkSearch, SearchProgress, SearchTable};
+use timbral_train::{RunConfig, SearchConfig, TrainingTracks, search};
 use training::watch::{flow, flow_after, stop_on_interrupt, with_way_on};
 
 /// Search hyperparameters by artist-grouped cross-validation: grid, random or successive halving.

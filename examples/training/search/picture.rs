@@ -1,7 +1,8 @@
 //! Pictures of a search.
 
 use timbral_plot::{Figure, Scatter};
-use timbral_train::{Scale, SearchConfig, SearchTable, Setting, Space, Trial};
+use timbral_train::SearchConfig;
+use timbral_train::search::{Scale, SearchTable, Setting, Space, Trial};
 
 /// The objective over the trials and over each field.
 pub(crate) fn picture(config: &SearchConfig, found: &SearchTable) -> Figure {

@@ -10,7 +10,8 @@ use anyhow::{Context as _, bail};
 use clap::Parser;
 use timbral_data::{FeatureCache, Manifest, MelTable, Part, TrackInfo};
 use timbral_model::ModelFile;
-use timbral_train::{RunConfig, TrainError, TrainingTracks, Validation, fit_ensemble_validated};
+use timbral_train::training::{Validation, fit_ensemble_validated};
+use timbral_train::{RunConfig, TrainError, TrainingTracks};
 use training::watch::{Watch, draw_curves, stop_on_interrupt, with_way_on};
 
 /// Train a model and evaluate it by artist-grouped cross-validation.

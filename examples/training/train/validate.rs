@@ -5,7 +5,8 @@ use anyhow::Result;
 use timbral_data::Folds;
 use timbral_eval::Report;
 use timbral_model::write_atomically;
-use timbral_train::{EpochMetrics, ModelCalibration, RunConfig, TrainingTracks};
+use timbral_train::training::EpochMetrics;
+use timbral_train::{ModelCalibration, RunConfig, TrainingTracks};
 
 use super::Arguments;
 use training::watch::Watch;
@@ -29,8 +30,8 @@ pub(crate) fn cross_validate(
     let folder = arguments.run.join("folds");
     let observe = |name: &str, epoch: &EpochMetrics| watch.epoch(name, epoch);
     let cv = data.cross_validate(&config.members, &folds, arguments.threads, Some(&folder), &observe)?;
-    for (member, rows) in config.members.iter().zip(&cv.members) {
-        let accuracy = cv.predictions(rows, &data.set)?.accuracy();
+    for (member, predictions) in config.members.iter().zip(&cv.members) {
+        let accuracy = cv.predictions(predictions.mean.view(), &data.set)?.accuracy();
         watch.progress.line(format!("{} x {}: accuracy {accuracy:.3}", member.name, member.copies));
     }
     let answers = cv.to_csv(&config.members, &data.set, &data.tracks)?;

@@ -1,7 +1,6 @@
 use std::fmt;
 
-use rand::{Rng, RngCore, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use rand::{Rng, RngCore};
 use serde::{Deserialize, Serialize};
 
 use super::draw::{between, chance, log_between};
@@ -9,7 +8,7 @@ use super::waveform::{
     NoiseColor, add_noise, crop, equalizer_tilt, gain, low_pass, pitch_shift, time_stretch,
 };
 use crate::TrainError;
-use crate::rng::seeded;
+use crate::rng::SeededRng;
 
 /// Random changes of the samples that a network hears in training. All probabilities are 0 by default: nothing is changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -137,8 +136,8 @@ impl WaveformAugmentation {
     /// player does, then what a room does, then what a codec does.
     ///
     /// Each change has random numbers of its own: turning one on or off leaves the others as they were.
-    pub fn draw(&self, rng: &mut ChaCha8Rng) -> Vec<WaveformChange> {
-        type Make = fn(&WaveformAugmentation, &mut ChaCha8Rng) -> WaveformChange;
+    pub fn draw(&self, rng: &mut SeededRng) -> Vec<WaveformChange> {
+        type Make = fn(&WaveformAugmentation, &mut SeededRng) -> WaveformChange;
         let makers: [(f64, Make); 7] = [
             (f64::from(self.crop_seconds > 0.0), |all, rng| WaveformChange::Crop {
                 seconds: all.crop_seconds,
@@ -170,7 +169,7 @@ impl WaveformAugmentation {
         (0..)
             .zip(makers)
             .filter_map(|(purpose, (probability, make))| {
-                let mut rng = seeded(seed, purpose);
+                let mut rng = SeededRng::with_stream(seed, purpose);
                 chance(probability, &mut rng).then(|| make(self, &mut rng))
             })
             .collect()
@@ -245,7 +244,7 @@ impl WaveformChange {
             }
             Self::Gain { db } => gain(samples, db),
             Self::Noise { snr_db, color, seed } => {
-                add_noise(samples, snr_db, color, &mut ChaCha8Rng::seed_from_u64(seed))?;
+                add_noise(samples, snr_db, color, &mut SeededRng::new(seed))?;
             }
             Self::LowPass { cutoff_hz } => *samples = low_pass(samples, sample_rate, cutoff_hz)?,
         }
@@ -276,11 +275,11 @@ impl fmt::Display for WaveformChange {
 /// [`TrainError::Config`] for settings that break a rule, [`TrainError::Features`] for samples that are not finite.
 ///
 /// ```
-/// use rand::SeedableRng as _;
-/// use timbral_train::{WaveformAugmentation, augment_waveform};
+/// use timbral_train::augment::{WaveformAugmentation, augment_waveform};
+/// use timbral_train::SeededRng;
 /// let mut samples: Vec<f32> = (0..22_050).map(|i| 0.5 * (i as f32 * 0.06).sin()).collect();
 /// let settings = WaveformAugmentation { gain_probability: 1.0, noise_probability: 0.5, ..Default::default() };
-/// let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(7);
+/// let mut rng = SeededRng::new(7);
 /// for change in augment_waveform(&mut samples, 22_050, &settings, &mut rng)? {
 ///     println!("{change}");
 /// }
@@ -290,7 +289,7 @@ pub fn augment_waveform(
     samples: &mut Vec<f32>,
     sample_rate: u32,
     settings: &WaveformAugmentation,
-    rng: &mut ChaCha8Rng,
+    rng: &mut SeededRng,
 ) -> Result<Vec<WaveformChange>, TrainError> {
     settings.validate()?;
     let changes = settings.draw(rng);

@@ -1,14 +1,14 @@
+use crate::rng::SeededRng;
 use rand::Rng;
-use rand_chacha::ChaCha8Rng;
 
 /// A standard normal number (Box and Muller 1958).
-pub(crate) fn normal(rng: &mut ChaCha8Rng) -> f32 {
+pub(crate) fn normal(rng: &mut SeededRng) -> f32 {
     let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt();
     (radius * (std::f64::consts::TAU * rng.random::<f64>()).cos()) as f32
 }
 
 /// Two independent standard normal numbers, for the price of one.
-pub(crate) fn normal_pair(rng: &mut ChaCha8Rng) -> (f32, f32) {
+pub(crate) fn normal_pair(rng: &mut SeededRng) -> (f32, f32) {
     let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt();
     let (sine, cosine) = (std::f64::consts::TAU * rng.random::<f64>()).sin_cos();
     ((radius * cosine) as f32, (radius * sine) as f32)
@@ -16,7 +16,7 @@ pub(crate) fn normal_pair(rng: &mut ChaCha8Rng) -> (f32, f32) {
 
 /// A number from the symmetric beta distribution with parameter `alpha`, as the share of one of two gamma numbers
 /// (Jöhnk 1964), for `alpha` up to 1.
-pub(crate) fn beta(alpha: f32, rng: &mut ChaCha8Rng) -> f32 {
+pub(crate) fn beta(alpha: f32, rng: &mut SeededRng) -> f32 {
     let power = 1.0 / f64::from(alpha.max(1e-3));
     loop {
         let (a, b) = (rng.random::<f64>().powf(power), rng.random::<f64>().powf(power));
@@ -29,29 +29,28 @@ pub(crate) fn beta(alpha: f32, rng: &mut ChaCha8Rng) -> f32 {
 }
 
 /// A number drawn evenly from `low` to `high`.
-pub(crate) fn between([low, high]: [f64; 2], rng: &mut ChaCha8Rng) -> f64 {
+pub(crate) fn between([low, high]: [f64; 2], rng: &mut SeededRng) -> f64 {
     low + (high - low) * rng.random::<f64>()
 }
 
 /// A number whose logarithm is drawn evenly between those of `low` and `high`, which are above 0.
-pub(crate) fn log_between([low, high]: [f64; 2], rng: &mut ChaCha8Rng) -> f64 {
+pub(crate) fn log_between([low, high]: [f64; 2], rng: &mut SeededRng) -> f64 {
     between([low.ln(), high.ln()], rng).exp()
 }
 
 /// Whether what has this probability comes to pass.
-pub(crate) fn chance(probability: f64, rng: &mut ChaCha8Rng) -> bool {
+pub(crate) fn chance(probability: f64, rng: &mut SeededRng) -> bool {
     rng.random::<f64>() < probability
 }
 
 #[cfg(test)]
 mod tests {
-    use rand::SeedableRng;
 
     use super::*;
 
     #[test]
     fn moments_of_the_distributions() {
-        let mut rng = ChaCha8Rng::seed_from_u64(5);
+        let mut rng = SeededRng::new(5);
         let n = 40_000;
         let draws: Vec<f64> = (0..n).map(|_| f64::from(normal(&mut rng))).collect();
         let mean = draws.iter().sum::<f64>() / f64::from(n);
@@ -66,7 +65,7 @@ mod tests {
 
     #[test]
     fn the_two_normal_numbers_are_independent() {
-        let mut rng = ChaCha8Rng::seed_from_u64(6);
+        let mut rng = SeededRng::new(6);
         let n = 40_000;
         let pairs: Vec<(f32, f32)> = (0..n).map(|_| normal_pair(&mut rng)).collect();
         let mean = |of: &dyn Fn(&(f32, f32)) -> f32| {
@@ -78,7 +77,7 @@ mod tests {
 
     #[test]
     fn ranges_are_kept() {
-        let mut rng = ChaCha8Rng::seed_from_u64(7);
+        let mut rng = SeededRng::new(7);
         let mut below_middle = 0;
         for _ in 0..2000 {
             assert!((-3.0..=5.0).contains(&between([-3.0, 5.0], &mut rng)));

@@ -1,5 +1,6 @@
+use crate::TrainError;
+use crate::rng::SeededRng;
 use rand::Rng;
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 /// What CutMix takes from the other crop.
@@ -32,7 +33,7 @@ pub struct CutMixBox {
 impl CutMixBox {
     /// A box at a random place that leaves about the share `share` (within `[0, 1]`) of a crop of `bands` rows of `frames` values;
     /// [`share`](Self::share) tells the exact one.
-    pub fn draw(bands: usize, frames: usize, share: f32, shape: CutMixShape, rng: &mut ChaCha8Rng) -> Self {
+    pub fn draw(bands: usize, frames: usize, share: f32, shape: CutMixShape, rng: &mut SeededRng) -> Self {
         let cut = 1.0 - f64::from(share).clamp(0.0, 1.0);
         let of = bands * frames;
         let height = match shape {
@@ -58,17 +59,24 @@ impl CutMixBox {
         1.0 - (self.bands * self.frames) as f32 / self.of.max(1) as f32
     }
 
-    /// Copies the box from `other` into `crop`, both of rows of `frames` values. Crops of another size stay as they are.
-    pub fn paste(&self, crop: &mut [f32], other: &[f32], frames: usize) {
+    /// Copies the box from `other` into `crop`, both of rows of `frames` values.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Shape`] for crops of another size than the one that the box was drawn for.
+    pub fn paste(&self, crop: &mut [f32], other: &[f32], frames: usize) -> Result<(), TrainError> {
         if frames == 0 || crop.len() != self.of || other.len() != self.of || self.frame + self.frames > frames
         {
-            return;
+            let given = format!("{} and {} values in rows of {frames}", crop.len(), other.len());
+            let rule = format!("both must have {} values, in rows that hold the box", self.of);
+            return Err(TrainError::shape("crops", given, rule));
         }
         let (from, to) = (self.frame, self.frame + self.frames);
         let rows = crop.chunks_exact_mut(frames).zip(other.chunks_exact(frames));
         for (row, other) in rows.skip(self.band).take(self.bands) {
             row[from..to].copy_from_slice(&other[from..to]);
         }
+        Ok(())
     }
 }
 
@@ -83,7 +91,6 @@ pub fn mixup(crop: &mut [f32], other: &[f32], share: f32) {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use rand::SeedableRng;
 
     use super::*;
 
@@ -99,9 +106,9 @@ mod tests {
             seed in any::<u64>(),
         ) {
             let shape = if only_frames { CutMixShape::Frames } else { CutMixShape::BandsAndFrames };
-            let part = CutMixBox::draw(bands, frames, share, shape, &mut ChaCha8Rng::seed_from_u64(seed));
+            let part = CutMixBox::draw(bands, frames, share, shape, &mut SeededRng::new(seed));
             let mut crop = vec![1.0f32; bands * frames];
-            part.paste(&mut crop, &vec![0.0; bands * frames], frames);
+            part.paste(&mut crop, &vec![0.0; bands * frames], frames).unwrap();
             let kept = crop.iter().sum::<f32>() / (bands * frames) as f32;
             prop_assert!((kept - part.share()).abs() < 1e-6);
             // As near as whole bands and frames allow.
@@ -123,7 +130,7 @@ mod tests {
 
     #[test]
     fn boxes_have_the_proportions_of_the_crop_and_come_everywhere() {
-        let mut rng = ChaCha8Rng::seed_from_u64(2);
+        let mut rng = SeededRng::new(2);
         let mut seen = vec![false; 64 * 128];
         for _ in 0..200 {
             let part = CutMixBox::draw(64, 128, 0.75, CutMixShape::BandsAndFrames, &mut rng);
@@ -138,7 +145,7 @@ mod tests {
 
     #[test]
     fn one_band_is_cut_in_time_and_the_ends_of_the_range_are_taken() {
-        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        let mut rng = SeededRng::new(3);
         let part = CutMixBox::draw(1, 1000, 0.7, CutMixShape::BandsAndFrames, &mut rng);
         assert_eq!((part.bands, part.frames), (1, 300));
         for (share, expected) in [(1.0, 1.0), (0.0, 0.0), (7.0, 1.0), (-1.0, 0.0)] {
@@ -147,7 +154,7 @@ mod tests {
         }
         assert_eq!(CutMixBox::draw(0, 0, 0.5, CutMixShape::Frames, &mut rng).share(), 1.0);
         let (mut crop, part) = ([1.0; 4], CutMixBox::draw(5, 6, 0.0, CutMixShape::Frames, &mut rng));
-        part.paste(&mut crop, &[0.0; 4], 2);
+        assert!(matches!(part.paste(&mut crop, &[0.0; 4], 2), Err(TrainError::Shape { .. })));
         assert_eq!(crop, [1.0; 4]);
     }
 }

@@ -1,10 +1,10 @@
 use rand::Rng;
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::draw::normal;
 use super::mixing::CutMixShape;
 use crate::TrainError;
+use crate::rng::SeededRng;
 
 /// Random changes of log-mel crops in training, in dB. All 0 changes nothing. Mixup and CutMix also mix crops of samples.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -78,17 +78,34 @@ impl Augmentation {
 }
 
 /// Changes one crop in place: a shift over the bands, level and tilt, then masks filled with the crop's mean (SpecAugment,
-/// Park et al. 2019). Mixup and CutMix need two crops: [`mixup`](crate::mixup), [`CutMixBox`](crate::CutMixBox).
+/// Park et al. 2019). Mixup and CutMix need two crops: [`mixup`](super::mixup), [`CutMixBox`](super::CutMixBox).
 ///
 /// `crop` holds `bands` rows of `frames` values. The same generator state gives the same change.
-pub fn augment(crop: &mut [f32], bands: usize, frames: usize, settings: &Augmentation, rng: &mut ChaCha8Rng) {
-    if crop.is_empty() || crop.len() != bands * frames {
-        return;
+///
+/// # Errors
+///
+/// [`TrainError::Config`] for settings that break a rule; [`TrainError::Shape`] for a crop that is empty or of another
+/// size, which stays as it is.
+pub fn augment(
+    crop: &mut [f32],
+    bands: usize,
+    frames: usize,
+    settings: &Augmentation,
+    rng: &mut SeededRng,
+) -> Result<(), TrainError> {
+    settings.validate()?;
+    if crop.is_empty() || Some(crop.len()) != bands.checked_mul(frames) {
+        let given = format!("{} values for {bands} bands of {frames} frames", crop.len());
+        return Err(TrainError::shape(
+            "crop",
+            given,
+            "there must be one value per band and frame, and at least one",
+        ));
     }
     // Drawn only where it is on, so that what a seed gave without it stays.
     if settings.roll_bands > 0 {
-        let most = settings.roll_bands.min(1000) as i32;
-        roll_bands(crop, frames, rng.random_range(-most..=most) as isize);
+        let most = settings.roll_bands as i32;
+        roll_bands(crop, frames, rng.random_range(-most..=most) as isize)?;
     }
     let level = settings.level_db * normal(rng);
     let tilt = settings.tilt_db * normal(rng);
@@ -106,13 +123,19 @@ pub fn augment(crop: &mut [f32], bands: usize, frames: usize, settings: &Augment
         let (start, width) = mask(frames, settings.mask_frames, rng);
         crop.chunks_exact_mut(frames).for_each(|row| row[start..start + width].fill(mean));
     }
+    Ok(())
 }
 
 /// Shifts a crop of rows of `frames` values by `shift` bands, up or (if negative) down: a change of pitch, as far as a mel scale
 /// is one of pitch. The bands that come free hold what the outermost band held; nothing comes back at the other end.
-pub fn roll_bands(crop: &mut [f32], frames: usize, shift: isize) {
+///
+/// # Errors
+///
+/// [`TrainError::Shape`] for a crop that is not made of rows of `frames` values, at least one each.
+pub fn roll_bands(crop: &mut [f32], frames: usize, shift: isize) -> Result<(), TrainError> {
     if frames == 0 || !crop.len().is_multiple_of(frames) {
-        return;
+        let given = format!("{} values for rows of {frames} frames", crop.len());
+        return Err(TrainError::shape("crop", given, "all rows must be whole and have at least one value"));
     }
     let bands = crop.len() / frames;
     let free = shift.unsigned_abs().min(bands.saturating_sub(1));
@@ -128,10 +151,11 @@ pub fn roll_bands(crop: &mut [f32], frames: usize, shift: isize) {
             crop.copy_within(kept - frames..kept, band * frames);
         }
     }
+    Ok(())
 }
 
 /// Start and width of a mask within `length`.
-fn mask(length: usize, most: usize, rng: &mut ChaCha8Rng) -> (usize, usize) {
+fn mask(length: usize, most: usize, rng: &mut SeededRng) -> (usize, usize) {
     let width = rng.random_range(0..=most.min(length));
     (rng.random_range(0..=length - width), width)
 }
@@ -139,7 +163,7 @@ fn mask(length: usize, most: usize, rng: &mut ChaCha8Rng) -> (usize, usize) {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use rand::{Rng, SeedableRng};
+    use rand::Rng;
 
     use super::*;
 
@@ -161,7 +185,7 @@ mod tests {
         let none = nothing();
         let crop: Vec<f32> = (0..6 * 5).map(|i| i as f32).collect();
         let mut same = crop.clone();
-        augment(&mut same, 6, 5, &none, &mut ChaCha8Rng::seed_from_u64(1));
+        augment(&mut same, 6, 5, &none, &mut SeededRng::new(1)).unwrap();
         assert_eq!(crop, same);
         let wild = Augmentation {
             band_masks: 9,
@@ -173,16 +197,39 @@ mod tests {
         };
         for seed in 0..50 {
             let mut masked = crop.clone();
-            augment(&mut masked, 6, 5, &wild, &mut ChaCha8Rng::seed_from_u64(seed));
+            augment(&mut masked, 6, 5, &wild, &mut SeededRng::new(seed)).unwrap();
             assert!(masked.iter().all(|v| v.is_finite()));
         }
+        // Without shifts a value stays or becomes the mean, by whole bands and whole frames.
+        let masks = Augmentation { band_masks: 1, frame_masks: 1, roll_bands: 0, ..wild };
+        let mean = crop.iter().sum::<f32>() / crop.len() as f32;
+        let mut touched = 0;
+        for seed in 0..50 {
+            let mut masked = crop.clone();
+            augment(&mut masked, 6, 5, &masks, &mut SeededRng::new(seed)).unwrap();
+            let hidden = |band: usize, frame: usize| masked[band * 5 + frame] != crop[band * 5 + frame];
+            let bands: Vec<usize> = (0..6).filter(|&b| (0..5).all(|f| hidden(b, f))).collect();
+            let frames: Vec<usize> = (0..5).filter(|&f| (0..6).all(|b| hidden(b, f))).collect();
+            for run in [&bands, &frames] {
+                assert!(run.windows(2).all(|pair| pair[1] == pair[0] + 1), "one mask is one run: {run:?}");
+            }
+            for band in 0..6 {
+                for frame in 0..5 {
+                    let within = bands.contains(&band) || frames.contains(&frame);
+                    assert_eq!(hidden(band, frame), within, "seed {seed}, band {band}, frame {frame}");
+                    assert!(!within || masked[band * 5 + frame] == mean);
+                    touched += usize::from(within);
+                }
+            }
+        }
+        assert!(touched > 100, "{touched}");
     }
 
     #[test]
     fn level_and_tilt_move_rows_as_a_whole() {
         let settings = Augmentation { band_masks: 0, frame_masks: 0, ..Augmentation::default() };
         let mut crop = vec![0.0; 4 * 3];
-        augment(&mut crop, 4, 3, &settings, &mut ChaCha8Rng::seed_from_u64(3));
+        augment(&mut crop, 4, 3, &settings, &mut SeededRng::new(3)).unwrap();
         let rows: Vec<&[f32]> = crop.chunks(3).collect();
         assert!(rows.iter().all(|row| row.iter().all(|v| (v - row[0]).abs() < 1e-6)));
         let step = rows[1][0] - rows[0][0];
@@ -196,7 +243,7 @@ mod tests {
         bands: usize,
         frames: usize,
         settings: &Augmentation,
-        rng: &mut ChaCha8Rng,
+        rng: &mut SeededRng,
     ) {
         let level = settings.level_db * normal(rng);
         let tilt = settings.tilt_db * normal(rng);
@@ -224,11 +271,11 @@ mod tests {
     #[test]
     fn a_seed_still_gives_what_it_gave() {
         let crop: Vec<f32> = (0..40 * 50).map(|i| (i as f32 * 0.37).sin() * 20.0).collect();
-        let (mut one, mut other) = (ChaCha8Rng::seed_from_u64(8), ChaCha8Rng::seed_from_u64(8));
+        let (mut one, mut other) = (SeededRng::new(8), SeededRng::new(8));
         let settings = Augmentation { band_masks: 2, ..Augmentation::default() };
         for _ in 0..20 {
             let (mut new, mut old) = (crop.clone(), crop.clone());
-            augment(&mut new, 40, 50, &settings, &mut one);
+            augment(&mut new, 40, 50, &settings, &mut one).unwrap();
             as_before(&mut old, 40, 50, &settings, &mut other);
             assert_eq!(new, old);
         }
@@ -238,11 +285,11 @@ mod tests {
     #[test]
     fn rolls_are_drawn_evenly_up_and_down() {
         let settings = Augmentation { roll_bands: 2, ..nothing() };
-        let mut rng = ChaCha8Rng::seed_from_u64(9);
+        let mut rng = SeededRng::new(9);
         let mut counts = [0; 5];
         for _ in 0..1000 {
             let mut crop: Vec<f32> = (0..9).map(|i| i as f32).collect();
-            augment(&mut crop, 9, 1, &settings, &mut rng);
+            augment(&mut crop, 9, 1, &settings, &mut rng).unwrap();
             // The middle band holds the number of the band that went there.
             counts[6 - crop[4] as usize] += 1;
         }
@@ -278,7 +325,7 @@ mod tests {
         ) {
             let crop: Vec<f32> = (0..bands * frames).map(|i| i as f32).collect();
             let mut rolled = crop.clone();
-            roll_bands(&mut rolled, frames, shift);
+            roll_bands(&mut rolled, frames, shift).unwrap();
             for band in 0..bands {
                 let from = (band as isize - shift).clamp(0, bands as isize - 1) as usize;
                 prop_assert_eq!(
@@ -290,13 +337,20 @@ mod tests {
     }
 
     #[test]
-    fn crumbs_are_left_alone() {
-        roll_bands(&mut [], 0, 3);
-        roll_bands(&mut [], 4, 3);
+    fn crops_of_another_size_are_errors_and_stay_as_they_are() {
+        let refused = |result: Result<(), TrainError>| matches!(result, Err(TrainError::Shape { .. }));
+        assert!(refused(roll_bands(&mut [], 0, 3)));
+        roll_bands(&mut [], 4, 3).unwrap();
         let mut ragged = [1.0, 2.0, 3.0];
-        roll_bands(&mut ragged, 2, 1);
-        assert_eq!(ragged, [1.0, 2.0, 3.0]);
-        roll_bands(&mut ragged, 3, isize::MIN);
+        assert!(refused(roll_bands(&mut ragged, 2, 1)));
+        let mut rng = SeededRng::new(1);
+        assert!(refused(augment(&mut ragged, 2, 2, &Augmentation::default(), &mut rng)));
+        assert!(refused(augment(&mut ragged, usize::MAX, 3, &Augmentation::default(), &mut rng)));
+        assert!(refused(augment(&mut [], 0, 0, &Augmentation::default(), &mut rng)));
+        let wrong = Augmentation { mixup: 2.0, ..Augmentation::default() };
+        let error = augment(&mut ragged, 1, 3, &wrong, &mut rng).unwrap_err();
+        assert!(matches!(error, TrainError::Config { ref field, .. } if field == "mixup"), "{error}");
+        roll_bands(&mut ragged, 3, isize::MIN).unwrap();
         assert_eq!(ragged, [1.0, 2.0, 3.0]);
     }
 }

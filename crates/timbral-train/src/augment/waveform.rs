@@ -2,7 +2,6 @@ use std::f64::consts::PI;
 use std::fmt;
 
 use rand::Rng;
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use timbral_features::{
     Istft, IstftConfig, PitchShift, PitchShiftConfig, Stft, StftConfig, TimeStretch, TimeStretchConfig,
@@ -10,6 +9,7 @@ use timbral_features::{
 
 use super::draw::normal_pair;
 use crate::TrainError;
+use crate::rng::SeededRng;
 
 /// Levels beyond this many dB cannot be meant; they count as this.
 const LARGEST_DB: f64 = 200.0;
@@ -54,7 +54,7 @@ pub fn add_noise(
     samples: &mut [f32],
     snr_db: f64,
     color: NoiseColor,
-    rng: &mut ChaCha8Rng,
+    rng: &mut SeededRng,
 ) -> Result<(), TrainError> {
     let mut noise = Vec::with_capacity(samples.len() + 1);
     while noise.len() < samples.len() {
@@ -130,7 +130,7 @@ pub fn low_pass(samples: &[f32], sample_rate: u32, cutoff_hz: f64) -> Result<Vec
 }
 
 /// Keeps `length` samples from a random place. A signal that is not longer stays as it is.
-pub fn random_crop(samples: &mut Vec<f32>, length: usize, rng: &mut ChaCha8Rng) {
+pub fn random_crop(samples: &mut Vec<f32>, length: usize, rng: &mut SeededRng) {
     crop(samples, length, rng.random());
 }
 

@@ -9,7 +9,7 @@ use toml::{Table, Value};
 use super::{Evaluate, Measured, Objective, SearchConfig, Setting, Strategy, Trial};
 use crate::TrainError;
 use crate::classic::{answer_rows, classes};
-use crate::training::{nearest, run_all, set_in, with_nearest};
+use crate::training::{canonical, nearest, run_all, set_in, with_nearest};
 use timbral_data::{FeatureTable, Folds, Part, Split, TrackInfo};
 use timbral_eval::Predictions;
 
@@ -62,7 +62,7 @@ impl<'a> ClassicSearch<'a> {
         Ok(Self {
             base,
             table,
-            classes: classes(table, &labels),
+            classes: classes(table, &labels)?,
             labels,
             splits: folds.splits().collect(),
             folds,
@@ -148,7 +148,8 @@ impl ClassicSearch<'_> {
 impl Evaluate for ClassicSearch<'_> {
     fn fingerprint(&self) -> String {
         let mut hash = Sha256::new();
-        hash.update(format!("{:?}\n{:?}\n", self.base, self.table.columns()));
+        // What cannot be put into JSON cannot be measured either, and the measure says so.
+        hash.update(canonical(&(self.base, self.table.columns())).unwrap_or_default());
         hash.update(self.folds.content_hash());
         for track in self.table.tracks() {
             let TrackInfo { track_id, label, .. } = track;

@@ -6,7 +6,8 @@ use timbral_classic::PipelineParameters;
 
 use super::space::{Setting, Space, Trial};
 use crate::TrainError;
-use crate::rng::seeded;
+use crate::rng::SeededRng;
+
 use crate::training::with_nearest;
 
 /// The most trials of a search.
@@ -204,7 +205,7 @@ impl SearchConfig {
         let mut known = std::collections::HashSet::new();
         for number in 0..trials {
             // A generator for each trial: more trials do not change the first ones.
-            let mut rng = seeded(self.seed, number as u64);
+            let mut rng = SeededRng::with_stream(self.seed, number as u64);
             let fresh = (0..REDRAWS).find_map(|_| {
                 let values: BTreeMap<String, Setting> = self
                     .parameters

@@ -6,9 +6,10 @@ use sha2::{Digest as _, Sha256};
 use timbral_model::Architecture;
 
 use super::{Evaluate, Measured, Objective, SearchConfig, Strategy, Trial};
-use crate::training::cross_validate;
-use crate::{EpochMetrics, RunConfig, SpectrogramSet, TrainError, Trainer};
-use timbral_data::{Folds, Part, TrackInfo};
+use crate::TrainError;
+use crate::training::{EpochMetrics, RunConfig, SpectrogramSet, Trainer};
+use crate::training::{canonical, cross_validate};
+use timbral_data::{Folds, TrackInfo};
 
 /// First parts of the names of fields that a cross-validation depends on.
 const SEARCHED: [&str; 5] = ["architecture", "copies", "members", "training", "trunk"];
@@ -23,9 +24,8 @@ type Observe<'a> = dyn Fn(&Trial, &str, &EpochMetrics) -> ControlFlow<()> + Sync
 pub struct NetworkSearch<'a> {
     base: &'a RunConfig,
     data: &'a SpectrogramSet,
-    groups: Vec<String>,
+    tracks: Vec<TrackInfo>,
     folds: Folds,
-    rows: Vec<(Vec<usize>, Vec<usize>)>,
     objective: Objective,
     halves: bool,
     folder: Option<PathBuf>,
@@ -56,16 +56,11 @@ impl<'a> NetworkSearch<'a> {
     ) -> Result<Self, TrainError> {
         data.check_told(tracks)?;
         let folds = Folds::stratified_group(tracks, config.folds, config.fold_seed)?;
-        let rows = folds
-            .splits()
-            .map(|split| (split.rows(tracks, Part::Train), split.rows(tracks, Part::Test)))
-            .collect();
         Ok(Self {
             base,
             data,
-            groups: tracks.iter().map(TrackInfo::group_key).collect(),
+            tracks: tracks.to_vec(),
             folds,
-            rows,
             objective: config.objective,
             halves: matches!(config.strategy, Strategy::SuccessiveHalving { .. }),
             folder: None,
@@ -136,13 +131,14 @@ impl<'a> NetworkSearch<'a> {
 impl Evaluate for NetworkSearch<'_> {
     fn fingerprint(&self) -> String {
         let mut hash = Sha256::new();
-        hash.update(format!("{:?}\n{:?}\n", self.base, self.data.labels()));
+        // What cannot be put into JSON cannot be measured either, and the measure says so.
+        hash.update(canonical(&(self.base, self.data.labels())).unwrap_or_default());
         hash.update(self.folds.content_hash());
         // Where a trunk cannot be read, the training says so.
         let trunks = self.base.members.iter().filter_map(|member| member.trunk.as_ref());
         trunks.filter_map(|path| std::fs::read(path).ok()).for_each(|bytes| hash.update(bytes));
-        for (track, group) in self.groups.iter().enumerate() {
-            hash.update(format!("\n{group}\n"));
+        for (track, info) in self.tracks.iter().enumerate() {
+            hash.update(format!("\n{}\n", info.group_key()));
             self.data.hash_track(track, &mut hash);
         }
         format!("{:x}", hash.finalize())
@@ -164,10 +160,16 @@ impl Evaluate for NetworkSearch<'_> {
             Some(observe) => observe(trial, name, metrics),
             None => ControlFlow::Continue(()),
         };
-        let cv =
-            cross_validate(&config.members, self.data, &self.rows, threads, folder.as_deref(), &observe)?;
-        let predictions = cv.predictions(&cv.ensemble, self.data)?;
-        let groups: Vec<String> = cv.tracks.iter().map(|&track| self.groups[track].clone()).collect();
+        let cv = cross_validate(
+            &config.members,
+            (self.data, &self.tracks),
+            &self.folds,
+            threads,
+            folder.as_deref(),
+            &observe,
+        )?;
+        let predictions = cv.predictions(cv.ensemble.view(), self.data)?;
+        let groups: Vec<String> = cv.tracks.iter().map(|&track| self.tracks[track].group_key()).collect();
         Measured::new(&predictions, &groups, self.objective, true)
     }
 

@@ -10,7 +10,11 @@ use sha2::{Digest as _, Sha256};
 use super::journal::SearchJournal;
 use super::table::{SearchTable, better};
 use super::{Measured, SearchConfig, Trial};
+use timbral_data::DataError;
+use timbral_eval::EvalError;
+
 use crate::TrainError;
+use crate::error::chain;
 use crate::training::run_all;
 
 /// What measures trials. A closure `Fn(&Trial, Option<usize>) -> Result<Measured, TrainError>` of a trial and its budget is
@@ -90,10 +94,10 @@ pub struct SearchProgress<'a> {
 /// `observe` stops; [`TrainError::Io`] for the journal; what [`Evaluate::evaluate`] says ends the search.
 pub fn search(
     config: &SearchConfig,
-    evaluator: &impl Evaluate,
+    evaluator: &dyn Evaluate,
     threads: usize,
     journal: Option<&Path>,
-    observe: &(impl Fn(&SearchProgress<'_>) -> ControlFlow<()> + Sync),
+    observe: &(dyn Fn(&SearchProgress<'_>) -> ControlFlow<()> + Sync),
 ) -> Result<SearchTable, TrainError> {
     let trials = config.trials()?;
     trials.iter().try_for_each(|trial| evaluator.check(trial))?;
@@ -163,13 +167,17 @@ fn outcome(result: Result<Measured, TrainError>) -> Result<Outcome, TrainError> 
             | TrainError::Shape { .. }
             | TrainError::Network(_)
             | TrainError::Classic(_)
-            | TrainError::Tensor(_)),
-        ) => Ok((None, Some(error.to_string()))),
+            | TrainError::Tensor(_)
+            | TrainError::Data(DataError::Config { .. } | DataError::Shape { .. })
+            | TrainError::Eval(
+                EvalError::Config { .. } | EvalError::Shape { .. } | EvalError::Classic(_),
+            )),
+        ) => Ok((None, Some(chain(&error)))),
         Err(error) => Err(error),
     }
 }
 
-fn fingerprint(config: &SearchConfig, evaluator: &impl Evaluate) -> Result<String, TrainError> {
+fn fingerprint(config: &SearchConfig, evaluator: &dyn Evaluate) -> Result<String, TrainError> {
     let text = serde_json::to_string(config)
         .map_err(|e| TrainError::config("search", "a configuration", e.to_string()))?;
     let mut hash = Sha256::new();

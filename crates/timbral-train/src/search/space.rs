@@ -1,11 +1,10 @@
+use crate::rng::SeededRng;
 use std::collections::BTreeMap;
 use std::fmt;
 
 use rand::RngCore as _;
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::rng::below;
 use crate::training::nearest;
 
 /// Value of a field, in the kinds that TOML has. Shown as TOML.
@@ -90,9 +89,9 @@ pub enum Space {
 impl Space {
     /// A draw. Numbers of a range are rounded to four digits, so that a table is readable and no machine's logarithm
     /// changes a trial.
-    pub(super) fn draw(&self, rng: &mut ChaCha8Rng) -> Setting {
+    pub(super) fn draw(&self, rng: &mut SeededRng) -> Setting {
         match self {
-            Self::Values(values) => values[below(rng, values.len())].clone(),
+            Self::Values(values) => values[rng.below(values.len())].clone(),
             Self::Range { low, high, scale, integer } => {
                 // 53 random bits: a double in [0, 1).
                 let share = (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;

@@ -1,6 +1,5 @@
 use rand::Rng;
 use rand::seq::SliceRandom;
-use rand_chacha::ChaCha8Rng;
 use timbral_model::Input;
 
 use super::config::TrainConfig;
@@ -8,6 +7,7 @@ use super::data::SpectrogramSet;
 use crate::TrainError;
 use crate::augment::draw::{beta, between, chance};
 use crate::augment::{CutMixBox, augment, augment_waveform, fit_length, mix_signals, mixup};
+use crate::rng::SeededRng;
 
 /// Checks that the changes of samples that are asked for can be made.
 pub(crate) fn check(config: &TrainConfig, input: Input, data: &SpectrogramSet) -> Result<(), TrainError> {
@@ -32,7 +32,7 @@ pub(crate) fn draw_crop(
     track: usize,
     input: Input,
     config: &TrainConfig,
-    rng: &mut ChaCha8Rng,
+    rng: &mut SeededRng,
     values: &mut Vec<f32>,
 ) -> Result<(), TrainError> {
     let frames = config.crop_frames;
@@ -41,8 +41,7 @@ pub(crate) fn draw_crop(
     if !matches!(input, Input::Waveform) {
         data.random_crop(track, frames, rng, values);
         let crop = &mut values[start..];
-        augment(crop, data.bands(), frames, &config.augmentation, rng);
-        return Ok(());
+        return augment(crop, data.bands(), frames, &config.augmentation, rng);
     }
     let settings = &config.waveform_augmentation;
     let Some(sample_rate) = data.sample_rate().filter(|_| settings.is_on()) else {
@@ -71,8 +70,8 @@ pub(crate) fn mix_batch(
     (bands, frames, classes): (usize, usize, usize),
     input: Input,
     config: &TrainConfig,
-    rng: &mut ChaCha8Rng,
-) {
+    rng: &mut SeededRng,
+) -> Result<(), TrainError> {
     let size = bands * frames;
     let crops = targets.len() / classes;
     if matches!(input, Input::Waveform) {
@@ -80,7 +79,7 @@ pub(crate) fn mix_batch(
     }
     let settings = &config.augmentation;
     let cut = match (settings.mixup > 0.0, settings.cutmix > 0.0) {
-        (false, false) => return,
+        (false, false) => return Ok(()),
         (true, true) => rng.random(),
         (_, cut) => cut,
     };
@@ -92,7 +91,7 @@ pub(crate) fn mix_batch(
         let part = CutMixBox::draw(bands, frames, share, settings.cutmix_shape, rng);
         share = part.share();
         for (crop, &partner) in values.chunks_exact_mut(size).zip(&partners) {
-            part.paste(crop, row(&alone, size, partner), frames);
+            part.paste(crop, row(&alone, size, partner), frames)?;
         }
     } else {
         for (crop, &partner) in values.chunks_exact_mut(size).zip(&partners) {
@@ -102,6 +101,7 @@ pub(crate) fn mix_batch(
     for (target, &partner) in targets.chunks_exact_mut(classes).zip(&partners) {
         mixup(target, row(&alone_targets, classes, partner), share);
     }
+    Ok(())
 }
 
 /// Mixes other tracks of the step into some of the crops.
@@ -110,7 +110,7 @@ fn mix_tracks(
     targets: &mut [f32],
     (size, classes): (usize, usize),
     config: &TrainConfig,
-    rng: &mut ChaCha8Rng,
+    rng: &mut SeededRng,
 ) {
     let settings = &config.waveform_augmentation;
     let crops = targets.len() / classes;
@@ -138,7 +138,6 @@ fn row(values: &[f32], size: usize, place: usize) -> &[f32] {
 
 #[cfg(test)]
 mod tests {
-    use rand::SeedableRng;
 
     use super::*;
     use crate::augment::{Augmentation, CutMixShape, WaveformAugmentation};
@@ -167,13 +166,13 @@ mod tests {
 
     fn mixed(input: Input, config: &TrainConfig, seed: u64) -> (Vec<f32>, Vec<f32>) {
         let (mut values, mut targets) = batch(input);
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut rng = SeededRng::new(seed);
         let sizes = if matches!(input, Input::Waveform) {
             (1, BANDS * FRAMES, CROPS)
         } else {
             (BANDS, FRAMES, CROPS)
         };
-        mix_batch(&mut values, &mut targets, sizes, input, config, &mut rng);
+        mix_batch(&mut values, &mut targets, sizes, input, config, &mut rng).unwrap();
         (values, targets)
     }
 
@@ -188,7 +187,7 @@ mod tests {
     fn mixup_still_gives_what_it_gave() {
         for seed in 0..20 {
             let (values, targets) = batch(SPECTROGRAMS);
-            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            let mut rng = SeededRng::new(seed);
             let share = beta(0.3, &mut rng);
             let mut partners: Vec<usize> = (0..CROPS).collect();
             partners.shuffle(&mut rng);

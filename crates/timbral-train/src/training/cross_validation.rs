@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use candle_core::Tensor;
-use ndarray::Array2;
+use ndarray::{Array2, Array3, ArrayView2, Axis, Slice};
 use serde::{Deserialize, Serialize};
 use timbral_model::{Architecture, CONTOUR_VALUES, ModelFile, Network, level_contour, member_path};
 use timbral_nn::TrainingClock;
@@ -19,7 +19,7 @@ use super::statistics::fit_on_statistics;
 use super::trainer::Trainer;
 use crate::TrainError;
 use crate::rejection::{ModelCalibration, fold_of};
-use timbral_data::{Folds, TrackInfo};
+use timbral_data::{Folds, Part, Split, TrackInfo};
 use timbral_eval::{BootstrapConfig, Predictions, Report, ReportSource};
 
 /// A network of an ensemble and how it is trained, or a classic model of log-mel statistics, which is fitted.
@@ -60,18 +60,16 @@ fn one() -> usize {
     1
 }
 
-/// Probabilities of tracks that the network which gave them was not trained on.
+/// Probabilities for tracks by models that were not trained on them.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct CrossValidation {
-    /// The tracks, in the order of the folds.
+    /// The tracks, in the order of the folds: the rows of every table of probabilities.
     pub tracks: Vec<usize>,
-    /// For each member, the mean over its copies: one row of class probabilities a track, in the order of
-    /// [`tracks`](Self::tracks).
-    pub members: Vec<Vec<Vec<f32>>>,
-    /// For each member and copy, the same for this network alone.
-    pub copies: Vec<Vec<Vec<Vec<f32>>>>,
-    /// Mean over all networks.
-    pub ensemble: Vec<Vec<f32>>,
+    /// Predictions of each member.
+    pub members: Vec<MemberPredictions>,
+    /// Mean probabilities over all networks, shape (tracks, classes).
+    pub ensemble: Array2<f32>,
     /// For each member, the time of all its trainings, as if they had run one after the other on one thread; what was done
     /// before an interruption does not count.
     pub fit_times: Vec<Duration>,
@@ -79,14 +77,28 @@ pub struct CrossValidation {
     pub predict_times: Vec<Duration>,
 }
 
+/// What one member of an ensemble predicted in a cross-validation.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct MemberPredictions {
+    /// Mean probabilities over its seeds, shape (tracks, classes).
+    pub mean: Array2<f32>,
+    /// Probabilities by each of its seeds, shape (seeds, tracks, classes).
+    pub seeds: Array3<f32>,
+}
+
 impl CrossValidation {
-    /// The answers `rows`, of a member or of the ensemble, beside the truth.
+    /// The probabilities of a member or of the ensemble, shape (tracks, classes), beside the true classes.
     ///
     /// # Errors
-    /// [`TrainError::Shape`] when there is not one row for each track.
-    pub fn predictions(&self, rows: &[Vec<f32>], data: &SpectrogramSet) -> Result<Predictions, TrainError> {
+    /// [`TrainError::Eval`] when there is not one row per track.
+    pub fn predictions(
+        &self,
+        probabilities: ArrayView2<'_, f32>,
+        data: &SpectrogramSet,
+    ) -> Result<Predictions, TrainError> {
         let truth = self.tracks.iter().map(|&track| data.class(track)).collect();
-        Ok(Predictions::from_rows(truth, rows)?)
+        Ok(Predictions::new(truth, probabilities.mapv(f64::from))?)
     }
 
     /// Everything that is measured of the ensemble; `tracks` tells the artists, `folds` made the folds.
@@ -112,8 +124,11 @@ impl CrossValidation {
             leaky: protocol.is_leaky(),
             split_hash: Some(&hash),
         };
-        let report =
-            Report::new(&self.predictions(&self.ensemble, data)?, &source, &BootstrapConfig::default())?;
+        let report = Report::new(
+            &self.predictions(self.ensemble.view(), data)?,
+            &source,
+            &BootstrapConfig::default(),
+        )?;
         let (fit, predict) = (self.fit_times.iter().sum(), self.predict_times.iter().sum());
         Ok(report.with_times(Some(fit), Some(predict)))
     }
@@ -142,7 +157,7 @@ impl CrossValidation {
             }
         }
         let known = (contours.len() == self.tracks.len()).then_some(contours.as_slice());
-        ModelCalibration::fit(&self.predictions(&self.ensemble, data)?, &of_row, known, tpr)
+        ModelCalibration::fit(&self.predictions(self.ensemble.view(), data)?, &of_row, known, tpr)
     }
 
     /// Every answer as CSV: `track_id,label,network`, then the probability of each class. Networks are the copies of the
@@ -157,21 +172,21 @@ impl CrossValidation {
         tracks: &[TrackInfo],
     ) -> Result<String, TrainError> {
         data.check_told(tracks)?;
-        if members.len() != self.copies.len() {
-            let rule = format!("there must be {}, as many as were measured", self.copies.len());
+        if members.len() != self.members.len() {
+            let rule = format!("there must be {}, as many as were measured", self.members.len());
             return Err(TrainError::shape("members", members.len().to_string(), rule));
         }
-        let copies = members.iter().zip(&self.copies).flat_map(|(member, copies)| {
-            let name = |(copy, rows)| (format!("{}-{copy}", member.name), rows);
-            copies.iter().enumerate().map(name)
+        let networks = members.iter().zip(&self.members).flat_map(|(member, predictions)| {
+            let name = |(seed, rows)| (format!("{}-{seed}", member.name), rows);
+            predictions.seeds.outer_iter().enumerate().map(name)
         });
         let mut table = csv::Writer::from_writer(Vec::new());
         let failed =
             |e: csv::Error| TrainError::shape("predictions", e.to_string(), "all rows must have one length");
         let head = ["track_id", "label", "network"].map(str::to_owned);
         table.write_record(head.iter().chain(data.labels())).map_err(failed)?;
-        for (name, rows) in copies.chain([("ensemble".to_owned(), &self.ensemble)]) {
-            for (&track, row) in self.tracks.iter().zip(rows) {
+        for (name, rows) in networks.chain([("ensemble".to_owned(), self.ensemble.view())]) {
+            for (&track, row) in self.tracks.iter().zip(rows.rows()) {
                 let track = &tracks[track];
                 let head = [track.track_id.clone(), track.label.clone(), name.clone()];
                 let probabilities = row.iter().map(ToString::to_string);
@@ -184,21 +199,41 @@ impl CrossValidation {
 }
 
 /// Trains every member on each fold's training tracks and applies it to the fold's test tracks, which nothing else sees:
-/// no pass is chosen by them.
+/// no epoch is chosen by them. `tracks` are those of `data`, in the same order.
 ///
 /// `threads` runs go on at once, on one thread each; the result does not depend on their number. With `folder`, each run
-/// keeps its checkpoint in a folder of its own there, and an interrupted cross-validation goes on. `observe` sees each
-/// pass with the name of its run and may stop everything.
+/// keeps its checkpoint in a folder of its own there, and an interrupted cross-validation is resumed. `observe` sees each
+/// epoch with the name of its run and may stop everything.
 ///
 /// # Errors
-/// [`TrainError::Stopped`] when `observe` stops; all of [`Trainer::run`].
+/// [`TrainError::Shape`] when there are not as many tracks as spectrograms; [`TrainError::Stopped`] when `observe` stops;
+/// all of [`Trainer::run`].
 pub fn cross_validate(
+    members: &[Member],
+    (data, tracks): (&SpectrogramSet, &[TrackInfo]),
+    folds: &Folds,
+    threads: usize,
+    folder: Option<&Path>,
+    observe: &(dyn Fn(&str, &EpochMetrics) -> ControlFlow<()> + Sync),
+) -> Result<CrossValidation, TrainError> {
+    data.check_told(tracks)?;
+    let rows = |split: Split| (split.rows(tracks, Part::Train), split.rows(tracks, Part::Test));
+    let rows: Vec<_> = folds.splits().map(rows).collect();
+    cross_validate_unchecked(members, data, &rows, threads, folder, observe)
+}
+
+/// As [`cross_validate`], over bare indices of training and test tracks, fold by fold. Nothing checks that no group is in
+/// both: that is up to the caller.
+///
+/// # Errors
+/// As [`cross_validate`].
+pub fn cross_validate_unchecked(
     members: &[Member],
     data: &SpectrogramSet,
     folds: &[(Vec<usize>, Vec<usize>)],
     threads: usize,
     folder: Option<&Path>,
-    observe: &(impl Fn(&str, &EpochMetrics) -> ControlFlow<()> + Sync),
+    observe: &(dyn Fn(&str, &EpochMetrics) -> ControlFlow<()> + Sync),
 ) -> Result<CrossValidation, TrainError> {
     check(members)?;
     let jobs = jobs(members, folds.len());
@@ -215,19 +250,33 @@ pub fn cross_validate(
         Ok((predict(network.as_ref(), data, test)?, fit_time, start.elapsed()))
     })?;
 
-    let mut copies: Vec<Vec<Vec<Vec<f32>>>> = members.iter().map(|m| vec![Vec::new(); m.copies]).collect();
-    // Jobs are in the order of the folds, so rows fall into that of the tracks.
+    let tracks: Vec<usize> = folds.iter().flat_map(|(_, test)| test.iter().copied()).collect();
+    let shape = |member: &Member| Array3::zeros((member.copies, tracks.len(), data.labels().len()));
+    let mut seeds: Vec<Array3<f32>> = members.iter().map(shape).collect();
+    // Where the rows of a fold begin.
+    let starts: Vec<usize> = folds
+        .iter()
+        .scan(0, |next, (_, test)| {
+            let start = *next;
+            *next += test.len();
+            Some(start)
+        })
+        .collect();
     let mut fit_times = vec![Duration::ZERO; members.len()];
     let mut predict_times = fit_times.clone();
     for (job, (rows, fit_time, predict_time)) in jobs.iter().zip(done) {
         fit_times[job.member] += fit_time;
         predict_times[job.member] += predict_time;
-        copies[job.member][job.copy].extend(rows);
+        let start = starts[job.fold];
+        let mut of_seed = seeds[job.member].index_axis_mut(Axis(0), job.copy);
+        of_seed.slice_axis_mut(Axis(0), Slice::from(start..start + rows.nrows())).assign(&rows);
     }
-    let members_mean: Vec<_> = copies.iter().map(|rows| mean(rows.iter())).collect();
-    let ensemble = mean(copies.iter().flatten());
-    let tracks = folds.iter().flat_map(|(_, test)| test.iter().copied()).collect();
-    Ok(CrossValidation { tracks, members: members_mean, copies, ensemble, fit_times, predict_times })
+    let ensemble = mean(&seeds.iter().flat_map(|seeds| seeds.outer_iter()).collect::<Vec<_>>());
+    let members = seeds
+        .into_iter()
+        .map(|seeds| MemberPredictions { mean: mean(&seeds.outer_iter().collect::<Vec<_>>()), seeds })
+        .collect();
+    Ok(CrossValidation { tracks, members, ensemble, fit_times, predict_times })
 }
 
 /// Trains every member on all of `tracks` and joins them: architecture and tensors of the ensemble's model file. A single
@@ -241,7 +290,7 @@ pub fn fit_ensemble(
     tracks: &[usize],
     threads: usize,
     folder: Option<&Path>,
-    observe: &(impl Fn(&str, &EpochMetrics) -> ControlFlow<()> + Sync),
+    observe: &(dyn Fn(&str, &EpochMetrics) -> ControlFlow<()> + Sync),
 ) -> Result<(Architecture, BTreeMap<String, Tensor>), TrainError> {
     fit_ensemble_validated(members, data, (tracks, &[]), threads, folder, observe)
 }
@@ -257,7 +306,7 @@ pub fn fit_ensemble_validated(
     tracks: (&[usize], &[usize]),
     threads: usize,
     folder: Option<&Path>,
-    observe: &(impl Fn(&str, &EpochMetrics) -> ControlFlow<()> + Sync),
+    observe: &(dyn Fn(&str, &EpochMetrics) -> ControlFlow<()> + Sync),
 ) -> Result<(Architecture, BTreeMap<String, Tensor>), TrainError> {
     check(members)?;
     let jobs = jobs(members, 1);
@@ -337,7 +386,7 @@ fn train_one(
     (train, valid): (&[usize], &[usize]),
     name: &str,
     folder: Option<&Path>,
-    observe: &(impl Fn(&str, &EpochMetrics) -> ControlFlow<()> + Sync),
+    observe: &(dyn Fn(&str, &EpochMetrics) -> ControlFlow<()> + Sync),
 ) -> Result<(Architecture, BTreeMap<String, Tensor>), TrainError> {
     if let Architecture::Classic(config) = &member.architecture {
         let (config, tensors) = fit_on_statistics(config, data, train, member.excerpts)?;
@@ -354,7 +403,7 @@ fn train_one(
         trainer = trainer.with_checkpoints(&folder);
     }
     let mut stopped = false;
-    let trained = trainer.run(train, valid, |metrics| {
+    let trained = trainer.run(train, valid, &mut |metrics| {
         let flow = observe(name, metrics);
         stopped = flow.is_break();
         flow
@@ -410,16 +459,12 @@ pub(crate) fn run_all<J: Sync, T: Send>(
     Ok(results.into_iter().map(|(_, result)| result).collect())
 }
 
-/// Mean of tables of the same shape.
-fn mean<'a>(tables: impl Iterator<Item = &'a Vec<Vec<f32>>>) -> Vec<Vec<f32>> {
-    let tables: Vec<_> = tables.collect();
+/// Mean of tables of the same shape, summed in double precision.
+fn mean(tables: &[ArrayView2<'_, f32>]) -> Array2<f32> {
     let Some(first) = tables.first() else {
-        return Vec::new();
+        return Array2::zeros((0, 0));
     };
-    (0..first.len())
-        .map(|row| {
-            let cell = |column: usize| tables.iter().map(|t| f64::from(t[row][column])).sum::<f64>();
-            (0..first[row].len()).map(|column| (cell(column) / tables.len() as f64) as f32).collect()
-        })
-        .collect()
+    Array2::from_shape_fn(first.raw_dim(), |cell| {
+        (tables.iter().map(|table| f64::from(table[cell])).sum::<f64>() / tables.len() as f64) as f32
+    })
 }

@@ -1,10 +1,10 @@
 use candle_core::{Device, Tensor};
 use ndarray::Array2;
 use rand::Rng;
-use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 
 use crate::TrainError;
+use crate::rng::SeededRng;
 use timbral_data::TrackInfo;
 
 /// Labelled log-mel spectrograms, or waveforms, of whole tracks, held in memory.
@@ -210,7 +210,7 @@ impl SpectrogramSet {
     }
 
     /// Appends a crop of `frames` frames at a random place, band by band; a shorter track is repeated.
-    pub(crate) fn random_crop(&self, track: usize, frames: usize, rng: &mut ChaCha8Rng, crop: &mut Vec<f32>) {
+    pub(crate) fn random_crop(&self, track: usize, frames: usize, rng: &mut SeededRng, crop: &mut Vec<f32>) {
         let values = &self.tracks[track].0;
         let start = rng.random_range(0..=values.frames().saturating_sub(frames));
         match values {

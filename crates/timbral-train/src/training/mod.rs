@@ -27,7 +27,10 @@ mod trainer;
 
 pub use config::TrainConfig;
 pub(crate) use cross_validation::run_all;
-pub use cross_validation::{CrossValidation, Member, cross_validate, fit_ensemble, fit_ensemble_validated};
+pub use cross_validation::{
+    CrossValidation, Member, MemberPredictions, cross_validate, cross_validate_unchecked, fit_ensemble,
+    fit_ensemble_validated,
+};
 pub use data::SpectrogramSet;
 pub use evaluation::predict;
 pub use history::{EpochMetrics, MetricsFile, MetricsFolder};
@@ -45,4 +48,5 @@ pub use statistics::statistics_table;
 #[cfg(feature = "tensorboard")]
 pub use tensorboard::{EventFile, EventFolder};
 pub use tracks::{TrainingTracks, Validation};
+pub(crate) use trainer::canonical;
 pub use trainer::{Trained, Trainer};

@@ -116,11 +116,8 @@ impl TrainingTracks {
         folds: &Folds,
         threads: usize,
         folder: Option<&Path>,
-        observe: &(impl Fn(&str, &EpochMetrics) -> ControlFlow<()> + Sync),
+        observe: &(dyn Fn(&str, &EpochMetrics) -> ControlFlow<()> + Sync),
     ) -> Result<CrossValidation, TrainError> {
-        let rows =
-            |split: Split| (split.rows(&self.tracks, Part::Train), split.rows(&self.tracks, Part::Test));
-        let folds: Vec<_> = folds.splits().map(rows).collect();
-        cross_validate(members, &self.set, &folds, threads, folder, observe)
+        cross_validate(members, (&self.set, &self.tracks), folds, threads, folder, observe)
     }
 }

@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -13,10 +12,10 @@ use super::history::EpochMetrics;
 use super::loss::Teacher;
 use super::state::State;
 use crate::TrainError;
+use crate::rng::SeededRng;
 use candle_core::{Device, Tensor};
-use rand::SeedableRng;
 use rand::seq::SliceRandom;
-use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use timbral_model::Architecture;
 
@@ -96,7 +95,7 @@ impl<'a> Trainer<'a> {
         &self,
         train: &[usize],
         valid: &[usize],
-        mut observe: impl FnMut(&EpochMetrics) -> ControlFlow<()>,
+        observe: &mut dyn FnMut(&EpochMetrics) -> ControlFlow<()>,
     ) -> Result<Trained, TrainError> {
         self.check_tracks(train, valid)?;
         let mut state = State::new(self, train)?;
@@ -157,7 +156,7 @@ impl<'a> Trainer<'a> {
         let shape =
             |what, given: String, rule: &str| Err(TrainError::Shape { what, given, rule: rule.to_owned() });
         if train.is_empty() {
-            return shape("training tracks", "none".into(), "at least one is needed");
+            return shape("training tracks", "none".into(), "there must be at least one");
         }
         let known: std::collections::BTreeSet<_> = train.iter().collect();
         match valid.iter().find(|track| known.contains(track)) {
@@ -176,14 +175,11 @@ impl<'a> Trainer<'a> {
     /// A hash over everything that the result depends on.
     fn fingerprint(&self, train: &[usize], valid: &[usize]) -> Result<String, TrainError> {
         let mut hash = Sha256::new();
-        hash.update(format!(
-            "{:?}\n{:?}\n{:?} {:?}\n",
-            self.architecture,
-            // What a run may be gone on with in another way.
-            TrainConfig { prefetch: 0, ..self.config.clone() },
-            self.data.labels(),
-            self.data.sample_rate()
-        ));
+        // What a run may be gone on with in another way is left out.
+        let config = TrainConfig { prefetch: 0, ..self.config.clone() };
+        hash.update(canonical(self.architecture)?);
+        hash.update(canonical(&config)?);
+        hash.update(canonical(&(self.data.labels(), self.data.sample_rate()))?);
         if let Some(teacher) = &self.teacher {
             hash.update(teacher.hash);
         }
@@ -199,12 +195,15 @@ impl<'a> Trainer<'a> {
                 self.data.hash_track(track, &mut hash);
             }
         }
-        Ok(hash.finalize().iter().fold(String::new(), |mut text, byte| {
-            // Writing to a string cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        }))
+        Ok(format!("{:x}", hash.finalize()))
     }
+}
+
+/// JSON with sorted keys and a line break behind it: what is hashed does not depend on the order of fields in the code.
+pub(crate) fn canonical(value: &impl Serialize) -> Result<String, TrainError> {
+    let value = serde_json::to_value(value)
+        .map_err(|e| TrainError::config("configuration", "not serialisable", e.to_string()))?;
+    Ok(format!("{value}\n"))
 }
 
 /// The batches of one pass.
@@ -267,7 +266,7 @@ impl Batches<'_> {
             targets[i * classes + data.class(track)] = 1.0;
         }
         let mut rng = generator(config.seed, Draw::Mix, step);
-        batch::mix_batch(&mut values, &mut targets, (bands, frames, classes), input, config, &mut rng);
+        batch::mix_batch(&mut values, &mut targets, (bands, frames, classes), input, config, &mut rng)?;
         let stronger = targets.chunks_exact(classes).map(strongest).collect();
         let x = Tensor::from_vec(values, (tracks.len(), bands, frames), &Device::Cpu)?;
         Ok((x, Tensor::from_vec(targets, (tracks.len(), classes), &Device::Cpu)?, stronger))
@@ -282,13 +281,11 @@ enum Draw {
     Crop(u32),
 }
 
-fn generator(seed: u64, draw: Draw, time: u64) -> ChaCha8Rng {
+fn generator(seed: u64, draw: Draw, time: u64) -> SeededRng {
     let kind = match draw {
         Draw::Order => 0,
         Draw::Mix => 1,
         Draw::Crop(place) => 2 + u64::from(place),
     };
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    rng.set_stream(kind << 40 | time);
-    rng
+    SeededRng::with_stream(seed, kind << 40 | time)
 }
