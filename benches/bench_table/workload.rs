@@ -2,13 +2,19 @@
 #![allow(clippy::expect_used, reason = "a bench whose fixed settings are rejected should stop")]
 
 use realfft::RealFftPlanner;
+use timbral_features::compat::kaldi;
+use timbral_features::cqt::{ChromaCqt, ChromaCqtConfig, Cqt, CqtConfig};
+use timbral_features::decompose::{Hpss, HpssConfig};
+use timbral_features::filters::get_window;
+use timbral_features::onset::{OnsetAggregate, OnsetEnvelope, OnsetEnvelopeConfig};
+use timbral_features::rhythm::{BeatTrackConfig, Tempo, TempoConfig, beat_track};
+use timbral_features::spectral::{
+    BandwidthConfig, CentroidConfig, RolloffConfig, SpectralBandwidth, SpectralCentroid, SpectralRolloff,
+};
+use timbral_features::util::frame_major;
 use timbral_features::{
-    BandwidthConfig, BeatTrackConfig, CentroidConfig, ChromaCqt, ChromaCqtConfig, ChromaStft,
-    ChromaStftConfig, ContrastConfig, Cqt, CqtConfig, FeatureSet, Hpss, HpssConfig, KaldiFbank,
-    KaldiFbankConfig, LogMelConfig, LogMelSpectrogram, MelConfig, MelSpectrogram, Mfcc, MfccConfig,
-    OnsetAggregate, OnsetEnvelope, OnsetEnvelopeConfig, RolloffConfig, SpectralBandwidth, SpectralCentroid,
-    SpectralContrast, SpectralRolloff, Stft, StftConfig, Tempo, TempoConfig, beat_track, frame_major,
-    get_window,
+    ChromaStft, ChromaStftConfig, ContrastConfig, FeatureSet, LogMelConfig, LogMelSpectrogram, MelConfig,
+    MelSpectrogram, Mfcc, MfccConfig, SpectralContrast, Stft, StftConfig,
 };
 
 /// A feature, its floor, and the ratio to stay below.
@@ -125,7 +131,7 @@ fn chroma(tuning: Option<f64>) -> ChromaStftConfig {
 }
 
 fn kaldi() -> Work {
-    let plan = KaldiFbank::new(KaldiFbankConfig { num_mel_bins: 80, ..KaldiFbankConfig::default() })
+    let plan = kaldi::Fbank::new(kaldi::FbankConfig { num_mel_bins: 80, ..kaldi::FbankConfig::default() })
         .expect("the configuration is valid");
     let samples = clip(16_000, SECONDS);
     let mut out = frame_major(80, plan.n_frames(samples.len())).expect("the answer fits");

@@ -11,7 +11,8 @@ use ndarray::Array2;
 use ndarray_npy::WriteNpyExt as _;
 use serde::Serialize;
 use timbral_decode::{DecodeOptions, decode_file};
-use timbral_features::{Feature, FeatureSet, FeatureSetConfig, FeatureSpec, Statistic};
+use timbral_features::feature_set::{Feature, FeatureSpec, Statistic};
+use timbral_features::{FeatureSet, FeatureSetConfig};
 
 /// Print shape, range, mean and first values of the features of an audio file.
 #[derive(Parser)]

@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Result, bail, ensure};
 use ndarray::{Array, Array1, Array2, ArrayD, ArrayView2, Dimension, IxDyn};
 use serde_json::Value;
-use timbral_features::{Complex32, MelNorm, Norm, PadMode, StftConfig, Window};
+use timbral_features::filters::MelNorm;
+use timbral_features::util::Norm;
+use timbral_features::{Complex32, PadMode, StftConfig, Window};
 
 use crate::store::{Description, Store};
 

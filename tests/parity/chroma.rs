@@ -1,10 +1,11 @@
 //! Spectral peaks, tuning and chroma of the Fourier transform.
 
 use anyhow::{Result, bail};
-use timbral_features::{
-    ChromaStft, ChromaStftConfig, PiptrackConfig, PiptrackReference, Spectrogram, SpectrogramConfig,
-    TuningConfig, estimate_tuning, piptrack, pitch_tuning, tuning_of_spectrogram,
+use timbral_features::pitch::{
+    PiptrackConfig, PiptrackReference, TuningConfig, estimate_tuning, piptrack, pitch_tuning,
+    tuning_of_spectrogram,
 };
+use timbral_features::{ChromaStft, ChromaStftConfig, Spectrogram, SpectrogramConfig};
 
 use crate::case::{Answers, Case, only};
 

@@ -3,10 +3,11 @@
 use anyhow::{Result, bail};
 use ndarray::Array2;
 use serde_json::Value;
-use timbral_features::{
+use timbral_features::cqt::{
     ChromaCens, ChromaCensConfig, ChromaCqt, ChromaCqtConfig, ChromaVqt, ChromaVqtConfig, Cqt, CqtConfig,
-    CqtMode, FoldConfig, HybridCqt, Intervals, PseudoCqt, ResampleType, Vqt, VqtConfig, tonnetz,
+    CqtMode, FoldConfig, HybridCqt, Intervals, PseudoCqt, Vqt, VqtConfig, tonnetz,
 };
+use timbral_features::resample::resample::ResampleType;
 
 use crate::case::{Answers, Case, only};
 

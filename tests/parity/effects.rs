@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use ndarray::{Array1, Array2};
 use serde_json::Value;
-use timbral_features::{
+use timbral_features::effects::{
     GriffinLim, GriffinLimConfig, PitchShift, PitchShiftConfig, SilenceConfig, TimeStretch,
     TimeStretchConfig, deemphasis, phase_vocoder, preemphasis, split, trim,
 };

@@ -1,7 +1,8 @@
 //! The feature tables that circulate with GTZAN and FMA.
 
 use anyhow::{Context, Result, ensure};
-use timbral_features::{Feature, FeatureSet, FeatureSetConfig};
+use timbral_features::feature_set::Feature;
+use timbral_features::{FeatureSet, FeatureSetConfig};
 
 use crate::case::{Answer, Answers, Case};
 use crate::resample::resample_type;

@@ -2,12 +2,9 @@
 
 use anyhow::{Result, bail, ensure};
 use serde_json::Value;
-use timbral_features::{
-    DctNorm, MelConfig, MelNorm, MusicnnMel, MusicnnMelConfig, SpeechFeatures, SpeechFeaturesConfig,
-    SpeechMfccConfig, TorchaudioLfcc, TorchaudioLfccConfig, TorchaudioMel, TorchaudioMelConfig,
-    TorchaudioMfcc, TorchaudioMfccConfig, TorchaudioSpectralCentroid, TorchaudioSpectralCentroidConfig,
-    TorchaudioSpectrogramConfig, WhisperMel, WhisperMelConfig, Window, speech_delta,
-};
+use timbral_features::compat::{musicnn, python_speech_features, torchaudio, whisper};
+use timbral_features::filters::{DctNorm, MelNorm};
+use timbral_features::{MelConfig, Window};
 
 use crate::case::{Answers, Case, only};
 
@@ -56,21 +53,21 @@ fn mel(case: &Case<'_>) -> Result<MelConfig> {
 }
 
 fn musicnn(case: &Case<'_>) -> Result<Answers> {
-    let config = MusicnnMelConfig { mel: mel(case)?, ..MusicnnMelConfig::default() };
-    Ok(only(case, MusicnnMel::new(config)?.compute(&samples(case)?)?))
+    let config = musicnn::LogMelConfig { mel: mel(case)?, ..musicnn::LogMelConfig::default() };
+    Ok(only(case, musicnn::LogMelSpectrogram::new(config)?.compute(&samples(case)?)?))
 }
 
 fn whisper(case: &Case<'_>) -> Result<Answers> {
-    let config = WhisperMelConfig {
+    let config = whisper::LogMelConfig {
         mel: mel(case)?,
         floor: case.f32("floor")?,
         range: case.f32("range")?,
         drop_last_frame: case.bool("drop_last_frame")?,
     };
-    Ok(only(case, WhisperMel::new(config)?.compute(&samples(case)?)?))
+    Ok(only(case, whisper::LogMelSpectrogram::new(config)?.compute(&samples(case)?)?))
 }
 
-fn speech(case: &Case<'_>) -> Result<SpeechFeatures> {
+fn speech(case: &Case<'_>) -> Result<python_speech_features::Fbank> {
     let window = match case.text("winfunc")? {
         "ones" => Window::Boxcar,
         "hamming (symmetric)" | "hamming" => Window::Hamming,
@@ -78,7 +75,7 @@ fn speech(case: &Case<'_>) -> Result<SpeechFeatures> {
         "blackman (symmetric)" | "blackman" => Window::Blackman,
         other => bail!("unknown window {other}"),
     };
-    Ok(SpeechFeatures::new(SpeechFeaturesConfig {
+    Ok(python_speech_features::Fbank::new(python_speech_features::FbankConfig {
         sample_rate: case.usize("samplerate")?.try_into()?,
         winlen: case.f64("winlen")?,
         winstep: case.f64("winstep")?,
@@ -93,7 +90,7 @@ fn speech(case: &Case<'_>) -> Result<SpeechFeatures> {
 }
 
 fn speech_mfcc(case: &Case<'_>) -> Result<Answers> {
-    let config = SpeechMfccConfig {
+    let config = python_speech_features::MfccConfig {
         numcep: case.usize("numcep")?,
         ceplifter: case.f64("ceplifter")?,
         append_energy: case.bool("appendEnergy")?,
@@ -103,7 +100,7 @@ fn speech_mfcc(case: &Case<'_>) -> Result<Answers> {
 
 fn slope(case: &Case<'_>) -> Result<Answers> {
     let features = case.matrix("feat")?.reversed_axes();
-    Ok(only(case, speech_delta(features.view(), case.usize("N")?)?.reversed_axes()))
+    Ok(only(case, python_speech_features::delta(features.view(), case.usize("N")?)?.reversed_axes()))
 }
 
 /// Parameters that lie in the case or, for cepstra, in an object of their own.
@@ -117,8 +114,8 @@ impl<'a> Parameters<'a> {
         })
     }
 
-    fn spectrogram(&self) -> Result<TorchaudioSpectrogramConfig> {
-        let default = TorchaudioSpectrogramConfig::default();
+    fn spectrogram(&self) -> Result<torchaudio::SpectrogramConfig> {
+        let default = torchaudio::SpectrogramConfig::default();
         let window = match self.get("window_fn", "hann_window".to_owned())?.as_str() {
             "hann_window" => Window::Hann,
             "hamming_window" => Window::Hamming,
@@ -126,7 +123,7 @@ impl<'a> Parameters<'a> {
             "bartlett_window" => Window::Bartlett,
             other => bail!("unknown window {other}"),
         };
-        Ok(TorchaudioSpectrogramConfig {
+        Ok(torchaudio::SpectrogramConfig {
             n_fft: self.get("n_fft", default.n_fft)?,
             win_length: self.get("win_length", None)?,
             hop_length: self.get("hop_length", None)?,
@@ -139,9 +136,9 @@ impl<'a> Parameters<'a> {
         })
     }
 
-    fn mel(&self, sample_rate: u32) -> Result<TorchaudioMelConfig> {
-        let default = TorchaudioMelConfig::default();
-        Ok(TorchaudioMelConfig {
+    fn mel(&self, sample_rate: u32) -> Result<torchaudio::MelConfig> {
+        let default = torchaudio::MelConfig::default();
+        Ok(torchaudio::MelConfig {
             sample_rate,
             spectrogram: self.spectrogram()?,
             n_mels: self.get("n_mels", default.n_mels)?,
@@ -193,21 +190,21 @@ fn dct_norm(case: &Case<'_>) -> Result<DctNorm> {
 
 fn torchaudio_mel(case: &Case<'_>) -> Result<Answers> {
     let config = own(case, &[&SPECTROGRAM[..], &MEL].concat()).mel(rate(case)?)?;
-    Ok(only(case, TorchaudioMel::new(config)?.compute(&case.samples()?)?))
+    Ok(only(case, torchaudio::MelSpectrogram::new(config)?.compute(&case.samples()?)?))
 }
 
 fn torchaudio_mfcc(case: &Case<'_>) -> Result<Answers> {
-    let config = TorchaudioMfccConfig {
+    let config = torchaudio::MfccConfig {
         mel: nested(case, "melkwargs", &[&SPECTROGRAM[..], &MEL].concat())?.mel(rate(case)?)?,
         n_mfcc: case.usize("n_mfcc")?,
         norm: dct_norm(case)?,
         log_mels: case.bool("log_mels")?,
     };
-    Ok(only(case, TorchaudioMfcc::new(config)?.compute(&case.samples()?)?))
+    Ok(only(case, torchaudio::Mfcc::new(config)?.compute(&case.samples()?)?))
 }
 
 fn torchaudio_lfcc(case: &Case<'_>) -> Result<Answers> {
-    let config = TorchaudioLfccConfig {
+    let config = torchaudio::LfccConfig {
         sample_rate: rate(case)?,
         spectrogram: nested(case, "speckwargs", &SPECTROGRAM)?.spectrogram()?,
         n_filter: case.usize("n_filter")?,
@@ -217,13 +214,13 @@ fn torchaudio_lfcc(case: &Case<'_>) -> Result<Answers> {
         norm: dct_norm(case)?,
         log_lf: case.bool("log_lf")?,
     };
-    Ok(only(case, TorchaudioLfcc::new(config)?.compute(&case.samples()?)?))
+    Ok(only(case, torchaudio::Lfcc::new(config)?.compute(&case.samples()?)?))
 }
 
 fn torchaudio_centroid(case: &Case<'_>) -> Result<Answers> {
-    let config = TorchaudioSpectralCentroidConfig {
+    let config = torchaudio::SpectralCentroidConfig {
         sample_rate: rate(case)?,
         spectrogram: own(case, &SPECTROGRAM).spectrogram()?,
     };
-    Ok(only(case, TorchaudioSpectralCentroid::new(config)?.compute(&case.samples()?)?))
+    Ok(only(case, torchaudio::SpectralCentroid::new(config)?.compute(&case.samples()?)?))
 }

@@ -2,9 +2,8 @@
 
 use anyhow::{Result, bail, ensure};
 use serde_json::Value;
-use timbral_features::{
-    Hpss, HpssConfig, NeighborAggregate, Separation, SeparationConfig, median_filter, nn_filter, softmask,
-};
+use timbral_features::decompose::{Hpss, HpssConfig, NeighborAggregate, median_filter, nn_filter, softmask};
+use timbral_features::effects::{Separation, SeparationConfig};
 
 use crate::case::{Answer, Answers, Case, only};
 

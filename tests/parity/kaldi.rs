@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use ndarray::Array2;
-use timbral_features::{KaldiFbank, KaldiFbankConfig, KaldiMfcc, KaldiMfccConfig, KaldiWindow};
+use timbral_features::compat::kaldi;
 
 use crate::case::{Answers, Case, only};
 
@@ -14,9 +14,9 @@ pub(crate) fn run(case: &Case<'_>) -> Option<Result<Answers>> {
     })
 }
 
-fn config(case: &Case<'_>) -> Result<KaldiFbankConfig> {
+fn config(case: &Case<'_>) -> Result<kaldi::FbankConfig> {
     case.fixed("dither", 0.0)?;
-    let mut config = KaldiFbankConfig {
+    let mut config = kaldi::FbankConfig {
         sample_rate: case.usize("sample_frequency")?.try_into()?,
         frame_length: case.f64("frame_length")?,
         frame_shift: case.f64("frame_shift")?,
@@ -25,11 +25,11 @@ fn config(case: &Case<'_>) -> Result<KaldiFbankConfig> {
         high_freq: case.f64("high_freq")?,
         waveform_scale: if case.has("waveform_scale") { case.f32("waveform_scale")? } else { 1.0 },
         window_type: match case.text("window_type")? {
-            "povey" => KaldiWindow::Povey,
-            "hanning" => KaldiWindow::Hanning,
-            "hamming" => KaldiWindow::Hamming,
-            "blackman" => KaldiWindow::Blackman,
-            "rectangular" => KaldiWindow::Rectangular,
+            "povey" => kaldi::Window::Povey,
+            "hanning" => kaldi::Window::Hanning,
+            "hamming" => kaldi::Window::Hamming,
+            "blackman" => kaldi::Window::Blackman,
+            "rectangular" => kaldi::Window::Rectangular,
             other => bail!("unknown window {other}"),
         },
         blackman_coeff: case.f64("blackman_coeff")?,
@@ -42,7 +42,7 @@ fn config(case: &Case<'_>) -> Result<KaldiFbankConfig> {
         energy_floor: case.f64("energy_floor")?,
         htk_compat: case.bool("htk_compat")?,
         subtract_mean: case.bool("subtract_mean")?,
-        ..KaldiFbankConfig::default()
+        ..kaldi::FbankConfig::default()
     };
     for (name, value) in [
         ("vtln_warp", &mut config.vtln_warp),
@@ -63,19 +63,19 @@ fn frames_first(array: Array2<f32>) -> Array2<f32> {
 }
 
 fn fbank(case: &Case<'_>) -> Result<Answers> {
-    let config = KaldiFbankConfig {
+    let config = kaldi::FbankConfig {
         use_log_fbank: case.bool("use_log_fbank")?,
         use_power: case.bool("use_power")?,
         ..config(case)?
     };
-    Ok(only(case, frames_first(KaldiFbank::new(config)?.compute(&case.samples()?)?)))
+    Ok(only(case, frames_first(kaldi::Fbank::new(config)?.compute(&case.samples()?)?)))
 }
 
 fn mfcc(case: &Case<'_>) -> Result<Answers> {
-    let config = KaldiMfccConfig {
+    let config = kaldi::MfccConfig {
         fbank: config(case)?,
         num_ceps: case.usize("num_ceps")?,
         cepstral_lifter: case.f64("cepstral_lifter")?,
     };
-    Ok(only(case, frames_first(KaldiMfcc::new(config)?.compute(&case.samples()?)?)))
+    Ok(only(case, frames_first(kaldi::Mfcc::new(config)?.compute(&case.samples()?)?)))
 }

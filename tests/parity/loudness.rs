@@ -1,7 +1,7 @@
 //! Loudness.
 
 use anyhow::{Result, bail, ensure};
-use timbral_features::{KWeighting, LoudnessConfig, integrated_loudness};
+use timbral_features::loudness::{KWeighting, LoudnessConfig, integrated_loudness};
 
 use crate::case::{Answers, Case, only};
 

@@ -1,11 +1,14 @@
 //! Mel spectrograms, decibels, cepstra and what is made of them over time.
 
 use anyhow::{Result, bail};
-use timbral_features::{
-    DbConfig, Delta, DeltaConfig, LogMelConfig, MelConfig, MelSpectrogram, Mfcc, MfccConfig, MfccToMelConfig,
-    Reference, Statistic, Weighting, amplitude_to_db, db_to_amplitude, db_to_power, fft_frequencies,
-    mfcc_to_mel, perceptual_weighting, power_to_db, stack_memory,
+use timbral_features::convert::{Weighting, fft_frequencies};
+use timbral_features::db::{
+    DbConfig, Reference, amplitude_to_db, db_to_amplitude, db_to_power, perceptual_weighting, power_to_db,
 };
+use timbral_features::delta::{Delta, DeltaConfig, stack_memory};
+use timbral_features::feature_set::Statistic;
+use timbral_features::mfcc::{MfccToMelConfig, mfcc_to_mel};
+use timbral_features::{LogMelConfig, MelConfig, MelSpectrogram, Mfcc, MfccConfig};
 
 use crate::case::{Answers, Case, only, view};
 use crate::tables::dct_kind;

@@ -2,9 +2,10 @@
 
 use anyhow::{Result, bail};
 use ndarray::Array2;
-use timbral_features::{
-    MelConfig, OnsetAggregate, OnsetEnvelope, OnsetEnvelopeConfig, PeakPickConfig, onset_backtrack,
-    onset_detect, onset_strength, onset_strength_multi, peak_pick,
+use timbral_features::MelConfig;
+use timbral_features::onset::{
+    OnsetAggregate, OnsetEnvelope, OnsetEnvelopeConfig, PeakPickConfig, onset_backtrack, onset_detect,
+    onset_strength, onset_strength_multi, peak_pick,
 };
 
 use crate::case::{Answers, Case, only};

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use ndarray::{Array2, Axis, Slice, concatenate};
 use serde_json::Value;
-use timbral_features::{Pcen, PcenConfig, PcenState};
+use timbral_features::pcen::{Pcen, PcenConfig, PcenState};
 
 use crate::case::{Answer, Answers, Case};
 

@@ -1,7 +1,7 @@
 //! Fundamental frequency.
 
 use anyhow::{Context, Result};
-use timbral_features::{Pyin, PyinConfig, Yin, YinConfig};
+use timbral_features::pitch::{Pyin, PyinConfig, Yin, YinConfig};
 
 use crate::case::{Answers, Case, only};
 

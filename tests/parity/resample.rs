@@ -1,7 +1,7 @@
 //! Change of sample rate.
 
 use anyhow::Result;
-use timbral_features::{ResampleConfig, ResampleType, Resampler};
+use timbral_features::resample::{ResampleConfig, ResampleType, Resampler};
 
 use crate::case::{Answers, Case, only};
 

@@ -2,9 +2,10 @@
 
 use anyhow::{Result, bail, ensure};
 use ndarray::Array1;
-use timbral_features::{
-    BeatTempo, BeatTrackConfig, FourierTempogram, FourierTempogramConfig, OnsetAggregate, PlpConfig, Tempo,
-    TempoConfig, Tempogram, TempogramConfig, TempogramRatioConfig, beat_track, plp, tempogram_ratio,
+use timbral_features::onset::OnsetAggregate;
+use timbral_features::rhythm::{
+    BeatTempo, BeatTrackConfig, FourierTempogram, FourierTempogramConfig, PlpConfig, Tempo, TempoConfig,
+    Tempogram, TempogramConfig, TempogramRatioConfig, beat_track, plp, tempogram_ratio,
 };
 
 use crate::case::{Answer, Answers, Case, only};

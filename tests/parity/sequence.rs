@@ -3,11 +3,14 @@
 use anyhow::{Context, Result, bail, ensure};
 use ndarray::{Array1, Array2, Axis};
 use serde_json::Value;
-use timbral_features::{
-    Bandwidth, CrossSimilarityConfig, DtwConfig, Metric, PathEnhanceConfig, RecurrenceConfig, RecurrenceMode,
-    StatePath, Window, agglomerative, cross_similarity, dtw, path_enhance, recurrence_matrix,
-    recurrence_to_lag, stack_states, transition_cycle, transition_local, transition_loop, transition_uniform,
-    viterbi, viterbi_binary, viterbi_discriminative,
+use timbral_features::Window;
+use timbral_features::sequence::{
+    DtwConfig, Metric, StatePath, dtw, stack_states, transition_cycle, transition_local, transition_loop,
+    transition_uniform, viterbi, viterbi_binary, viterbi_discriminative,
+};
+use timbral_features::structure::{
+    Bandwidth, CrossSimilarityConfig, PathEnhanceConfig, RecurrenceConfig, RecurrenceMode, agglomerative,
+    cross_similarity, path_enhance, recurrence_matrix, recurrence_to_lag,
 };
 
 use crate::case::{Answer, Answers, Case, only};

@@ -2,11 +2,12 @@
 
 use anyhow::{Result, ensure};
 use ndarray::Array2;
-use timbral_features::{
-    BandwidthConfig, CentroidConfig, ContrastConfig, FlatnessConfig, PolyConfig, PolyFeatures, Rms,
-    RmsConfig, RolloffConfig, SpectralBandwidth, SpectralCentroid, SpectralContrast, SpectralFlatness,
-    SpectralRolloff, StftConfig, ZeroCrossingRate, ZeroCrossingRateConfig,
+use timbral_features::spectral::{
+    BandwidthConfig, CentroidConfig, FlatnessConfig, PolyConfig, PolyFeatures, Rms, RmsConfig, RolloffConfig,
+    SpectralBandwidth, SpectralCentroid, SpectralFlatness, SpectralRolloff, ZeroCrossingRate,
+    ZeroCrossingRateConfig,
 };
+use timbral_features::{ContrastConfig, SpectralContrast, StftConfig};
 
 use crate::case::{Answers, Case, only, view};
 

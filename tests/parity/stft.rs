@@ -1,10 +1,8 @@
 //! Transforms and their inverses.
 
 use anyhow::Result;
-use timbral_features::{
-    Istft, IstftConfig, ReassignedConfig, ReassignedSpectrogram, Spectrogram, SpectrogramConfig, Stft,
-    StftConfig,
-};
+use timbral_features::stft::{Istft, IstftConfig, ReassignedConfig, ReassignedSpectrogram};
+use timbral_features::{Spectrogram, SpectrogramConfig, Stft, StftConfig};
 
 use crate::case::{Answers, Case, only};
 

@@ -1,13 +1,16 @@
 //! Windows, filters and conversions: functions that need no signal.
 
 use anyhow::{Context, Result};
-use timbral_features::{
-    ChromaFilterConfig, Complex32, CqToChromaConfig, DctNorm, DctType, MelFilterBank, MelFilterConfig,
-    NoteStyle, WaveletConfig, a_weighting, a4_to_tuning, b_weighting, c_weighting, chroma_filters,
-    cq_to_chroma, cqt_frequencies, d_weighting, dct_matrix, fft_frequencies, fourier_tempo_frequencies,
-    frames_to_samples, frames_to_time, get_window, hz_to_mel, hz_to_midi, hz_to_note, hz_to_octs,
-    mel_frequencies, mel_to_hz, midi_to_hz, samples_to_frames, tempo_frequencies, time_to_frames,
-    time_to_samples, wavelet, wavelet_lengths, window_sumsquare,
+use timbral_features::Complex32;
+use timbral_features::convert::{
+    NoteStyle, a_weighting, a4_to_tuning, b_weighting, c_weighting, cqt_frequencies, d_weighting,
+    fft_frequencies, fourier_tempo_frequencies, frames_to_samples, frames_to_time, hz_to_mel, hz_to_midi,
+    hz_to_note, hz_to_octs, mel_frequencies, mel_to_hz, midi_to_hz, samples_to_frames, tempo_frequencies,
+    time_to_frames, time_to_samples,
+};
+use timbral_features::filters::{
+    ChromaFilterConfig, CqToChromaConfig, DctNorm, DctType, MelFilterBank, MelFilterConfig, WaveletConfig,
+    chroma_filters, cq_to_chroma, dct_matrix, get_window, wavelet, wavelet_lengths, window_sumsquare,
 };
 
 use crate::case::{Answer, Answers, Case, only};

@@ -2,9 +2,11 @@
 
 use anyhow::{Context, Result, ensure};
 use ndarray::{Array1, Array2};
-use timbral_features::{
-    Aggregate, Norm, Statistic, autocorrelate, fix_length, frame, localmax, localmin, lpc, mu_compress,
-    mu_quantize, normalize, pad_center, sync, zero_crossings,
+use timbral_features::feature_set::Statistic;
+use timbral_features::spectral::zero_crossings;
+use timbral_features::util::{
+    Aggregate, Norm, autocorrelate, fix_length, frame, localmax, localmin, lpc, mu_compress, mu_quantize,
+    normalize, pad_center, sync,
 };
 
 use crate::case::{Answer, Answers, Case, only, view};

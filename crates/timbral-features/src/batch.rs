@@ -13,7 +13,8 @@ use crate::plan::FeaturePlan;
 /// shared by the signals that a thread works through.
 ///
 /// ```
-/// use timbral_features::{MelConfig, MelSpectrogram, compute_batch};
+/// use timbral_features::{MelConfig, MelSpectrogram};
+/// use timbral_features::plan::compute_batch;
 /// let mel = MelSpectrogram::new(MelConfig::default())?;
 /// let (long, short, bad) = (vec![0.1; 22_050], vec![0.1; 512], vec![f32::NAN]);
 /// let answers = compute_batch(&mel, &[&long, &short, &bad]);

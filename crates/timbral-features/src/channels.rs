@@ -14,7 +14,8 @@ use crate::shape::frame_major;
 ///
 /// ```
 /// use ndarray::array;
-/// use timbral_features::{Rms, RmsConfig, compute_channels};
+/// use timbral_features::plan::compute_channels;
+/// use timbral_features::spectral::{Rms, RmsConfig};
 /// let rms = Rms::new(RmsConfig { frame_length: 2, hop_length: 2, center: false, ..RmsConfig::default() })?;
 /// let stereo = array![[1.0, 1.0, 0.0, 0.0], [0.5, 0.5, 0.5, 0.5]];
 /// assert_eq!(compute_channels(&rms, stereo.view())?, array![[[1.0, 0.0]], [[0.5, 0.5]]]);
@@ -53,7 +54,8 @@ pub fn compute_channels<P: FeaturePlan>(
 ///
 /// ```
 /// use ndarray::array;
-/// use timbral_features::{Rms, RmsConfig, compute_interleaved};
+/// use timbral_features::plan::compute_interleaved;
+/// use timbral_features::spectral::{Rms, RmsConfig};
 /// let rms = Rms::new(RmsConfig { frame_length: 2, hop_length: 2, center: false, ..RmsConfig::default() })?;
 /// let stereo = [1.0, 0.5, 1.0, 0.5, 0.0, 0.5, 0.0, 0.5];
 /// assert_eq!(compute_interleaved(&rms, &stereo, 2)?, array![[[1.0, 0.0]], [[0.5, 0.5]]]);

@@ -1,4 +1,15 @@
-//! Decibels.
+//! Decibels: of powers, of amplitudes, and back.
+//!
+//! [`power_to_db`] takes squared magnitudes, [`amplitude_to_db`] magnitudes. Both clip to the `top_db` floor below the
+//! largest value unless `top_db` is `None`, in which case each value depends on itself only.
+//!
+//! ```
+//! use ndarray::array;
+//! use timbral_features::db::{DbConfig, power_to_db};
+//! let db = power_to_db(array![[1.0, 0.1, 1e-12]].view(), &DbConfig::default())?;
+//! assert_eq!(db, array![[0.0, -10.0, -80.0]]);
+//! # Ok::<(), timbral_features::FeatureError>(())
+//! ```
 
 use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,16 @@
-//! Features over time: derivatives and stacked history.
+//! Features over time: derivatives and stacked history (`librosa.feature.delta` and `stack_memory`).
+//!
+//! [`Delta`] fits a polynomial to a few frames around each and takes its derivative, which is what accompanies MFCCs;
+//! [`stack_memory`] puts earlier frames beside each frame, which is what recurrence matrices are made from.
+//!
+//! ```
+//! use ndarray::Array2;
+//! use timbral_features::delta::{Delta, DeltaConfig};
+//! let ramp = Array2::from_shape_fn((1, 20), |(_, t)| 3.0 * t as f32);
+//! let slope = Delta::new(DeltaConfig::default())?.compute(ramp.view())?;
+//! assert!((slope[[0, 10]] - 3.0).abs() < 1e-6);
+//! # Ok::<(), timbral_features::FeatureError>(())
+//! ```
 
 use ndarray::{Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};

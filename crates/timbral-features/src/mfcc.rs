@@ -1,4 +1,14 @@
-//! Mel-frequency cepstral coefficients.
+//! Mel-frequency cepstral coefficients and their approximate inverse.
+//!
+//! [`Mfcc`] has librosa's numbers; those of Kaldi, torchaudio and `python_speech_features` are in
+//! [`compat`](crate::compat).
+//!
+//! ```
+//! use timbral_features::mfcc::{Mfcc, MfccConfig};
+//! let plan = Mfcc::new(MfccConfig { n_mfcc: 13, ..MfccConfig::default() })?;
+//! assert_eq!(plan.compute(&[0.1; 22_050])?.dim(), (13, 44));
+//! # Ok::<(), timbral_features::FeatureError>(())
+//! ```
 
 use std::f64::consts::PI;
 

@@ -1,4 +1,16 @@
-//! Per-channel energy normalisation.
+//! Per-channel energy normalisation: a compression that divides each band by its own recent level.
+//!
+//! Take it instead of decibels where the level of the recording is unknown or the background is loud. [`Pcen`] works on a
+//! whole mel spectrogram, [`PcenStream`] on one that arrives in pieces.
+//!
+//! ```
+//! use timbral_features::pcen::{Pcen, PcenConfig};
+//! use timbral_features::{MelConfig, MelSpectrogram};
+//! let mel = MelSpectrogram::new(MelConfig::default())?.compute(&[0.1; 22_050])?;
+//! let pcen = Pcen::new(PcenConfig::default())?.compute(mel.view())?;
+//! assert_eq!(pcen.dim(), mel.dim());
+//! # Ok::<(), timbral_features::FeatureError>(())
+//! ```
 
 use ndarray::{Array2, ArrayRef2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
@@ -57,7 +69,7 @@ impl Default for PcenConfig {
 ///
 /// ```
 /// use ndarray::Array2;
-/// use timbral_features::{Pcen, PcenConfig};
+/// use timbral_features::pcen::{Pcen, PcenConfig};
 /// let pcen = Pcen::new(PcenConfig::default())?;
 /// let energies = Array2::<f32>::from_elem((40, 100), 3.0);
 /// assert_eq!(pcen.compute(energies.view())?.dim(), (40, 100));

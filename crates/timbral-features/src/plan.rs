@@ -1,11 +1,27 @@
-//! What all plans have in common.
+//! What all plans have in common, and what can be done with any of them.
+//!
+//! [`FeaturePlan`] is the interface; [`compute_channels`] and [`compute_interleaved`] apply a plan to each channel of a
+//! signal, `compute_batch` (with the feature `rayon`) to many signals on all threads.
+//!
+//! ```
+//! use timbral_features::plan::compute_interleaved;
+//! use timbral_features::{MelConfig, MelSpectrogram};
+//! let mel = MelSpectrogram::new(MelConfig::default())?;
+//! let stereo = [0.1; 2 * 22_050];
+//! assert_eq!(compute_interleaved(&mel, &stereo, 2)?.dim(), (2, 128, 44));
+//! # Ok::<(), timbral_features::FeatureError>(())
+//! ```
+
+#[cfg(feature = "rayon")]
+pub use crate::batch::compute_batch;
+pub use crate::channels::{compute_channels, compute_interleaved};
 
 use ndarray::{Array2, ArrayRef2};
 use realfft::num_complex::Complex32;
 
 use crate::chroma::{ChromaStft, ChromaStftScratch};
+use crate::compat::kaldi;
 use crate::error::FeatureError;
-use crate::kaldi::{KaldiFbank, KaldiMfcc, KaldiScratch};
 use crate::mel::{LogMelSpectrogram, MelScratch, MelSpectrogram};
 use crate::mfcc::{Mfcc, MfccScratch};
 use crate::shape::frame_major;
@@ -18,10 +34,11 @@ use crate::stft::{Spectrogram, Stft, StftScratch};
 /// A plan that turns the samples of one channel into an array of shape `(n_rows, n_frames)`.
 ///
 /// The plans have these methods of their own; the trait is for code that does not care which plan it runs, such as
-/// [`compute_channels`](crate::compute_channels), `compute_batch` (with the feature `rayon`) and [`FeatureStream`](crate::FeatureStream).
+/// [`compute_channels`](crate::plan::compute_channels), `compute_batch` (with the feature `rayon`) and [`FeatureStream`](crate::stream::FeatureStream).
 ///
 /// ```
-/// use timbral_features::{FeaturePlan, Rms, RmsConfig, SpectralCentroid};
+/// use timbral_features::FeaturePlan;
+/// use timbral_features::spectral::{Rms, RmsConfig, SpectralCentroid};
 /// fn mean<P: FeaturePlan<Value = f32>>(plan: &P, samples: &[f32]) -> Option<f32> {
 ///     plan.compute(samples).ok()?.mean()
 /// }
@@ -88,7 +105,7 @@ pub trait FeaturePlan: Send + Sync {
 
 /// Hands the methods of the trait on to those of the plan.
 macro_rules! feature_plan {
-    ($plan:ident, $value:ty, $scratch:ty, $rows:expr, $frames:expr) => {
+    ($plan:path, $value:ty, $scratch:ty, $rows:expr, $frames:expr) => {
         impl FeaturePlan for $plan {
             type Value = $value;
             type Scratch = $scratch;
@@ -117,7 +134,7 @@ macro_rules! feature_plan {
             }
         }
     };
-    ($plan:ident, $value:ty, $scratch:ty, $rows:expr) => {
+    ($plan:path, $value:ty, $scratch:ty, $rows:expr) => {
         feature_plan!($plan, $value, $scratch, $rows, |plan, samples| plan.n_frames(samples));
     };
 }
@@ -136,5 +153,11 @@ feature_plan!(SpectralContrast, f32, ContrastScratch, |plan| plan.n_rows());
 feature_plan!(ChromaStft, f32, ChromaStftScratch, |plan| plan.config().n_chroma);
 feature_plan!(Rms, f32, Vec<f32>, |_| 1);
 feature_plan!(ZeroCrossingRate, f32, Vec<f32>, |_| 1);
-feature_plan!(KaldiFbank, f32, KaldiScratch, |plan| plan.n_rows(), |plan, n| Ok(plan.n_frames(n)));
-feature_plan!(KaldiMfcc, f32, KaldiScratch, |plan| plan.config().num_ceps, |plan, n| Ok(plan.n_frames(n)));
+feature_plan!(kaldi::Fbank, f32, kaldi::Scratch, |plan| plan.n_rows(), |plan, n| Ok(plan.n_frames(n)));
+feature_plan!(
+    kaldi::Mfcc,
+    f32,
+    kaldi::Scratch,
+    |plan| plan.config().num_ceps,
+    |plan, n| Ok(plan.n_frames(n))
+);

@@ -3,6 +3,7 @@
 use ndarray::{Array2, ArrayRef2, ArrayView2, Axis, ShapeBuilder};
 
 use crate::error::FeatureError;
+use crate::simd::dispatch;
 
 /// Allocations beyond this many bytes are tried first, so that an absurd request is an error and not an abort.
 const TRY_FIRST: usize = 1 << 30;
@@ -83,6 +84,21 @@ pub(crate) fn visit_frames<T: Copy>(
         row.clear();
         row.extend(frame.iter().copied());
         visit(index, row);
+    }
+}
+
+/// Gives each frame of `out` to `change`, vectorised.
+pub(crate) fn fill_frames_in_place(out: &mut ArrayRef2<f32>, change: impl Fn(&mut [f32])) {
+    if out.t().is_standard_layout() {
+        fill_frames(out, &mut Vec::new(), |_, frame| dispatch!(change(frame)));
+        return;
+    }
+    let mut row = Vec::new();
+    for mut frame in out.columns_mut() {
+        row.clear();
+        row.extend(frame.iter().copied());
+        dispatch!(change(&mut row));
+        frame.iter_mut().zip(&row).for_each(|(to, x)| *to = *x);
     }
 }
 

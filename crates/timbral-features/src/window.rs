@@ -75,7 +75,8 @@ pub enum Window {
 /// length.
 ///
 /// ```
-/// use timbral_features::{Window, get_window};
+/// use timbral_features::Window;
+/// use timbral_features::filters::get_window;
 /// let hann = get_window(&Window::Hann, 4, true)?;
 /// assert_eq!(hann.len(), 4);
 /// assert!((hann[2] - 1.0).abs() < 1e-12);

@@ -5,7 +5,21 @@
 use std::hint::black_box;
 
 use allocation_counter::measure;
-use timbral_features::*;
+use timbral_features::compat::kaldi;
+use timbral_features::delta::{Delta, DeltaConfig};
+use timbral_features::onset::{OnsetAggregate, OnsetStrengthConfig};
+use timbral_features::pcen::{Pcen, PcenConfig, PcenStream};
+use timbral_features::spectral::{
+    BandwidthConfig, CentroidConfig, FlatnessConfig, PolyConfig, PolyFeatures, Rms, RmsConfig, RolloffConfig,
+    SpectralBandwidth, SpectralCentroid, SpectralFlatness, SpectralRolloff, ZeroCrossingRate,
+    ZeroCrossingRateConfig,
+};
+use timbral_features::stream::{DeltaStream, FeatureStream, OnsetStream, StreamPlan};
+use timbral_features::util::frame_major;
+use timbral_features::{
+    ChromaStft, ChromaStftConfig, ContrastConfig, LogMelConfig, LogMelSpectrogram, MelConfig, MelSpectrogram,
+    Mfcc, MfccConfig, PadMode, SpectralContrast, Spectrogram, SpectrogramConfig, Stft, StftConfig,
+};
 
 fn samples(length: usize) -> Vec<f32> {
     (0..length).map(|i| (i as f32 * 0.07).sin() * (i as f32 * 0.0003).cos()).collect()
@@ -87,8 +101,8 @@ fn spectral_shapes() {
 fn frames_of_samples() {
     allocates_nothing(&Rms::new(RmsConfig::default()).unwrap());
     allocates_nothing(&ZeroCrossingRate::new(ZeroCrossingRateConfig::default()).unwrap());
-    allocates_nothing(&KaldiFbank::new(KaldiFbankConfig::default()).unwrap());
-    allocates_nothing(&KaldiMfcc::new(KaldiMfccConfig::default()).unwrap());
+    allocates_nothing(&kaldi::Fbank::new(kaldi::FbankConfig::default()).unwrap());
+    allocates_nothing(&kaldi::Mfcc::new(kaldi::MfccConfig::default()).unwrap());
 }
 
 #[test]

@@ -2,7 +2,23 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
 
 use ndarray::Array2;
-use timbral_features::*;
+use timbral_features::compat::{kaldi, musicnn};
+use timbral_features::cqt::{ChromaCens, ChromaCqt, ChromaVqt, Cqt, Vqt, tonnetz};
+use timbral_features::delta::{Delta, DeltaConfig};
+use timbral_features::effects::Separation;
+use timbral_features::feature_set::{Feature, FeatureSpec, Precision, Statistic};
+use timbral_features::onset::{OnsetEnvelope, OnsetEnvelopeConfig};
+use timbral_features::pcen::Pcen;
+use timbral_features::pitch::Yin;
+use timbral_features::rhythm::{Tempo, Tempogram};
+use timbral_features::spectral::{
+    PolyFeatures, Rms, RmsConfig, SpectralBandwidth, SpectralCentroid, SpectralFlatness, SpectralRolloff,
+    ZeroCrossingRate,
+};
+use timbral_features::{
+    ChromaStft, ChromaStftConfig, FeatureError, FeatureSet, FeatureSetConfig, LogMelSpectrogram, MelConfig,
+    MelSpectrogram, Mfcc, MfccConfig, PadMode, SpectralContrast, Spectrogram, SpectrogramConfig, StftConfig,
+};
 
 /// A second and more of chord, noise and clicks.
 fn music() -> Vec<f32> {
@@ -29,8 +45,8 @@ fn row(values: Vec<f32>) -> Array2<f32> {
 /// The answer of the plan alone.
 fn alone(feature: &Feature, x: &[f32]) -> Array2<f32> {
     macro_rules! plan {
-        ($plan:ident, $config:expr) => {
-            $plan::new($config.clone()).unwrap().compute(x).unwrap()
+        ($plan:ty, $config:expr) => {
+            <$plan>::new($config.clone()).unwrap().compute(x).unwrap()
         };
     }
     let onset = |config: &OnsetEnvelopeConfig| plan!(OnsetEnvelope, config);
@@ -50,9 +66,9 @@ fn alone(feature: &Feature, x: &[f32]) -> Array2<f32> {
             let mel = plan!(MelSpectrogram, c.mel);
             Pcen::new(c.pcen).unwrap().compute(mel.view()).unwrap()
         }
-        Feature::KaldiFbank(c) => plan!(KaldiFbank, c),
-        Feature::KaldiMfcc(c) => plan!(KaldiMfcc, c),
-        Feature::MusicnnMel(c) => plan!(MusicnnMel, c),
+        Feature::KaldiFbank(c) => plan!(kaldi::Fbank, c),
+        Feature::KaldiMfcc(c) => plan!(kaldi::Mfcc, c),
+        Feature::MusicnnMel(c) => plan!(musicnn::LogMelSpectrogram, c),
         Feature::SpectralCentroid(c) => plan!(SpectralCentroid, c),
         Feature::SpectralBandwidth(c) => plan!(SpectralBandwidth, c),
         Feature::SpectralContrast(c) => plan!(SpectralContrast, c),

@@ -7,7 +7,8 @@
 )]
 
 use allocation_counter::measure;
-use timbral_features::{LogMelConfig, LogMelSpectrogram, StreamPlan};
+use timbral_features::stream::StreamPlan;
+use timbral_features::{LogMelConfig, LogMelSpectrogram};
 
 const SAMPLE_RATE: usize = 22_050;
 

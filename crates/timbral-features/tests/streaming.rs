@@ -7,7 +7,22 @@ use std::fmt::Debug;
 use ndarray::Array2;
 use proptest::prelude::*;
 use proptest::sample::select;
-use timbral_features::*;
+use timbral_features::compat::kaldi;
+use timbral_features::db::Reference;
+use timbral_features::delta::{Delta, DeltaConfig, DeltaMode};
+use timbral_features::onset::{OnsetAggregate, OnsetEnvelope, OnsetEnvelopeConfig, OnsetStrengthConfig};
+use timbral_features::pcen::{Pcen, PcenConfig, PcenStream};
+use timbral_features::spectral::{
+    BandwidthConfig, CentroidConfig, FlatnessConfig, PolyConfig, PolyFeatures, Rms, RmsConfig, RolloffConfig,
+    SpectralBandwidth, SpectralCentroid, SpectralFlatness, SpectralRolloff, ZeroCrossingRate,
+    ZeroCrossingRateConfig,
+};
+use timbral_features::stream::{DeltaStream, FeatureStream, FrameStage, OnsetStream, StreamPlan};
+use timbral_features::{
+    ChromaStft, ChromaStftConfig, Complex32, ContrastConfig, FeatureError, LogMelConfig, LogMelSpectrogram,
+    MelConfig, MelSpectrogram, Mfcc, MfccConfig, PadMode, SpectralContrast, Spectrogram, SpectrogramConfig,
+    Stft, StftConfig,
+};
 
 /// Values whose bits can be compared.
 trait Bits: Copy {
@@ -198,16 +213,16 @@ proptest! {
 
     #[test]
     fn kaldi(case in case(), use_energy: bool, htk_compat: bool) {
-        let fbank = KaldiFbankConfig {
+        let fbank = kaldi::FbankConfig {
             sample_rate: 8000,
             frame_length: 20.0,
             frame_shift: case.stft.hop_length as f64 / 8.0,
             use_energy,
             htk_compat,
-            ..KaldiFbankConfig::default()
+            ..kaldi::FbankConfig::default()
         };
-        case.check(&KaldiFbank::new(fbank.clone()).unwrap())?;
-        case.check(&KaldiMfcc::new(KaldiMfccConfig { fbank, ..KaldiMfccConfig::default() }).unwrap())?;
+        case.check(&kaldi::Fbank::new(fbank.clone()).unwrap())?;
+        case.check(&kaldi::Mfcc::new(kaldi::MfccConfig { fbank, ..kaldi::MfccConfig::default() }).unwrap())?;
     }
 
     #[test]
@@ -293,11 +308,11 @@ fn refuses_what_needs_the_whole_signal() {
     refused("top_db", OnsetEnvelope::new(Default::default()).unwrap().stream());
     refused("tuning", ChromaStft::new(Default::default()).unwrap().stream());
     for (parameter, config) in [
-        ("subtract_mean", KaldiFbankConfig { subtract_mean: true, ..Default::default() }),
-        ("snip_edges", KaldiFbankConfig { snip_edges: false, ..Default::default() }),
-        ("min_duration", KaldiFbankConfig { min_duration: 0.5, ..Default::default() }),
+        ("subtract_mean", kaldi::FbankConfig { subtract_mean: true, ..Default::default() }),
+        ("snip_edges", kaldi::FbankConfig { snip_edges: false, ..Default::default() }),
+        ("min_duration", kaldi::FbankConfig { min_duration: 0.5, ..Default::default() }),
     ] {
-        refused(parameter, KaldiFbank::new(config).unwrap().stream());
+        refused(parameter, kaldi::Fbank::new(config).unwrap().stream());
     }
     let wrap = DeltaConfig { mode: DeltaMode::Wrap, ..Default::default() };
     refused("mode", DeltaStream::new(Delta::new(wrap).unwrap(), 3));

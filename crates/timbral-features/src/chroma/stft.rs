@@ -3,10 +3,9 @@
 use ndarray::{Array2, ArrayRef2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
-use super::pitch_track::PiptrackConfig;
-use super::tuning::tuning_of_checked;
 use crate::error::{FeatureError, check_finite};
 use crate::filters::{ChromaFilterConfig, chroma_filters};
+use crate::pitch::{PiptrackConfig, check_spectrogram, tuning_of_checked};
 use crate::shape::{check_output, fill_frames, frame_major, visit_frames};
 use crate::simd::{dispatch, product};
 use crate::stft::{Spectrogram, SpectrogramConfig, StftConfig, StftScratch};
@@ -171,7 +170,7 @@ impl ChromaStft {
             let expected = format!("({}, n_frames)", self.spectrogram.n_bins());
             return Err(FeatureError::shape("power spectrogram", power.shape(), expected));
         }
-        super::pitch_track::check_spectrogram(&power)?;
+        check_spectrogram(&power)?;
         let mut out = frame_major(self.config.n_chroma, power.ncols())?;
         match &self.filters {
             Some(filters) => self.fold_all(filters, power, &mut out),
@@ -246,7 +245,7 @@ impl ChromaStftConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chroma::tuning_of_spectrogram;
+    use crate::pitch::tuning_of_spectrogram;
 
     fn chord(n: usize) -> Vec<f32> {
         let tone = |f: f32, i: usize| (i as f32 * std::f32::consts::TAU * f / 22_050.0).sin();

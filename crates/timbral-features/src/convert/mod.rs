@@ -1,4 +1,15 @@
-//! Conversions between units of frequency, time and loudness.
+//! Conversions between units of frequency, pitch, time and loudness.
+//!
+//! Frequencies and times are `f64`, whatever the features are computed in. Functions of one number are plain; those
+//! that can fail, because a note has no such name, return a `Result`.
+//!
+//! ```
+//! use timbral_features::convert::{NoteStyle, frames_to_time, hz_to_mel, hz_to_note};
+//! assert_eq!(hz_to_note(440.0, NoteStyle::default())?, "A4");
+//! assert_eq!(hz_to_mel(1000.0, false), 15.0);
+//! assert!((frames_to_time(43, 22_050.0, 512, None) - 0.998).abs() < 1e-3);
+//! # Ok::<(), timbral_features::FeatureError>(())
+//! ```
 
 mod frequency;
 mod notes;

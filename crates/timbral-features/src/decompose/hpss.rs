@@ -45,7 +45,7 @@ pub struct HarmonicPercussive<T> {
 ///
 /// ```
 /// use ndarray::Array2;
-/// use timbral_features::{Hpss, HpssConfig};
+/// use timbral_features::decompose::{Hpss, HpssConfig};
 /// let hpss = Hpss::new(HpssConfig::default())?;
 /// let parts = hpss.compute(Array2::<f32>::ones((513, 40)).view())?;
 /// assert_eq!(parts.harmonic[[0, 0]], 0.5);

@@ -186,7 +186,7 @@ fn maximum(a: [f32; LANES], b: [f32; LANES]) -> [f32; LANES] {
 /// does in mode `reflect` (`d c b a | a b c d | d c b a`).
 ///
 /// An even size is centred at `size / 2`, so the window reaches one further towards the start, and the median of an
-/// even number of elements is the upper middle one. Windows of one row or one column, such as those of [`Hpss`](crate::Hpss),
+/// even number of elements is the upper middle one. Windows of one row or one column, such as those of [`Hpss`](crate::decompose::Hpss),
 /// go through a network whose cost hardly depends on the size; others are sorted one by one.
 ///
 /// # Errors

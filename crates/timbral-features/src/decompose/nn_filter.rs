@@ -28,7 +28,7 @@ pub enum NeighborAggregate {
 /// Rafii and Pardo, "Music/voice separation using the similarity matrix", ISMIR 2012).
 ///
 /// `spectrogram` is `(n_bins, n_frames)`; frame `i` is a neighbour of frame `j` where `rec[i, j]` is not 0, as
-/// [`recurrence_matrix`](crate::recurrence_matrix) makes it. A frame without neighbours stays as it is.
+/// [`recurrence_matrix`](crate::structure::recurrence_matrix) makes it. A frame without neighbours stays as it is.
 ///
 /// # Errors
 ///

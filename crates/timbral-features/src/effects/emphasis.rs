@@ -26,7 +26,7 @@ fn check(samples: &[f32], coef: f64, zi: Option<f64>) -> Result<(), FeatureError
 /// [`FeatureError::Config`] if `coef` or `zi` is not finite, [`FeatureError::NonFinite`] for NaN or infinite samples.
 ///
 /// ```
-/// use timbral_features::preemphasis;
+/// use timbral_features::effects::preemphasis;
 /// let (y, state) = preemphasis(&[1.0, 1.0, 1.0], 0.5, Some(0.0))?;
 /// assert_eq!((y, state), (vec![1.0, 0.5, 0.5], -0.5));
 /// # Ok::<(), timbral_features::FeatureError>(())

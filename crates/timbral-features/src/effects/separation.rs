@@ -25,7 +25,7 @@ pub struct SeparationConfig {
 /// transform, at the length of the signal. `librosa.effects.hpss`, `harmonic` and `percussive`.
 ///
 /// ```
-/// use timbral_features::{Separation, SeparationConfig};
+/// use timbral_features::effects::{Separation, SeparationConfig};
 /// let separation = Separation::new(SeparationConfig::default())?;
 /// let parts = separation.compute(&vec![0.1; 22_050])?;
 /// assert_eq!(parts.harmonic.len(), 22_050);

@@ -68,7 +68,7 @@ fn sounding(samples: &[f32], config: &SilenceConfig) -> Result<Vec<bool>, Featur
 /// for an empty signal and odd frames, [`FeatureError::NonFinite`] for NaN or infinite samples.
 ///
 /// ```
-/// use timbral_features::{SilenceConfig, trim};
+/// use timbral_features::effects::{SilenceConfig, trim};
 /// let mut samples = vec![0.0; 10_000];
 /// samples[4096..6144].fill(0.5);
 /// let config = SilenceConfig { frame_length: 512, hop_length: 128, ..SilenceConfig::default() };

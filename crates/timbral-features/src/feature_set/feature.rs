@@ -7,10 +7,9 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::chroma::ChromaStftConfig;
-use crate::constant_q::{ChromaCensConfig, ChromaCqtConfig, ChromaVqtConfig, CqtConfig, VqtConfig};
+use crate::compat::{kaldi, musicnn};
+use crate::cqt::{ChromaCensConfig, ChromaCqtConfig, ChromaVqtConfig, CqtConfig, VqtConfig};
 use crate::effects::SeparationConfig;
-use crate::frontends::MusicnnMelConfig;
-use crate::kaldi::{KaldiFbankConfig, KaldiMfccConfig};
 use crate::mel::{LogMelConfig, MelConfig};
 use crate::mfcc::MfccConfig;
 use crate::onset::OnsetEnvelopeConfig;
@@ -106,19 +105,19 @@ macro_rules! features {
 features! {
     /// [`ChromaStft`](crate::ChromaStft).
     ChromaStft(ChromaStftConfig) = "chroma_stft",
-    /// [`ChromaCqt`](crate::ChromaCqt).
+    /// [`ChromaCqt`](crate::cqt::ChromaCqt).
     ChromaCqt(ChromaCqtConfig) = "chroma_cqt",
-    /// [`ChromaCens`](crate::ChromaCens).
+    /// [`ChromaCens`](crate::cqt::ChromaCens).
     ChromaCens(ChromaCensConfig) = "chroma_cens",
-    /// [`ChromaVqt`](crate::ChromaVqt).
+    /// [`ChromaVqt`](crate::cqt::ChromaVqt).
     ChromaVqt(ChromaVqtConfig) = "chroma_vqt",
-    /// [`tonnetz`](crate::tonnetz) of the constant-Q chroma.
+    /// [`tonnetz`](crate::cqt::tonnetz) of the constant-Q chroma.
     Tonnetz(ChromaCqtConfig) = "tonnetz",
-    /// [`tonnetz`](crate::tonnetz) of the normalised chroma statistics, as FMA's table has it.
+    /// [`tonnetz`](crate::cqt::tonnetz) of the normalised chroma statistics, as FMA's table has it.
     TonnetzCens(ChromaCensConfig) = "tonnetz_cens",
-    /// Magnitudes of [`Cqt`](crate::Cqt).
+    /// Magnitudes of [`Cqt`](crate::cqt::Cqt).
     Cqt(CqtConfig) = "cqt",
-    /// Magnitudes of [`Vqt`](crate::Vqt).
+    /// Magnitudes of [`Vqt`](crate::cqt::Vqt).
     Vqt(VqtConfig) = "vqt",
     /// [`MelSpectrogram`](crate::MelSpectrogram).
     Mel(MelConfig) = "mel",
@@ -126,43 +125,43 @@ features! {
     LogMel(LogMelConfig) = "log_mel",
     /// [`Mfcc`](crate::Mfcc).
     Mfcc(MfccConfig) = "mfcc",
-    /// [`Pcen`](crate::Pcen) of a mel spectrogram.
+    /// [`Pcen`](crate::pcen::Pcen) of a mel spectrogram.
     Pcen(PcenMelConfig) = "pcen",
-    /// [`KaldiFbank`](crate::KaldiFbank).
-    KaldiFbank(KaldiFbankConfig) = "kaldi_fbank",
-    /// [`KaldiMfcc`](crate::KaldiMfcc).
-    KaldiMfcc(KaldiMfccConfig) = "kaldi_mfcc",
-    /// [`MusicnnMel`](crate::MusicnnMel).
-    MusicnnMel(MusicnnMelConfig) = "musicnn_mel",
-    /// [`SpectralCentroid`](crate::SpectralCentroid), Hz.
+    /// [`kaldi::Fbank`].
+    KaldiFbank(kaldi::FbankConfig) = "kaldi_fbank",
+    /// [`kaldi::Mfcc`].
+    KaldiMfcc(kaldi::MfccConfig) = "kaldi_mfcc",
+    /// [`musicnn::LogMelSpectrogram`].
+    MusicnnMel(musicnn::LogMelConfig) = "musicnn_mel",
+    /// [`SpectralCentroid`](crate::spectral::SpectralCentroid), Hz.
     SpectralCentroid(CentroidConfig) = "spectral_centroid",
-    /// [`SpectralBandwidth`](crate::SpectralBandwidth), Hz.
+    /// [`SpectralBandwidth`](crate::spectral::SpectralBandwidth), Hz.
     SpectralBandwidth(BandwidthConfig) = "spectral_bandwidth",
     /// [`SpectralContrast`](crate::SpectralContrast), dB.
     SpectralContrast(ContrastConfig) = "spectral_contrast",
-    /// [`SpectralFlatness`](crate::SpectralFlatness).
+    /// [`SpectralFlatness`](crate::spectral::SpectralFlatness).
     SpectralFlatness(FlatnessConfig) = "spectral_flatness",
-    /// [`SpectralRolloff`](crate::SpectralRolloff), Hz.
+    /// [`SpectralRolloff`](crate::spectral::SpectralRolloff), Hz.
     SpectralRolloff(RolloffConfig) = "spectral_rolloff",
-    /// [`PolyFeatures`](crate::PolyFeatures).
+    /// [`PolyFeatures`](crate::spectral::PolyFeatures).
     PolyFeatures(PolyConfig) = "poly_features",
-    /// [`Rms`](crate::Rms) of samples.
+    /// [`Rms`](crate::spectral::Rms) of samples.
     Rms(RmsConfig) = "rms",
-    /// [`Rms`](crate::Rms) of a magnitude spectrogram.
+    /// [`Rms`](crate::spectral::Rms) of a magnitude spectrogram.
     RmsOfSpectrogram(StftConfig) = "rms_of_spectrogram",
-    /// [`ZeroCrossingRate`](crate::ZeroCrossingRate).
+    /// [`ZeroCrossingRate`](crate::spectral::ZeroCrossingRate).
     ZeroCrossingRate(ZeroCrossingRateConfig) = "zero_crossing_rate",
-    /// [`OnsetEnvelope`](crate::OnsetEnvelope).
+    /// [`OnsetEnvelope`](crate::onset::OnsetEnvelope).
     OnsetStrength(OnsetEnvelopeConfig) = "onset_strength",
-    /// [`Tempogram`](crate::Tempogram) of the onset envelope.
+    /// [`Tempogram`](crate::rhythm::Tempogram) of the onset envelope.
     Tempogram(TempogramFeatureConfig) = "tempogram",
-    /// [`Tempo`](crate::Tempo) of the onset envelope, one value for the whole signal, in beats per minute.
+    /// [`Tempo`](crate::rhythm::Tempo) of the onset envelope, one value for the whole signal, in beats per minute.
     Tempo(TempoFeatureConfig) = "tempo",
-    /// The samples of the harmonic part of [`Separation`](crate::Separation).
+    /// The samples of the harmonic part of [`Separation`](crate::effects::Separation).
     Harmonic(SeparationConfig) = "harmonic",
-    /// The samples of the percussive part of [`Separation`](crate::Separation).
+    /// The samples of the percussive part of [`Separation`](crate::effects::Separation).
     Percussive(SeparationConfig) = "percussive",
-    /// [`Yin`](crate::Yin), Hz.
+    /// [`Yin`](crate::pitch::Yin), Hz.
     Yin(YinConfig) = "yin",
 }
 

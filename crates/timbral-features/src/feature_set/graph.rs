@@ -9,13 +9,12 @@ use super::config::Precision;
 use super::feature::Feature;
 use super::spectral::{Kernel, SpectralPass};
 use crate::chroma::ChromaStft;
-use crate::constant_q::{ChromaCens, ChromaCqt, ChromaVqt, Cqt, CqtMode, Vqt, tonnetz};
+use crate::compat::{kaldi, musicnn};
+use crate::cqt::{ChromaCens, ChromaCqt, ChromaVqt, Cqt, CqtMode, Vqt, tonnetz};
 use crate::db::power_to_db;
 use crate::decompose::HarmonicPercussive;
 use crate::effects::{Separation, SeparationConfig};
 use crate::error::FeatureError;
-use crate::frontends::MusicnnMel;
-use crate::kaldi::{KaldiFbank, KaldiMfcc};
 use crate::mel::{LogMelSpectrogram, MelSpectrogram};
 use crate::mfcc::Mfcc;
 use crate::onset::onset_strength;
@@ -216,15 +215,15 @@ impl Graph {
                 self.frames(input, 6, tonnetz)
             }
             Feature::KaldiFbank(config) => {
-                let plan = KaldiFbank::new(config)?;
+                let plan = kaldi::Fbank::new(config)?;
                 samples(plan.n_rows(), move |samples| plan.compute(samples))
             }
             Feature::KaldiMfcc(config) => {
-                let (rows, plan) = (config.num_ceps, KaldiMfcc::new(config)?);
+                let (rows, plan) = (config.num_ceps, kaldi::Mfcc::new(config)?);
                 samples(rows, move |samples| plan.compute(samples))
             }
             Feature::MusicnnMel(config) => {
-                let (rows, plan) = (config.mel.n_mels, MusicnnMel::new(config)?);
+                let (rows, plan) = (config.mel.n_mels, musicnn::LogMelSpectrogram::new(config)?);
                 samples(rows, move |samples| plan.compute(samples))
             }
             Feature::Rms(config) => {

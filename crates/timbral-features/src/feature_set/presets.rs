@@ -3,7 +3,7 @@
 use super::config::{ColumnNaming, FeatureSetConfig, FeatureSpec, Precision};
 use super::feature::{Feature, TempoFeatureConfig};
 use crate::chroma::ChromaStftConfig;
-use crate::constant_q::{ChromaCensConfig, ChromaCqtConfig, FoldConfig};
+use crate::cqt::{ChromaCensConfig, ChromaCqtConfig, FoldConfig};
 use crate::delta::DeltaConfig;
 use crate::effects::SeparationConfig;
 use crate::framing::PadMode;

@@ -1,4 +1,16 @@
 //! Loudness after ITU-R BS.1770 and EBU R 128.
+//!
+//! [`integrated_loudness`] gives one number for a programme; [`loudness`] adds momentary and short-term loudness, range and
+//! true peak; [`LoudnessMeter`] takes a signal in pieces.
+//!
+//! ```
+//! use timbral_features::loudness::{LoudnessConfig, integrated_loudness};
+//! let sine: Vec<f32> = (0..96_000).map(|i| (i as f32 * std::f32::consts::TAU * 997.0 / 48_000.0).sin()).collect();
+//! let config = LoudnessConfig { sample_rate: 48_000, ..LoudnessConfig::default() };
+//! // A full-scale sine at 997 Hz in one channel measures -3.01 LKFS.
+//! assert!((integrated_loudness(&[&sine], &config)? + 3.01).abs() < 0.02);
+//! # Ok::<(), timbral_features::FeatureError>(())
+//! ```
 
 mod filter;
 mod peak;
@@ -77,7 +89,7 @@ pub struct Loudness {
 /// all. Momentary loudness has a delay of one block.
 ///
 /// ```
-/// use timbral_features::{LoudnessConfig, LoudnessMeter};
+/// use timbral_features::loudness::{LoudnessConfig, LoudnessMeter};
 /// let mut meter = LoudnessMeter::new(LoudnessConfig { sample_rate: 48_000, ..LoudnessConfig::default() })?;
 /// let tone: Vec<f32> = (0..48_000).map(|n| (n as f32 * 997.0 / 48_000.0 * std::f32::consts::TAU).sin()).collect();
 /// meter.push(&[&tone])?;

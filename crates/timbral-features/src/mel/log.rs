@@ -38,7 +38,7 @@ impl LogMelConfig {
     }
 }
 
-/// The mel spectrogram of a signal in decibels: [`power_to_db`](crate::power_to_db) of [`MelSpectrogram`].
+/// The mel spectrogram of a signal in decibels: [`power_to_db`](crate::db::power_to_db) of [`MelSpectrogram`].
 ///
 /// `top_db` and [`Reference::Max`] look at the whole signal, so that one loud moment changes every frame. For answers
 /// that do not depend on the rest of the signal give a [`Reference::Value`] and no `top_db`.

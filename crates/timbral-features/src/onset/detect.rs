@@ -13,7 +13,7 @@ use crate::error::{FeatureError, check_finite};
 /// As [`peak_pick`].
 ///
 /// ```
-/// use timbral_features::{PeakPickConfig, onset_detect};
+/// use timbral_features::onset::{PeakPickConfig, onset_detect};
 /// let mut envelope = vec![0.0; 50];
 /// envelope[20] = 3.0;
 /// let onsets = onset_detect(&envelope, &PeakPickConfig::for_onsets(22_050, 512), true)?;

@@ -70,7 +70,7 @@ impl OnsetEnvelopeConfig {
 /// The onset envelope of a signal: [`onset_strength`] of its mel spectrogram in decibels.
 ///
 /// ```
-/// use timbral_features::{OnsetEnvelope, OnsetEnvelopeConfig};
+/// use timbral_features::onset::{OnsetEnvelope, OnsetEnvelopeConfig};
 /// let mut click = vec![0.0; 22_050];
 /// click[11_025] = 1.0;
 /// let envelope = OnsetEnvelope::new(OnsetEnvelopeConfig::default())?.compute(&click)?;
@@ -104,7 +104,7 @@ impl OnsetEnvelope {
     /// Starts a stream of frames of one value, equal to [`compute`](Self::compute) bit for bit.
     ///
     /// ```
-    /// use timbral_features::{OnsetEnvelope, OnsetEnvelopeConfig};
+    /// use timbral_features::onset::{OnsetEnvelope, OnsetEnvelopeConfig};
     /// let plan = OnsetEnvelope::new(OnsetEnvelopeConfig { top_db: None, ..Default::default() })?;
     /// let signal: Vec<f32> = (0..22_050).map(|i| (i as f32 * i as f32 * 1e-5).sin()).collect();
     /// let mut stream = plan.stream()?;

@@ -55,7 +55,7 @@ impl PeakPickConfig {
 /// [`FeatureError::NonFinite`] for NaN or infinities in the curve.
 ///
 /// ```
-/// use timbral_features::{PeakPickConfig, peak_pick};
+/// use timbral_features::onset::{PeakPickConfig, peak_pick};
 /// let config = PeakPickConfig { pre_max: 1, post_max: 2, pre_avg: 2, post_avg: 3, delta: 0.1, wait: 0 };
 /// assert_eq!(peak_pick(&[0.0, 1.0, 0.0, 0.0, 2.0, 1.0], &config)?, [1, 4]);
 /// # Ok::<(), timbral_features::FeatureError>(())

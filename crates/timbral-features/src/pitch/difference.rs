@@ -40,7 +40,7 @@ impl fmt::Debug for Difference {
     }
 }
 
-/// Working memory of a pitch estimator; made by [`Yin::scratch`](crate::Yin::scratch) and [`Pyin::scratch`](crate::Pyin::scratch).
+/// Working memory of a pitch estimator; made by [`Yin::scratch`](crate::pitch::Yin::scratch) and [`Pyin::scratch`](crate::pitch::Pyin::scratch).
 #[derive(Clone, Debug, Default)]
 pub struct PitchScratch {
     frame: Vec<f32>,

@@ -47,10 +47,10 @@ impl Default for YinConfig {
 /// music", JASA 111, 2002).
 ///
 /// YIN always answers: unvoiced frames get the period at which they are least unlike themselves, silence the shortest
-/// one, about `fmax`. [`Pyin`](crate::Pyin) tells voiced from unvoiced.
+/// one, about `fmax`. [`Pyin`](crate::pitch::Pyin) tells voiced from unvoiced.
 ///
 /// ```
-/// use timbral_features::{Yin, YinConfig};
+/// use timbral_features::pitch::{Yin, YinConfig};
 /// let yin = Yin::new(YinConfig::default())?;
 /// let a4: Vec<f32> = (0..22_050).map(|n| (n as f32 * 440.0 / 22_050.0 * std::f32::consts::TAU).sin()).collect();
 /// assert!((yin.compute(&a4)?[20] - 440.0).abs() < 2.0);

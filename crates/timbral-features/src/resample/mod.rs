@@ -1,4 +1,15 @@
-//! Change of sample rate.
+//! Resampling of whole signals with the numbers of librosa and SciPy.
+//!
+//! Take this one for parity and for analysis of samples already in memory: [`ResampleType::SoxrHq`] follows the
+//! specification of librosa's default, [`ResampleType::Polyphase`] is SciPy's, number for number. To change the rate of a file while it is decoded, or of a stream in pieces,
+//! take the resampler of the crate `timbral-decode` (rubato); its filter differs, so its samples do as well. Use the same
+//! one in training and in serving.
+//!
+//! ```
+//! use timbral_features::resample::resample;
+//! assert_eq!(resample(&[0.1; 44_100], 44_100.0, 22_050.0)?.len(), 22_050);
+//! # Ok::<(), timbral_features::FeatureError>(())
+//! ```
 
 mod interpolate;
 mod kaiser;
@@ -86,7 +97,7 @@ enum Method {
 ///
 /// ```
 /// # fn main() -> Result<(), timbral_features::FeatureError> {
-/// use timbral_features::{ResampleConfig, Resampler};
+/// use timbral_features::resample::{ResampleConfig, Resampler};
 ///
 /// let resampler = Resampler::new(ResampleConfig { orig_sr: 44_100.0, target_sr: 22_050.0, ..Default::default() })?;
 /// let one_second = vec![0.0_f32; 44_100];

@@ -77,7 +77,7 @@ pub struct Beats {
 /// each value, [`FeatureError::NonFinite`] for NaN or infinities in the envelope.
 ///
 /// ```
-/// use timbral_features::{BeatTrackConfig, beat_track};
+/// use timbral_features::rhythm::{BeatTrackConfig, beat_track};
 /// let envelope: Vec<f32> = (0..430).map(|t| if t % 22 == 5 { 1.0 } else { 0.0 }).collect();
 /// let beats = beat_track(&envelope, &BeatTrackConfig::default())?;
 /// assert!((beats.bpm[0] - 117.45).abs() < 0.01);

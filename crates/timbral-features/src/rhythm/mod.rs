@@ -1,4 +1,21 @@
-//! Tempo and beats: what a listener's foot would do, from an onset envelope.
+//! Tempo and beats from an onset envelope (`librosa.beat` and `librosa.feature.rhythm`).
+//!
+//! | take | for |
+//! |---|---|
+//! | [`beat_track`] | tempo and the frames of the beats, for a steady tempo |
+//! | [`plp`] | a pulse curve that follows a changing tempo |
+//! | [`Tempo`] | beats per minute only, for the whole signal or for each frame |
+//! | [`Tempogram`], [`FourierTempogram`] | periodicity over time, as autocorrelation or as spectrum |
+//! | [`tempogram_ratio`] | a tempogram at multiples of the tempo: the metre |
+//!
+//! ```
+//! use timbral_features::rhythm::{Tempo, TempoConfig};
+//! // An onset every 21.53 frames of 512 samples at 22 050 Hz: 120 beats per minute.
+//! let envelope: Vec<f32> = (0..860).map(|t| if (t as f32 % 21.53) < 1.0 { 1.0 } else { 0.0 }).collect();
+//! let bpm = Tempo::new(TempoConfig::default())?.compute(&envelope)?;
+//! assert!((bpm - 120.0).abs() < 4.0);
+//! # Ok::<(), timbral_features::FeatureError>(())
+//! ```
 
 mod autocorrelation;
 mod beat;

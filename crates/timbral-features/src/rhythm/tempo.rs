@@ -67,7 +67,7 @@ impl TempoConfig {
 /// without any onset gets the tempo that the prior prefers.
 ///
 /// ```
-/// use timbral_features::{Tempo, TempoConfig};
+/// use timbral_features::rhythm::{Tempo, TempoConfig};
 /// let plan = Tempo::new(TempoConfig::default())?;
 /// let every_half_second: Vec<f32> = (0..1292).map(|t| if t % 22 == 0 { 1.0 } else { 0.0 }).collect();
 /// assert!((plan.compute(&every_half_second)? - 117.45).abs() < 0.01);

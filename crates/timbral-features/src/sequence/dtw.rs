@@ -66,7 +66,7 @@ pub struct Alignment {
 ///
 /// ```
 /// use ndarray::array;
-/// use timbral_features::{DtwConfig, dtw};
+/// use timbral_features::sequence::{DtwConfig, dtw};
 /// let x = array![[0.0, 1.0, 2.0]];
 /// let y = array![[0.0, 1.0, 1.0, 2.0]];
 /// let alignment = dtw(x.view(), y.view(), &DtwConfig::default())?;

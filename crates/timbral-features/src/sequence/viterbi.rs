@@ -32,7 +32,7 @@ pub struct StatePath {
 ///
 /// ```
 /// use ndarray::array;
-/// use timbral_features::viterbi;
+/// use timbral_features::sequence::viterbi;
 /// let prob = array![[0.9, 0.2, 0.8], [0.1, 0.3, 0.2]];
 /// let transition = array![[0.95, 0.05], [0.05, 0.95]];
 /// assert_eq!(viterbi(prob.view(), transition.view(), None)?.states, [0, 0, 0]);

@@ -128,8 +128,7 @@ impl Rms {
     /// The root mean square of the frame with these magnitudes. All bins stand for two but the ends.
     pub(crate) fn spectrum(&self, magnitudes: &[f32]) -> f32 {
         let square = |m: Option<&f32>| m.map_or(0.0, |m| f64::from(*m).powi(2));
-        let energy: f64 =
-            dispatch!({ magnitudes.chunks(256).map(|block| f64::from(dot(block, block))).sum() });
+        let energy: f64 = dispatch!(magnitudes.chunks(256).map(|block| f64::from(dot(block, block))).sum());
         let nyquist =
             if self.config.frame_length.is_multiple_of(2) { square(magnitudes.last()) } else { 0.0 };
         let total = energy - 0.5 * square(magnitudes.first()) - 0.5 * nyquist;

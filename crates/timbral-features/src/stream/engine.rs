@@ -25,7 +25,8 @@ use crate::shape::frame_major;
 /// [`push_with`](Self::push_with), which hands on every frame at once.
 ///
 /// ```
-/// use timbral_features::{LogMelConfig, LogMelSpectrogram, StreamPlan};
+/// use timbral_features::{LogMelConfig, LogMelSpectrogram};
+/// use timbral_features::stream::StreamPlan;
 /// let plan = LogMelSpectrogram::new(LogMelConfig { top_db: None, ..LogMelConfig::default() })?;
 /// let signal: Vec<f32> = (0..22_050).map(|i| (i as f32 * 0.1).sin()).collect();
 ///
@@ -146,9 +147,9 @@ impl<P: StreamPlan> FeatureStream<P> {
     /// Adds a step from frames to frames behind the ones that are there; what the stage has seen is forgotten.
     ///
     /// ```
-    /// use timbral_features::{
-    ///     LogMelConfig, LogMelSpectrogram, OnsetStrengthConfig, OnsetStream, StreamPlan, onset_strength,
-    /// };
+    /// use timbral_features::{LogMelConfig, LogMelSpectrogram};
+    /// use timbral_features::onset::{OnsetStrengthConfig, onset_strength};
+    /// use timbral_features::stream::{OnsetStream, StreamPlan};
     /// let plan = LogMelSpectrogram::new(LogMelConfig { top_db: None, ..LogMelConfig::default() })?;
     /// let config = OnsetStrengthConfig::default();
     /// let mut stream = plan.stream()?.then(OnsetStream::new(config.clone(), plan.n_mels())?)?;
@@ -203,7 +204,7 @@ impl<P: StreamPlan> FeatureStream<P> {
     /// frames by interpolation come with the one after them.
     ///
     /// [`Reflect`]: crate::PadMode::Reflect
-    /// [`DeltaStream`]: crate::DeltaStream
+    /// [`DeltaStream`]: crate::stream::DeltaStream
     pub fn latency(&self) -> usize {
         let frames =
             self.frames.stages.iter().map(|stage| stage.latency_frames()).fold(0, usize::saturating_add);

@@ -2,10 +2,10 @@
 
 use super::engine::FeatureStream;
 use crate::chroma::{ChromaStft, ChromaStftConfig};
+use crate::compat::kaldi;
 use crate::db::Reference;
 use crate::error::FeatureError;
 use crate::framing::{Framing, PadMode};
-use crate::kaldi::{KaldiFbank, KaldiFbankConfig, KaldiMfcc, KaldiMfccConfig};
 use crate::mel::{LogMelConfig, LogMelSpectrogram, MelConfig, MelSpectrogram};
 use crate::mfcc::{Mfcc, MfccConfig};
 use crate::plan::FeaturePlan;
@@ -23,7 +23,7 @@ use crate::stft::{Spectrogram, SpectrogramConfig, Stft, StftConfig};
 /// - [`LogMelSpectrogram`] and [`Mfcc`] with a `top_db` (as by default) or [`Reference::Max`];
 /// - [`SpectralContrast`] with a `top_db` (as by default), unless it is `linear`;
 /// - [`ChromaStft`] without a `tuning`, which is then estimated from the signal;
-/// - [`KaldiFbank`] and [`KaldiMfcc`] with `subtract_mean`, a `min_duration`, or without `snip_edges`.
+/// - [`kaldi::Fbank`] and [`kaldi::Mfcc`] with `subtract_mean`, a `min_duration`, or without `snip_edges`.
 pub trait StreamPlan: FeaturePlan + Clone + Framed {
     /// Starts a stream; the same as [`FeatureStream::new`].
     ///
@@ -54,7 +54,7 @@ fn padded(stft: &StftConfig) -> StftConfig {
 
 /// The plan's framing, and the plan without centring.
 macro_rules! stream_plan {
-    ($plan:ident, |$config:ident| $framing:expr, $padded:expr) => {
+    ($plan:path, |$config:ident| $framing:expr, $padded:expr) => {
         impl StreamPlan for $plan {}
 
         impl Framed for $plan {
@@ -70,7 +70,7 @@ macro_rules! stream_plan {
         }
     };
     // Plans whose configuration has a part that describes the transform.
-    ($plan:ident, $name:ident) => {
+    ($plan:path, $name:ident) => {
         stream_plan!(
             $plan,
             |config| config.stft.framing(),
@@ -105,11 +105,11 @@ stream_plan!(
     |config| Framing::new(config.frame_length, config.hop_length, config.center, PadMode::Edge),
     ZeroCrossingRateConfig { center: false, ..config.clone() }
 );
-stream_plan!(KaldiFbank, |config| kaldi_framing(config), local_kaldi(config)?.clone());
+stream_plan!(kaldi::Fbank, |config| kaldi_framing(config), local_kaldi(config)?.clone());
 stream_plan!(
-    KaldiMfcc,
+    kaldi::Mfcc,
     |config| kaldi_framing(&config.fbank),
-    KaldiMfccConfig { fbank: local_kaldi(&config.fbank)?.clone(), ..config.clone() }
+    kaldi::MfccConfig { fbank: local_kaldi(&config.fbank)?.clone(), ..config.clone() }
 );
 
 fn padded_log_mel(config: &LogMelConfig) -> Result<LogMelConfig, FeatureError> {
@@ -142,12 +142,12 @@ fn padded_chroma(config: &ChromaStftConfig) -> Result<ChromaStftConfig, FeatureE
     Ok(ChromaStftConfig { stft: padded(&config.stft), ..config.clone() })
 }
 
-fn kaldi_framing(config: &KaldiFbankConfig) -> Result<Framing, FeatureError> {
+fn kaldi_framing(config: &kaldi::FbankConfig) -> Result<Framing, FeatureError> {
     let (window, shift) = config.frame_sizes()?;
     Framing::new(window, shift, false, PadMode::Symmetric)
 }
 
-fn local_kaldi(config: &KaldiFbankConfig) -> Result<&KaldiFbankConfig, FeatureError> {
+fn local_kaldi(config: &kaldi::FbankConfig) -> Result<&kaldi::FbankConfig, FeatureError> {
     if config.subtract_mean {
         let reason = "the mean is that of the whole signal";
         return Err(refuse("subtract_mean", "true", reason));

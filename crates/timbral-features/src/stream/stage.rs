@@ -14,7 +14,7 @@ use crate::simd::dispatch;
 /// Takes the frames that a stage, or a stream, gives.
 pub type FrameSink<'a, T = f32> = dyn FnMut(&[T]) -> Result<(), FeatureError> + 'a;
 
-/// A step from frames to frames that follows a stream: see [`FeatureStream::then`](crate::FeatureStream::then).
+/// A step from frames to frames that follows a stream: see [`FeatureStream::then`](crate::stream::FeatureStream::then).
 ///
 /// Stages know nothing of samples and can be used without a stream: push frames, then finish.
 pub trait FrameStage<T = f32>: fmt::Debug + Send {
@@ -59,7 +59,8 @@ fn check_frame(frame: &[f32], n_inputs: usize) -> Result<(), FeatureError> {
 /// one after them, so they are given together with it. Holds `width` frames.
 ///
 /// ```
-/// use timbral_features::{Delta, DeltaConfig, DeltaStream, FrameStage};
+/// use timbral_features::delta::{Delta, DeltaConfig};
+/// use timbral_features::stream::{DeltaStream, FrameStage};
 /// let delta = Delta::new(DeltaConfig { width: 3, ..DeltaConfig::default() })?;
 /// let mut stream = DeltaStream::new(delta, 1)?;
 /// let mut slopes = Vec::new();
@@ -170,13 +171,13 @@ impl FrameStage for DeltaStream {
     }
 }
 
-/// The onset envelope of frames in decibels that arrive one at a time: equal to [`onset_strength`](crate::onset_strength)
+/// The onset envelope of frames in decibels that arrive one at a time: equal to [`onset_strength`](crate::onset::onset_strength)
 /// of all, bit for bit. Its frames hold one value.
 ///
 /// The shift of [`center`](OnsetStrengthConfig::center) moves values to later frames, so nothing has to wait: the answers
 /// do not lag behind. Holds `lag` frames.
 ///
-/// [`OnsetEnvelope::stream`](crate::OnsetEnvelope::stream) puts it behind a mel spectrogram.
+/// [`OnsetEnvelope::stream`](crate::onset::OnsetEnvelope::stream) puts it behind a mel spectrogram.
 #[derive(Clone, Debug)]
 pub struct OnsetStream {
     config: OnsetStrengthConfig,

@@ -3,9 +3,9 @@ use std::fmt;
 
 use rand::Rng;
 use serde::{Deserialize, Serialize};
-use timbral_features::{
-    Istft, IstftConfig, PitchShift, PitchShiftConfig, Stft, StftConfig, TimeStretch, TimeStretchConfig,
-};
+use timbral_features::effects::{PitchShift, PitchShiftConfig, TimeStretch, TimeStretchConfig};
+use timbral_features::stft::{Istft, IstftConfig};
+use timbral_features::{Stft, StftConfig};
 
 use super::draw::normal_pair;
 use crate::TrainError;

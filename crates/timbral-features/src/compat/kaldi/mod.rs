@@ -5,7 +5,7 @@
 //! frequency axis; logarithms are natural. Models of speech and audio tagging (wav2vec's baselines, AST, CLAP's speech
 //! encoders, most ASR) are trained on these numbers.
 //!
-//! [`KaldiFbank`] gives log-mel energies, [`KaldiMfcc`] the cepstra of them. Neither dithers: the same samples give the
+//! [`Fbank`] gives log-mel energies, [`Mfcc`] the cepstra of them. Neither dithers: the same samples give the
 //! same numbers.
 
 mod config;
@@ -13,6 +13,6 @@ mod fbank;
 mod mel_bank;
 mod mfcc;
 
-pub use config::{KaldiFbankConfig, KaldiWindow};
-pub use fbank::{KaldiFbank, KaldiScratch};
-pub use mfcc::{KaldiMfcc, KaldiMfccConfig};
+pub use config::{FbankConfig, Window};
+pub use fbank::{Fbank, Scratch};
+pub use mfcc::{Mfcc, MfccConfig};

@@ -3,7 +3,7 @@
 use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
-use super::pitch_track::{PeakFinder, PiptrackConfig, check_spectrogram};
+use super::piptrack::{PeakFinder, PiptrackConfig, check_spectrogram};
 use crate::convert::hz_to_octs;
 use crate::error::{FeatureError, check_finite};
 use crate::onset::median;
@@ -46,7 +46,7 @@ impl Default for TuningConfig {
 /// As [`Spectrogram::compute`] and [`tuning_of_spectrogram`].
 ///
 /// ```
-/// use timbral_features::{TuningConfig, estimate_tuning};
+/// use timbral_features::pitch::{TuningConfig, estimate_tuning};
 /// let sharp: Vec<f32> = (0..22_050).map(|i| (i as f32 * 0.12827).sin()).collect();
 /// let tuning = estimate_tuning(&sharp, &TuningConfig::default())?;
 /// assert!((tuning - 0.39).abs() < 0.05);
@@ -81,7 +81,7 @@ pub fn tuning_of_spectrogram(
 }
 
 /// As [`tuning_of_spectrogram`], for values that are known to be finite.
-pub(super) fn tuning_of_checked(
+pub(crate) fn tuning_of_checked(
     spectrogram: ArrayView2<'_, f32>,
     peaks: &PiptrackConfig,
     resolution: f64,

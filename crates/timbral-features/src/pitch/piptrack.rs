@@ -89,7 +89,7 @@ pub fn piptrack(magnitudes: ArrayView2<'_, f32>, config: &PiptrackConfig) -> Res
     Ok(found)
 }
 
-pub(super) fn check_spectrogram(magnitudes: &ArrayView2<'_, f32>) -> Result<(), FeatureError> {
+pub(crate) fn check_spectrogram(magnitudes: &ArrayView2<'_, f32>) -> Result<(), FeatureError> {
     if all_fine(magnitudes, f32::is_finite) {
         return Ok(());
     }

@@ -3,7 +3,7 @@
 use ndarray::{Array2, ArrayRef2, Axis};
 use realfft::num_complex::Complex32;
 
-use super::config::{KaldiFbankConfig, Sizes};
+use super::config::{FbankConfig, Sizes};
 use super::mel_bank::Bands;
 use crate::error::{FeatureError, check_finite};
 use crate::fft::{RealFft, RealFftScratch};
@@ -20,15 +20,15 @@ const LOG_FLOOR: f32 = f32::EPSILON;
 /// torchaudio show its transpose.
 ///
 /// ```
-/// use timbral_features::{KaldiFbank, KaldiFbankConfig};
-/// let plan = KaldiFbank::new(KaldiFbankConfig { num_mel_bins: 80, ..KaldiFbankConfig::default() })?;
+/// use timbral_features::compat::kaldi::{Fbank, FbankConfig};
+/// let plan = Fbank::new(FbankConfig { num_mel_bins: 80, ..FbankConfig::default() })?;
 /// let second = vec![0.01; 16_000];
 /// assert_eq!(plan.compute(&second)?.dim(), (80, 98));
 /// # Ok::<(), timbral_features::FeatureError>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct KaldiFbank {
-    config: KaldiFbankConfig,
+pub struct Fbank {
+    config: FbankConfig,
     sizes: Sizes,
     window: Vec<f32>,
     bands: Bands,
@@ -36,9 +36,9 @@ pub struct KaldiFbank {
     fft: RealFft,
 }
 
-/// Working memory of a [`KaldiFbank`] or a [`KaldiMfcc`](super::KaldiMfcc). One for each thread.
+/// Working memory of a [`Fbank`] or a [`Mfcc`](super::Mfcc). One for each thread.
 #[derive(Clone, Debug, Default)]
-pub struct KaldiScratch {
+pub struct Scratch {
     frame: Vec<f32>,
     padded: Vec<f32>,
     spectrum: Vec<Complex32>,
@@ -47,14 +47,14 @@ pub struct KaldiScratch {
     pub(super) row: Vec<f32>,
 }
 
-impl KaldiFbank {
+impl Fbank {
     /// Checks the configuration and plans the filter bank.
     ///
     /// # Errors
     ///
     /// [`FeatureError::Config`] if a frame holds less than two samples or more than 2^24, an edge lies outside
     /// `0..=Nyquist` or above the next one, there are less than four bands, or a number is not finite.
-    pub fn new(config: KaldiFbankConfig) -> Result<Self, FeatureError> {
+    pub fn new(config: FbankConfig) -> Result<Self, FeatureError> {
         let sizes = config.sizes()?;
         let window = config.window_type.weights(sizes.window, config.blackman_coeff);
         let bands = Bands::new(&config, sizes.n_fft)?;
@@ -65,7 +65,7 @@ impl KaldiFbank {
     }
 
     /// The configuration of the plan.
-    pub fn config(&self) -> &KaldiFbankConfig {
+    pub fn config(&self) -> &FbankConfig {
         &self.config
     }
 
@@ -88,8 +88,8 @@ impl KaldiFbank {
     }
 
     /// Working memory for [`compute_into`](Self::compute_into).
-    pub fn scratch(&self) -> KaldiScratch {
-        let mut scratch = KaldiScratch::default();
+    pub fn scratch(&self) -> Scratch {
+        let mut scratch = Scratch::default();
         self.prepare(&mut scratch);
         scratch
     }
@@ -114,7 +114,7 @@ impl KaldiFbank {
         &self,
         samples: &[f32],
         out: &mut ArrayRef2<f32>,
-        scratch: &mut KaldiScratch,
+        scratch: &mut Scratch,
     ) -> Result<(), FeatureError> {
         check_output(out, self.n_rows(), self.n_frames(samples.len()))?;
         check_finite("samples", samples)?;
@@ -137,14 +137,8 @@ impl KaldiFbank {
     }
 
     /// The bands of one frame, and its log energy (0 if the configuration does not ask for it).
-    pub(super) fn frame(
-        &self,
-        samples: &[f32],
-        index: usize,
-        mel: &mut [f32],
-        scratch: &mut KaldiScratch,
-    ) -> f32 {
-        let KaldiScratch { frame, padded, spectrum, fft, power, .. } = scratch;
+    pub(super) fn frame(&self, samples: &[f32], index: usize, mel: &mut [f32], scratch: &mut Scratch) -> f32 {
+        let Scratch { frame, padded, spectrum, fft, power, .. } = scratch;
         let raw = self.cut(samples, index, frame);
         let energy = dispatch!(self.window_frame(raw, padded));
         self.fft.transform(padded, spectrum, fft);
@@ -153,7 +147,7 @@ impl KaldiFbank {
     }
 
     /// Sizes the buffers; does nothing when they fit already.
-    pub(super) fn prepare(&self, scratch: &mut KaldiScratch) {
+    pub(super) fn prepare(&self, scratch: &mut Scratch) {
         let Sizes { window, n_fft, .. } = self.sizes;
         scratch.frame.resize(window, 0.0);
         scratch.padded.resize(n_fft, 0.0);

@@ -2,17 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::spectrogram::{Frames, TorchaudioSpectrogramConfig};
+use super::spectrogram::{Frames, SpectrogramConfig};
 use crate::error::FeatureError;
 
-/// Parameters of [`TorchaudioSpectralCentroid`].
+/// Parameters of [`SpectralCentroid`].
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct TorchaudioSpectralCentroidConfig {
+pub struct SpectralCentroidConfig {
     /// Samples a second, above 0.
     pub sample_rate: u32,
     /// The transform; `power` and `normalized` have no effect.
-    pub spectrogram: TorchaudioSpectrogramConfig,
+    pub spectrogram: SpectrogramConfig,
 }
 
 /// `torchaudio.transforms.SpectralCentroid`: the mean frequency of each frame in Hz, weighed by magnitude.
@@ -20,31 +20,28 @@ pub struct TorchaudioSpectralCentroidConfig {
 /// As in the reference nothing guards against silence: a frame of zeros gives NaN. The plan of librosa's centroid answers
 /// 0 there.
 #[derive(Debug, Clone)]
-pub struct TorchaudioSpectralCentroid {
-    config: TorchaudioSpectralCentroidConfig,
+pub struct SpectralCentroid {
+    config: SpectralCentroidConfig,
     frames: Frames,
 }
 
-impl TorchaudioSpectralCentroid {
+impl SpectralCentroid {
     /// Checks the configuration and plans the transform.
     ///
     /// # Errors
     ///
     /// [`FeatureError::Config`] for an invalid transform or a sample rate of 0.
-    pub fn new(config: TorchaudioSpectralCentroidConfig) -> Result<Self, FeatureError> {
+    pub fn new(config: SpectralCentroidConfig) -> Result<Self, FeatureError> {
         if config.sample_rate == 0 {
             return Err(FeatureError::config("sample_rate", "0 Hz given, must be above 0"));
         }
-        let frames = Frames::new(&TorchaudioSpectrogramConfig {
-            power: 1.0,
-            normalized: false,
-            ..config.spectrogram.clone()
-        })?;
+        let frames =
+            Frames::new(&SpectrogramConfig { power: 1.0, normalized: false, ..config.spectrogram.clone() })?;
         Ok(Self { config, frames })
     }
 
     /// The configuration of the plan.
-    pub fn config(&self) -> &TorchaudioSpectralCentroidConfig {
+    pub fn config(&self) -> &SpectralCentroidConfig {
         &self.config
     }
 
@@ -73,15 +70,13 @@ mod tests {
 
     #[test]
     fn follows_a_tone_and_has_none_for_silence() {
-        let plan = TorchaudioSpectralCentroid::new(TorchaudioSpectralCentroidConfig {
-            sample_rate: 16_000,
-            ..Default::default()
-        });
+        let plan =
+            SpectralCentroid::new(SpectralCentroidConfig { sample_rate: 16_000, ..Default::default() });
         let plan = plan.unwrap();
         let tone: Vec<f32> = (0..4000).map(|i| (i as f32 * std::f32::consts::TAU / 8.0).sin()).collect();
         let centroids = plan.compute(&tone).unwrap();
         assert!((centroids[10] - 2000.0).abs() < 5.0);
         assert!(plan.compute(&[0.0; 1000]).unwrap().iter().all(|x| x.is_nan()));
-        assert!(TorchaudioSpectralCentroid::new(TorchaudioSpectralCentroidConfig::default()).is_err());
+        assert!(SpectralCentroid::new(SpectralCentroidConfig::default()).is_err());
     }
 }

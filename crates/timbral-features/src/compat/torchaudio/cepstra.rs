@@ -3,19 +3,19 @@
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use super::spectrogram::{Bank, Frames, TorchaudioMel, TorchaudioMelConfig, TorchaudioSpectrogramConfig};
+use super::spectrogram::{Bank, Frames, MelConfig, MelSpectrogram, SpectrogramConfig};
 use crate::db::{DbConfig, to_db_in_place};
 use crate::error::FeatureError;
 use crate::filters::{DctNorm, DctType, dct_matrix};
 use crate::shape::{frame_major, visit_frames};
 use crate::simd::{dispatch, dot, ln};
 
-/// Parameters of [`TorchaudioMfcc`].
+/// Parameters of [`Mfcc`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct TorchaudioMfccConfig {
+pub struct MfccConfig {
     /// The mel spectrogram.
-    pub mel: TorchaudioMelConfig,
+    pub mel: MelConfig,
     /// Number of coefficients, at most the number of bands. Default: 40.
     pub n_mfcc: usize,
     /// Scaling of the cosine transform. Default: orthonormal.
@@ -24,20 +24,20 @@ pub struct TorchaudioMfccConfig {
     pub log_mels: bool,
 }
 
-impl Default for TorchaudioMfccConfig {
+impl Default for MfccConfig {
     fn default() -> Self {
-        Self { mel: TorchaudioMelConfig::default(), n_mfcc: 40, norm: DctNorm::Ortho, log_mels: false }
+        Self { mel: MelConfig::default(), n_mfcc: 40, norm: DctNorm::Ortho, log_mels: false }
     }
 }
 
-/// Parameters of [`TorchaudioLfcc`].
+/// Parameters of [`Lfcc`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct TorchaudioLfccConfig {
+pub struct LfccConfig {
     /// Samples a second. Default: 16 000.
     pub sample_rate: u32,
     /// The spectrogram.
-    pub spectrogram: TorchaudioSpectrogramConfig,
+    pub spectrogram: SpectrogramConfig,
     /// Number of linear filters. Default: 128.
     pub n_filter: usize,
     /// Lower end of the first filter in Hz. Default: 0.
@@ -52,11 +52,11 @@ pub struct TorchaudioLfccConfig {
     pub log_lf: bool,
 }
 
-impl Default for TorchaudioLfccConfig {
+impl Default for LfccConfig {
     fn default() -> Self {
         Self {
             sample_rate: 16_000,
-            spectrogram: TorchaudioSpectrogramConfig::default(),
+            spectrogram: SpectrogramConfig::default(),
             n_filter: 128,
             f_min: 0.0,
             f_max: None,
@@ -112,27 +112,27 @@ impl Cepstrum {
 
 /// `torchaudio.transforms.MFCC`: of shape `(n_mfcc, n_frames)`.
 #[derive(Debug, Clone)]
-pub struct TorchaudioMfcc {
-    config: TorchaudioMfccConfig,
-    mel: TorchaudioMel,
+pub struct Mfcc {
+    config: MfccConfig,
+    mel: MelSpectrogram,
     cepstrum: Cepstrum,
 }
 
-impl TorchaudioMfcc {
+impl Mfcc {
     /// Checks the configuration and plans the transform.
     ///
     /// # Errors
     ///
-    /// As [`TorchaudioMel::new`], and [`FeatureError::Config`] for no coefficients or more than there are bands.
-    pub fn new(config: TorchaudioMfccConfig) -> Result<Self, FeatureError> {
-        let mel = TorchaudioMel::new(config.mel.clone())?;
+    /// As [`MelSpectrogram::new`], and [`FeatureError::Config`] for no coefficients or more than there are bands.
+    pub fn new(config: MfccConfig) -> Result<Self, FeatureError> {
+        let mel = MelSpectrogram::new(config.mel.clone())?;
         let cepstrum =
             Cepstrum::new("n_mfcc", config.n_mfcc, config.mel.n_mels, config.norm, config.log_mels)?;
         Ok(Self { config, mel, cepstrum })
     }
 
     /// The configuration of the plan.
-    pub fn config(&self) -> &TorchaudioMfccConfig {
+    pub fn config(&self) -> &MfccConfig {
         &self.config
     }
 
@@ -140,7 +140,7 @@ impl TorchaudioMfcc {
     ///
     /// # Errors
     ///
-    /// As [`TorchaudioMel::compute`].
+    /// As [`MelSpectrogram::compute`].
     pub fn compute(&self, samples: &[f32]) -> Result<Array2<f32>, FeatureError> {
         self.cepstrum.apply(self.mel.compute(samples)?)
     }
@@ -148,21 +148,21 @@ impl TorchaudioMfcc {
 
 /// `torchaudio.transforms.LFCC`: cepstra of triangles that are evenly spaced in Hz, of shape `(n_lfcc, n_frames)`.
 #[derive(Debug, Clone)]
-pub struct TorchaudioLfcc {
-    config: TorchaudioLfccConfig,
+pub struct Lfcc {
+    config: LfccConfig,
     frames: Frames,
     bank: Bank,
     cepstrum: Cepstrum,
 }
 
-impl TorchaudioLfcc {
+impl Lfcc {
     /// Checks the configuration and plans the transform.
     ///
     /// # Errors
     ///
     /// [`FeatureError::Config`] for an invalid transform, a sample rate of 0, edges out of order, or no filters or
     /// coefficients.
-    pub fn new(config: TorchaudioLfccConfig) -> Result<Self, FeatureError> {
+    pub fn new(config: LfccConfig) -> Result<Self, FeatureError> {
         const MOST_FILTERS: usize = 1 << 16;
         if config.sample_rate == 0 {
             return Err(FeatureError::config("sample_rate", "0 Hz given, must be above 0"));
@@ -195,7 +195,7 @@ impl TorchaudioLfcc {
     }
 
     /// The configuration of the plan.
-    pub fn config(&self) -> &TorchaudioLfccConfig {
+    pub fn config(&self) -> &LfccConfig {
         &self.config
     }
 
@@ -217,10 +217,8 @@ mod tests {
     #[test]
     fn silence_has_flat_bands() {
         for log in [false, true] {
-            let mfcc =
-                TorchaudioMfcc::new(TorchaudioMfccConfig { log_mels: log, ..Default::default() }).unwrap();
-            let lfcc =
-                TorchaudioLfcc::new(TorchaudioLfccConfig { log_lf: log, ..Default::default() }).unwrap();
+            let mfcc = Mfcc::new(MfccConfig { log_mels: log, ..Default::default() }).unwrap();
+            let lfcc = Lfcc::new(LfccConfig { log_lf: log, ..Default::default() }).unwrap();
             let level = if log { 1e-6f64.ln() } else { -100.0 } * 128f64.sqrt();
             for cepstra in [mfcc.compute(&[0.0; 2000]).unwrap(), lfcc.compute(&[0.0; 2000]).unwrap()] {
                 assert_eq!(cepstra.dim(), (40, 11));
@@ -232,10 +230,10 @@ mod tests {
 
     #[test]
     fn refuses_nonsense() {
-        assert!(TorchaudioMfcc::new(TorchaudioMfccConfig { n_mfcc: 129, ..Default::default() }).is_err());
-        assert!(TorchaudioLfcc::new(TorchaudioLfccConfig { n_filter: 0, ..Default::default() }).is_err());
-        assert!(TorchaudioLfcc::new(TorchaudioLfccConfig { f_min: 9000.0, ..Default::default() }).is_err());
-        let plan = TorchaudioLfcc::new(TorchaudioLfccConfig::default()).unwrap();
+        assert!(Mfcc::new(MfccConfig { n_mfcc: 129, ..Default::default() }).is_err());
+        assert!(Lfcc::new(LfccConfig { n_filter: 0, ..Default::default() }).is_err());
+        assert!(Lfcc::new(LfccConfig { f_min: 9000.0, ..Default::default() }).is_err());
+        let plan = Lfcc::new(LfccConfig::default()).unwrap();
         assert!(plan.compute(&[f32::NAN; 500]).is_err());
         assert!(plan.compute(&[]).is_err());
         assert_eq!(plan.compute(&[0.3]).unwrap().dim(), (40, 1));

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::config::KaldiFbankConfig;
+use super::config::FbankConfig;
 use crate::error::FeatureError;
 use crate::simd::{SHORT, short_dot};
 
@@ -25,7 +25,7 @@ struct Warp {
 }
 
 impl Warp {
-    fn new(config: &KaldiFbankConfig, low: f64, high: f64, nyquist: f64) -> Result<Self, FeatureError> {
+    fn new(config: &FbankConfig, low: f64, high: f64, nyquist: f64) -> Result<Self, FeatureError> {
         let vtln_high = if config.vtln_high < 0.0 { config.vtln_high + nyquist } else { config.vtln_high };
         let ordered = low < config.vtln_low
             && config.vtln_low < high
@@ -81,7 +81,7 @@ pub(super) struct Bands {
 }
 
 impl Bands {
-    pub(super) fn new(config: &KaldiFbankConfig, n_fft: usize) -> Result<Self, FeatureError> {
+    pub(super) fn new(config: &FbankConfig, n_fft: usize) -> Result<Self, FeatureError> {
         let mut bands = Self { rows: Vec::new(), weights: Vec::new() };
         for (start, weights) in triangles(config, n_fft)? {
             let first = bands.weights.len();
@@ -107,7 +107,7 @@ impl Bands {
 }
 
 /// The first bin that each band weighs, and its weights from there on.
-fn triangles(config: &KaldiFbankConfig, n_fft: usize) -> Result<Vec<(usize, Vec<f32>)>, FeatureError> {
+fn triangles(config: &FbankConfig, n_fft: usize) -> Result<Vec<(usize, Vec<f32>)>, FeatureError> {
     const MOST_BANDS: usize = 1 << 20;
     if config.num_mel_bins <= 3 || config.num_mel_bins > MOST_BANDS {
         return Err(FeatureError::config(

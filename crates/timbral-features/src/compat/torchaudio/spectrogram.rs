@@ -10,13 +10,13 @@ use crate::filters::{MelFilterBank, MelFilterConfig, MelNorm};
 use crate::framing::PadMode;
 use crate::shape::{fill_frames, frame_major};
 use crate::simd::{dispatch, dot};
-use crate::stft::{Spectrogram, SpectrogramConfig, StftConfig, StftScratch};
+use crate::stft::{self, Spectrogram, StftConfig, StftScratch};
 use crate::window::{Window, get_window};
 
 /// Parameters that all transforms of torchaudio share.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct TorchaudioSpectrogramConfig {
+pub struct SpectrogramConfig {
     /// Length of the Fourier transform in samples. Default: 400.
     pub n_fft: usize,
     /// Length of the window in samples, at most `n_fft`. Default: `n_fft`.
@@ -37,7 +37,7 @@ pub struct TorchaudioSpectrogramConfig {
     pub pad_mode: PadMode,
 }
 
-impl Default for TorchaudioSpectrogramConfig {
+impl Default for SpectrogramConfig {
     fn default() -> Self {
         Self {
             n_fft: 400,
@@ -63,7 +63,7 @@ pub(super) struct Frames {
 }
 
 impl Frames {
-    pub(super) fn new(config: &TorchaudioSpectrogramConfig) -> Result<Self, FeatureError> {
+    pub(super) fn new(config: &SpectrogramConfig) -> Result<Self, FeatureError> {
         const MOST_PAD: usize = 1 << 30;
         if config.pad > MOST_PAD {
             return Err(FeatureError::config(
@@ -80,7 +80,7 @@ impl Frames {
             center: config.center,
             pad_mode: config.pad_mode,
         };
-        let plan = Spectrogram::new(SpectrogramConfig { stft, power: config.power })?;
+        let plan = Spectrogram::new(stft::SpectrogramConfig { stft, power: config.power })?;
         let mut scale = 1.0;
         if config.normalized {
             let window = get_window(&config.window, win_length, true)?;
@@ -158,14 +158,14 @@ impl Bank {
     }
 }
 
-/// Parameters of [`TorchaudioMel`].
+/// Parameters of [`MelSpectrogram`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct TorchaudioMelConfig {
+pub struct MelConfig {
     /// Samples a second. Default: 16 000.
     pub sample_rate: u32,
     /// The spectrogram.
-    pub spectrogram: TorchaudioSpectrogramConfig,
+    pub spectrogram: SpectrogramConfig,
     /// Number of bands. Default: 128.
     pub n_mels: usize,
     /// Lower end of the first band in Hz. Default: 0.
@@ -178,11 +178,11 @@ pub struct TorchaudioMelConfig {
     pub htk: bool,
 }
 
-impl Default for TorchaudioMelConfig {
+impl Default for MelConfig {
     fn default() -> Self {
         Self {
             sample_rate: 16_000,
-            spectrogram: TorchaudioSpectrogramConfig::default(),
+            spectrogram: SpectrogramConfig::default(),
             n_mels: 128,
             f_min: 0.0,
             f_max: None,
@@ -195,25 +195,25 @@ impl Default for TorchaudioMelConfig {
 /// `torchaudio.transforms.MelSpectrogram`: of shape `(n_mels, n_frames)`.
 ///
 /// ```
-/// use timbral_features::{TorchaudioMel, TorchaudioMelConfig};
-/// let plan = TorchaudioMel::new(TorchaudioMelConfig::default())?;
+/// use timbral_features::compat::torchaudio::{MelConfig, MelSpectrogram};
+/// let plan = MelSpectrogram::new(MelConfig::default())?;
 /// assert_eq!(plan.compute(&[0.1; 16_000])?.dim(), (128, 81));
 /// # Ok::<(), timbral_features::FeatureError>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct TorchaudioMel {
-    config: TorchaudioMelConfig,
+pub struct MelSpectrogram {
+    config: MelConfig,
     frames: Frames,
     bank: Bank,
 }
 
-impl TorchaudioMel {
+impl MelSpectrogram {
     /// Checks the configuration and plans the transform.
     ///
     /// # Errors
     ///
     /// [`FeatureError::Config`] for an invalid transform or filters; see [`MelFilterBank::new`].
-    pub fn new(config: TorchaudioMelConfig) -> Result<Self, FeatureError> {
+    pub fn new(config: MelConfig) -> Result<Self, FeatureError> {
         let frames = Frames::new(&config.spectrogram)?;
         let bank = MelFilterBank::new(MelFilterConfig {
             sample_rate: config.sample_rate,
@@ -228,7 +228,7 @@ impl TorchaudioMel {
     }
 
     /// The configuration of the plan.
-    pub fn config(&self) -> &TorchaudioMelConfig {
+    pub fn config(&self) -> &MelConfig {
         &self.config
     }
 
@@ -254,26 +254,26 @@ impl TorchaudioMel {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mel::{MelConfig, MelSpectrogram};
+    use crate::mel;
 
     #[test]
     fn is_a_mel_spectrogram_of_other_defaults() {
         let samples: Vec<f32> = (0..4000).map(|i| (i as f32 * 0.1).sin()).collect();
-        let plain = MelSpectrogram::new(MelConfig {
+        let plain = mel::MelSpectrogram::new(mel::MelConfig {
             sample_rate: 16_000,
             n_fft: 400,
             hop_length: 200,
             pad_mode: PadMode::Reflect,
             htk: true,
             norm: MelNorm::None,
-            ..MelConfig::default()
+            ..mel::MelConfig::default()
         });
         let plain = plain.unwrap().compute(&samples).unwrap();
-        let same = TorchaudioMel::new(TorchaudioMelConfig::default()).unwrap().compute(&samples).unwrap();
+        let same = MelSpectrogram::new(MelConfig::default()).unwrap().compute(&samples).unwrap();
         let peak = plain.iter().copied().fold(0.0, f32::max);
         assert!(plain.iter().zip(&same).all(|(a, b)| (a - b).abs() < 1e-6 * peak));
-        let spectrogram = TorchaudioSpectrogramConfig { normalized: true, pad: 100, ..Default::default() };
-        let other = TorchaudioMel::new(TorchaudioMelConfig { spectrogram, ..Default::default() }).unwrap();
+        let spectrogram = SpectrogramConfig { normalized: true, pad: 100, ..Default::default() };
+        let other = MelSpectrogram::new(MelConfig { spectrogram, ..Default::default() }).unwrap();
         let other = other.compute(&samples).unwrap();
         assert_eq!(other.ncols(), plain.ncols() + 1);
         // A periodic Hann window of 400 samples has the energy 150; frame 10 moved by half a hop is no frame of the

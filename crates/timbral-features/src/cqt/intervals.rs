@@ -35,7 +35,7 @@ pub enum Intervals {
 /// [`FeatureError::Config`] if `fmin` or a ratio is not finite and above 0, or there are no bins in an octave.
 ///
 /// ```
-/// use timbral_features::{Intervals, interval_frequencies};
+/// use timbral_features::cqt::{Intervals, interval_frequencies};
 /// let just = interval_frequencies(3, 100.0, &Intervals::Ratios(vec![1.0, 1.25, 1.5]), 12)?;
 /// assert_eq!(just, [100.0, 125.0, 150.0]);
 /// # Ok::<(), timbral_features::FeatureError>(())

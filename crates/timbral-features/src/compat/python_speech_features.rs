@@ -14,10 +14,10 @@ use crate::error::{FeatureError, check_finite};
 use crate::shape::{fill_frames, frame_major};
 use crate::window::{Window, get_window};
 
-/// Parameters of [`SpeechFeatures`], under the names of `python_speech_features`.
+/// Parameters of [`Fbank`], under the names of `python_speech_features`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct SpeechFeaturesConfig {
+pub struct FbankConfig {
     /// Samples a second. Default: 16 000.
     pub sample_rate: u32,
     /// Length of a frame in seconds. Default: 0.025.
@@ -41,7 +41,7 @@ pub struct SpeechFeaturesConfig {
     pub waveform_scale: f64,
 }
 
-impl Default for SpeechFeaturesConfig {
+impl Default for FbankConfig {
     fn default() -> Self {
         Self {
             sample_rate: 16_000,
@@ -58,10 +58,10 @@ impl Default for SpeechFeaturesConfig {
     }
 }
 
-/// What [`SpeechFeatures::mfcc`] does beyond filter energies.
+/// What [`Fbank::mfcc`] does beyond filter energies.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct SpeechMfccConfig {
+pub struct MfccConfig {
     /// Number of cepstra; more than there are filters give as many as there are filters. Default: 13.
     pub numcep: usize,
     /// `L` of the lifter `1 + L / 2 sin(pi n / L)`; 0 for none. Default: 22.
@@ -70,7 +70,7 @@ pub struct SpeechMfccConfig {
     pub append_energy: bool,
 }
 
-impl Default for SpeechMfccConfig {
+impl Default for MfccConfig {
     fn default() -> Self {
         Self { numcep: 13, ceplifter: 22.0, append_energy: true }
     }
@@ -82,14 +82,14 @@ impl Default for SpeechMfccConfig {
 /// 2.2e-16.
 ///
 /// ```
-/// use timbral_features::{SpeechFeatures, SpeechFeaturesConfig, SpeechMfccConfig};
-/// let plan = SpeechFeatures::new(SpeechFeaturesConfig::default())?;
-/// assert_eq!(plan.mfcc(&[0.01; 16_000], &SpeechMfccConfig::default())?.dim(), (13, 99));
+/// use timbral_features::compat::python_speech_features::{Fbank, FbankConfig, MfccConfig};
+/// let plan = Fbank::new(FbankConfig::default())?;
+/// assert_eq!(plan.mfcc(&[0.01; 16_000], &MfccConfig::default())?.dim(), (13, 99));
 /// # Ok::<(), timbral_features::FeatureError>(())
 /// ```
 #[derive(Clone)]
-pub struct SpeechFeatures {
-    config: SpeechFeaturesConfig,
+pub struct Fbank {
+    config: FbankConfig,
     frame_length: usize,
     frame_step: usize,
     window: Vec<f64>,
@@ -98,20 +98,20 @@ pub struct SpeechFeatures {
     fft: Arc<dyn RealToComplex<f64>>,
 }
 
-impl fmt::Debug for SpeechFeatures {
+impl fmt::Debug for Fbank {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SpeechFeatures").field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("Fbank").field("config", &self.config).finish_non_exhaustive()
     }
 }
 
-impl SpeechFeatures {
+impl Fbank {
     /// Checks the configuration and plans the transform.
     ///
     /// # Errors
     ///
     /// [`FeatureError::Config`] if a length is 0 or beyond 2^24 samples, there are no filters, edges lie outside of 0 to
     /// Nyquist or in the wrong order, or a number is not finite.
-    pub fn new(config: SpeechFeaturesConfig) -> Result<Self, FeatureError> {
+    pub fn new(config: FbankConfig) -> Result<Self, FeatureError> {
         const LONGEST: f64 = 16_777_216.0;
         let rate = f64::from(config.sample_rate);
         if config.sample_rate == 0 {
@@ -176,7 +176,7 @@ impl SpeechFeatures {
     }
 
     /// The configuration of the plan.
-    pub fn config(&self) -> &SpeechFeaturesConfig {
+    pub fn config(&self) -> &FbankConfig {
         &self.config
     }
 
@@ -208,7 +208,7 @@ impl SpeechFeatures {
     ///
     /// [`FeatureError::NonFinite`] for NaN or infinite samples, [`FeatureError::Config`] for no cepstra or a lifter that is
     /// not finite.
-    pub fn mfcc(&self, samples: &[f32], config: &SpeechMfccConfig) -> Result<Array2<f32>, FeatureError> {
+    pub fn mfcc(&self, samples: &[f32], config: &MfccConfig) -> Result<Array2<f32>, FeatureError> {
         let lifter = config.ceplifter;
         if config.numcep == 0 {
             return Err(FeatureError::config("numcep", "0 given, at least 1 needed"));
@@ -274,7 +274,7 @@ impl SpeechFeatures {
     ) -> Result<Array2<f32>, FeatureError> {
         check_finite("samples", samples)?;
         let mut out = frame_major(rows, self.n_frames(samples.len()))?;
-        let SpeechFeaturesConfig { preemph, waveform_scale, nfft, .. } = self.config;
+        let FbankConfig { preemph, waveform_scale, nfft, .. } = self.config;
         let mut input = vec![0.0; nfft];
         let mut spectrum = vec![Complex64::default(); nfft / 2 + 1];
         let mut work = vec![Complex64::default(); self.fft.get_scratch_len()];
@@ -313,7 +313,7 @@ fn or_epsilon(x: f64) -> f64 {
 /// # Errors
 ///
 /// [`FeatureError::Config`] for `n` of 0 or above 2^24.
-pub fn speech_delta(features: ArrayView2<'_, f32>, n: usize) -> Result<Array2<f32>, FeatureError> {
+pub fn delta(features: ArrayView2<'_, f32>, n: usize) -> Result<Array2<f32>, FeatureError> {
     if n == 0 || n > 1 << 24 {
         return Err(FeatureError::config("n", format!("{n} frames given, 1 to 2^24 allowed")));
     }
@@ -338,16 +338,14 @@ mod tests {
 
     #[test]
     fn frames_cover_the_signal() {
-        let plan = SpeechFeatures::new(SpeechFeaturesConfig::default()).unwrap();
+        let plan = Fbank::new(FbankConfig::default()).unwrap();
         let counts = [0, 1, 400, 401, 560, 561].map(|n| plan.n_frames(n));
         assert_eq!(counts, [0, 1, 1, 2, 2, 3]);
     }
 
     #[test]
     fn a_tone_lies_in_its_filter() {
-        let plan =
-            SpeechFeatures::new(SpeechFeaturesConfig { window: Window::Hamming, ..Default::default() })
-                .unwrap();
+        let plan = Fbank::new(FbankConfig { window: Window::Hamming, ..Default::default() }).unwrap();
         let samples: Vec<f32> = (0..8000).map(|i| (i as f32 * std::f32::consts::TAU / 16.0).sin()).collect();
         let log = plan.logfbank(&samples).unwrap();
         let centroids = plan.ssc(&samples).unwrap();
@@ -359,30 +357,30 @@ mod tests {
     #[test]
     fn slopes_of_lines_are_their_own() {
         let line = Array2::from_shape_fn((2, 20), |(row, t)| (row + 1) as f32 * t as f32);
-        let delta = speech_delta(line.view(), 3).unwrap();
+        let slopes = delta(line.view(), 3).unwrap();
         for t in 3..17 {
-            assert!((delta[[0, t]] - 1.0).abs() < 1e-6 && (delta[[1, t]] - 2.0).abs() < 1e-6);
+            assert!((slopes[[0, t]] - 1.0).abs() < 1e-6 && (slopes[[1, t]] - 2.0).abs() < 1e-6);
         }
-        assert!(speech_delta(line.view(), 0).is_err());
-        assert_eq!(speech_delta(Array2::zeros((2, 0)).view(), 2).unwrap().dim(), (2, 0));
+        assert!(delta(line.view(), 0).is_err());
+        assert_eq!(delta(Array2::zeros((2, 0)).view(), 2).unwrap().dim(), (2, 0));
     }
 
     #[test]
     fn odd_inputs() {
-        let plan = SpeechFeatures::new(SpeechFeaturesConfig::default()).unwrap();
-        let config = SpeechMfccConfig::default();
+        let plan = Fbank::new(FbankConfig::default()).unwrap();
+        let config = MfccConfig::default();
         for samples in [&[][..], &[0.5], &[0.0; 900], &[0.3; 900]] {
             assert!(plan.mfcc(samples, &config).unwrap().iter().all(|x| x.is_finite()));
             assert!(plan.logfbank(samples).unwrap().iter().all(|x| x.is_finite()));
         }
         assert!(plan.logfbank(&[f32::NAN]).is_err());
-        assert_eq!(plan.mfcc(&[0.1; 900], &SpeechMfccConfig { numcep: 99, ..config }).unwrap().nrows(), 26);
+        assert_eq!(plan.mfcc(&[0.1; 900], &MfccConfig { numcep: 99, ..config }).unwrap().nrows(), 26);
         for bad in [
-            SpeechFeaturesConfig { nfft: 0, ..Default::default() },
-            SpeechFeaturesConfig { highfreq: Some(9000.0), ..Default::default() },
-            SpeechFeaturesConfig { winlen: 0.0, ..Default::default() },
+            FbankConfig { nfft: 0, ..Default::default() },
+            FbankConfig { highfreq: Some(9000.0), ..Default::default() },
+            FbankConfig { winlen: 0.0, ..Default::default() },
         ] {
-            assert!(SpeechFeatures::new(bad).is_err());
+            assert!(Fbank::new(bad).is_err());
         }
     }
 }

@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::intervals::{Intervals, interval_frequencies};
-use crate::chroma::{PiptrackConfig, TuningConfig, estimate_tuning};
 use crate::convert::midi_to_hz;
 use crate::error::FeatureError;
 use crate::filters::{WaveletConfig, relative_bandwidth};
 use crate::framing::PadMode;
+use crate::pitch::{PiptrackConfig, TuningConfig, estimate_tuning};
 use crate::resample::ResampleType;
 use crate::util::Norm;
 use crate::window::Window;

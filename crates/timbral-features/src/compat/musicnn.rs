@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 use crate::error::FeatureError;
 use crate::framing::PadMode;
 use crate::mel::{MelConfig, MelScratch, MelSpectrogram};
-use crate::shape::{fill_frames, frame_major};
-use crate::simd::{dispatch, ten_log10};
+use crate::shape::{fill_frames_in_place, frame_major};
+use crate::simd::ten_log10;
 
-/// Parameters of [`MusicnnMel`]: the defaults are those that the published weights were trained with.
+/// Parameters of [`LogMelSpectrogram`]: the defaults are those that the published weights were trained with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct MusicnnMelConfig {
+pub struct LogMelConfig {
     /// The power mel spectrogram. Default: 16 000 Hz, 512 samples every 256, 96 Slaney bands, padded by zeros. The
     /// original program of 2019 padded by reflection.
     pub mel: MelConfig,
@@ -20,7 +20,7 @@ pub struct MusicnnMelConfig {
     pub compression: f32,
 }
 
-impl Default for MusicnnMelConfig {
+impl Default for LogMelConfig {
     fn default() -> Self {
         let mel = MelConfig {
             sample_rate: 16_000,
@@ -40,24 +40,24 @@ impl Default for MusicnnMelConfig {
 /// Pons, Serra, "musicnn: pre-trained convolutional neural networks for music audio tagging", ISMIR 2019.
 ///
 /// ```
-/// use timbral_features::{MusicnnMel, MusicnnMelConfig};
-/// let plan = MusicnnMel::new(MusicnnMelConfig::default())?;
+/// use timbral_features::compat::musicnn::{LogMelConfig, LogMelSpectrogram};
+/// let plan = LogMelSpectrogram::new(LogMelConfig::default())?;
 /// assert_eq!(plan.compute(&[0.1; 48_000])?.dim(), (96, 188));
 /// # Ok::<(), timbral_features::FeatureError>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct MusicnnMel {
-    config: MusicnnMelConfig,
+pub struct LogMelSpectrogram {
+    config: LogMelConfig,
     mel: MelSpectrogram,
 }
 
-impl MusicnnMel {
+impl LogMelSpectrogram {
     /// Checks the configuration and plans the transform.
     ///
     /// # Errors
     ///
     /// As [`MelSpectrogram::new`], and [`FeatureError::Config`] for a compression that is not above 0.
-    pub fn new(config: MusicnnMelConfig) -> Result<Self, FeatureError> {
+    pub fn new(config: LogMelConfig) -> Result<Self, FeatureError> {
         let compression = config.compression;
         if !(compression.is_finite() && compression > 0.0) {
             return Err(FeatureError::config("compression", format!("{compression} given, must be above 0")));
@@ -67,7 +67,7 @@ impl MusicnnMel {
     }
 
     /// The configuration of the plan.
-    pub fn config(&self) -> &MusicnnMelConfig {
+    pub fn config(&self) -> &LogMelConfig {
         &self.config
     }
 
@@ -116,21 +116,6 @@ impl MusicnnMel {
     }
 }
 
-/// Gives each frame of `out` to `change`, vectorised.
-pub(super) fn fill_frames_in_place(out: &mut ArrayRef2<f32>, change: impl Fn(&mut [f32])) {
-    if out.t().is_standard_layout() {
-        fill_frames(out, &mut Vec::new(), |_, frame| dispatch!(change(frame)));
-        return;
-    }
-    let mut row = Vec::new();
-    for mut frame in out.columns_mut() {
-        row.clear();
-        row.extend(frame.iter().copied());
-        dispatch!(change(&mut row));
-        frame.iter_mut().zip(&row).for_each(|(to, x)| *to = *x);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,7 +123,7 @@ mod tests {
     #[test]
     fn compresses_the_mel_spectrogram() {
         let samples: Vec<f32> = (0..8000).map(|i| (i as f32 * 0.2).sin() * 0.3).collect();
-        let plan = MusicnnMel::new(MusicnnMelConfig::default()).unwrap();
+        let plan = LogMelSpectrogram::new(LogMelConfig::default()).unwrap();
         let plain = MelSpectrogram::new(plan.config().mel.clone()).unwrap().compute(&samples).unwrap();
         let fast = plan.compute(&samples).unwrap();
         for (fast, x) in fast.iter().zip(&plain) {
@@ -148,6 +133,6 @@ mod tests {
         plan.compute_into(&samples, &mut standard, &mut plan.scratch()).unwrap();
         assert_eq!(fast, standard);
         assert!(plan.compute(&[0.0; 3000]).unwrap().iter().all(|&x| x == 0.0));
-        assert!(MusicnnMel::new(MusicnnMelConfig { compression: 0.0, ..Default::default() }).is_err());
+        assert!(LogMelSpectrogram::new(LogMelConfig { compression: 0.0, ..Default::default() }).is_err());
     }
 }

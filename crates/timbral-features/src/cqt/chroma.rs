@@ -124,7 +124,7 @@ impl Default for ChromaVqtConfig {
 /// `(n_chroma, n_frames)`.
 ///
 /// ```
-/// use timbral_features::{ChromaCqt, ChromaCqtConfig};
+/// use timbral_features::cqt::{ChromaCqt, ChromaCqtConfig};
 /// let a440: Vec<f32> = (0..22_050).map(|i| (i as f32 * 0.125379).sin()).collect();
 /// let chroma = ChromaCqt::new(ChromaCqtConfig::default())?.compute(&a440)?;
 /// assert_eq!(chroma[[9, 20]], 1.0);

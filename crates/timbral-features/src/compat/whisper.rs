@@ -3,17 +3,16 @@
 use ndarray::{Array2, ArrayRef2, Axis};
 use serde::{Deserialize, Serialize};
 
-use super::musicnn::fill_frames_in_place;
 use crate::error::FeatureError;
 use crate::framing::PadMode;
 use crate::mel::{MelConfig, MelScratch, MelSpectrogram};
-use crate::shape::{check_output, frame_major};
+use crate::shape::{check_output, fill_frames_in_place, frame_major};
 use crate::simd::ten_log10;
 
-/// Parameters of [`WhisperMel`].
+/// Parameters of [`LogMelSpectrogram`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct WhisperMelConfig {
+pub struct LogMelConfig {
     /// The power mel spectrogram. Default: 16 000 Hz, 400 samples every 160, 80 Slaney bands (128 for large-v3), padded
     /// by reflection.
     pub mel: MelConfig,
@@ -25,7 +24,7 @@ pub struct WhisperMelConfig {
     pub drop_last_frame: bool,
 }
 
-impl Default for WhisperMelConfig {
+impl Default for LogMelConfig {
     fn default() -> Self {
         let mel = MelConfig {
             sample_rate: 16_000,
@@ -45,25 +44,25 @@ impl Default for WhisperMelConfig {
 /// Radford et al., "Robust speech recognition via large-scale weak supervision", ICML 2023.
 ///
 /// ```
-/// use timbral_features::{WhisperMel, WhisperMelConfig};
-/// let plan = WhisperMel::new(WhisperMelConfig::default())?;
+/// use timbral_features::compat::whisper::{LogMelConfig, LogMelSpectrogram};
+/// let plan = LogMelSpectrogram::new(LogMelConfig::default())?;
 /// assert_eq!(plan.compute(&[0.1; 16_000])?.dim(), (80, 100));
 /// # Ok::<(), timbral_features::FeatureError>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct WhisperMel {
-    config: WhisperMelConfig,
+pub struct LogMelSpectrogram {
+    config: LogMelConfig,
     mel: MelSpectrogram,
 }
 
-impl WhisperMel {
+impl LogMelSpectrogram {
     /// Checks the configuration and plans the transform.
     ///
     /// # Errors
     ///
     /// As [`MelSpectrogram::new`], and [`FeatureError::Config`] for a floor that is not a normal number above 0 or a range
     /// below 0.
-    pub fn new(config: WhisperMelConfig) -> Result<Self, FeatureError> {
+    pub fn new(config: LogMelConfig) -> Result<Self, FeatureError> {
         if !(config.floor.is_finite() && config.floor >= f32::MIN_POSITIVE) {
             let message = format!("{} given, must be at least {:e}", config.floor, f32::MIN_POSITIVE);
             return Err(FeatureError::config("floor", message));
@@ -76,7 +75,7 @@ impl WhisperMel {
     }
 
     /// The configuration of the plan.
-    pub fn config(&self) -> &WhisperMelConfig {
+    pub fn config(&self) -> &LogMelConfig {
         &self.config
     }
 
@@ -142,7 +141,7 @@ mod tests {
     #[test]
     fn follows_the_formula() {
         let samples: Vec<f32> = (0..6000).map(|i| (i as f32 * 0.2).sin() * 0.3).collect();
-        let plan = WhisperMel::new(WhisperMelConfig::default()).unwrap();
+        let plan = LogMelSpectrogram::new(LogMelConfig::default()).unwrap();
         let plain = MelSpectrogram::new(plan.config().mel.clone()).unwrap().compute(&samples).unwrap();
         let fast = plan.compute(&samples).unwrap();
         assert_eq!(fast.ncols() + 1, plain.ncols());
@@ -156,11 +155,11 @@ mod tests {
 
     #[test]
     fn odd_inputs() {
-        let plan = WhisperMel::new(WhisperMelConfig::default()).unwrap();
+        let plan = LogMelSpectrogram::new(LogMelConfig::default()).unwrap();
         assert!(plan.compute(&[0.0; 4000]).unwrap().iter().all(|&x| (x + 1.5).abs() < 1e-6));
         assert_eq!(plan.compute(&[0.5]).unwrap().dim(), (80, 0));
         assert!(plan.compute(&[]).is_err());
         assert!(plan.compute(&[f32::NAN; 500]).is_err());
-        assert!(WhisperMel::new(WhisperMelConfig { floor: 0.0, ..Default::default() }).is_err());
+        assert!(LogMelSpectrogram::new(LogMelConfig { floor: 0.0, ..Default::default() }).is_err());
     }
 }

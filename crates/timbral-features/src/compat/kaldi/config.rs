@@ -8,7 +8,7 @@ use crate::error::FeatureError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum KaldiWindow {
+pub enum Window {
     /// A Hann window raised to the power 0.85: like Hamming, but zero at the ends. Kaldi's default.
     #[default]
     Povey,
@@ -16,13 +16,13 @@ pub enum KaldiWindow {
     Hanning,
     /// Hamming, with 0.54 and 0.46.
     Hamming,
-    /// Blackman with [`KaldiFbankConfig::blackman_coeff`].
+    /// Blackman with [`FbankConfig::blackman_coeff`].
     Blackman,
     /// All ones.
     Rectangular,
 }
 
-impl KaldiWindow {
+impl Window {
     /// The `length` weights of the window.
     pub(super) fn weights(self, length: usize, blackman_coeff: f64) -> Vec<f32> {
         let step = std::f64::consts::TAU / (length.max(2) - 1) as f64;
@@ -31,13 +31,13 @@ impl KaldiWindow {
                 let phase = step * n as f64;
                 let hann = 0.5 - 0.5 * phase.cos();
                 let weight = match self {
-                    KaldiWindow::Povey => hann.max(0.0).powf(0.85),
-                    KaldiWindow::Hanning => hann,
-                    KaldiWindow::Hamming => 0.54 - 0.46 * phase.cos(),
-                    KaldiWindow::Blackman => {
+                    Window::Povey => hann.max(0.0).powf(0.85),
+                    Window::Hanning => hann,
+                    Window::Hamming => 0.54 - 0.46 * phase.cos(),
+                    Window::Blackman => {
                         blackman_coeff - 0.5 * phase.cos() + (0.5 - blackman_coeff) * (2.0 * phase).cos()
                     }
-                    KaldiWindow::Rectangular => 1.0,
+                    Window::Rectangular => 1.0,
                 };
                 weight as f32
             })
@@ -49,7 +49,7 @@ impl KaldiWindow {
 /// samples are scaled ([`waveform_scale`](Self::waveform_scale)) and never dithered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct KaldiFbankConfig {
+pub struct FbankConfig {
     /// Samples a second. Default 16 000.
     pub sample_rate: u32,
     /// Length of a frame in milliseconds. Default 25.
@@ -66,7 +66,7 @@ pub struct KaldiFbankConfig {
     /// 16-bit integers, so the default is 32 768; 1 takes samples as they are.
     pub waveform_scale: f32,
     /// Each frame's window. Default Povey.
-    pub window_type: KaldiWindow,
+    pub window_type: Window,
     /// The constant term of a Blackman window. Default 0.42.
     pub blackman_coeff: f64,
     /// `c` of the pre-emphasis `x[i] - c x[i - 1]`, whose first sample uses itself; 0 for none. Default 0.97.
@@ -102,7 +102,7 @@ pub struct KaldiFbankConfig {
     pub min_duration: f64,
 }
 
-impl Default for KaldiFbankConfig {
+impl Default for FbankConfig {
     fn default() -> Self {
         Self {
             sample_rate: 16_000,
@@ -112,7 +112,7 @@ impl Default for KaldiFbankConfig {
             low_freq: 20.0,
             high_freq: 0.0,
             waveform_scale: 32_768.0,
-            window_type: KaldiWindow::Povey,
+            window_type: Window::Povey,
             blackman_coeff: 0.42,
             preemphasis_coefficient: 0.97,
             remove_dc_offset: true,
@@ -144,7 +144,7 @@ pub(super) struct Sizes {
     pub(super) n_fft: usize,
 }
 
-impl KaldiFbankConfig {
+impl FbankConfig {
     /// Length and distance of frames in samples.
     pub(crate) fn frame_sizes(&self) -> Result<(usize, usize), FeatureError> {
         let Sizes { window, shift, .. } = self.sizes()?;

@@ -5,8 +5,8 @@ use std::f64::consts::PI;
 use ndarray::{Array2, ArrayRef2};
 use serde::{Deserialize, Serialize};
 
-use super::config::KaldiFbankConfig;
-use super::fbank::{KaldiFbank, KaldiScratch, subtract_mean};
+use super::config::FbankConfig;
+use super::fbank::{Fbank, Scratch, subtract_mean};
 use crate::error::{FeatureError, check_finite};
 use crate::shape::{check_output, fill_frames, frame_major};
 use crate::simd::{dispatch, dot};
@@ -14,47 +14,47 @@ use crate::simd::{dispatch, dot};
 /// Parameters of Kaldi's MFCC; names and defaults are those of `torchaudio.compliance.kaldi.mfcc`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct KaldiMfccConfig {
+pub struct MfccConfig {
     /// The filter bank. `use_log_fbank` and `use_power` are taken as set whatever they say; `use_energy` replaces C0 by
     /// the log energy, `htk_compat` moves it to the end, and `subtract_mean` works on the cepstra.
-    pub fbank: KaldiFbankConfig,
+    pub fbank: FbankConfig,
     /// Number of cepstra, at most the number of mel bands. Default 13.
     pub num_ceps: usize,
     /// `L` of the lifter `1 + L / 2 sin(pi n / L)`; 0 for none. Default 22.
     pub cepstral_lifter: f64,
 }
 
-impl Default for KaldiMfccConfig {
+impl Default for MfccConfig {
     fn default() -> Self {
-        Self { fbank: KaldiFbankConfig::default(), num_ceps: 13, cepstral_lifter: 22.0 }
+        Self { fbank: FbankConfig::default(), num_ceps: 13, cepstral_lifter: 22.0 }
     }
 }
 
 /// Mel-frequency cepstral coefficients as Kaldi computes them, of shape `(num_ceps, n_frames)`.
 ///
 /// ```
-/// use timbral_features::{KaldiMfcc, KaldiMfccConfig};
-/// let plan = KaldiMfcc::new(KaldiMfccConfig::default())?;
+/// use timbral_features::compat::kaldi::{Mfcc, MfccConfig};
+/// let plan = Mfcc::new(MfccConfig::default())?;
 /// assert_eq!(plan.compute(&[0.01; 16_000])?.dim(), (13, 98));
 /// # Ok::<(), timbral_features::FeatureError>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct KaldiMfcc {
-    config: KaldiMfccConfig,
-    fbank: KaldiFbank,
+pub struct Mfcc {
+    config: MfccConfig,
+    fbank: Fbank,
     /// Liftered rows of the DCT, one after the other.
     dct: Vec<f32>,
 }
 
-impl KaldiMfcc {
+impl Mfcc {
     /// Checks the configuration and plans the transform.
     ///
     /// # Errors
     ///
-    /// As [`KaldiFbank::new`], and [`FeatureError::Config`] for `num_ceps` of 0 or above the number of bands, or a
+    /// As [`Fbank::new`], and [`FeatureError::Config`] for `num_ceps` of 0 or above the number of bands, or a
     /// lifter that is not finite.
-    pub fn new(config: KaldiMfccConfig) -> Result<Self, FeatureError> {
-        let fbank = KaldiFbank::new(KaldiFbankConfig {
+    pub fn new(config: MfccConfig) -> Result<Self, FeatureError> {
+        let fbank = Fbank::new(FbankConfig {
             use_log_fbank: true,
             use_power: true,
             subtract_mean: false,
@@ -86,17 +86,17 @@ impl KaldiMfcc {
     }
 
     /// The configuration of the plan.
-    pub fn config(&self) -> &KaldiMfccConfig {
+    pub fn config(&self) -> &MfccConfig {
         &self.config
     }
 
-    /// Number of frames of a signal of `samples` samples, as [`KaldiFbank::n_frames`].
+    /// Number of frames of a signal of `samples` samples, as [`Fbank::n_frames`].
     pub fn n_frames(&self, samples: usize) -> usize {
         self.fbank.n_frames(samples)
     }
 
     /// Working memory for [`compute_into`](Self::compute_into).
-    pub fn scratch(&self) -> KaldiScratch {
+    pub fn scratch(&self) -> Scratch {
         self.fbank.scratch()
     }
 
@@ -120,7 +120,7 @@ impl KaldiMfcc {
         &self,
         samples: &[f32],
         out: &mut ArrayRef2<f32>,
-        scratch: &mut KaldiScratch,
+        scratch: &mut Scratch,
     ) -> Result<(), FeatureError> {
         let bands = self.config.fbank.num_mel_bins;
         check_output(out, self.config.num_ceps, self.n_frames(samples.len()))?;

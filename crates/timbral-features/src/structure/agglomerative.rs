@@ -52,7 +52,7 @@ impl Ord for Cost {
 ///
 /// ```
 /// use ndarray::array;
-/// use timbral_features::agglomerative;
+/// use timbral_features::structure::agglomerative;
 /// let data = array![[0.0, 0.1, 5.0, 5.1, 5.0, 9.0]];
 /// assert_eq!(agglomerative(data.view(), 3)?, [0, 2, 5]);
 /// # Ok::<(), timbral_features::FeatureError>(())
