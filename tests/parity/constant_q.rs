@@ -7,7 +7,7 @@ use timbral_features::cqt::{
     ChromaCens, ChromaCensConfig, ChromaCqt, ChromaCqtConfig, ChromaVqt, ChromaVqtConfig, Cqt, CqtConfig,
     CqtMode, FoldConfig, HybridCqt, Intervals, PseudoCqt, Vqt, VqtConfig, tonnetz,
 };
-use timbral_features::resample::resample::ResampleType;
+use timbral_features::resample::ResampleType;
 
 use crate::case::{Answers, Case, only};
 
