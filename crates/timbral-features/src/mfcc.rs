@@ -19,6 +19,7 @@ use crate::db::db_to_power;
 use crate::error::{FeatureError, check_finite};
 use crate::filters::{DctNorm, DctType, dct_matrix};
 use crate::mel::{LogMelConfig, LogMelSpectrogram, MelScratch};
+use crate::plan::FeaturePlan;
 use crate::shape::{check_output, fill_frames, frame_major, visit_frames};
 use crate::simd::{dispatch, product};
 
@@ -135,58 +136,6 @@ impl Mfcc {
         self.matrix.nrows()
     }
 
-    /// Number of frames of a signal of `samples` samples.
-    ///
-    /// # Errors
-    ///
-    /// [`FeatureError::TooShort`] if not a single frame fits.
-    pub fn n_frames(&self, samples: usize) -> Result<usize, FeatureError> {
-        self.log_mel.n_frames(samples)
-    }
-
-    /// Working memory for [`compute_into`](Self::compute_into).
-    pub fn scratch(&self) -> MfccScratch {
-        MfccScratch { mel: self.log_mel.scratch(), bands: Vec::new() }
-    }
-
-    /// The coefficients of a signal, of shape `(n_mfcc, n_frames)`.
-    ///
-    /// # Errors
-    ///
-    /// As [`compute_into`](Self::compute_into), and [`FeatureError::Limit`] if the answer does not fit in memory.
-    pub fn compute(&self, samples: &[f32]) -> Result<Array2<f32>, FeatureError> {
-        let mut out = frame_major(self.n_mfcc(), self.n_frames(samples.len())?)?;
-        self.compute_into(samples, &mut out, &mut self.scratch())?;
-        Ok(out)
-    }
-
-    /// The coefficients of a signal, written to `out` of shape `(n_mfcc, n_frames)`. The scratch grows to hold the mel
-    /// spectrogram of the longest signal seen.
-    ///
-    /// # Errors
-    ///
-    /// As [`LogMelSpectrogram::compute_into`].
-    pub fn compute_into(
-        &self,
-        samples: &[f32],
-        out: &mut ArrayRef2<f32>,
-        scratch: &mut MfccScratch,
-    ) -> Result<(), FeatureError> {
-        let (n_mels, n_frames) = (self.log_mel.n_mels(), self.n_frames(samples.len())?);
-        check_output(out, self.n_mfcc(), n_frames)?;
-        check_finite("samples", samples)?;
-        let mut bands = std::mem::take(&mut scratch.bands);
-        bands.resize(n_mels.saturating_mul(n_frames), 0.0);
-        let mut log_mel = Array2::from_shape_vec((n_mels, n_frames).f(), bands)
-            .map_err(|e| FeatureError::Input(e.to_string()))?;
-        let done = self.log_mel.compute_into(samples, &mut log_mel, &mut scratch.mel);
-        if done.is_ok() {
-            self.transform(log_mel.view(), out);
-        }
-        scratch.bands = log_mel.into_raw_vec_and_offset().0;
-        done
-    }
-
     /// The coefficients of a mel spectrogram in decibels with the bands of the configuration.
     ///
     /// # Errors
@@ -221,6 +170,44 @@ impl Mfcc {
         if let Some(matrix) = self.matrix.as_slice() {
             dispatch!(product(matrix, bands, coefficients));
         }
+    }
+}
+
+impl FeaturePlan for Mfcc {
+    type Value = f32;
+    type Scratch = MfccScratch;
+
+    fn n_rows(&self) -> usize {
+        self.n_mfcc()
+    }
+
+    fn n_frames(&self, samples: usize) -> Result<usize, FeatureError> {
+        self.log_mel.n_frames(samples)
+    }
+
+    fn scratch(&self) -> MfccScratch {
+        MfccScratch { mel: self.log_mel.scratch(), bands: Vec::new() }
+    }
+
+    fn compute_into(
+        &self,
+        samples: &[f32],
+        out: &mut ArrayRef2<f32>,
+        scratch: &mut MfccScratch,
+    ) -> Result<(), FeatureError> {
+        let (n_mels, n_frames) = (self.log_mel.n_mels(), self.n_frames(samples.len())?);
+        check_output(out, self.n_mfcc(), n_frames)?;
+        check_finite("samples", samples)?;
+        let mut bands = std::mem::take(&mut scratch.bands);
+        bands.resize(n_mels.saturating_mul(n_frames), 0.0);
+        let mut log_mel = Array2::from_shape_vec((n_mels, n_frames).f(), bands)
+            .map_err(|e| FeatureError::Input(e.to_string()))?;
+        let done = self.log_mel.compute_into(samples, &mut log_mel, &mut scratch.mel);
+        if done.is_ok() {
+            self.transform(log_mel.view(), out);
+        }
+        scratch.bands = log_mel.into_raw_vec_and_offset().0;
+        done
     }
 }
 

@@ -17,23 +17,14 @@ pub use crate::batch::compute_batch;
 pub use crate::channels::{compute_channels, compute_interleaved};
 
 use ndarray::{Array2, ArrayRef2};
-use realfft::num_complex::Complex32;
 
-use crate::chroma::{ChromaStft, ChromaStftScratch};
-use crate::compat::kaldi;
 use crate::error::FeatureError;
-use crate::mel::{LogMelSpectrogram, MelScratch, MelSpectrogram};
-use crate::mfcc::{Mfcc, MfccScratch};
 use crate::shape::frame_major;
-use crate::spectral::{
-    ContrastScratch, PolyFeatures, Rms, ShapeScratch, SpectralBandwidth, SpectralCentroid, SpectralContrast,
-    SpectralFlatness, SpectralRolloff, ZeroCrossingRate,
-};
-use crate::stft::{Spectrogram, Stft, StftScratch};
 
 /// A plan that turns the samples of one channel into an array of shape `(n_rows, n_frames)`.
 ///
-/// The plans have these methods of their own; the trait is for code that does not care which plan it runs, such as
+/// `compute` and `compute_into` of every plan of this shape come from here, so bring the trait into scope. It is also what
+/// code takes that does not care which plan it runs, such as
 /// [`compute_channels`](crate::plan::compute_channels), `compute_batch` (with the feature `rayon`) and [`FeatureStream`](crate::stream::FeatureStream).
 ///
 /// ```
@@ -102,62 +93,3 @@ pub trait FeaturePlan: Send + Sync {
         Ok(out)
     }
 }
-
-/// Hands the methods of the trait on to those of the plan.
-macro_rules! feature_plan {
-    ($plan:path, $value:ty, $scratch:ty, $rows:expr, $frames:expr) => {
-        impl FeaturePlan for $plan {
-            type Value = $value;
-            type Scratch = $scratch;
-
-            fn n_rows(&self) -> usize {
-                let rows: fn(&Self) -> usize = $rows;
-                rows(self)
-            }
-
-            fn n_frames(&self, samples: usize) -> Result<usize, FeatureError> {
-                let frames: fn(&Self, usize) -> Result<usize, FeatureError> = $frames;
-                frames(self, samples)
-            }
-
-            fn scratch(&self) -> Self::Scratch {
-                Self::scratch(self)
-            }
-
-            fn compute_into(
-                &self,
-                samples: &[f32],
-                out: &mut ArrayRef2<Self::Value>,
-                scratch: &mut Self::Scratch,
-            ) -> Result<(), FeatureError> {
-                Self::compute_into(self, samples, out, scratch)
-            }
-        }
-    };
-    ($plan:path, $value:ty, $scratch:ty, $rows:expr) => {
-        feature_plan!($plan, $value, $scratch, $rows, |plan, samples| plan.n_frames(samples));
-    };
-}
-
-feature_plan!(Stft, Complex32, StftScratch, |plan| plan.n_bins());
-feature_plan!(Spectrogram, f32, StftScratch, |plan| plan.n_bins());
-feature_plan!(MelSpectrogram, f32, MelScratch, |plan| plan.n_mels());
-feature_plan!(LogMelSpectrogram, f32, MelScratch, |plan| plan.n_mels());
-feature_plan!(Mfcc, f32, MfccScratch, |plan| plan.n_mfcc());
-feature_plan!(SpectralCentroid, f32, ShapeScratch, |plan| plan.n_rows());
-feature_plan!(SpectralBandwidth, f32, ShapeScratch, |plan| plan.n_rows());
-feature_plan!(SpectralRolloff, f32, ShapeScratch, |plan| plan.n_rows());
-feature_plan!(SpectralFlatness, f32, ShapeScratch, |plan| plan.n_rows());
-feature_plan!(PolyFeatures, f32, ShapeScratch, |plan| plan.n_rows());
-feature_plan!(SpectralContrast, f32, ContrastScratch, |plan| plan.n_rows());
-feature_plan!(ChromaStft, f32, ChromaStftScratch, |plan| plan.config().n_chroma);
-feature_plan!(Rms, f32, Vec<f32>, |_| 1);
-feature_plan!(ZeroCrossingRate, f32, Vec<f32>, |_| 1);
-feature_plan!(kaldi::Fbank, f32, kaldi::Scratch, |plan| plan.n_rows(), |plan, n| Ok(plan.n_frames(n)));
-feature_plan!(
-    kaldi::Mfcc,
-    f32,
-    kaldi::Scratch,
-    |plan| plan.config().num_ceps,
-    |plan, n| Ok(plan.n_frames(n))
-);

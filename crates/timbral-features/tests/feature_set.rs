@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
 
 use ndarray::Array2;
+use timbral_features::FeaturePlan;
 use timbral_features::compat::{kaldi, musicnn};
 use timbral_features::cqt::{ChromaCens, ChromaCqt, ChromaVqt, Cqt, Vqt, tonnetz};
 use timbral_features::delta::{Delta, DeltaConfig};

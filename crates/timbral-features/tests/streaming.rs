@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot build its input shall fail")]
 
 use std::fmt::Debug;
+use timbral_features::FeaturePlan;
 
 use ndarray::Array2;
 use proptest::prelude::*;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{FeatureError, check_finite};
 use crate::filters::{ChromaFilterConfig, chroma_filters};
 use crate::pitch::{PiptrackConfig, check_spectrogram, tuning_of_checked};
+use crate::plan::FeaturePlan;
 use crate::shape::{check_output, fill_frames, frame_major, visit_frames};
 use crate::simd::{dispatch, product};
 use crate::stft::{Spectrogram, SpectrogramConfig, StftConfig, StftScratch};
@@ -102,63 +103,6 @@ impl ChromaStft {
         &self.config
     }
 
-    /// Number of frames of a signal of `samples` samples.
-    ///
-    /// # Errors
-    ///
-    /// [`FeatureError::TooShort`] if not a single frame fits.
-    pub fn n_frames(&self, samples: usize) -> Result<usize, FeatureError> {
-        self.spectrogram.n_frames(samples)
-    }
-
-    /// Working memory for [`compute_into`](Self::compute_into).
-    pub fn scratch(&self) -> ChromaStftScratch {
-        ChromaStftScratch { stft: self.spectrogram.scratch(), ..ChromaStftScratch::default() }
-    }
-
-    /// The chroma of a signal, of shape `(n_chroma, n_frames)`.
-    ///
-    /// # Errors
-    ///
-    /// As [`compute_into`](Self::compute_into), and [`FeatureError::Limit`] if the answer does not fit in memory.
-    pub fn compute(&self, samples: &[f32]) -> Result<Array2<f32>, FeatureError> {
-        let mut out = frame_major(self.config.n_chroma, self.n_frames(samples.len())?)?;
-        self.compute_into(samples, &mut out, &mut self.scratch())?;
-        Ok(out)
-    }
-
-    /// The chroma of a signal, written to `out` of shape `(n_chroma, n_frames)`. With the tuning given, nothing is
-    /// allocated once the scratch has been used.
-    ///
-    /// # Errors
-    ///
-    /// [`FeatureError::TooShort`] if not a single frame fits, [`FeatureError::NonFinite`] for NaN or infinite samples,
-    /// [`FeatureError::Shape`] if `out` has another shape.
-    pub fn compute_into(
-        &self,
-        samples: &[f32],
-        out: &mut ArrayRef2<f32>,
-        scratch: &mut ChromaStftScratch,
-    ) -> Result<(), FeatureError> {
-        let n_frames = self.n_frames(samples.len())?;
-        check_output(out, self.config.n_chroma, n_frames)?;
-        let Some(filters) = &self.filters else {
-            if scratch.power.dim() != (self.spectrogram.n_bins(), n_frames) {
-                scratch.power = frame_major(self.spectrogram.n_bins(), n_frames)?;
-            }
-            self.spectrogram.compute_into(samples, &mut scratch.power, &mut scratch.stft)?;
-            return self.fold_estimated(scratch.power.view(), out);
-        };
-        check_finite("samples", samples)?;
-        let ChromaStftScratch { stft, frame, .. } = scratch;
-        frame.resize(self.spectrogram.n_bins(), 0.0);
-        fill_frames(out, &mut Vec::new(), |t, classes| {
-            self.spectrogram.frame(samples, t, frame, stft);
-            self.fold(filters, frame, classes);
-        });
-        Ok(())
-    }
-
     /// The chroma of a power spectrogram of shape `(n_fft / 2 + 1, n_frames)`.
     ///
     /// # Errors
@@ -214,6 +158,48 @@ impl ChromaStft {
             dispatch!(product(matrix, frame, classes));
         }
         normalize_frame(classes, self.config.norm);
+    }
+}
+
+impl FeaturePlan for ChromaStft {
+    type Value = f32;
+    type Scratch = ChromaStftScratch;
+
+    fn n_rows(&self) -> usize {
+        self.config.n_chroma
+    }
+
+    fn n_frames(&self, samples: usize) -> Result<usize, FeatureError> {
+        self.spectrogram.n_frames(samples)
+    }
+
+    fn scratch(&self) -> ChromaStftScratch {
+        ChromaStftScratch { stft: self.spectrogram.scratch(), ..ChromaStftScratch::default() }
+    }
+
+    fn compute_into(
+        &self,
+        samples: &[f32],
+        out: &mut ArrayRef2<f32>,
+        scratch: &mut ChromaStftScratch,
+    ) -> Result<(), FeatureError> {
+        let n_frames = self.n_frames(samples.len())?;
+        check_output(out, self.config.n_chroma, n_frames)?;
+        let Some(filters) = &self.filters else {
+            if scratch.power.dim() != (self.spectrogram.n_bins(), n_frames) {
+                scratch.power = frame_major(self.spectrogram.n_bins(), n_frames)?;
+            }
+            self.spectrogram.compute_into(samples, &mut scratch.power, &mut scratch.stft)?;
+            return self.fold_estimated(scratch.power.view(), out);
+        };
+        check_finite("samples", samples)?;
+        let ChromaStftScratch { stft, frame, .. } = scratch;
+        frame.resize(self.spectrogram.n_bins(), 0.0);
+        fill_frames(out, &mut Vec::new(), |t, classes| {
+            self.spectrogram.frame(samples, t, frame, stft);
+            self.fold(filters, frame, classes);
+        });
+        Ok(())
     }
 }
 

@@ -1,12 +1,13 @@
 //! The log-mel spectrogram that MusiCNN listens to.
 
-use ndarray::{Array2, ArrayRef2};
+use ndarray::ArrayRef2;
 use serde::{Deserialize, Serialize};
 
 use crate::error::FeatureError;
 use crate::framing::PadMode;
 use crate::mel::{MelConfig, MelScratch, MelSpectrogram};
-use crate::shape::{fill_frames_in_place, frame_major};
+use crate::plan::FeaturePlan;
+use crate::shape::fill_frames_in_place;
 use crate::simd::ten_log10;
 
 /// Parameters of [`LogMelSpectrogram`]: the defaults are those that the published weights were trained with.
@@ -70,38 +71,25 @@ impl LogMelSpectrogram {
     pub fn config(&self) -> &LogMelConfig {
         &self.config
     }
+}
 
-    /// Number of frames of a signal of `samples` samples.
-    ///
-    /// # Errors
-    ///
-    /// [`FeatureError::TooShort`] if not a single frame fits.
-    pub fn n_frames(&self, samples: usize) -> Result<usize, FeatureError> {
+impl FeaturePlan for LogMelSpectrogram {
+    type Value = f32;
+    type Scratch = MelScratch;
+
+    fn n_rows(&self) -> usize {
+        self.mel.n_mels()
+    }
+
+    fn n_frames(&self, samples: usize) -> Result<usize, FeatureError> {
         self.mel.n_frames(samples)
     }
 
-    /// Working memory for [`compute_into`](Self::compute_into).
-    pub fn scratch(&self) -> MelScratch {
+    fn scratch(&self) -> MelScratch {
         self.mel.scratch()
     }
 
-    /// The compressed mel spectrogram of a signal, of shape `(n_mels, n_frames)`.
-    ///
-    /// # Errors
-    ///
-    /// As [`MelSpectrogram::compute`].
-    pub fn compute(&self, samples: &[f32]) -> Result<Array2<f32>, FeatureError> {
-        let mut out = frame_major(self.mel.n_mels(), self.n_frames(samples.len())?)?;
-        self.compute_into(samples, &mut out, &mut self.scratch())?;
-        Ok(out)
-    }
-
-    /// The compressed mel spectrogram of a signal, written to `out` of shape `(n_mels, n_frames)`.
-    ///
-    /// # Errors
-    ///
-    /// As [`MelSpectrogram::compute_into`].
-    pub fn compute_into(
+    fn compute_into(
         &self,
         samples: &[f32],
         out: &mut ArrayRef2<f32>,
@@ -118,6 +106,8 @@ impl LogMelSpectrogram {
 
 #[cfg(test)]
 mod tests {
+    use ndarray::Array2;
+
     use super::*;
 
     #[test]

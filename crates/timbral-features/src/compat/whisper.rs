@@ -1,12 +1,13 @@
 //! The log-mel spectrogram that Whisper listens to.
 
-use ndarray::{Array2, ArrayRef2, Axis};
+use ndarray::ArrayRef2;
 use serde::{Deserialize, Serialize};
 
 use crate::error::FeatureError;
 use crate::framing::PadMode;
 use crate::mel::{MelConfig, MelScratch, MelSpectrogram};
-use crate::shape::{check_output, fill_frames_in_place, frame_major};
+use crate::plan::FeaturePlan;
+use crate::shape::{check_output, fill_frames_in_place};
 use crate::simd::ten_log10;
 
 /// Parameters of [`LogMelSpectrogram`].
@@ -78,38 +79,25 @@ impl LogMelSpectrogram {
     pub fn config(&self) -> &LogMelConfig {
         &self.config
     }
+}
 
-    /// Number of frames of a signal of `samples` samples.
-    ///
-    /// # Errors
-    ///
-    /// [`FeatureError::TooShort`] if not a single frame fits, the dropped one included.
-    pub fn n_frames(&self, samples: usize) -> Result<usize, FeatureError> {
+impl FeaturePlan for LogMelSpectrogram {
+    type Value = f32;
+    type Scratch = MelScratch;
+
+    fn n_rows(&self) -> usize {
+        self.mel.n_mels()
+    }
+
+    fn n_frames(&self, samples: usize) -> Result<usize, FeatureError> {
         Ok(self.mel.n_frames(samples)? - usize::from(self.config.drop_last_frame))
     }
 
-    /// Working memory for [`compute_into`](Self::compute_into).
-    pub fn scratch(&self) -> MelScratch {
+    fn scratch(&self) -> MelScratch {
         self.mel.scratch()
     }
 
-    /// The log-mel spectrogram of a signal, of shape `(n_mels, n_frames)`.
-    ///
-    /// # Errors
-    ///
-    /// As [`MelSpectrogram::compute`].
-    pub fn compute(&self, samples: &[f32]) -> Result<Array2<f32>, FeatureError> {
-        let mut out = frame_major(self.mel.n_mels(), self.n_frames(samples.len())?)?;
-        self.compute_into(samples, &mut out, &mut self.scratch())?;
-        Ok(out)
-    }
-
-    /// The log-mel spectrogram of a signal, written to `out` of shape `(n_mels, n_frames)`.
-    ///
-    /// # Errors
-    ///
-    /// As [`MelSpectrogram::compute_into`].
-    pub fn compute_into(
+    fn compute_into(
         &self,
         samples: &[f32],
         out: &mut ArrayRef2<f32>,
@@ -117,11 +105,8 @@ impl LogMelSpectrogram {
     ) -> Result<(), FeatureError> {
         check_output(out, self.mel.n_mels(), self.n_frames(samples.len())?)?;
         crate::error::check_finite("samples", samples)?;
-        let mut bands = vec![0.0; self.mel.n_mels()];
-        for (t, mut frame) in out.axis_iter_mut(Axis(1)).enumerate() {
-            self.mel.frame(samples, t, &mut bands, scratch);
-            frame.iter_mut().zip(&bands).for_each(|(to, x)| *to = *x);
-        }
+        // The last frame is left out before it is computed, so the range is measured without it, as Whisper does.
+        self.mel.fill(samples, out, scratch);
         let floor = self.config.floor;
         fill_frames_in_place(out, |frame| {
             frame.iter_mut().for_each(|x| *x = 0.1 * ten_log10(x.max(floor)));

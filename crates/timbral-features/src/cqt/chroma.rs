@@ -11,6 +11,7 @@ use super::pseudo::HybridCqt;
 use super::vqt::{Cqt, Vqt};
 use crate::convert::midi_to_hz;
 use crate::error::FeatureError;
+use crate::plan::FeaturePlan;
 use crate::resample::ResampleType;
 use crate::shape::frame_major;
 use crate::util::Norm;

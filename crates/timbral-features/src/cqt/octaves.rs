@@ -10,6 +10,7 @@ use super::config::{VqtConfig, check_cutoff};
 use super::decimate::{Decimator, DecimatorScratch};
 use crate::error::FeatureError;
 use crate::filters::wavelet_lengths;
+use crate::plan::FeaturePlan;
 use crate::simd::dispatch;
 use crate::stft::{Stft, StftConfig, StftScratch};
 use crate::window::Window;

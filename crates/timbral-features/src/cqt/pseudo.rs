@@ -8,6 +8,7 @@ use super::intervals::Intervals;
 use super::vqt::Cqt;
 use crate::error::{FeatureError, check_finite};
 use crate::filters::wavelet_lengths;
+use crate::plan::FeaturePlan;
 use crate::shape::frame_major;
 use crate::simd::dispatch;
 use crate::stft::{Stft, StftConfig};

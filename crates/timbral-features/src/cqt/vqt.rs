@@ -9,6 +9,7 @@ use super::config::{CqtConfig, VqtConfig};
 use super::intervals::Intervals;
 use super::octaves::{CqtScratch, Octaves};
 use crate::error::{FeatureError, check_finite};
+use crate::plan::FeaturePlan;
 use crate::shape::{check_output, frame_major};
 
 /// The variable-Q transform: a constant-Q transform whose filters are widened by a constant bandwidth, which makes low
@@ -79,52 +80,6 @@ impl Vqt {
         &self.config
     }
 
-    /// Working memory for [`compute_into`](Self::compute_into).
-    pub fn scratch(&self) -> CqtScratch {
-        CqtScratch::default()
-    }
-
-    /// Number of frames of a signal of `samples` samples.
-    ///
-    /// # Errors
-    ///
-    /// [`FeatureError::TooShort`] if there are fewer samples than one of the lowest rate.
-    pub fn n_frames(&self, samples: usize) -> Result<usize, FeatureError> {
-        match &self.octaves {
-            Some(octaves) => octaves.n_frames(samples),
-            None => Octaves::new(&self.config, 0.0)?.n_frames(samples),
-        }
-    }
-
-    /// The transform of a signal, of shape `(n_bins, n_frames)`.
-    ///
-    /// # Errors
-    ///
-    /// [`FeatureError::TooShort`] as in [`n_frames`](Self::n_frames), [`FeatureError::NonFinite`] for NaN or infinite
-    /// samples, [`FeatureError::Config`] if the tuning estimated from the signal moves filters beyond Nyquist.
-    pub fn compute(&self, samples: &[f32]) -> Result<Array2<Complex32>, FeatureError> {
-        let octaves = self.octaves_for(samples)?;
-        let mut out = frame_major(self.config.cqt.n_bins, octaves.n_frames(samples.len())?)?;
-        octaves.compute_into(samples, &mut out, &mut self.scratch())?;
-        Ok(out)
-    }
-
-    /// The transform of a signal, written to `out` of shape `(n_bins, n_frames)`.
-    ///
-    /// # Errors
-    ///
-    /// As [`compute`](Self::compute), and [`FeatureError::Shape`] if `out` has another shape.
-    pub fn compute_into(
-        &self,
-        samples: &[f32],
-        out: &mut ArrayRef2<Complex32>,
-        scratch: &mut CqtScratch,
-    ) -> Result<(), FeatureError> {
-        let octaves = self.octaves_for(samples)?;
-        check_output(out, self.config.cqt.n_bins, octaves.n_frames(samples.len())?)?;
-        octaves.compute_into(samples, out, scratch)
-    }
-
     /// The plan for a signal, whose samples are checked.
     pub(super) fn octaves_for(&self, samples: &[f32]) -> Result<Cow<'_, Octaves>, FeatureError> {
         check_finite("samples", samples)?;
@@ -135,6 +90,49 @@ impl Vqt {
                 Ok(Cow::Owned(Octaves::new(&self.config, tuning)?))
             }
         }
+    }
+}
+
+impl FeaturePlan for Vqt {
+    type Value = Complex32;
+    type Scratch = CqtScratch;
+
+    fn n_rows(&self) -> usize {
+        self.config.cqt.n_bins
+    }
+
+    fn n_frames(&self, samples: usize) -> Result<usize, FeatureError> {
+        match &self.octaves {
+            Some(octaves) => octaves.n_frames(samples),
+            None => Octaves::new(&self.config, 0.0)?.n_frames(samples),
+        }
+    }
+
+    fn scratch(&self) -> CqtScratch {
+        CqtScratch::default()
+    }
+
+    fn compute_into(
+        &self,
+        samples: &[f32],
+        out: &mut ArrayRef2<Complex32>,
+        scratch: &mut CqtScratch,
+    ) -> Result<(), FeatureError> {
+        let octaves = self.octaves_for(samples)?;
+        check_output(out, self.config.cqt.n_bins, octaves.n_frames(samples.len())?)?;
+        octaves.compute_into(samples, out, scratch)
+    }
+
+    // Not the provided method: without a given tuning that would plan the octaves twice, once to count the frames.
+    fn compute_with(
+        &self,
+        samples: &[f32],
+        scratch: &mut CqtScratch,
+    ) -> Result<Array2<Complex32>, FeatureError> {
+        let octaves = self.octaves_for(samples)?;
+        let mut out = frame_major(self.config.cqt.n_bins, octaves.n_frames(samples.len())?)?;
+        octaves.compute_into(samples, &mut out, scratch)?;
+        Ok(out)
     }
 }
 
@@ -158,42 +156,39 @@ impl Cqt {
     pub fn config(&self) -> &CqtConfig {
         &self.vqt.config.cqt
     }
+}
 
-    /// Working memory for [`compute_into`](Self::compute_into).
-    pub fn scratch(&self) -> CqtScratch {
-        self.vqt.scratch()
+impl FeaturePlan for Cqt {
+    type Value = Complex32;
+    type Scratch = CqtScratch;
+
+    fn n_rows(&self) -> usize {
+        self.vqt.n_rows()
     }
 
-    /// Number of frames of a signal of `samples` samples.
-    ///
-    /// # Errors
-    ///
-    /// As [`Vqt::n_frames`].
-    pub fn n_frames(&self, samples: usize) -> Result<usize, FeatureError> {
+    fn n_frames(&self, samples: usize) -> Result<usize, FeatureError> {
         self.vqt.n_frames(samples)
     }
 
-    /// The transform of a signal, of shape `(n_bins, n_frames)`.
-    ///
-    /// # Errors
-    ///
-    /// As [`Vqt::compute`].
-    pub fn compute(&self, samples: &[f32]) -> Result<Array2<Complex32>, FeatureError> {
-        self.vqt.compute(samples)
+    fn scratch(&self) -> CqtScratch {
+        self.vqt.scratch()
     }
 
-    /// The transform of a signal, written to `out` of shape `(n_bins, n_frames)`.
-    ///
-    /// # Errors
-    ///
-    /// As [`Vqt::compute_into`].
-    pub fn compute_into(
+    fn compute_into(
         &self,
         samples: &[f32],
         out: &mut ArrayRef2<Complex32>,
         scratch: &mut CqtScratch,
     ) -> Result<(), FeatureError> {
         self.vqt.compute_into(samples, out, scratch)
+    }
+
+    fn compute_with(
+        &self,
+        samples: &[f32],
+        scratch: &mut CqtScratch,
+    ) -> Result<Array2<Complex32>, FeatureError> {
+        self.vqt.compute_with(samples, scratch)
     }
 }
 

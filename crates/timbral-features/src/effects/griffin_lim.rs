@@ -7,6 +7,7 @@ use realfft::num_complex::{Complex32, Complex64};
 use serde::{Deserialize, Serialize};
 
 use crate::error::FeatureError;
+use crate::plan::FeaturePlan;
 use crate::shape::frame_major;
 use crate::stft::{Istft, IstftConfig, Stft, StftConfig};
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::decompose::{HarmonicPercussive, Hpss, HpssConfig, magnitudes, masked};
 use crate::error::FeatureError;
+use crate::plan::FeaturePlan;
 use crate::stft::{Istft, IstftConfig, Stft, StftConfig};
 
 /// How a signal is separated.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::vocoder::phase_vocoder;
 use crate::error::FeatureError;
+use crate::plan::FeaturePlan;
 use crate::resample::{ResampleConfig, ResampleType, Resampler};
 use crate::stft::{Istft, IstftConfig, Stft, StftConfig};
 

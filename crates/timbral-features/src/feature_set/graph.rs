@@ -20,6 +20,7 @@ use crate::mfcc::Mfcc;
 use crate::onset::onset_strength;
 use crate::pcen::Pcen;
 use crate::pitch::Yin;
+use crate::plan::FeaturePlan;
 use crate::rhythm::{Tempo, Tempogram};
 use crate::spectral::{
     PolyFeatures, Rms, RmsConfig, SpectralBandwidth, SpectralCentroid, SpectralContrast, SpectralFlatness,

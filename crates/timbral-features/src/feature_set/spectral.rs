@@ -11,6 +11,7 @@ use crate::chroma::ChromaStft;
 use crate::error::{FeatureError, check_finite};
 use crate::framing::Framing;
 use crate::mel::MelSpectrogram;
+use crate::plan::FeaturePlan;
 use crate::shape::frame_major;
 use crate::simd::{SHORT, dispatch};
 use crate::spectral::{

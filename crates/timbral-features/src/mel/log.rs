@@ -1,12 +1,13 @@
 //! Samples to mel bands in decibels.
 
-use ndarray::{Array2, ArrayRef2};
+use ndarray::ArrayRef2;
 use serde::{Deserialize, Serialize};
 
 use super::{MelConfig, MelScratch, MelSpectrogram};
 use crate::db::{DbConfig, Reference, log_frame, settle_frame};
 use crate::error::FeatureError;
-use crate::shape::{fill_frames, frame_major};
+use crate::plan::FeaturePlan;
+use crate::shape::fill_frames;
 use crate::simd::dispatch;
 
 /// A mel spectrogram in decibels.
@@ -84,38 +85,25 @@ impl LogMelSpectrogram {
     pub fn n_mels(&self) -> usize {
         self.mel.n_mels()
     }
+}
 
-    /// Number of frames of a signal of `samples` samples.
-    ///
-    /// # Errors
-    ///
-    /// [`FeatureError::TooShort`] if not a single frame fits.
-    pub fn n_frames(&self, samples: usize) -> Result<usize, FeatureError> {
+impl FeaturePlan for LogMelSpectrogram {
+    type Value = f32;
+    type Scratch = MelScratch;
+
+    fn n_rows(&self) -> usize {
+        self.n_mels()
+    }
+
+    fn n_frames(&self, samples: usize) -> Result<usize, FeatureError> {
         self.mel.n_frames(samples)
     }
 
-    /// Working memory for [`compute_into`](Self::compute_into).
-    pub fn scratch(&self) -> MelScratch {
+    fn scratch(&self) -> MelScratch {
         self.mel.scratch()
     }
 
-    /// The mel spectrogram of a signal in decibels, of shape `(n_mels, n_frames)`.
-    ///
-    /// # Errors
-    ///
-    /// As [`compute_into`](Self::compute_into), and [`FeatureError::Limit`] if the answer does not fit in memory.
-    pub fn compute(&self, samples: &[f32]) -> Result<Array2<f32>, FeatureError> {
-        let mut out = frame_major(self.n_mels(), self.n_frames(samples.len())?)?;
-        self.compute_into(samples, &mut out, &mut self.scratch())?;
-        Ok(out)
-    }
-
-    /// The mel spectrogram of a signal in decibels, written to `out` of shape `(n_mels, n_frames)`.
-    ///
-    /// # Errors
-    ///
-    /// As [`MelSpectrogram::compute_into`].
-    pub fn compute_into(
+    fn compute_into(
         &self,
         samples: &[f32],
         out: &mut ArrayRef2<f32>,

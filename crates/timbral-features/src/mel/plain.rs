@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{FeatureError, check_finite};
 use crate::filters::{MelFilterBank, MelFilterConfig, MelNorm};
 use crate::framing::PadMode;
+use crate::plan::FeaturePlan;
 use crate::shape::{check_output, fill_frames, frame_major, visit_frames};
 use crate::simd::dispatch;
 use crate::stft::{Power, Stft, StftConfig, StftScratch};
@@ -149,49 +150,6 @@ impl MelSpectrogram {
         self.bank.n_mels()
     }
 
-    /// Number of frames of a signal of `samples` samples.
-    ///
-    /// # Errors
-    ///
-    /// [`FeatureError::TooShort`] if not a single frame fits.
-    pub fn n_frames(&self, samples: usize) -> Result<usize, FeatureError> {
-        self.stft.n_frames(samples)
-    }
-
-    /// Working memory for [`compute_into`](Self::compute_into).
-    pub fn scratch(&self) -> MelScratch {
-        MelScratch { stft: self.stft.scratch(), power: vec![0.0; self.bank.padded_bins()], row: Vec::new() }
-    }
-
-    /// The mel spectrogram of a signal, of shape `(n_mels, n_frames)`.
-    ///
-    /// # Errors
-    ///
-    /// As [`compute_into`](Self::compute_into), and [`FeatureError::Limit`] if the answer does not fit in memory.
-    pub fn compute(&self, samples: &[f32]) -> Result<Array2<f32>, FeatureError> {
-        let mut out = frame_major(self.n_mels(), self.n_frames(samples.len())?)?;
-        self.compute_into(samples, &mut out, &mut self.scratch())?;
-        Ok(out)
-    }
-
-    /// The mel spectrogram of a signal, written to `out` of shape `(n_mels, n_frames)`.
-    ///
-    /// # Errors
-    ///
-    /// As [`Stft::compute_into`].
-    pub fn compute_into(
-        &self,
-        samples: &[f32],
-        out: &mut ArrayRef2<f32>,
-        scratch: &mut MelScratch,
-    ) -> Result<(), FeatureError> {
-        self.check(samples, out)?;
-        let mut row = std::mem::take(&mut scratch.row);
-        fill_frames(out, &mut row, |index, bands| self.frame(samples, index, bands, scratch));
-        scratch.row = row;
-        Ok(())
-    }
-
     /// The bands of a spectrogram that was computed with the `n_fft` and the `power` of the configuration.
     ///
     /// # Errors
@@ -227,6 +185,13 @@ impl MelSpectrogram {
         dispatch!(self.bank.apply(spectrum, bands));
     }
 
+    /// As many of the first frames as `out` holds. The caller has checked samples and lengths.
+    pub(crate) fn fill(&self, samples: &[f32], out: &mut ArrayRef2<f32>, scratch: &mut MelScratch) {
+        let mut row = std::mem::take(&mut scratch.row);
+        fill_frames(out, &mut row, |index, bands| self.frame(samples, index, bands, scratch));
+        scratch.row = row;
+    }
+
     pub(crate) fn check(&self, samples: &[f32], out: &ArrayRef2<f32>) -> Result<(), FeatureError> {
         check_output(out, self.n_mels(), self.n_frames(samples.len())?)?;
         check_finite("samples", samples)
@@ -242,6 +207,34 @@ impl MelSpectrogram {
             self.power.apply(bins, power);
             self.bank.apply(power, bands);
         });
+    }
+}
+
+impl FeaturePlan for MelSpectrogram {
+    type Value = f32;
+    type Scratch = MelScratch;
+
+    fn n_rows(&self) -> usize {
+        self.n_mels()
+    }
+
+    fn n_frames(&self, samples: usize) -> Result<usize, FeatureError> {
+        self.stft.n_frames(samples)
+    }
+
+    fn scratch(&self) -> MelScratch {
+        MelScratch { stft: self.stft.scratch(), power: vec![0.0; self.bank.padded_bins()], row: Vec::new() }
+    }
+
+    fn compute_into(
+        &self,
+        samples: &[f32],
+        out: &mut ArrayRef2<f32>,
+        scratch: &mut MelScratch,
+    ) -> Result<(), FeatureError> {
+        self.check(samples, out)?;
+        self.fill(samples, out, scratch);
+        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::strength::{OnsetAggregate, OnsetStrengthConfig, onset_strength, onset_strength_multi};
 use crate::error::FeatureError;
 use crate::mel::{LogMelConfig, LogMelSpectrogram, MelConfig};
+use crate::plan::FeaturePlan;
 use crate::stream::{FeatureStream, OnsetStream};
 
 /// Parameters of [`OnsetEnvelope`].

@@ -193,6 +193,7 @@ fn maximum(values: &[f32]) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::FeaturePlan;
     use crate::stft::{Spectrogram, SpectrogramConfig};
 
     #[test]

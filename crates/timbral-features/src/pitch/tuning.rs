@@ -7,6 +7,7 @@ use super::piptrack::{PeakFinder, PiptrackConfig, check_spectrogram};
 use crate::convert::hz_to_octs;
 use crate::error::{FeatureError, check_finite};
 use crate::onset::median;
+use crate::plan::FeaturePlan;
 use crate::shape::visit_frames;
 use crate::stft::{Spectrogram, SpectrogramConfig, StftConfig};
 

@@ -1,12 +1,13 @@
 //! Local Fourier transform of an onset envelope.
 
-use ndarray::{Array2, ArrayRef2};
+use ndarray::ArrayRef2;
 use realfft::num_complex::Complex32;
 use serde::{Deserialize, Serialize};
 
 use super::tempogram::check_window_length;
 use crate::error::FeatureError;
 use crate::framing::PadMode;
+use crate::plan::FeaturePlan;
 use crate::stft::{Stft, StftConfig, StftScratch};
 use crate::window::Window;
 
@@ -68,36 +69,25 @@ impl FourierTempogram {
     pub fn config(&self) -> &FourierTempogramConfig {
         &self.config
     }
+}
 
-    /// Working memory for [`compute_into`](Self::compute_into).
-    pub fn scratch(&self) -> StftScratch {
-        self.stft.scratch()
+impl FeaturePlan for FourierTempogram {
+    type Value = Complex32;
+    type Scratch = StftScratch;
+
+    fn n_rows(&self) -> usize {
+        self.config.win_length / 2 + 1
     }
 
-    /// Number of frames for an envelope of `values` values.
-    ///
-    /// # Errors
-    ///
-    /// [`FeatureError::TooShort`] if not a single frame fits.
-    pub fn n_frames(&self, values: usize) -> Result<usize, FeatureError> {
+    fn n_frames(&self, values: usize) -> Result<usize, FeatureError> {
         self.stft.n_frames(values)
     }
 
-    /// The Fourier tempogram of an onset envelope, of shape `(win_length / 2 + 1, n_frames)`.
-    ///
-    /// # Errors
-    ///
-    /// As [`Stft::compute`].
-    pub fn compute(&self, envelope: &[f32]) -> Result<Array2<Complex32>, FeatureError> {
-        self.stft.compute(envelope)
+    fn scratch(&self) -> StftScratch {
+        self.stft.scratch()
     }
 
-    /// The Fourier tempogram of an onset envelope, written to `out` of shape `(win_length / 2 + 1, n_frames)`.
-    ///
-    /// # Errors
-    ///
-    /// As [`Stft::compute_into`].
-    pub fn compute_into(
+    fn compute_into(
         &self,
         envelope: &[f32],
         out: &mut ArrayRef2<Complex32>,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::fourier::{FourierTempogram, FourierTempogramConfig};
 use super::{check_positive, check_rate};
 use crate::error::{FeatureError, check_finite};
+use crate::plan::FeaturePlan;
 use crate::window::{Window, get_window};
 
 /// Parameters of [`plp`].

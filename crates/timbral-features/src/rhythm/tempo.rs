@@ -7,6 +7,7 @@ use super::autocorrelation::{Autocorrelation, AutocorrelationScratch};
 use super::tempogram::{Tempogram, TempogramConfig, check_window_length, pad};
 use super::{check_positive, check_rate, lag_to_bpm};
 use crate::error::{FeatureError, check_finite};
+use crate::plan::FeaturePlan;
 use crate::simd::{dispatch, sum_of};
 use crate::window::{Window, get_window};
 

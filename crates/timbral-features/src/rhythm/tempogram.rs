@@ -1,11 +1,12 @@
 //! Local autocorrelation of an onset envelope.
 
-use ndarray::{Array2, ArrayRef2};
+use ndarray::ArrayRef2;
 use serde::{Deserialize, Serialize};
 
 use super::autocorrelation::{Autocorrelation, AutocorrelationScratch};
 use crate::error::{FeatureError, check_finite};
-use crate::shape::{check_output, fill_frames, frame_major};
+use crate::plan::FeaturePlan;
+use crate::shape::{check_output, fill_frames};
 use crate::util::Norm;
 use crate::window::{Window, get_window};
 
@@ -84,39 +85,25 @@ impl Tempogram {
     pub fn config(&self) -> &TempogramConfig {
         &self.config
     }
+}
 
-    /// Number of frames for an envelope of `values` values.
-    ///
-    /// # Errors
-    ///
-    /// [`FeatureError::TooShort`] if the envelope is empty, or shorter than the window and not centred.
-    pub fn n_frames(&self, values: usize) -> Result<usize, FeatureError> {
+impl FeaturePlan for Tempogram {
+    type Value = f32;
+    type Scratch = TempogramScratch;
+
+    fn n_rows(&self) -> usize {
+        self.config.win_length
+    }
+
+    fn n_frames(&self, values: usize) -> Result<usize, FeatureError> {
         n_frames(values, self.config.win_length, self.config.center)
     }
 
-    /// Working memory for [`compute_into`](Self::compute_into).
-    pub fn scratch(&self) -> TempogramScratch {
+    fn scratch(&self) -> TempogramScratch {
         TempogramScratch::default()
     }
 
-    /// The tempogram of an onset envelope, of shape `(win_length, n_frames)`.
-    ///
-    /// # Errors
-    ///
-    /// As [`compute_into`](Self::compute_into), and [`FeatureError::Limit`] if the answer does not fit in memory.
-    pub fn compute(&self, envelope: &[f32]) -> Result<Array2<f32>, FeatureError> {
-        let mut out = frame_major(self.config.win_length, self.n_frames(envelope.len())?)?;
-        self.compute_into(envelope, &mut out, &mut self.scratch())?;
-        Ok(out)
-    }
-
-    /// The tempogram of an onset envelope, written to `out` of shape `(win_length, n_frames)`.
-    ///
-    /// # Errors
-    ///
-    /// [`FeatureError::TooShort`] as in [`n_frames`](Self::n_frames), [`FeatureError::NonFinite`] for an envelope with
-    /// NaN or infinities, [`FeatureError::Shape`] if `out` has another shape.
-    pub fn compute_into(
+    fn compute_into(
         &self,
         envelope: &[f32],
         out: &mut ArrayRef2<f32>,

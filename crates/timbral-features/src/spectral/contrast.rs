@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::extremes::sum_of_smallest;
 use super::plan::{check_magnitudes, hz_per_bin};
 use crate::error::{FeatureError, check_finite};
+use crate::plan::FeaturePlan;
 use crate::shape::{check_output, fill_frames, frame_major, visit_frames};
 use crate::simd::{LANES, dispatch};
 use crate::stft::{Power, Stft, StftConfig, StftScratch};
@@ -128,65 +129,6 @@ impl SpectralContrast {
         &self.stft
     }
 
-    /// Number of rows, `n_bands + 1`.
-    pub fn n_rows(&self) -> usize {
-        self.bands.len()
-    }
-
-    /// Number of frames of a signal of `samples` samples.
-    ///
-    /// # Errors
-    ///
-    /// [`FeatureError::TooShort`] if not a single frame fits.
-    pub fn n_frames(&self, samples: usize) -> Result<usize, FeatureError> {
-        self.stft.n_frames(samples)
-    }
-
-    /// Working memory for [`compute_into`](Self::compute_into).
-    pub fn scratch(&self) -> ContrastScratch {
-        ContrastScratch { stft: self.stft.scratch(), ..ContrastScratch::default() }
-    }
-
-    /// The contrast of a signal, of shape `(n_bands + 1, n_frames)`.
-    ///
-    /// # Errors
-    ///
-    /// As [`compute_into`](Self::compute_into), and [`FeatureError::Limit`] if the answer does not fit in memory.
-    pub fn compute(&self, samples: &[f32]) -> Result<Array2<f32>, FeatureError> {
-        let mut out = frame_major(self.n_rows(), self.n_frames(samples.len())?)?;
-        self.compute_into(samples, &mut out, &mut self.scratch())?;
-        Ok(out)
-    }
-
-    /// The contrast of a signal, written to `out` of shape `(n_bands + 1, n_frames)`. The scratch grows to hold the
-    /// valleys of the longest signal seen.
-    ///
-    /// # Errors
-    ///
-    /// As [`Stft::compute_into`].
-    pub fn compute_into(
-        &self,
-        samples: &[f32],
-        out: &mut ArrayRef2<f32>,
-        scratch: &mut ContrastScratch,
-    ) -> Result<(), FeatureError> {
-        let n_frames = self.n_frames(samples.len())?;
-        check_output(out, self.n_rows(), n_frames)?;
-        check_finite("samples", samples)?;
-        let ContrastScratch { stft, magnitudes, valleys, sorted } = scratch;
-        magnitudes.resize(self.stft.n_bins() + LANES, 0.0);
-        valleys.resize(self.n_rows() * n_frames, 0.0);
-        fill_frames(out, &mut Vec::new(), |index, peaks| {
-            let bins = self.stft.spectrum(samples, index, stft);
-            // Powers have the order of magnitudes, and roots are taken of the chosen few only.
-            dispatch!(Power::Energy.apply(bins, magnitudes));
-            let valleys = &mut valleys[index * peaks.len()..(index + 1) * peaks.len()];
-            self.extremes(magnitudes, true, sorted, peaks, valleys);
-        });
-        self.finish(out, valleys);
-        Ok(())
-    }
-
     /// The contrast of a magnitude spectrogram, which has `n_fft / 2 + 1` rows.
     ///
     /// # Errors
@@ -245,6 +187,46 @@ impl SpectralContrast {
                 };
             }
         });
+    }
+}
+
+impl FeaturePlan for SpectralContrast {
+    type Value = f32;
+    type Scratch = ContrastScratch;
+
+    fn n_rows(&self) -> usize {
+        self.bands.len()
+    }
+
+    fn n_frames(&self, samples: usize) -> Result<usize, FeatureError> {
+        self.stft.n_frames(samples)
+    }
+
+    fn scratch(&self) -> ContrastScratch {
+        ContrastScratch { stft: self.stft.scratch(), ..ContrastScratch::default() }
+    }
+
+    fn compute_into(
+        &self,
+        samples: &[f32],
+        out: &mut ArrayRef2<f32>,
+        scratch: &mut ContrastScratch,
+    ) -> Result<(), FeatureError> {
+        let n_frames = self.n_frames(samples.len())?;
+        check_output(out, self.n_rows(), n_frames)?;
+        check_finite("samples", samples)?;
+        let ContrastScratch { stft, magnitudes, valleys, sorted } = scratch;
+        magnitudes.resize(self.stft.n_bins() + LANES, 0.0);
+        valleys.resize(self.n_rows() * n_frames, 0.0);
+        fill_frames(out, &mut Vec::new(), |index, peaks| {
+            let bins = self.stft.spectrum(samples, index, stft);
+            // Powers have the order of magnitudes, and roots are taken of the chosen few only.
+            dispatch!(Power::Energy.apply(bins, magnitudes));
+            let valleys = &mut valleys[index * peaks.len()..(index + 1) * peaks.len()];
+            self.extremes(magnitudes, true, sorted, peaks, valleys);
+        });
+        self.finish(out, valleys);
+        Ok(())
     }
 }
 

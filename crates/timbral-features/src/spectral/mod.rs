@@ -32,4 +32,4 @@ pub use plan::{
     BandwidthConfig, CentroidConfig, FlatnessConfig, PolyConfig, PolyFeatures, RolloffConfig, ShapeScratch,
     SpectralBandwidth, SpectralCentroid, SpectralFlatness, SpectralRolloff,
 };
-pub use waveform::{Rms, RmsConfig, ZeroCrossingRate, ZeroCrossingRateConfig, zero_crossings};
+pub use waveform::{FrameScratch, Rms, RmsConfig, ZeroCrossingRate, ZeroCrossingRateConfig, zero_crossings};

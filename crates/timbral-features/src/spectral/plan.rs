@@ -7,6 +7,7 @@ use super::kernels::{Bandwidth, Centroid, Flatness, Poly, Rolloff};
 use crate::convert::fft_frequencies;
 use crate::error::{FeatureError, check_finite};
 use crate::least_squares::polynomial_fit;
+use crate::plan::FeaturePlan;
 use crate::shape::{all_fine, check_output, fill_frames, frame_major, visit_frames};
 use crate::simd::dispatch;
 use crate::stft::{Power, Stft, StftConfig, StftScratch};
@@ -38,55 +39,6 @@ macro_rules! spectral_shape {
             /// The transform underneath.
             pub fn stft(&self) -> &Stft {
                 &self.stft
-            }
-
-            /// Number of values in a frame.
-            pub fn n_rows(&self) -> usize {
-                let rows: fn(&$config) -> usize = $rows;
-                rows(&self.config)
-            }
-
-            /// Number of frames of a signal of `samples` samples.
-            ///
-            /// # Errors
-            ///
-            /// [`FeatureError::TooShort`] if not a single frame fits.
-            pub fn n_frames(&self, samples: usize) -> Result<usize, FeatureError> {
-                self.stft.n_frames(samples)
-            }
-
-            /// Working memory for [`compute_into`](Self::compute_into).
-            pub fn scratch(&self) -> ShapeScratch {
-                ShapeScratch { stft: self.stft.scratch(), magnitudes: vec![0.0; self.stft.n_bins()] }
-            }
-
-            /// The feature of a signal, of shape `(n_rows, n_frames)`.
-            ///
-            /// # Errors
-            ///
-            /// As [`compute_into`](Self::compute_into), and [`FeatureError::Limit`] if the answer does not fit in
-            /// memory.
-            pub fn compute(&self, samples: &[f32]) -> Result<Array2<f32>, FeatureError> {
-                let mut out = frame_major(self.n_rows(), self.n_frames(samples.len())?)?;
-                self.compute_into(samples, &mut out, &mut self.scratch())?;
-                Ok(out)
-            }
-
-            /// The feature of a signal, written to `out` of shape `(n_rows, n_frames)`.
-            ///
-            /// # Errors
-            ///
-            /// As [`Stft::compute_into`].
-            pub fn compute_into(
-                &self,
-                samples: &[f32],
-                out: &mut ArrayRef2<f32>,
-                scratch: &mut ShapeScratch,
-            ) -> Result<(), FeatureError> {
-                check_output(out, self.n_rows(), self.n_frames(samples.len())?)?;
-                check_finite("samples", samples)?;
-                fill_frames(out, &mut Vec::new(), |index, values| self.frame(samples, index, values, scratch));
-                Ok(())
             }
 
             /// The feature of a magnitude spectrogram, which has `n_fft / 2 + 1` rows.
@@ -125,6 +77,36 @@ macro_rules! spectral_shape {
                 let bins = self.stft.spectrum(samples, index, stft);
                 dispatch!(Power::Magnitude.apply(bins, magnitudes));
                 self.kernel.frame(magnitudes, values);
+            }
+        }
+
+        impl FeaturePlan for $name {
+            type Value = f32;
+            type Scratch = ShapeScratch;
+
+            fn n_rows(&self) -> usize {
+                let rows: fn(&$config) -> usize = $rows;
+                rows(&self.config)
+            }
+
+            fn n_frames(&self, samples: usize) -> Result<usize, FeatureError> {
+                self.stft.n_frames(samples)
+            }
+
+            fn scratch(&self) -> ShapeScratch {
+                ShapeScratch { stft: self.stft.scratch(), magnitudes: vec![0.0; self.stft.n_bins()] }
+            }
+
+            fn compute_into(
+                &self,
+                samples: &[f32],
+                out: &mut ArrayRef2<f32>,
+                scratch: &mut ShapeScratch,
+            ) -> Result<(), FeatureError> {
+                check_output(out, self.n_rows(), self.n_frames(samples.len())?)?;
+                check_finite("samples", samples)?;
+                fill_frames(out, &mut Vec::new(), |index, values| self.frame(samples, index, values, scratch));
+                Ok(())
             }
         }
     };

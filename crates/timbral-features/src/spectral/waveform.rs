@@ -5,8 +5,56 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{FeatureError, check_finite};
 use crate::framing::{Framing, PadMode};
+use crate::plan::FeaturePlan;
 use crate::shape::{check_output, fill_frames, frame_major, visit_frames};
 use crate::simd::{dispatch, dot};
+
+/// Working memory of the features of frames of samples: one frame. One for each thread.
+#[derive(Clone, Debug, Default)]
+pub struct FrameScratch {
+    frame: Vec<f32>,
+}
+
+/// Computes a feature whose `frame` turns the samples of one frame into one value.
+macro_rules! one_value_per_frame {
+    ($plan:ident) => {
+        impl FeaturePlan for $plan {
+            type Value = f32;
+            type Scratch = FrameScratch;
+
+            fn n_rows(&self) -> usize {
+                1
+            }
+
+            fn n_frames(&self, samples: usize) -> Result<usize, FeatureError> {
+                self.framing.n_frames(samples)
+            }
+
+            fn scratch(&self) -> FrameScratch {
+                FrameScratch { frame: vec![0.0; self.config.frame_length] }
+            }
+
+            fn compute_into(
+                &self,
+                samples: &[f32],
+                out: &mut ArrayRef2<f32>,
+                scratch: &mut FrameScratch,
+            ) -> Result<(), FeatureError> {
+                check_output(out, 1, self.n_frames(samples.len())?)?;
+                check_finite("samples", samples)?;
+                scratch.frame.resize(self.config.frame_length, 0.0);
+                fill_frames(out, &mut Vec::new(), |index, value| {
+                    self.framing.fill(samples, index, &mut scratch.frame);
+                    value.fill(self.frame(&scratch.frame));
+                });
+                Ok(())
+            }
+        }
+    };
+}
+
+one_value_per_frame!(Rms);
+one_value_per_frame!(ZeroCrossingRate);
 
 /// The level of frames.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,53 +99,6 @@ impl Rms {
     /// The configuration of the plan.
     pub fn config(&self) -> &RmsConfig {
         &self.config
-    }
-
-    /// Number of frames of a signal of `samples` samples.
-    ///
-    /// # Errors
-    ///
-    /// [`FeatureError::TooShort`] if not a single frame fits.
-    pub fn n_frames(&self, samples: usize) -> Result<usize, FeatureError> {
-        self.framing.n_frames(samples)
-    }
-
-    /// Working memory for [`compute_into`](Self::compute_into): one frame.
-    pub fn scratch(&self) -> Vec<f32> {
-        vec![0.0; self.config.frame_length]
-    }
-
-    /// The root mean square of each frame of a signal, of shape `(1, n_frames)`.
-    ///
-    /// # Errors
-    ///
-    /// As [`compute_into`](Self::compute_into), and [`FeatureError::Limit`] if the answer does not fit in memory.
-    pub fn compute(&self, samples: &[f32]) -> Result<Array2<f32>, FeatureError> {
-        let mut out = frame_major(1, self.n_frames(samples.len())?)?;
-        self.compute_into(samples, &mut out, &mut self.scratch())?;
-        Ok(out)
-    }
-
-    /// The root mean square of each frame of a signal, written to `out` of shape `(1, n_frames)`.
-    ///
-    /// # Errors
-    ///
-    /// [`FeatureError::TooShort`] if not a single frame fits, [`FeatureError::NonFinite`] for NaN or infinite samples,
-    /// [`FeatureError::Shape`] if `out` has another shape.
-    pub fn compute_into(
-        &self,
-        samples: &[f32],
-        out: &mut ArrayRef2<f32>,
-        scratch: &mut Vec<f32>,
-    ) -> Result<(), FeatureError> {
-        check_output(out, 1, self.n_frames(samples.len())?)?;
-        check_finite("samples", samples)?;
-        scratch.resize(self.config.frame_length, 0.0);
-        fill_frames(out, &mut Vec::new(), |index, value| {
-            self.framing.fill(samples, index, scratch);
-            value.fill(self.frame(scratch));
-        });
-        Ok(())
     }
 
     /// The root mean square of one frame.
@@ -216,53 +217,6 @@ impl ZeroCrossingRate {
     /// The configuration of the plan.
     pub fn config(&self) -> &ZeroCrossingRateConfig {
         &self.config
-    }
-
-    /// Number of frames of a signal of `samples` samples.
-    ///
-    /// # Errors
-    ///
-    /// [`FeatureError::TooShort`] if not a single frame fits.
-    pub fn n_frames(&self, samples: usize) -> Result<usize, FeatureError> {
-        self.framing.n_frames(samples)
-    }
-
-    /// Working memory for [`compute_into`](Self::compute_into): one frame.
-    pub fn scratch(&self) -> Vec<f32> {
-        vec![0.0; self.config.frame_length]
-    }
-
-    /// The rate of each frame of a signal, 0 to 1, of shape `(1, n_frames)`.
-    ///
-    /// # Errors
-    ///
-    /// As [`compute_into`](Self::compute_into), and [`FeatureError::Limit`] if the answer does not fit in memory.
-    pub fn compute(&self, samples: &[f32]) -> Result<Array2<f32>, FeatureError> {
-        let mut out = frame_major(1, self.n_frames(samples.len())?)?;
-        self.compute_into(samples, &mut out, &mut self.scratch())?;
-        Ok(out)
-    }
-
-    /// The rate of each frame of a signal, written to `out` of shape `(1, n_frames)`.
-    ///
-    /// # Errors
-    ///
-    /// [`FeatureError::TooShort`] if not a single frame fits, [`FeatureError::NonFinite`] for NaN or infinite samples,
-    /// [`FeatureError::Shape`] if `out` has another shape.
-    pub fn compute_into(
-        &self,
-        samples: &[f32],
-        out: &mut ArrayRef2<f32>,
-        scratch: &mut Vec<f32>,
-    ) -> Result<(), FeatureError> {
-        check_output(out, 1, self.n_frames(samples.len())?)?;
-        check_finite("samples", samples)?;
-        scratch.resize(self.config.frame_length, 0.0);
-        fill_frames(out, &mut Vec::new(), |index, value| {
-            self.framing.fill(samples, index, scratch);
-            value.fill(self.frame(scratch));
-        });
-        Ok(())
     }
 
     /// The rate of one frame.

@@ -1,13 +1,14 @@
 //! Samples to complex spectra.
 
-use ndarray::{Array2, ArrayRef2};
+use ndarray::ArrayRef2;
 use realfft::num_complex::Complex32;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{FeatureError, check_finite};
 use crate::fft::{RealFft, RealFftScratch};
 use crate::framing::{Framing, PadMode};
-use crate::shape::{check_output, fill_frames, frame_major};
+use crate::plan::FeaturePlan;
+use crate::shape::{check_output, fill_frames};
 use crate::window::{Window, padded_window};
 
 /// How a signal is cut and transformed.
@@ -104,56 +105,6 @@ impl Stft {
         self.config.n_fft / 2 + 1
     }
 
-    /// Number of frames of a signal of `samples` samples.
-    ///
-    /// # Errors
-    ///
-    /// [`FeatureError::TooShort`] if not a single frame fits.
-    pub fn n_frames(&self, samples: usize) -> Result<usize, FeatureError> {
-        self.framing.n_frames(samples)
-    }
-
-    /// Working memory for [`compute_into`](Self::compute_into).
-    pub fn scratch(&self) -> StftScratch {
-        let mut scratch = StftScratch::default();
-        self.prepare(&mut scratch);
-        scratch
-    }
-
-    /// The transform of a signal, of shape `(n_bins, n_frames)`.
-    ///
-    /// # Errors
-    ///
-    /// As [`compute_into`](Self::compute_into), and [`FeatureError::Limit`] if the answer does not fit in memory.
-    pub fn compute(&self, samples: &[f32]) -> Result<Array2<Complex32>, FeatureError> {
-        let mut out = frame_major(self.n_bins(), self.n_frames(samples.len())?)?;
-        self.compute_into(samples, &mut out, &mut self.scratch())?;
-        Ok(out)
-    }
-
-    /// The transform of a signal, written to `out` of shape `(n_bins, n_frames)` in any memory layout; the one of
-    /// [`frame_major`] is the fastest.
-    ///
-    /// # Errors
-    ///
-    /// [`FeatureError::TooShort`] if not a single frame fits, [`FeatureError::NonFinite`] for NaN or infinite
-    /// samples, [`FeatureError::Shape`] if `out` has another shape.
-    pub fn compute_into(
-        &self,
-        samples: &[f32],
-        out: &mut ArrayRef2<Complex32>,
-        scratch: &mut StftScratch,
-    ) -> Result<(), FeatureError> {
-        check_output(out, self.n_bins(), self.n_frames(samples.len())?)?;
-        check_finite("samples", samples)?;
-        self.prepare(scratch);
-        let StftScratch { frame, fft, spectrum } = scratch;
-        fill_frames(out, spectrum, |index, bins| {
-            self.transform(samples, index, frame, bins, fft);
-        });
-        Ok(())
-    }
-
     /// The spectrum of one frame.
     pub(crate) fn spectrum<'a>(
         &self,
@@ -194,9 +145,46 @@ impl Stft {
     }
 }
 
+impl FeaturePlan for Stft {
+    type Value = Complex32;
+    type Scratch = StftScratch;
+
+    fn n_rows(&self) -> usize {
+        self.n_bins()
+    }
+
+    fn n_frames(&self, samples: usize) -> Result<usize, FeatureError> {
+        self.framing.n_frames(samples)
+    }
+
+    fn scratch(&self) -> StftScratch {
+        let mut scratch = StftScratch::default();
+        self.prepare(&mut scratch);
+        scratch
+    }
+
+    fn compute_into(
+        &self,
+        samples: &[f32],
+        out: &mut ArrayRef2<Complex32>,
+        scratch: &mut StftScratch,
+    ) -> Result<(), FeatureError> {
+        check_output(out, self.n_bins(), self.n_frames(samples.len())?)?;
+        check_finite("samples", samples)?;
+        self.prepare(scratch);
+        let StftScratch { frame, fft, spectrum } = scratch;
+        fill_frames(out, spectrum, |index, bins| {
+            self.transform(samples, index, frame, bins, fft);
+        });
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::f64::consts::TAU;
+
+    use ndarray::Array2;
 
     use super::*;
 

@@ -173,6 +173,7 @@ impl Istft {
 
 #[cfg(test)]
 mod tests {
+    use crate::plan::FeaturePlan;
     use ndarray::Array2;
 
     use super::*;

@@ -1,12 +1,13 @@
 //! Samples to magnitudes or powers.
 
-use ndarray::{Array2, ArrayRef2};
+use ndarray::ArrayRef2;
 use realfft::num_complex::Complex32;
 use serde::{Deserialize, Serialize};
 
 use super::{Stft, StftConfig, StftScratch};
 use crate::error::{FeatureError, check_finite};
-use crate::shape::{check_output, fill_frames, frame_major};
+use crate::plan::FeaturePlan;
+use crate::shape::{check_output, fill_frames};
 use crate::simd::dispatch;
 
 /// A spectrogram `|STFT|^power`.
@@ -104,37 +105,30 @@ impl Spectrogram {
         self.stft.n_bins()
     }
 
-    /// Number of frames of a signal of `samples` samples.
-    ///
-    /// # Errors
-    ///
-    /// [`FeatureError::TooShort`] if not a single frame fits.
-    pub fn n_frames(&self, samples: usize) -> Result<usize, FeatureError> {
+    /// One frame of the spectrogram. The caller has checked samples and lengths.
+    pub(crate) fn frame(&self, samples: &[f32], index: usize, out: &mut [f32], scratch: &mut StftScratch) {
+        let bins = self.stft.spectrum(samples, index, scratch);
+        dispatch!(self.power.apply(bins, out));
+    }
+}
+
+impl FeaturePlan for Spectrogram {
+    type Value = f32;
+    type Scratch = StftScratch;
+
+    fn n_rows(&self) -> usize {
+        self.n_bins()
+    }
+
+    fn n_frames(&self, samples: usize) -> Result<usize, FeatureError> {
         self.stft.n_frames(samples)
     }
 
-    /// Working memory for [`compute_into`](Self::compute_into).
-    pub fn scratch(&self) -> StftScratch {
+    fn scratch(&self) -> StftScratch {
         self.stft.scratch()
     }
 
-    /// The spectrogram of a signal, of shape `(n_bins, n_frames)`.
-    ///
-    /// # Errors
-    ///
-    /// As [`compute_into`](Self::compute_into), and [`FeatureError::Limit`] if the answer does not fit in memory.
-    pub fn compute(&self, samples: &[f32]) -> Result<Array2<f32>, FeatureError> {
-        let mut out = frame_major(self.n_bins(), self.n_frames(samples.len())?)?;
-        self.compute_into(samples, &mut out, &mut self.scratch())?;
-        Ok(out)
-    }
-
-    /// The spectrogram of a signal, written to `out` of shape `(n_bins, n_frames)`.
-    ///
-    /// # Errors
-    ///
-    /// As [`Stft::compute_into`].
-    pub fn compute_into(
+    fn compute_into(
         &self,
         samples: &[f32],
         out: &mut ArrayRef2<f32>,
@@ -144,12 +138,6 @@ impl Spectrogram {
         check_finite("samples", samples)?;
         fill_frames(out, &mut Vec::new(), |index, frame| self.frame(samples, index, frame, scratch));
         Ok(())
-    }
-
-    /// One frame of the spectrogram. The caller has checked samples and lengths.
-    pub(crate) fn frame(&self, samples: &[f32], index: usize, out: &mut [f32], scratch: &mut StftScratch) {
-        let bins = self.stft.spectrum(samples, index, scratch);
-        dispatch!(self.power.apply(bins, out));
     }
 }
 

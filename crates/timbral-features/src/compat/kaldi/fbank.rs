@@ -1,6 +1,6 @@
 //! Log-mel energies.
 
-use ndarray::{Array2, ArrayRef2, Axis};
+use ndarray::{ArrayRef2, Axis};
 use realfft::num_complex::Complex32;
 
 use super::config::{FbankConfig, Sizes};
@@ -8,7 +8,8 @@ use super::mel_bank::Bands;
 use crate::error::{FeatureError, check_finite};
 use crate::fft::{RealFft, RealFftScratch};
 use crate::framing::PadMode;
-use crate::shape::{check_output, fill_frames, frame_major};
+use crate::plan::FeaturePlan;
+use crate::shape::{check_output, fill_frames};
 use crate::simd::{SHORT, dispatch, ln, sum_of};
 
 /// The floor under every logarithm: the distance between 1 and the next `f32`.
@@ -67,73 +68,6 @@ impl Fbank {
     /// The configuration of the plan.
     pub fn config(&self) -> &FbankConfig {
         &self.config
-    }
-
-    /// Number of rows of the answer: the bands, and the energy if it is asked for.
-    pub fn n_rows(&self) -> usize {
-        self.bands.len() + usize::from(self.config.use_energy)
-    }
-
-    /// Number of frames of a signal of `samples` samples. A signal shorter than one frame has none when edges are
-    /// snipped (where torchaudio refuses it), and is mirrored as often as needed otherwise.
-    pub fn n_frames(&self, samples: usize) -> usize {
-        let Sizes { window, shift, .. } = self.sizes;
-        if samples == 0 || (samples as f64) < self.config.min_duration * f64::from(self.config.sample_rate) {
-            0
-        } else if self.config.snip_edges {
-            if samples < window { 0 } else { 1 + (samples - window) / shift }
-        } else {
-            (samples + shift / 2) / shift
-        }
-    }
-
-    /// Working memory for [`compute_into`](Self::compute_into).
-    pub fn scratch(&self) -> Scratch {
-        let mut scratch = Scratch::default();
-        self.prepare(&mut scratch);
-        scratch
-    }
-
-    /// The filter bank energies of a signal, of shape `(n_rows, n_frames)`.
-    ///
-    /// # Errors
-    ///
-    /// [`FeatureError::NonFinite`] for NaN or infinite samples.
-    pub fn compute(&self, samples: &[f32]) -> Result<Array2<f32>, FeatureError> {
-        let mut out = frame_major(self.n_rows(), self.n_frames(samples.len()))?;
-        self.compute_into(samples, &mut out, &mut self.scratch())?;
-        Ok(out)
-    }
-
-    /// The filter bank energies of a signal, written to `out` of shape `(n_rows, n_frames)`.
-    ///
-    /// # Errors
-    ///
-    /// [`FeatureError::NonFinite`] for NaN or infinite samples, [`FeatureError::Shape`] if `out` has another shape.
-    pub fn compute_into(
-        &self,
-        samples: &[f32],
-        out: &mut ArrayRef2<f32>,
-        scratch: &mut Scratch,
-    ) -> Result<(), FeatureError> {
-        check_output(out, self.n_rows(), self.n_frames(samples.len()))?;
-        check_finite("samples", samples)?;
-        self.prepare(scratch);
-        let mut row = std::mem::take(&mut scratch.row);
-        fill_frames(out, &mut row, |index, frame| {
-            if self.config.use_energy {
-                let at = if self.config.htk_compat { self.bands.len() } else { 0 };
-                let (first, last) = if at == 0 { (1, frame.len()) } else { (0, at) };
-                frame[at] = self.frame(samples, index, &mut frame[first..last], scratch);
-            } else {
-                self.frame(samples, index, frame, scratch);
-            }
-        });
-        scratch.row = row;
-        if self.config.subtract_mean {
-            subtract_mean(out);
-        }
-        Ok(())
     }
 
     /// The bands of one frame, and its log energy (0 if the configuration does not ask for it).
@@ -211,6 +145,59 @@ impl Fbank {
         if self.config.use_log_fbank {
             mel.iter_mut().for_each(|value| *value = ln(value.max(LOG_FLOOR)));
         }
+    }
+}
+
+impl FeaturePlan for Fbank {
+    type Value = f32;
+    type Scratch = Scratch;
+
+    fn n_rows(&self) -> usize {
+        self.bands.len() + usize::from(self.config.use_energy)
+    }
+
+    /// 0 for a signal shorter than a frame, which is no error to Kaldi.
+    fn n_frames(&self, samples: usize) -> Result<usize, FeatureError> {
+        let Sizes { window, shift, .. } = self.sizes;
+        if samples == 0 || (samples as f64) < self.config.min_duration * f64::from(self.config.sample_rate) {
+            Ok(0)
+        } else if self.config.snip_edges {
+            Ok(if samples < window { 0 } else { 1 + (samples - window) / shift })
+        } else {
+            Ok((samples + shift / 2) / shift)
+        }
+    }
+
+    fn scratch(&self) -> Scratch {
+        let mut scratch = Scratch::default();
+        self.prepare(&mut scratch);
+        scratch
+    }
+
+    fn compute_into(
+        &self,
+        samples: &[f32],
+        out: &mut ArrayRef2<f32>,
+        scratch: &mut Scratch,
+    ) -> Result<(), FeatureError> {
+        check_output(out, self.n_rows(), self.n_frames(samples.len())?)?;
+        check_finite("samples", samples)?;
+        self.prepare(scratch);
+        let mut row = std::mem::take(&mut scratch.row);
+        fill_frames(out, &mut row, |index, frame| {
+            if self.config.use_energy {
+                let at = if self.config.htk_compat { self.bands.len() } else { 0 };
+                let (first, last) = if at == 0 { (1, frame.len()) } else { (0, at) };
+                frame[at] = self.frame(samples, index, &mut frame[first..last], scratch);
+            } else {
+                self.frame(samples, index, frame, scratch);
+            }
+        });
+        scratch.row = row;
+        if self.config.subtract_mean {
+            subtract_mean(out);
+        }
+        Ok(())
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::f64::consts::PI;
 
-use ndarray::{Array2, ArrayRef2};
+use ndarray::ArrayRef2;
 use serde::{Deserialize, Serialize};
 
 use super::config::FbankConfig;
 use super::fbank::{Fbank, Scratch, subtract_mean};
 use crate::error::{FeatureError, check_finite};
-use crate::shape::{check_output, fill_frames, frame_major};
+use crate::plan::FeaturePlan;
+use crate::shape::{check_output, fill_frames};
 use crate::simd::{dispatch, dot};
 
 /// Parameters of Kaldi's MFCC; names and defaults are those of `torchaudio.compliance.kaldi.mfcc`.
@@ -90,40 +91,45 @@ impl Mfcc {
         &self.config
     }
 
-    /// Number of frames of a signal of `samples` samples, as [`Fbank::n_frames`].
-    pub fn n_frames(&self, samples: usize) -> usize {
+    /// Puts the energy in the place of C0, and either of them last for HTK.
+    fn place_first(&self, cepstra: &mut [f32], energy: f32) {
+        let config = &self.config.fbank;
+        if config.use_energy {
+            cepstra[0] = energy;
+        }
+        if config.htk_compat {
+            if !config.use_energy {
+                cepstra[0] *= std::f32::consts::SQRT_2;
+            }
+            cepstra.rotate_left(1);
+        }
+    }
+}
+
+impl FeaturePlan for Mfcc {
+    type Value = f32;
+    type Scratch = Scratch;
+
+    fn n_rows(&self) -> usize {
+        self.config.num_ceps
+    }
+
+    fn n_frames(&self, samples: usize) -> Result<usize, FeatureError> {
         self.fbank.n_frames(samples)
     }
 
-    /// Working memory for [`compute_into`](Self::compute_into).
-    pub fn scratch(&self) -> Scratch {
+    fn scratch(&self) -> Scratch {
         self.fbank.scratch()
     }
 
-    /// The cepstra of a signal, of shape `(num_ceps, n_frames)`.
-    ///
-    /// # Errors
-    ///
-    /// [`FeatureError::NonFinite`] for NaN or infinite samples.
-    pub fn compute(&self, samples: &[f32]) -> Result<Array2<f32>, FeatureError> {
-        let mut out = frame_major(self.config.num_ceps, self.n_frames(samples.len()))?;
-        self.compute_into(samples, &mut out, &mut self.scratch())?;
-        Ok(out)
-    }
-
-    /// The cepstra of a signal, written to `out` of shape `(num_ceps, n_frames)`.
-    ///
-    /// # Errors
-    ///
-    /// [`FeatureError::NonFinite`] for NaN or infinite samples, [`FeatureError::Shape`] if `out` has another shape.
-    pub fn compute_into(
+    fn compute_into(
         &self,
         samples: &[f32],
         out: &mut ArrayRef2<f32>,
         scratch: &mut Scratch,
     ) -> Result<(), FeatureError> {
         let bands = self.config.fbank.num_mel_bins;
-        check_output(out, self.config.num_ceps, self.n_frames(samples.len()))?;
+        check_output(out, self.config.num_ceps, self.n_frames(samples.len())?)?;
         check_finite("samples", samples)?;
         self.fbank.prepare(scratch);
         let mut mel = std::mem::take(&mut scratch.row);
@@ -142,19 +148,5 @@ impl Mfcc {
             subtract_mean(out);
         }
         Ok(())
-    }
-
-    /// Puts the energy in the place of C0, and either of them last for HTK.
-    fn place_first(&self, cepstra: &mut [f32], energy: f32) {
-        let config = &self.config.fbank;
-        if config.use_energy {
-            cepstra[0] = energy;
-        }
-        if config.htk_compat {
-            if !config.use_energy {
-                cepstra[0] *= std::f32::consts::SQRT_2;
-            }
-            cepstra.rotate_left(1);
-        }
     }
 }

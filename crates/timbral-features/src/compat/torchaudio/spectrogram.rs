@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{FeatureError, check_finite};
 use crate::filters::{MelFilterBank, MelFilterConfig, MelNorm};
 use crate::framing::PadMode;
+use crate::plan::FeaturePlan;
 use crate::shape::{fill_frames, frame_major};
 use crate::simd::{dispatch, dot};
 use crate::stft::{self, Spectrogram, StftConfig, StftScratch};
