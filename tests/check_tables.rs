@@ -9,7 +9,7 @@ use ndarray::{Array1, Array2, Axis};
 use timbral_data::{FeatureTable, Manifest, MelTable};
 use timbral_decode::{DecodeOptions, decode_file};
 use timbral_features::db::Reference;
-use timbral_features::{FeatureSet, LogMelConfig, LogMelSpectrogram};
+use timbral_features::{FeaturePlan, FeatureSet, LogMelConfig, LogMelSpectrogram};
 use timbral_model::Model;
 
 /// Check decoding and features against published tables of whole tracks.

@@ -13,8 +13,8 @@ use timbral_features::spectral::{
 };
 use timbral_features::util::frame_major;
 use timbral_features::{
-    ChromaStft, ChromaStftConfig, ContrastConfig, FeatureSet, LogMelConfig, LogMelSpectrogram, MelConfig,
-    MelSpectrogram, Mfcc, MfccConfig, SpectralContrast, Stft, StftConfig,
+    ChromaStft, ChromaStftConfig, ContrastConfig, FeaturePlan, FeatureSet, LogMelConfig, LogMelSpectrogram,
+    MelConfig, MelSpectrogram, Mfcc, MfccConfig, SpectralContrast, Stft, StftConfig,
 };
 
 /// A feature, its floor, and the ratio to stay below.
@@ -134,7 +134,8 @@ fn kaldi() -> Work {
     let plan = kaldi::Fbank::new(kaldi::FbankConfig { num_mel_bins: 80, ..kaldi::FbankConfig::default() })
         .expect("the configuration is valid");
     let samples = clip(16_000, SECONDS);
-    let mut out = frame_major(80, plan.n_frames(samples.len())).expect("the answer fits");
+    let mut out = frame_major(80, plan.n_frames(samples.len()).expect("the clip is long enough"))
+        .expect("the answer fits");
     let mut scratch = plan.scratch();
     let timbral = move || {
         plan.compute_into(&samples, &mut out, &mut scratch).expect("the clip is valid");

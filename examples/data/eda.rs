@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use timbral_data::Manifest;
 use timbral_decode::{DecodeOptions, decode_file};
 use timbral_eval::page::{HtmlPage, LabelledRows};
-use timbral_features::{FeatureSet, MelConfig, MelSpectrogram};
+use timbral_features::{FeaturePlan, FeatureSet, MelConfig, MelSpectrogram};
 use timbral_plot::{Figure, HeatMap, Histogram, Waveform};
 
 /// Explore a data set: write a page of its classes, durations, spectrograms and features.

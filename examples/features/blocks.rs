@@ -2,7 +2,9 @@
 #![allow(clippy::print_stdout, reason = "a program prints")]
 
 use timbral_decode::{DecodeOptions, Decoder};
-use timbral_features::{Delta, DeltaConfig, DeltaStream, LogMelConfig, Mfcc, MfccConfig, StreamPlan};
+use timbral_features::delta::{Delta, DeltaConfig};
+use timbral_features::stream::{DeltaStream, StreamPlan};
+use timbral_features::{LogMelConfig, Mfcc, MfccConfig};
 
 const COEFFICIENTS: usize = 13;
 

@@ -2,9 +2,8 @@
 #![allow(clippy::print_stdout, reason = "a program prints")]
 
 use timbral_decode::{DecodeOptions, decode_file};
-use timbral_features::{
-    ContrastConfig, Feature, FeatureSet, FeatureSetConfig, FeatureSpec, MfccConfig, Statistic,
-};
+use timbral_features::feature_set::{Feature, FeatureSpec, Statistic};
+use timbral_features::{ContrastConfig, FeatureSet, FeatureSetConfig, MfccConfig};
 
 fn main() -> anyhow::Result<()> {
     let path = std::env::args().nth(1).unwrap_or_else(|| "models/demo.wav".to_owned());

@@ -2,7 +2,7 @@
 #![allow(clippy::print_stdout, reason = "a program prints")]
 
 use timbral_decode::{DecodeOptions, decode_file};
-use timbral_features::{LogMelConfig, LogMelSpectrogram};
+use timbral_features::{FeaturePlan, LogMelConfig, LogMelSpectrogram};
 use timbral_plot::HeatMap;
 
 fn main() -> anyhow::Result<()> {

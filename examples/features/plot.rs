@@ -8,7 +8,7 @@ use clap::{Parser, ValueEnum};
 use ndarray::Array2;
 use timbral_decode::{DecodeOptions, decode_file};
 use timbral_features::feature_set::{Feature, FeatureSpec, Statistic};
-use timbral_features::{FeatureSet, FeatureSetConfig, Spectrogram, SpectrogramConfig};
+use timbral_features::{FeaturePlan, FeatureSet, FeatureSetConfig, Spectrogram, SpectrogramConfig};
 use timbral_plot::{ColorMap, Figure, FrequencyScale, HeatMap, TerminalColors, TimeCurves, Waveform};
 
 /// Draw an audio file as SVG or PNG, or in the terminal.

@@ -10,7 +10,7 @@ use ndarray::Array2;
 use rand::Rng as _;
 use serde::Serialize;
 use timbral_decode::{Audio, DecodeOptions, WavFormat, decode_file, write_wav};
-use timbral_features::{LogMelConfig, LogMelSpectrogram};
+use timbral_features::{FeaturePlan, LogMelConfig, LogMelSpectrogram};
 use timbral_plot::{Figure, HeatMap};
 use timbral_train::augment::{
     CutMixBox, CutMixShape, augment, augment_waveform, fit_length, mix_signals, mixup, roll_bands,

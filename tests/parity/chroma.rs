@@ -5,7 +5,7 @@ use timbral_features::pitch::{
     PiptrackConfig, PiptrackReference, TuningConfig, estimate_tuning, piptrack, pitch_tuning,
     tuning_of_spectrogram,
 };
-use timbral_features::{ChromaStft, ChromaStftConfig, Spectrogram, SpectrogramConfig};
+use timbral_features::{ChromaStft, ChromaStftConfig, FeaturePlan, Spectrogram, SpectrogramConfig};
 
 use crate::case::{Answers, Case, only};
 

@@ -3,6 +3,7 @@
 use anyhow::{Result, bail};
 use ndarray::Array2;
 use serde_json::Value;
+use timbral_features::FeaturePlan;
 use timbral_features::cqt::{
     ChromaCens, ChromaCensConfig, ChromaCqt, ChromaCqtConfig, ChromaVqt, ChromaVqtConfig, Cqt, CqtConfig,
     CqtMode, FoldConfig, HybridCqt, Intervals, PseudoCqt, Vqt, VqtConfig, tonnetz,

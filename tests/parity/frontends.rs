@@ -4,7 +4,7 @@ use anyhow::{Result, bail, ensure};
 use serde_json::Value;
 use timbral_features::compat::{musicnn, python_speech_features, torchaudio, whisper};
 use timbral_features::filters::{DctNorm, MelNorm};
-use timbral_features::{MelConfig, Window};
+use timbral_features::{FeaturePlan, MelConfig, Window};
 
 use crate::case::{Answers, Case, only};
 

@@ -2,6 +2,7 @@
 
 use anyhow::{Result, bail};
 use ndarray::Array2;
+use timbral_features::FeaturePlan;
 use timbral_features::compat::kaldi;
 
 use crate::case::{Answers, Case, only};

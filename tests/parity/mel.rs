@@ -8,7 +8,7 @@ use timbral_features::db::{
 use timbral_features::delta::{Delta, DeltaConfig, stack_memory};
 use timbral_features::feature_set::Statistic;
 use timbral_features::mfcc::{MfccToMelConfig, mfcc_to_mel};
-use timbral_features::{LogMelConfig, MelConfig, MelSpectrogram, Mfcc, MfccConfig};
+use timbral_features::{FeaturePlan, LogMelConfig, MelConfig, MelSpectrogram, Mfcc, MfccConfig};
 
 use crate::case::{Answers, Case, only, view};
 use crate::tables::dct_kind;

@@ -2,6 +2,7 @@
 
 use anyhow::{Result, bail, ensure};
 use ndarray::Array1;
+use timbral_features::FeaturePlan;
 use timbral_features::onset::OnsetAggregate;
 use timbral_features::rhythm::{
     BeatTempo, BeatTrackConfig, FourierTempogram, FourierTempogramConfig, PlpConfig, Tempo, TempoConfig,

@@ -7,7 +7,7 @@ use timbral_features::spectral::{
     SpectralBandwidth, SpectralCentroid, SpectralFlatness, SpectralRolloff, ZeroCrossingRate,
     ZeroCrossingRateConfig,
 };
-use timbral_features::{ContrastConfig, SpectralContrast, StftConfig};
+use timbral_features::{ContrastConfig, FeaturePlan, SpectralContrast, StftConfig};
 
 use crate::case::{Answers, Case, only, view};
 

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use timbral_features::stft::{Istft, IstftConfig, ReassignedConfig, ReassignedSpectrogram};
-use timbral_features::{Spectrogram, SpectrogramConfig, Stft, StftConfig};
+use timbral_features::{FeaturePlan, Spectrogram, SpectrogramConfig, Stft, StftConfig};
 
 use crate::case::{Answers, Case, only};
 

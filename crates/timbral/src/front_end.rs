@@ -1,7 +1,9 @@
 use candle_core::{Device, Tensor};
 use ndarray::{Array1, Array2, Axis};
 use serde::{Deserialize, Serialize};
-use timbral_features::{FeatureError, FeatureSet, FeatureSetConfig, LogMelConfig, LogMelSpectrogram};
+use timbral_features::{
+    FeatureError, FeaturePlan, FeatureSet, FeatureSetConfig, LogMelConfig, LogMelSpectrogram,
+};
 use timbral_segment::{Cut, LastWindow, SegmentConfig, Segmenter, Span};
 
 use crate::Error;

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use timbral_features::{FeatureError, Spectrogram, SpectrogramConfig, StftConfig};
+use timbral_features::{FeatureError, FeaturePlan, Spectrogram, SpectrogramConfig, StftConfig};
 
 /// Rate at which signals are looked at, in Hz.
 pub(super) const SAMPLE_RATE: u32 = 11_025;

@@ -5,7 +5,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 use timbral_features::effects::{PitchShift, PitchShiftConfig, TimeStretch, TimeStretchConfig};
 use timbral_features::stft::{Istft, IstftConfig};
-use timbral_features::{Stft, StftConfig};
+use timbral_features::{FeaturePlan, Stft, StftConfig};
 
 use super::draw::normal_pair;
 use crate::TrainError;
