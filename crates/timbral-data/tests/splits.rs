@@ -212,13 +212,51 @@ prop_compose! {
     }
 }
 
+/// Tracks that a group or a repeated recording ties together, by joining until nothing changes.
+fn clusters(tracks: &[TrackInfo]) -> Vec<BTreeSet<usize>> {
+    let mut cluster: Vec<usize> = (0..tracks.len()).collect();
+    let tied = |a: &TrackInfo, b: &TrackInfo| {
+        a.group_key() == b.group_key()
+            || a.repeat_of.as_ref() == Some(&b.track_id)
+            || b.repeat_of.as_ref() == Some(&a.track_id)
+            || (a.repeat_of.is_some() && a.repeat_of == b.repeat_of)
+    };
+    loop {
+        let before = cluster.clone();
+        for i in 0..tracks.len() {
+            for j in 0..i {
+                if tied(&tracks[i], &tracks[j]) {
+                    let least = cluster[i].min(cluster[j]);
+                    (cluster[i], cluster[j]) = (least, least);
+                }
+            }
+        }
+        if cluster == before {
+            break;
+        }
+    }
+    let mut members: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
+    for (i, &c) in cluster.iter().enumerate() {
+        members.entry(c).or_default().insert(i);
+    }
+    members.into_values().collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 128, rng_seed: RngSeed::Fixed(5), ..ProptestConfig::default() })]
 
     #[test]
     fn folds_divide_the_tracks_without_a_leak(tracks in any_tracks(), n_folds in 2_usize..5, seed in 0_u64..100) {
         // Unknown artists are alone, so there are nearly always enough groups; fewer is an error, not a leak.
-        let Ok(folds) = Folds::stratified_group(&tracks, n_folds, seed) else { return Ok(()) };
+        let folds = match Folds::stratified_group(&tracks, n_folds, seed) {
+            Ok(folds) => folds,
+            Err(error) => {
+                prop_assert!(matches!(&error, DataError::Config { field, .. } if field == "n_folds"), "{}", error);
+                prop_assert!(clusters(&tracks).len() < n_folds, "{}", error);
+                return Ok(());
+            }
+        };
+        prop_assert!(clusters(&tracks).len() >= n_folds);
         let mut tested = BTreeSet::new();
         for split in folds.splits() {
             split.check(&tracks).unwrap();
@@ -234,7 +272,31 @@ proptest! {
     #[test]
     fn holdouts_never_exceed_their_amount(tracks in any_tracks(), count in 1_usize..4, seed in 0_u64..100) {
         let config = HoldoutConfig { test: Amount::Count(count), seed, ..HoldoutConfig::default() };
-        let Ok(split) = Split::group_holdout(&tracks, &config) else { return Ok(()) };
+        let sizes = |members: &[usize]| {
+            let mut sizes = BTreeMap::new();
+            members.iter().for_each(|&i| *sizes.entry(tracks[i].label.as_str()).or_insert(0) += 1);
+            sizes
+        };
+        let all: Vec<usize> = (0..tracks.len()).collect();
+        let too_few = sizes(&all).values().any(|&n| n <= count);
+        let split = match Split::group_holdout(&tracks, &config) {
+            Ok(split) => split,
+            Err(DataError::Config { .. }) => {
+                prop_assert!(too_few);
+                return Ok(());
+            }
+            Err(error) => {
+                // Only groups that are too large, or that tie classes to each other, can leave a class without test tracks.
+                prop_assert!(matches!(error, DataError::Shape { .. }), "{}", error);
+                let small = |group: &BTreeSet<usize>| {
+                    let sizes = sizes(&group.iter().copied().collect::<Vec<_>>());
+                    sizes.len() == 1 && sizes.values().all(|&n| n <= count)
+                };
+                prop_assert!(!clusters(&tracks).iter().all(small), "{}", error);
+                return Ok(());
+            }
+        };
+        prop_assert!(!too_few);
         split.check(&tracks).unwrap();
         for class in 0..4 {
             let label = format!("class {class}");

@@ -150,7 +150,7 @@ fn the_journal_of_another_run_is_refused() {
     })
     .unwrap();
     let error = other.run(&entries, &journal, |_, _| {}).unwrap_err().to_string();
-    assert!(error.contains("other features or windows"), "{error}");
+    assert!(error.contains("the same features and windows"), "{error}");
     std::fs::write(&journal, "no journal\n").unwrap();
     assert!(other.run(&entries, &journal, |_, _| {}).is_err());
 }

@@ -110,3 +110,21 @@ fn quantile(sorted: &[f64], q: f64) -> f64 {
     let above = (below + 1).min(last);
     sorted[below] + (sorted[above] - sorted[below]) * (at - below as f64)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::float_cmp, reason = "the values are exact in binary")]
+
+    use super::*;
+
+    #[test]
+    fn quantiles_are_linear_between_neighbours() {
+        let sorted = [0.0, 1.0, 3.0, 7.0, 15.0];
+        for (q, expected) in
+            [(0.0, 0.0), (0.125, 0.5), (0.25, 1.0), (0.625, 5.0), (0.9375, 13.0), (1.0, 15.0)]
+        {
+            assert_eq!(quantile(&sorted, q), expected, "{q}");
+        }
+        assert!(quantile(&[], 0.5).is_nan());
+    }
+}

@@ -10,7 +10,7 @@ use clap::Parser;
 use timbral::Classifier;
 use timbral_data::{Part, TrackInfo};
 use timbral_eval::page::EvaluationPage;
-use timbral_eval::{BootstrapConfig, OpenSetReport, Predictions, Report, ReportSource};
+use timbral_eval::{BootstrapConfig, OpenSetReport, PredictionTable, Predictions, Report, ReportSource};
 use timbral_train::model_card;
 use timbral_train::rejection::{ScoredAnswer, open_set_reports};
 
@@ -22,14 +22,18 @@ use answers::{Answers, classify};
     version,
     after_help = "Examples:\n  evaluate --table gtzan_tables --split valid\n  \
                         evaluate --manifest songs.csv --json\n  \
+                        evaluate --predictions model.csv -o runs/model\n  \
                         evaluate --model svc.safetensors --table songs.parquet --manifest songs.csv --split valid"
 )]
 struct Arguments {
     /// Model file.
     #[arg(long, value_name = "FILE", default_value = "models/gtzan.safetensors")]
     model: PathBuf,
+    /// Predictions of any model instead: CSV with track_id, label, optionally group, then one column per class.
+    #[arg(long, value_name = "CSV", conflicts_with_all = ["model", "table", "manifest", "split", "ood"])]
+    predictions: Option<PathBuf>,
     /// Folder with `mel_index.csv` and its spectrograms or, for a classic model, a feature table.
-    #[arg(long, value_name = "DIR|FILE", required_unless_present = "manifest")]
+    #[arg(long, value_name = "DIR|FILE", required_unless_present_any = ["manifest", "predictions"])]
     table: Option<PathBuf>,
     /// Manifest of audio files (path, label, track_id, artist, …), or a folder with one folder per genre. With a
     /// table, it gives artist and subset of its tracks.
@@ -60,12 +64,23 @@ fn main() -> std::process::ExitCode {
 }
 
 fn evaluate(arguments: &Arguments) -> Result<()> {
+    if let Some(path) = &arguments.predictions {
+        return evaluate_predictions(arguments, path);
+    }
     let start = Instant::now();
     let answers = answers::of_all(arguments)?;
     let time = start.elapsed();
     let labels = answers.header.labels.clone();
-    let class = |track: &TrackInfo| labels.iter().position(|l| *l == track.label).unwrap_or(0);
-    let truth: Vec<usize> = answers.tracks.iter().map(class).collect();
+    let class = |track: &TrackInfo| {
+        let place = labels.iter().position(|label| *label == track.label);
+        place.with_context(|| {
+            format!(
+                "track {} is labelled {:?}, a class that the model does not have",
+                track.track_id, track.label
+            )
+        })
+    };
+    let truth: Vec<usize> = answers.tracks.iter().map(class).collect::<Result<_>>()?;
     let groups: Vec<String> = answers.tracks.iter().map(TrackInfo::group_key).collect();
     let data = arguments.table.as_ref().or(arguments.manifest.as_ref()).context("no data")?;
     let source = ReportSource {
@@ -95,14 +110,34 @@ fn evaluate(arguments: &Arguments) -> Result<()> {
         facts.push(("official subsets".to_owned(), parts.join(", ")));
     }
     facts.extend(model_card(&answers.header));
-    let page = EvaluationPage {
-        report: &report,
-        predictions: &predictions,
-        names: &answers.names,
-        facts: &facts,
-        n_mistakes: arguments.mistakes,
+    write(arguments, report, &predictions, &answers.names, &facts, open_set)
+}
+
+/// Measures predictions that another program made.
+fn evaluate_predictions(arguments: &Arguments, path: &Path) -> Result<()> {
+    let rows = PredictionTable::open(path)?;
+    let config = BootstrapConfig::default();
+    let tracks = rows.by_track()?;
+    let title = path.display().to_string();
+    let mut report = Report::new(&tracks.predictions, &tracks.source(&title), &config)?;
+    if rows.predictions.len() > tracks.predictions.len() {
+        report = report.with_windows(&rows.predictions, &rows.track_ids, &rows.groups, &config)?;
     }
-    .page()?;
+    let facts = [("predictions".to_owned(), title)];
+    write(arguments, report, &tracks.predictions, &tracks.track_ids, &facts, None)
+}
+
+/// Writes report and page, and prints the report.
+fn write(
+    arguments: &Arguments,
+    report: Report,
+    predictions: &Predictions,
+    names: &[String],
+    facts: &[(String, String)],
+    open_set: Option<Vec<OpenSetReport>>,
+) -> Result<()> {
+    let n_mistakes = arguments.mistakes;
+    let page = EvaluationPage { report: &report, predictions, names, facts, n_mistakes }.page()?;
     std::fs::create_dir_all(&arguments.out).with_context(|| arguments.out.display().to_string())?;
     report.save(arguments.out.join("report.json"))?;
     page.save(arguments.out.join("report.html"))?;

@@ -192,6 +192,29 @@ mod tests {
     }
 
     #[test]
+    fn seven_bits_in_ten_must_agree() {
+        let mut state = 7_u32;
+        let mut random = move || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state.rotate_left(13) ^ (state >> 7)
+        };
+        let original: Vec<u32> = (0..400).map(|_| random()).collect();
+        // Every twentieth word is whole, so that the two are compared at all; the others lose so many bits.
+        let spoilt = |bits: u32| -> Vec<u32> {
+            let word = |(i, word): (usize, &u32)| {
+                let mask = if i % 20 == 0 { 0 } else { ((1_u64 << bits) - 1) as u32 };
+                word ^ mask.rotate_left(i as u32)
+            };
+            original.iter().enumerate().map(word).collect()
+        };
+        let near = matches(&[original.clone(), spoilt(9)]);
+        assert_eq!(near.len(), 1, "{near:?}");
+        assert!((near[0].agreement - (1.0 - 0.95 * 9.0 / 32.0)).abs() < 1e-9, "{near:?}");
+        // 1 - 0.95 x 11 / 32 = 0.67.
+        assert_eq!(matches(&[original.clone(), spoilt(11)]), []);
+    }
+
+    #[test]
     fn crumbs_have_no_fingerprint() {
         let printer = Fingerprinter::new().unwrap();
         assert!(printer.compute(&[]).unwrap().is_empty());
