@@ -11,13 +11,14 @@ use std::path::Path;
 use std::time::Instant;
 
 use criterion::{BatchSize, Criterion};
-use ndarray::{Array1, Array2};
+use ndarray::Array2;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use timbral_classic::{
     Classifier, Components, GradientBoostingParameters, Kernel, Learner, LogisticRegressionParameters,
     Parameters, PcaParameters, SvcParameters,
 };
+use timbral_data::npy::NpyArray;
 
 const N_CLASSES: usize = 10;
 
@@ -45,11 +46,9 @@ impl Data {
 
     fn read(folder: &Path, size: &str) -> Self {
         let path = |part: &str| folder.join(format!("{size}.{part}.npy"));
-        let rows = |part| ndarray_npy::read_npy::<_, Array2<f64>>(path(part)).unwrap();
-        let classes = |part| {
-            let values: Array1<f64> = ndarray_npy::read_npy(path(part)).unwrap();
-            values.iter().map(|v| *v as usize).collect()
-        };
+        let array = |part| NpyArray::open(path(part)).unwrap().values::<f64>().unwrap();
+        let rows = |part| -> Array2<f64> { array(part).into_dimensionality().unwrap() };
+        let classes = |part| array(part).iter().map(|v| *v as usize).collect();
         Self { x: rows("x"), y: classes("y"), test_x: rows("test_x"), test_y: classes("test_y") }
     }
 

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use ndarray::Array2;
-use ndarray_npy::WriteNpyExt as _;
 use serde::Serialize;
+use timbral_data::npy::save_npy;
 use timbral_decode::{DecodeOptions, decode_file};
 use timbral_features::feature_set::{Feature, FeatureSpec, Statistic};
 use timbral_features::{FeatureSet, FeatureSetConfig};
@@ -139,11 +139,5 @@ fn write_npy(path: &std::path::Path, frames: &Array2<f32>) -> Result<()> {
     let folder = path.parent().unwrap_or(std::path::Path::new("."));
     ensure!(!folder.is_file(), "{} is a file", folder.display());
     std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-    let mut bytes = Vec::new();
-    frames.as_standard_layout().write_npy(&mut bytes)?;
-    // Written beside its place and renamed, so that no reader finds half an array.
-    let temporary = path.with_extension("npy.tmp");
-    std::fs::write(&temporary, bytes).with_context(|| temporary.display().to_string())?;
-    std::fs::rename(&temporary, path).with_context(|| path.display().to_string())?;
-    Ok(())
+    Ok(save_npy(path, frames.view())?)
 }

@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use ndarray::ArrayD;
-use ndarray_npy::{NpzReader, ReadableElement};
+
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use timbral_data::npy::{NpyElement, NpzReader};
+use timbral_features::Complex32;
 
 /// `index.json`.
 #[derive(Debug, Deserialize)]
@@ -77,7 +79,7 @@ pub(crate) struct Rule {
 pub(crate) struct Store {
     folder: PathBuf,
     index: Index,
-    archives: RefCell<HashMap<String, NpzReader<File>>>,
+    archives: RefCell<HashMap<String, NpzReader>>,
 }
 
 impl Store {
@@ -93,17 +95,39 @@ impl Store {
         &self.index
     }
 
-    pub(crate) fn array<T: ReadableElement>(&self, file: &str, key: &str) -> Result<ArrayD<T>> {
+    pub(crate) fn array<T: Stored>(&self, file: &str, key: &str) -> Result<ArrayD<T>> {
         let mut archives = self.archives.borrow_mut();
         if !archives.contains_key(file) {
-            let path = self.folder.join(file);
-            let opened = File::open(&path).with_context(|| format!("cannot open {}", path.display()))?;
-            archives.insert(file.to_owned(), NpzReader::new(opened)?);
+            archives.insert(file.to_owned(), NpzReader::open(self.folder.join(file))?);
         }
         let archive = archives.get_mut(file).context("archive was just opened")?;
-        archive
-            .by_name(&format!("{key}.npy"))
-            .or_else(|_| archive.by_name(key))
-            .with_context(|| format!("{file}: {key}"))
+        let array = archive.array(key)?.values::<T::Element>()?;
+        Ok(array.mapv(T::of))
+    }
+}
+
+/// A number as a file of NumPy holds it.
+pub(crate) trait Stored: Sized {
+    type Element: NpyElement + Clone;
+    fn of(element: Self::Element) -> Self;
+}
+
+macro_rules! stored {
+    ($($number:ty),*) => {$(
+        impl Stored for $number {
+            type Element = Self;
+            fn of(element: Self) -> Self {
+                element
+            }
+        }
+    )*};
+}
+
+stored!(f32, f64, i64);
+
+impl Stored for Complex32 {
+    type Element = [f32; 2];
+    fn of([re, im]: [f32; 2]) -> Self {
+        Self::new(re, im)
     }
 }

@@ -7,7 +7,7 @@ mod error;
 pub mod groups;
 pub mod inventory;
 pub mod manifest;
-mod npz;
+pub mod npy;
 mod rng;
 pub mod split;
 pub mod store;

@@ -104,8 +104,8 @@ fn mel_tables_become_decibels() {
     let dir = folder();
     fs::create_dir(dir.path().join("mel")).unwrap();
     let cube = Array3::from_shape_fn((2, 3, 4), |(i, b, c)| (100 * i + 4 * b + c) as u8);
-    let npy = npy("|u1", "(2, 3, 4)", cube.as_slice().unwrap());
-    write_npz(&dir.path().join("mel/blues.npz"), "mel.npy", &npy);
+    let cube_npy = npy("|u1", "(2, 3, 4)", cube.as_slice().unwrap());
+    write_npz(&dir.path().join("mel/blues.npz"), "mel.npy", &cube_npy);
     let index = format!(
         "{INDEX}blues.00001,blues,,train,,,mel/blues.npz,1,661794,1293,80,yes,34.21\n\
          blues.00000,blues,John Lee Hooker,faulty,no,blues.00001,mel/blues.npz,0,661794,1293,64,estimated,30\n"
@@ -150,13 +150,17 @@ fn hostile_archives_are_errors() {
     assert!(read().contains("no array \"mel\""));
     // A header that promises 10^18 bytes, and none behind it.
     let dict = "{'descr': '|u1', 'fortran_order': False, 'shape': (1000000, 1000000, 1000000), }\n";
-    let mut npy = b"\x93NUMPY\x01\x00".to_vec();
-    npy.extend_from_slice(&(dict.len() as u16).to_le_bytes());
-    npy.extend_from_slice(dict.as_bytes());
-    write_npz(&path, "mel.npy", &npy);
-    assert!(read().contains("uint8"));
+    let mut huge = b"\x93NUMPY\x01\x00".to_vec();
+    huge.extend_from_slice(&(dict.len() as u16).to_le_bytes());
+    huge.extend_from_slice(dict.as_bytes());
+    write_npz(&path, "mel.npy", &huge);
+    assert!(read().contains("it has 0 bytes for the shape"));
     write_npz(&path, "mel.npy", b"\x93NUMPY");
-    assert!(read().contains("uint8"));
+    assert!(read().contains("it ends within its header"));
+    write_npz(&path, "mel.npy", &npy("|u1", "(2, 2)", &[0; 4]));
+    assert!(read().contains("must be 3, of uint8"));
+    write_npz(&path, "mel.npy", &npy("<f4", "(1, 1, 1)", &[0; 4]));
+    assert!(read().contains("type is <f4; it must be |u1"));
 }
 
 #[test]

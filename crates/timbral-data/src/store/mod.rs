@@ -2,7 +2,6 @@
 
 mod extraction;
 mod journal;
-mod numpy;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod table;

@@ -6,9 +6,9 @@ use serde::Serialize;
 use zip::ZipWriter;
 
 use super::extraction::{ExtractionConfig, FeatureRow};
-use super::numpy::{write_numbers, write_text};
 #[cfg(feature = "parquet")]
 use super::parquet::ParquetTable;
+use crate::npy::{write_numbers, write_text};
 use crate::{DataError, ManifestEntry};
 
 /// The columns before the features.

@@ -5,7 +5,7 @@ use ndarray::{Array2, Axis};
 use serde::Deserialize;
 
 use crate::csv_table::CsvTable;
-use crate::npz::NpzFile;
+use crate::npy::NpzReader;
 use crate::track::{TrackInfo, sorted_labels};
 use crate::{DataError, ExtractionConfig, GroupTable};
 
@@ -279,14 +279,17 @@ fn read_table(path: &Path) -> Result<(CsvTable, Option<ExtractionConfig>), DataE
 
 /// Reads an archive of [`Extraction`](crate::Extraction), or one with `X` and `IDS`.
 fn read_npz(path: &Path) -> Result<FeatureTable, DataError> {
-    let mut archive = NpzFile::open(path)?;
+    let mut archive = NpzReader::open(path)?;
     let own = archive.has("values");
-    let values = archive.numbers(if own { "values" } else { "X" })?;
-    let columns =
-        if own { archive.texts("columns")? } else { (0..values.ncols()).map(|i| format!("x{i}")).collect() };
+    let values = archive.array(if own { "values" } else { "X" })?.rows()?;
+    let columns = if own {
+        archive.array("columns")?.texts()?
+    } else {
+        (0..values.ncols()).map(|i| format!("x{i}")).collect()
+    };
     let tracks: Vec<TrackInfo> = if own {
-        let (ids, labels) = (archive.texts("track_id")?, archive.texts("label")?);
-        let artists = archive.texts("artist")?;
+        let (ids, labels) = (archive.array("track_id")?.texts()?, archive.array("label")?.texts()?);
+        let artists = archive.array("artist")?.texts()?;
         let track = |((id, label), artist): ((String, String), String)| TrackInfo {
             artist: Some(artist).filter(|artist| !artist.is_empty()),
             ..TrackInfo::new(id, label)
@@ -300,7 +303,7 @@ fn read_npz(path: &Path) -> Result<FeatureTable, DataError> {
                 format!("the id {id:?} has no folder, which would be its label"),
             )),
         };
-        archive.texts("IDS")?.iter().map(track).collect::<Result<_, _>>()?
+        archive.array("IDS")?.texts()?.iter().map(track).collect::<Result<_, _>>()?
     };
     if tracks.len() != values.nrows() || columns.len() != values.ncols() {
         let given = format!("{} tracks, {} columns", tracks.len(), columns.len());
@@ -311,8 +314,8 @@ fn read_npz(path: &Path) -> Result<FeatureTable, DataError> {
         return Err(DataError::malformed(path, format!("it holds {value}, which is not finite")));
     }
     let durations =
-        if own { archive.numbers("duration")?.column(0).to_vec() } else { vec![0.0; tracks.len()] };
-    let metadata = if own { archive.texts("metadata")?.concat() } else { String::new() };
+        if own { archive.array("duration")?.rows()?.column(0).to_vec() } else { vec![0.0; tracks.len()] };
+    let metadata = if own { archive.array("metadata")?.texts()?.concat() } else { String::new() };
     Ok(FeatureTable {
         columns,
         tracks,

@@ -5,7 +5,7 @@ use ndarray::{Array2, Array3, ArrayView2, Axis};
 
 use crate::DataError;
 use crate::csv_table::CsvTable;
-use crate::npz::read_u8_cube;
+use crate::npy::NpzReader;
 use crate::track::{Part, TrackInfo, sorted_labels};
 
 /// One spectrogram of a [`MelTable`].
@@ -146,4 +146,16 @@ impl MelTable {
             (0..=255_u8).map(|q| (((f64::from(q) + 0.5) / 256.0 - 1.0) * range_db) as f32).collect();
         Some(self.quantised(row)?.mapv(|q| of_value[usize::from(q)]))
     }
+}
+
+/// Reads a three-dimensional `uint8` array of an archive.
+fn read_u8_cube(path: &Path, name: &str) -> Result<Array3<u8>, DataError> {
+    let array = NpzReader::open(path)?.array(name)?.values::<u8>()?;
+    let axes = array.ndim();
+    array.into_dimensionality().map_err(|_| {
+        DataError::malformed(
+            path,
+            format!("the number of axes of {name:?} is {axes}; it must be 3, of uint8"),
+        )
+    })
 }
