@@ -14,11 +14,14 @@ use std::time::{Duration, Instant};
 use candle_core::{D, DType, Device, Module, ModuleT, Result, Tensor};
 use candle_nn::{RNN, VarBuilder, VarMap};
 use criterion::{Criterion, criterion_group};
+use timbral_nn::attention::{MultiHeadAttention, multi_head_attention, sinusoidal_positions};
+use timbral_nn::blocks::{PatchEmbedding, patch_embedding};
+use timbral_nn::norm::{LayerNorm, layer_norm};
+use timbral_nn::recurrent::{Gru, RecurrentConfig, gru};
 use timbral_nn::{
     Activation, AdamW, AdamWConfig, BatchNorm, BatchNormConfig, Conv2d, Conv2dConfig, CrossEntropyConfig,
-    Gru, LayerNorm, Linear, LinearConfig, MultiHeadAttention, Padding, PatchEmbedding, RecurrentConfig,
-    SeededInit, Target, batch_norm_2d, conv2d, cross_entropy, gru, layer_norm, linear, max_over, mean_over,
-    multi_head_attention, parameters, patch_embedding, sinusoidal_positions,
+    Linear, LinearConfig, Padding, SeededInit, Target, batch_norm_2d, conv2d, cross_entropy, linear,
+    max_over, mean_over, parameters,
 };
 
 /// Names of the networks; `benches/nn_pytorch.py` knows the same.

@@ -1,9 +1,11 @@
 use candle_core::{Module, ModuleT, Result, Tensor};
 use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
+use timbral_nn::attention::{AttentionPooling, attention_pooling};
+use timbral_nn::recurrent::{Gru, RecurrentConfig, gru};
 use timbral_nn::{
-    AttentionPooling, BatchNorm, Conv2d, Conv2dConfig, Dropout, Gru, Padding, RecurrentConfig, TrainingClock,
-    attention_pooling, batch_norm_1d, batch_norm_2d, conv2d, dropout, gru,
+    BatchNorm, Conv2d, Conv2dConfig, Dropout, Padding, TrainingClock, batch_norm_1d, batch_norm_2d, conv2d,
+    dropout,
 };
 
 use crate::summary::{Walker, count};

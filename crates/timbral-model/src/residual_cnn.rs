@@ -1,9 +1,10 @@
 use candle_core::{D, Module, ModuleT, Result, Tensor};
 use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
+use timbral_nn::blocks::{SqueezeExcitation, StochasticDepth, squeeze_excitation, stochastic_depth};
 use timbral_nn::{
-    BatchNorm, Conv2d, Conv2dConfig, Dropout, Padding, SqueezeExcitation, StochasticDepth, TrainingClock,
-    batch_norm_1d, batch_norm_2d, conv2d, dropout, max_over, mean_over, squeeze_excitation, stochastic_depth,
+    BatchNorm, Conv2d, Conv2dConfig, Dropout, Padding, TrainingClock, batch_norm_1d, batch_norm_2d, conv2d,
+    dropout, max_over, mean_over,
 };
 
 use crate::summary::{Walker, count};

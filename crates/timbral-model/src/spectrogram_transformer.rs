@@ -1,10 +1,11 @@
 use candle_core::{Module, ModuleT, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 use serde::{Deserialize, Serialize};
+use timbral_nn::attention::{MultiHeadAttention, multi_head_attention, sinusoidal_positions};
+use timbral_nn::blocks::{PatchEmbedding, StochasticDepth, patch_embedding, stochastic_depth};
+use timbral_nn::norm::{LayerNorm, layer_norm};
 use timbral_nn::{
-    BatchNorm, Dropout, LayerNorm, Linear, MultiHeadAttention, PatchEmbedding, StochasticDepth,
-    TrainingClock, batch_norm_1d, dropout, layer_norm, linear, mean_over, multi_head_attention,
-    patch_embedding, relu, sinusoidal_positions, stochastic_depth,
+    BatchNorm, Dropout, Linear, TrainingClock, batch_norm_1d, dropout, linear, mean_over, relu,
 };
 
 use crate::summary::{Walker, count};

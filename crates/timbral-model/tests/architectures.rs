@@ -10,9 +10,9 @@ use timbral_model::{
     ModelFile, ResidualCnnConfig, SCHEMA_VERSION, SampleCnnConfig, SpectrogramTransformerConfig,
     StatisticsConfig, StatisticsNetConfig, TransferConfig,
 };
+use timbral_nn::parameters::assert_all_have_gradients;
 use timbral_nn::{
-    CrossEntropyConfig, SeededInit, Target, TrainingClock, assert_all_have_gradients, cross_entropy,
-    named_variables, parameters,
+    CrossEntropyConfig, SeededInit, Target, TrainingClock, cross_entropy, named_variables, parameters,
 };
 
 const CLASSES: usize = 3;

@@ -1,4 +1,4 @@
-//! Dropout whose masks are functions of seed, layer and step.
+//! Dropout whose masks are functions of seed, layer and step, and the clock that tells them.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

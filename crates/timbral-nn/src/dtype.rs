@@ -23,7 +23,11 @@ macro_rules! dispatch {
                 type $t = f64;
                 $body
             }
-            other => Err($crate::error::shape_error($what, other, "f32 or f64")),
+            other => Err($crate::error::shape_error(
+                &format!("element type of the input of {}", $what),
+                other,
+                "f32 or f64",
+            )),
         }
     };
 }

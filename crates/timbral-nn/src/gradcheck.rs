@@ -1,4 +1,4 @@
-//! Gradients against finite differences.
+//! Gradients against finite differences: the test of every custom operation, and of yours.
 
 use candle_core::{DType, Device, Result as CandleResult, Tensor, Var};
 
@@ -28,7 +28,8 @@ impl Default for GradcheckConfig {
 ///
 /// ```
 /// use candle_core::{Device, Tensor};
-/// use timbral_nn::{GradcheckConfig, gradcheck, softmax};
+/// use timbral_nn::gradcheck::{GradcheckConfig, gradcheck};
+/// use timbral_nn::softmax;
 ///
 /// let x = Tensor::new(&[[0.3, -1.2, 0.7]], &Device::Cpu)?;
 /// gradcheck(&[x], |x| softmax(&x[0], 1), GradcheckConfig::default())?;

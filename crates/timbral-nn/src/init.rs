@@ -1,4 +1,4 @@
-//! Seeded initialisation of variables.
+//! Seeded initialisation of variables: the same seed and names give the same weights, on any machine.
 
 use candle_core::{DType, Device, Result, Shape, Tensor, Var};
 use candle_nn::init::NormalOrUniform;
@@ -86,7 +86,11 @@ impl SimpleBackend for SeededInit {
         let mut variables = self.variables();
         if let Some(var) = variables.get(name) {
             if var.shape() != &shape {
-                return Err(shape_error("stored variable", (name, var.shape()), format!("{shape:?}")));
+                return Err(shape_error(
+                    "shape of the stored variable",
+                    (name, var.shape()),
+                    format!("{shape:?}"),
+                ));
             }
             return Ok(var.as_tensor().clone());
         }

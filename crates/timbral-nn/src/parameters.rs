@@ -1,4 +1,4 @@
-//! The variables that training moves, in an order that never changes.
+//! The variables that training moves, in an order that never changes; weights by name from elsewhere.
 
 use std::collections::HashMap;
 

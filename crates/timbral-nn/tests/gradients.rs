@@ -6,10 +6,12 @@ mod common;
 
 use candle_core::{D, DType, Device, Module, ModuleT, Result, Tensor};
 use common::{assert_close, builder, check, random, strided, values};
+use timbral_nn::activation::log_softmax;
+use timbral_nn::conv::convolve2d;
+use timbral_nn::pool::{Pool2dConfig, adaptive_avg_pool2d, avg_pool2d, max_pool2d};
 use timbral_nn::{
-    BatchNormConfig, Conv2dConfig, CrossEntropyConfig, LinearConfig, Padding, Pool2dConfig, Target,
-    adaptive_avg_pool2d, avg_pool2d, batch_norm_1d, batch_norm_2d, conv2d, convolve2d, cross_entropy, linear,
-    log_softmax, max_over, max_pool2d, mean_over, relu, softmax,
+    BatchNormConfig, Conv2dConfig, CrossEntropyConfig, LinearConfig, Padding, Target, batch_norm_1d,
+    batch_norm_2d, conv2d, cross_entropy, linear, max_over, mean_over, relu, softmax,
 };
 
 fn convolution_cases() -> Vec<([usize; 4], [usize; 4], Conv2dConfig)> {
@@ -188,7 +190,8 @@ fn convolution_refuses_what_does_not_fit() {
     }
     let (_, vb) = builder(1, DType::F64);
     assert!(conv2d(Conv2dConfig { in_channels: 0, ..config }, vb.pp("a")).is_err());
-    assert!(conv2d(Conv2dConfig { kernel: (0, 3), ..config }, vb.pp("b")).unwrap().forward(&x).is_err());
+    let fault = conv2d(Conv2dConfig { kernel: (0, 3), ..config }, vb.pp("b")).unwrap_err();
+    assert!(fault.to_string().starts_with("kernel is (0, 3); it must be at least 1"), "{fault}");
 }
 
 #[test]

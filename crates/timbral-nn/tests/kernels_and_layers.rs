@@ -7,18 +7,22 @@ mod common;
 use candle_core::{DType, Device, Module, ModuleT, Tensor};
 use candle_nn::VarMap;
 use common::{builder, random};
+use timbral_nn::activation::log_softmax;
+use timbral_nn::attention::{attention_pooling, causal_mask, multi_head_attention, sinusoidal_positions};
+use timbral_nn::blocks::{patch_embedding, squeeze_excitation};
+use timbral_nn::conv::{Conv1dConfig, conv1d};
 use timbral_nn::kernels::{
     self, AttentionPoolingPlan, BatchNormPlan, BatchNormWeights, Conv1dPlan, Conv2dPlan, DirectionWeights,
     GroupNormPlan, GruPlan, LayerNormPlan, LinearPlan, LstmPlan, MultiHeadAttentionPlan,
     MultiHeadAttentionWeights, PatchEmbeddingPlan, RmsNormPlan, SqueezeExcitationPlan,
     SqueezeExcitationWeights,
 };
+use timbral_nn::norm::{group_norm, layer_norm, rms_norm};
+use timbral_nn::pool::{Pool2dConfig, adaptive_avg_pool2d, adaptive_max_pool2d, avg_pool2d, max_pool2d};
+use timbral_nn::recurrent::{RecurrentConfig, gru, lstm};
 use timbral_nn::{
-    Activation, BatchNormConfig, Conv1dConfig, Conv2dConfig, LinearConfig, Padding, Pool2dConfig,
-    RecurrentConfig, adaptive_avg_pool2d, adaptive_max_pool2d, attention_pooling, avg_pool2d, batch_norm_2d,
-    causal_mask, conv1d, conv2d, group_norm, gru, layer_norm, linear, log_softmax, lstm, max_over,
-    max_pool2d, mean_over, multi_head_attention, patch_embedding, rms_norm, sinusoidal_positions, softmax,
-    squeeze_excitation,
+    Activation, BatchNormConfig, Conv2dConfig, LinearConfig, Padding, batch_norm_2d, conv2d, linear,
+    max_over, mean_over, softmax,
 };
 
 fn input(shape: &[usize]) -> Tensor {

@@ -7,14 +7,24 @@ mod common;
 use candle_core::{DType, Device, Module, ModuleT, Result, Tensor, Var};
 use candle_nn::VarBuilder;
 use common::{assert_close, builder, check, random, strided, values};
-use timbral_nn::{
-    Activation, Conv1dConfig, Lion, LionConfig, Parameter, Pool1dConfig, RecurrentConfig,
-    ResidualBlockConfig, TrainingClock, adaptive_avg_pool1d, adaptive_max_pool1d, adaptive_max_pool2d,
-    attention_pooling, avg_pool1d, causal_mask, conv1d, distillation_loss, embedding, focal_loss, group_norm,
-    gru, layer_norm, learned_positions, lstm, max_pool1d, multi_head_attention, named_variables,
-    padding_mask, parameters, patch_embedding, residual_block, rms_norm, sinusoidal_positions,
-    spatial_dropout, squeeze_excitation, stochastic_depth,
+use timbral_nn::attention::{
+    attention_pooling, causal_mask, learned_positions, multi_head_attention, padding_mask,
+    sinusoidal_positions,
 };
+use timbral_nn::blocks::{
+    ResidualBlockConfig, embedding, patch_embedding, residual_block, spatial_dropout, squeeze_excitation,
+    stochastic_depth,
+};
+use timbral_nn::conv::{Conv1dConfig, conv1d};
+use timbral_nn::loss::{distillation_loss, focal_loss};
+use timbral_nn::norm::{group_norm, layer_norm, rms_norm};
+use timbral_nn::optim::{Lion, LionConfig};
+use timbral_nn::parameters::Parameter;
+use timbral_nn::pool::{
+    Pool1dConfig, adaptive_avg_pool1d, adaptive_max_pool1d, adaptive_max_pool2d, avg_pool1d, max_pool1d,
+};
+use timbral_nn::recurrent::{RecurrentConfig, gru, lstm};
+use timbral_nn::{Activation, TrainingClock, named_variables, parameters};
 
 /// Checks the gradients of the input and of every variable that `build` asks for.
 fn check_layer<F: Fn(&Tensor) -> Result<Tensor>>(shape: &[usize], build: impl Fn(VarBuilder<'static>) -> F) {

@@ -7,14 +7,19 @@ mod common;
 use candle_core::{DType, Device, Module, ModuleT, Result, Tensor, Var};
 use candle_nn::{VarBuilder, VarMap};
 use common::{assert_close, cases, values};
+use timbral_nn::attention::{attention_pooling, causal_mask, multi_head_attention, padding_mask};
+use timbral_nn::blocks::{ResidualBlockConfig, patch_embedding, residual_block, squeeze_excitation};
+use timbral_nn::conv::{Conv1dConfig, conv1d};
+use timbral_nn::loss::{binary_cross_entropy, distillation_loss, focal_loss};
+use timbral_nn::norm::{group_norm, layer_norm, rms_norm};
+use timbral_nn::pool::{
+    Pool1dConfig, Pool2dConfig, adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_max_pool1d,
+    adaptive_max_pool2d, avg_pool1d, avg_pool2d, max_pool1d, max_pool2d,
+};
+use timbral_nn::recurrent::{RecurrentConfig, gru, lstm};
 use timbral_nn::{
-    Activation, BatchNormConfig, Conv1dConfig, Conv2dConfig, CrossEntropyConfig, LinearConfig, Padding,
-    Pool1dConfig, Pool2dConfig, RecurrentConfig, ResidualBlockConfig, SeededInit, Target, TrainingClock,
-    adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_max_pool1d, adaptive_max_pool2d, attention_pooling,
-    avg_pool1d, avg_pool2d, batch_norm_1d, batch_norm_2d, binary_cross_entropy, causal_mask, conv1d, conv2d,
-    cross_entropy, distillation_loss, focal_loss, group_norm, gru, layer_norm, linear, lstm, max_pool1d,
-    max_pool2d, multi_head_attention, named_variables, padding_mask, patch_embedding, residual_block,
-    rms_norm, squeeze_excitation,
+    Activation, BatchNormConfig, Conv2dConfig, CrossEntropyConfig, LinearConfig, Padding, SeededInit, Target,
+    TrainingClock, batch_norm_1d, batch_norm_2d, conv2d, cross_entropy, linear, named_variables,
 };
 
 /// Loads the weights of a case by their names, runs `build` on its input and compares the output and all gradients.

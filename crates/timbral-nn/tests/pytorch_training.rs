@@ -11,11 +11,15 @@ use candle_core::backprop::GradStore;
 use candle_core::{DType, Module, Tensor, Var};
 use candle_nn::VarMap;
 use common::{assert_close, builder, cases, values};
+use timbral_nn::optim::{
+    ExponentialMovingAverage, Lion, LionConfig, Plateau, Schedule, Sgd, SgdConfig, add_gradients,
+    clip_gradient_norm, clip_gradient_value, scale_gradients,
+};
+use timbral_nn::parameters::{Parameter, load_weights};
+use timbral_nn::recurrent::{RecurrentConfig, gru};
 use timbral_nn::{
-    AdamW, AdamWConfig, BatchNormConfig, Conv2dConfig, ExponentialMovingAverage, LinearConfig, Lion,
-    LionConfig, Padding, Parameter, Plateau, RecurrentConfig, Schedule, Sgd, SgdConfig, add_gradients,
-    batch_norm_2d, clip_gradient_norm, clip_gradient_value, conv2d, gru, linear, load_weights, mean_over,
-    parameters, scale_gradients,
+    AdamW, AdamWConfig, BatchNormConfig, Conv2dConfig, LinearConfig, Padding, batch_norm_2d, conv2d, linear,
+    mean_over, parameters,
 };
 
 type Make = Box<dyn Fn(Vec<Parameter>) -> Any>;

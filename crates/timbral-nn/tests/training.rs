@@ -10,13 +10,19 @@ use candle_core::{DType, Device, Module, ModuleT, Result, Tensor, Var};
 use candle_nn::VarMap;
 use common::{assert_close, builder, random, values};
 use rayon::prelude::*;
+use timbral_nn::attention::multi_head_attention;
+use timbral_nn::gradcheck::{GradcheckConfig, gradcheck};
+use timbral_nn::norm::{group_norm, layer_norm};
+use timbral_nn::optim::{
+    ExponentialMovingAverage, Schedule, add_gradients, clip_gradient_norm, clip_gradient_value,
+    gradient_norm, scale_gradients,
+};
+use timbral_nn::parameters::{Parameter, assert_all_have_gradients, load_weights};
+use timbral_nn::recurrent::{RecurrentConfig, gru};
 use timbral_nn::{
     Activation, AdamW, AdamWConfig, BatchNorm, BatchNormConfig, Conv2d, Conv2dConfig, CrossEntropyConfig,
-    Dropout, ExponentialMovingAverage, GradcheckConfig, Linear, LinearConfig, NnError, Padding, Parameter,
-    RecurrentConfig, Schedule, Target, TrainingClock, add_gradients, assert_all_have_gradients,
-    batch_norm_2d, clip_gradient_norm, clip_gradient_value, conv2d, cross_entropy, dropout, gradcheck,
-    gradient_norm, group_norm, gru, layer_norm, linear, load_weights, max_over, mean_over,
-    multi_head_attention, named_variables, parameters, scale_gradients,
+    Dropout, Linear, LinearConfig, NnError, Padding, Target, TrainingClock, batch_norm_2d, conv2d,
+    cross_entropy, dropout, linear, max_over, mean_over, named_variables, parameters,
 };
 
 struct Network {

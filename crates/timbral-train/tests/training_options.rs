@@ -11,7 +11,7 @@ use ndarray::Array2;
 use timbral_data::{Manifest, Part, TrackInfo};
 use timbral_decode::{Audio, WavFormat, write_wav};
 use timbral_model::{Architecture, CompactCnnConfig, ModelFile, SampleCnnConfig, TensorFile};
-use timbral_nn::Plateau;
+use timbral_nn::optim::Plateau;
 use timbral_train::training::{
     CosineRestartsParameters, Distillation, EpochMetrics, FocalParameters, LossKind, OptimizerKind,
     PlateauParameters, ScheduleKind, SgdParameters, StepParameters, Trained, Validation,

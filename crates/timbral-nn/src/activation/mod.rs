@@ -1,4 +1,7 @@
 //! Element-wise activations and the softmax family, each with its own backward pass.
+//!
+//! [`Activation`] names eleven functions and is a `Module`; [`relu`], [`softmax`] and [`log_softmax`] are functions.
+//! For a loss take the logits as they are: the functions of [`loss`](crate::loss) have the softmax inside.
 
 mod op;
 mod softmax;

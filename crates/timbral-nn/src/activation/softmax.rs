@@ -28,7 +28,7 @@ pub fn log_softmax(x: &Tensor, axis: impl Dim) -> Result<Tensor> {
 fn along(x: &Tensor, axis: impl Dim, log: bool) -> Result<Tensor> {
     let axis = axis.to_index(x.shape(), "softmax")?;
     if x.elem_count() == 0 {
-        return Err(shape_error("input of softmax", x.dims(), "a tensor that is not empty"));
+        return Err(shape_error("shape of the input of softmax", x.dims(), "not empty"));
     }
     if !x.device().is_cpu() {
         return if log { candle_nn::ops::log_softmax(x, axis) } else { candle_nn::ops::softmax(x, axis) };

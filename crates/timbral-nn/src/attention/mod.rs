@@ -1,4 +1,9 @@
-//! Attention: multi-head layers, positions, and pooling by attention.
+//! Attention: multi-head layers, masks, positions, and pooling by attention.
+//!
+//! - [`MultiHeadAttention`] with [`causal_mask`] or [`padding_mask`], after [`LearnedPositions`] (a known largest length)
+//!   or [`sinusoidal_positions`] (any length): the parts of a transformer, with
+//!   [`LayerNorm`](crate::norm::LayerNorm).
+//! - [`AttentionPooling`]: a sequence of any length to one vector, where the mean would bury a short event.
 
 mod op;
 
@@ -54,11 +59,11 @@ impl MultiHeadAttention {
     pub fn attend(&self, x: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
         let size = self.output.weight().dim(0)?;
         let &[batch, length, given] = x.dims() else {
-            return Err(shape_error("input of attention", x.dims(), "(batch, length, size)"));
+            return Err(shape_error("shape of the input of attention", x.dims(), "(batch, length, size)"));
         };
         if given != size || batch == 0 || length == 0 {
             return Err(shape_error(
-                "input of attention",
+                "shape of the input of attention",
                 x.dims(),
                 format!("(batch, length, {size}), not empty"),
             ));
@@ -168,9 +173,11 @@ impl Module for LearnedPositions {
             &[_, length, given] if given == size && length > 0 && length <= most => {
                 x.broadcast_add(&self.weight.narrow(0, 0, length)?)
             }
-            dims => {
-                Err(shape_error("input of learned positions", dims, format!("(batch, 1 to {most}, {size})")))
-            }
+            dims => Err(shape_error(
+                "shape of the input of learned positions",
+                dims,
+                format!("(batch, 1 to {most}, {size})"),
+            )),
         }
     }
 }

@@ -1,4 +1,8 @@
-//! Two-dimensional convolution.
+//! Convolution of one and two dimensions.
+//!
+//! [`conv2d`] and [`conv1d`] make layers of any stride, padding, dilation and number of groups; with as many groups as
+//! channels they are depthwise. [`convolve2d`] is the operation for weights of your own. Stride one goes straight over the
+//! padded image, other strides by columns of patches.
 
 mod direct;
 mod fold;
@@ -33,13 +37,17 @@ impl Conv2d {
     pub fn new(weight: Tensor, bias: Option<Tensor>, config: Conv2dConfig) -> Result<Self> {
         let expected = config.weight_shape()?;
         if weight.dims() != expected {
-            return Err(shape_error("weight", weight.dims(), format!("{expected:?}")));
+            return Err(shape_error("shape of the weight", weight.dims(), format!("{expected:?}")));
         }
         if bias.is_some() != config.bias
             || bias.as_ref().is_some_and(|bias| bias.dims() != [config.out_channels])
         {
             let given = bias.as_ref().map(|bias| bias.dims().to_vec());
-            return Err(shape_error("bias", given, "[out_channels] if config.bias is set, else none"));
+            return Err(shape_error(
+                "shape of the bias",
+                given,
+                "[out_channels] if config.bias is set, else none",
+            ));
         }
         Ok(Self { weight, bias, config })
     }
@@ -108,7 +116,7 @@ pub fn convolve2d(
     if let Some(bias) = bias
         && bias.dims() != [geometry.out_channels]
     {
-        return Err(shape_error("bias", bias.dims(), format!("[{}]", geometry.out_channels)));
+        return Err(shape_error("shape of the bias", bias.dims(), format!("[{}]", geometry.out_channels)));
     }
     if !x.device().is_cpu() {
         return on_device(x, weight, bias, config, &geometry);

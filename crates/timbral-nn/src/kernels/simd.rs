@@ -61,7 +61,8 @@ lanes!(f32, f32s, splat_f32s, mul_add_e_f32s, reduce_sum_f32s, as_simd_f32s, as_
 lanes!(f64, f64s, splat_f64s, mul_add_e_f64s, reduce_sum_f64s, as_simd_f64s, as_mut_simd_f64s);
 
 /// Runs `op` with the widest registers of this machine that multiply and add in one step, or element by element on a
-/// machine without such.
+/// machine without such. WebAssembly cannot ask at run time: there the registers of `simd128` are used where the program is
+/// compiled for them.
 #[inline]
 pub(crate) fn best<Op: WithSimd>(op: Op) -> Op::Output {
     #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
@@ -75,6 +76,10 @@ pub(crate) fn best<Op: WithSimd>(op: Op) -> Op::Output {
     }
     #[cfg(target_arch = "aarch64")]
     if let Some(simd) = pulp::aarch64::Neon::try_new() {
+        return Simd::vectorize(simd, op);
+    }
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    if let Some(simd) = pulp::wasm::Simd128::try_new() {
         return Simd::vectorize(simd, op);
     }
     Simd::vectorize(pulp::Scalar, op)

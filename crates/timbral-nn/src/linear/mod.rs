@@ -1,4 +1,4 @@
-//! Fully connected layer.
+//! Fully connected layers.
 
 mod op;
 
@@ -27,7 +27,11 @@ impl Linear {
     pub fn new(weight: Tensor, bias: Option<Tensor>) -> Result<Self> {
         let (rows, _) = weight.dims2()?;
         if bias.as_ref().is_some_and(|bias| bias.dims() != [rows]) {
-            return Err(shape_error("bias", bias.map(|bias| bias.dims().to_vec()), format!("[{rows}]")));
+            return Err(shape_error(
+                "shape of the bias",
+                bias.map(|bias| bias.dims().to_vec()),
+                format!("[{rows}]"),
+            ));
         }
         Ok(Self { weight, bias })
     }
@@ -49,11 +53,11 @@ impl Module for Linear {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let (out_features, in_features) = self.weight.dims2()?;
         let Some((&last, leading)) = x.dims().split_last() else {
-            return Err(shape_error("input of a linear layer", x.dims(), "at least one axis"));
+            return Err(shape_error("shape of the input of a linear layer", x.dims(), "at least one axis"));
         };
         if last != in_features {
             return Err(shape_error(
-                "input of a linear layer",
+                "shape of the input of a linear layer",
                 x.dims(),
                 format!("{in_features} on the last axis"),
             ));

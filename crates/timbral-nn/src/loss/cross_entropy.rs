@@ -37,7 +37,11 @@ pub fn cross_entropy(scores: &Tensor, target: Target<'_>, config: &CrossEntropyC
         return Err(config_error("label_smoothing", smoothing, "between 0 and 1"));
     }
     if rows == 0 || classes == 0 {
-        return Err(shape_error("scores", scores.dims(), "(rows, classes), neither of them zero"));
+        return Err(shape_error(
+            "shape of the scores",
+            scores.dims(),
+            "(rows, classes), neither of them zero",
+        ));
     }
     let weights = match &config.class_weights {
         None => vec![1.0; classes],
@@ -60,7 +64,7 @@ pub fn cross_entropy(scores: &Tensor, target: Target<'_>, config: &CrossEntropyC
         Target::Classes(targets) => {
             if targets.len() != rows {
                 return Err(shape_error(
-                    "targets",
+                    "number of targets",
                     targets.len(),
                     format!("{rows}, one for each row of scores"),
                 ));
@@ -79,7 +83,11 @@ pub fn cross_entropy(scores: &Tensor, target: Target<'_>, config: &CrossEntropyC
         }
         Target::Probabilities(probabilities) => {
             if probabilities.dims() != scores.dims() {
-                return Err(shape_error("targets", probabilities.dims(), format!("{:?}", scores.dims())));
+                return Err(shape_error(
+                    "shape of the targets",
+                    probabilities.dims(),
+                    format!("{:?}", scores.dims()),
+                ));
             }
             (
                 probabilities.to_dtype(DType::F64)?.to_device(&Device::Cpu)?.flatten_all()?.to_vec1()?,

@@ -94,7 +94,7 @@ impl BatchNorm {
         let dims = x.dims();
         if !self.ranks.contains(&dims.len()) || dims[1] != self.config.channels {
             let expected = format!("rank {:?} and {} channels on axis 1", self.ranks, self.config.channels);
-            return Err(shape_error("input of batch normalisation", dims, expected));
+            return Err(shape_error("shape of the input of batch normalisation", dims, expected));
         }
         if let Some((height, width)) = pool
             && (dims.len() != 4 || height == 0 || width == 0 || height > dims[2] || width > dims[3])
@@ -102,7 +102,7 @@ impl BatchNorm {
             return Err(shape_error(
                 "window of pooling",
                 (height, width),
-                format!("at least 1 and at most {dims:?}"),
+                format!("at least 1 and at most the height and width of an input {dims:?}"),
             ));
         }
         if !x.device().is_cpu() {
@@ -119,7 +119,11 @@ impl BatchNorm {
         let statistics = if train {
             let count = x.elem_count() / self.config.channels;
             if count < 2 {
-                return Err(shape_error("batch", dims, "more than one value for each channel in training"));
+                return Err(shape_error(
+                    "shape of a batch in training",
+                    dims,
+                    "one with two values or more for each channel",
+                ));
             }
             let statistics = channel_statistics(&x)?;
             self.update(&statistics, count)?;

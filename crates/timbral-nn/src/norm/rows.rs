@@ -84,7 +84,7 @@ impl Module for GroupNorm {
         let channels = self.weight.elem_count();
         if x.rank() < 2 || x.dim(1)? != channels || x.elem_count() == 0 {
             return Err(shape_error(
-                "input of group normalisation",
+                "shape of the input of group normalisation",
                 x.dims(),
                 format!("(batch, {channels}, ..)"),
             ));
@@ -112,7 +112,7 @@ fn rows(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, epsilon: f64) -> Res
     let size = weight.elem_count();
     if x.dims().last() != Some(&size) || x.elem_count() == 0 {
         return Err(shape_error(
-            "input of normalisation",
+            "shape of the input of normalisation",
             x.dims(),
             format!("{size} on the last axis, not empty"),
         ));

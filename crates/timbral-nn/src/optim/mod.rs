@@ -1,4 +1,11 @@
-//! Optimizers, clipping, averages of weights and schedules.
+//! Optimizers, clipping, averages of weights and learning-rate schedules.
+//!
+//! - Optimizers move [`Parameter`](crate::parameters::Parameter)s: [`AdamW`] (the one to start with), [`Sgd`], [`Lion`].
+//!   Their state is named tensors, so that a run can be resumed.
+//! - [`Schedule`] gives the learning rate of a step; [`Plateau`] follows a measure.
+//! - [`clip_gradient_norm`] and [`clip_gradient_value`] before the step; [`add_gradients`] and [`scale_gradients`] to
+//!   accumulate batches.
+//! - [`ExponentialMovingAverage`] of the weights, which often generalises better than the last ones.
 
 mod adamw;
 mod average;

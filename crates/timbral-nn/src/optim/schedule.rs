@@ -64,7 +64,7 @@ pub enum Schedule {
         peak: f64,
         /// All steps of the run.
         total_steps: u64,
-        /// Share of the steps that rise, within (0, 1). PyTorch's default: 0.3.
+        /// Fraction of the steps that rise, within (0, 1). PyTorch's default: 0.3.
         rise: f64,
         /// `peak` divided by the first rate. PyTorch's default: 25.
         first_divisor: f64,

@@ -27,7 +27,7 @@ pub fn max_over(x: &Tensor, axis: impl Dim) -> Result<Tensor> {
 fn reduce(x: &Tensor, axis: impl Dim, max: bool) -> Result<Tensor> {
     let axis = axis.to_index(x.shape(), "pooling over an axis")?;
     if x.elem_count() == 0 {
-        return Err(shape_error("input of pooling over an axis", x.dims(), "a tensor that is not empty"));
+        return Err(shape_error("shape of the input of pooling over an axis", x.dims(), "not empty"));
     }
     let dims = x.dims().to_vec();
     x.contiguous()?.apply_op1(Reduce { dims, axis, max })

@@ -48,7 +48,7 @@ pub fn avg_pool1d(x: &Tensor, config: Pool1dConfig) -> Result<Tensor> {
 /// (batch, channels, length) as images of height one.
 pub(super) fn flat(x: &Tensor) -> Result<Tensor> {
     if x.rank() != 3 {
-        return Err(shape_error("input of pooling", x.dims(), "(batch, channels, length)"));
+        return Err(shape_error("shape of the input of pooling", x.dims(), "(batch, channels, length)"));
     }
     x.unsqueeze(2)
 }

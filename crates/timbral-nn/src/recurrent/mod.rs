@@ -1,4 +1,7 @@
 //! Gated recurrent layers, with PyTorch's weights and formulas.
+//!
+//! [`Gru`] has three quarters of the weights of an [`Lstm`] and is as good in most work on audio; both read a sequence in
+//! one or two directions, and all steps are one operation.
 
 mod gradients;
 mod op;
@@ -52,11 +55,15 @@ impl Recurrent {
 
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let &[batch, length, size] = x.dims() else {
-            return Err(shape_error("input of a recurrent layer", x.dims(), "(batch, length, input_size)"));
+            return Err(shape_error(
+                "shape of the input of a recurrent layer",
+                x.dims(),
+                "(batch, length, input_size)",
+            ));
         };
         if size != self.config.input_size || length == 0 || batch == 0 {
             let expected = format!("(batch, length, {}), not empty", self.config.input_size);
-            return Err(shape_error("input of a recurrent layer", x.dims(), expected));
+            return Err(shape_error("shape of the input of a recurrent layer", x.dims(), expected));
         }
         if x.device().is_cpu() {
             return self.at_once(x);

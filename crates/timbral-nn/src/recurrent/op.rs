@@ -69,9 +69,9 @@ impl RecurrenceOp {
         let groups = self.recurrence.batch.div_ceil(EXAMPLES);
         if kept.len() != groups {
             return Err(shape_error(
-                "backward pass of a recurrent layer",
+                "number of groups of examples kept by the forward pass",
                 kept.len(),
-                format!("{groups} groups of examples kept by the forward pass"),
+                groups.to_string(),
             ));
         }
         let mut inputs =

@@ -8,7 +8,8 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::{VarBuilder, VarMap};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use timbral_nn::{GradcheckConfig, SeededInit, gradcheck};
+use timbral_nn::SeededInit;
+use timbral_nn::gradcheck::{GradcheckConfig, gradcheck};
 
 /// Distinct values within (-1, 1) in f64.
 pub(crate) fn random(shape: &[usize], seed: u64) -> Tensor {

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use candle_core::Tensor;
 use candle_nn::VarMap;
-use timbral_nn::ExponentialMovingAverage;
+use timbral_nn::optim::ExponentialMovingAverage;
 
 use super::config::TrainConfig;
 use crate::TrainError;

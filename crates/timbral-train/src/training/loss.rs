@@ -4,7 +4,9 @@ use candle_core::{D, DType, Device, Result, Tensor};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use timbral_model::{Architecture, Model, ModelFile};
-use timbral_nn::{CrossEntropyConfig, Target, cross_entropy, distillation_loss, log_softmax};
+use timbral_nn::activation::log_softmax;
+use timbral_nn::loss::distillation_loss;
+use timbral_nn::{CrossEntropyConfig, Target, cross_entropy};
 
 use super::config::TrainConfig;
 use crate::TrainError;
@@ -195,7 +197,7 @@ fn focal(scores: &Tensor, target: &Tensor, gamma: f64, labels: &CrossEntropyConf
 
 #[cfg(test)]
 mod tests {
-    use timbral_nn::focal_loss;
+    use timbral_nn::loss::focal_loss;
 
     use super::*;
 

@@ -3,7 +3,9 @@ use std::collections::BTreeMap;
 use candle_core::Tensor;
 use candle_core::backprop::GradStore;
 use serde::{Deserialize, Serialize};
-use timbral_nn::{AdamW, AdamWConfig, Lion, LionConfig, Parameter, Sgd, SgdConfig};
+use timbral_nn::optim::{Lion, LionConfig, Sgd, SgdConfig};
+use timbral_nn::parameters::Parameter;
+use timbral_nn::{AdamW, AdamWConfig};
 
 use super::config::TrainConfig;
 use crate::TrainError;

@@ -1,5 +1,5 @@
 use serde::{Deserialize, Serialize};
-use timbral_nn::{Plateau, Schedule};
+use timbral_nn::optim::{Plateau, Schedule};
 
 use super::config::TrainConfig;
 use crate::TrainError;

@@ -4,10 +4,8 @@ use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarMap;
 use timbral_model::Network;
-use timbral_nn::{
-    SeededInit, TrainingClock, add_gradients, clip_gradient_norm, clip_gradient_value, named_variables,
-    parameters, scale_gradients,
-};
+use timbral_nn::optim::{add_gradients, clip_gradient_norm, clip_gradient_value, scale_gradients};
+use timbral_nn::{SeededInit, TrainingClock, named_variables, parameters};
 
 use super::ahead::made_ahead;
 use super::averaging::Averaging;

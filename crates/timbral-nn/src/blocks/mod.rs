@@ -1,4 +1,13 @@
-//! Small building blocks of networks: random depth, squeeze and excitation, patches, embeddings.
+//! Parts of networks made of several layers, and embeddings.
+//!
+//! - [`ResidualBlock`]: torchvision's `BasicBlock`, with squeeze-excitation and stochastic depth where asked for.
+//! - [`SqueezeExcitation`]: a factor for each channel, for a few percent more weights.
+//! - [`PatchEmbedding`]: the first layer of a transformer over images.
+//! - [`Embedding`]: a table of vectors.
+//! - [`StochasticDepth`] and [`SpatialDropout`]: regularisation of branches and of channels, where
+//!   [`Dropout`](crate::dropout::Dropout) of single elements hides little.
+
+mod residual;
 
 use candle_core::{Module, ModuleT, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
@@ -9,6 +18,8 @@ use crate::dropout::{LayerRandom, TrainingClock, check_probability, mask};
 use crate::error::{config_error, shape_error};
 use crate::linear::{Linear, LinearConfig, linear};
 use crate::pool::mean_over;
+
+pub use self::residual::{ResidualBlock, ResidualBlockConfig, residual_block};
 
 /// Sets whole channels to zero in training (Tompson et al. 2015), as PyTorch's `nn.Dropout2d`: neighbouring elements of
 /// an image tell about each other, so that dropping single ones hides little.
@@ -75,7 +86,7 @@ fn drop_leading(
         return Ok(x.clone());
     }
     if x.rank() < axes {
-        return Err(shape_error("input of dropout", x.dims(), format!("at least {axes} axes")));
+        return Err(shape_error("shape of the input of dropout", x.dims(), format!("at least {axes} axes")));
     }
     let dims: Vec<usize> =
         x.dims().iter().enumerate().map(|(axis, &size)| if axis < axes { size } else { 1 }).collect();
