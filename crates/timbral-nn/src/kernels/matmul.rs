@@ -16,7 +16,7 @@ pub(crate) const PAD: usize = 16;
 /// Columns of a panel of a packed right factor: two vectors of the widest registers, so that a tile reads memory in order.
 const PANEL: usize = 32;
 
-/// Rows of the left factor that one task takes: its tiles go through a panel together, which stays in the first-level cache.
+/// Rows of the left factor that one task takes: its tiles go through a panel together, which stays in the cache.
 const TASK_ROWS: usize = 64;
 
 /// Multiply-adds below which a product stays on the calling thread: handing it to others costs as much.
@@ -272,33 +272,140 @@ impl<T: Real> Packed<T> {
             return;
         }
         let count = out.len() / self.columns;
-        if out.len().saturating_mul(self.inner) < PARALLEL || count <= 8 {
-            self.block(rows, bias, out);
+        if out.len().saturating_mul(self.inner) < PARALLEL || count <= TASK_ROWS {
+            let mut left = Vec::new();
+            for (out, rows) in
+                out.chunks_mut(TASK_ROWS * self.columns).zip(rows.chunks(TASK_ROWS * self.inner))
+            {
+                self.block(rows, bias, &mut left, out);
+            }
             return;
         }
         let tasks = out.par_chunks_mut(TASK_ROWS * self.columns);
         tasks
             .zip(rows.par_chunks(TASK_ROWS * self.inner))
-            .for_each(|(out, rows)| self.block(rows, bias, out));
+            .for_each_init(Vec::new, |left, (out, rows)| self.block(rows, bias, left, out));
     }
 
-    fn block(&self, rows: &[T], bias: Option<&[T]>, out: &mut [T]) {
-        let count = out.len() / self.columns;
-        for (panel, first) in
-            self.panels.chunks_exact(PANEL * self.inner).zip((0..self.columns).step_by(PANEL))
-        {
+    fn block(&self, rows: &[T], bias: Option<&[T]>, left: &mut Vec<T>, out: &mut [T]) {
+        // One panel does not pay for putting the rows in order. The sums are the same.
+        if self.columns <= PANEL {
             Product {
                 left: Left::Rows(rows, self.inner),
-                right: panel,
+                right: &self.panels,
                 distance: PANEL,
                 inner: self.inner,
-                rows: count,
-                columns: PANEL.min(self.columns - first),
-                start: bias.map_or(Start::Zero, |bias| Start::Row(&bias[first..])),
-                out: &mut out[first..],
+                rows: out.len() / self.columns,
+                columns: self.columns,
+                start: bias.map_or(Start::Zero, Start::Row),
+                out,
                 out_distance: self.columns,
             }
             .run();
+            return;
+        }
+        let tile = if simd::many_registers() { 8 } else { 4 };
+        interleave(rows, self.inner, tile, left);
+        simd::best(Block { left, tile, right: self, bias, out });
+    }
+}
+
+/// Copies rows of `inner` elements so that those of a tile lie beside each other for each inner index; the last tile may be
+/// narrower. A tile then reads both factors in order, without a check for each row.
+fn interleave<T: Real>(rows: &[T], inner: usize, tile: usize, left: &mut Vec<T>) {
+    left.clear();
+    left.resize(rows.len(), T::default());
+    for (target, rows) in left.chunks_mut(tile * inner).zip(rows.chunks(tile * inner)) {
+        let width = rows.len() / inner;
+        for (row, source) in rows.chunks_exact(inner).enumerate() {
+            for (target, &value) in target[row..].iter_mut().step_by(width).zip(source) {
+                *target = value;
+            }
+        }
+    }
+}
+
+/// The product of some interleaved rows with all panels.
+struct Block<'a, T> {
+    left: &'a [T],
+    tile: usize,
+    right: &'a Packed<T>,
+    bias: Option<&'a [T]>,
+    out: &'a mut [T],
+}
+
+impl<T: Real> WithSimd for Block<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { left, tile: most, right, bias, out } = self;
+        let (inner, columns, width) = (right.inner, right.columns, 2 * T::lanes::<S>());
+        // A panel stays in the cache while all rows of the task go through it.
+        for (panel, first) in right.panels.chunks_exact(PANEL * inner).zip((0..columns).step_by(PANEL)) {
+            for start in (0..PANEL.min(columns - first)).step_by(width) {
+                let counted = width.min(columns - first - start);
+                let mut shifts = [T::splat(simd, T::default()); 2];
+                if let Some(bias) = bias {
+                    read::<T, S>(&bias[first + start..][..counted], &mut shifts);
+                }
+                let tiles = left.chunks(most * inner).zip(out.chunks_mut(most * columns));
+                for (left, out) in tiles {
+                    let out = &mut out[first + start..];
+                    macro_rules! rows {
+                        ($($count:literal)*) => {
+                            match left.len() / inner {
+                                $($count => {
+                                    let sums = packed_tile::<T, S, $count>(simd, left, panel, start, shifts);
+                                    store::<T, S>(&sums, counted, columns, out);
+                                })*
+                                _ => {}
+                            }
+                        };
+                    }
+                    rows!(1 2 3 4 5 6 7 8);
+                }
+            }
+        }
+    }
+}
+
+/// The sums of `ROWS` interleaved rows over two vectors of a panel.
+#[inline(always)]
+fn packed_tile<T: Real, S: Simd, const ROWS: usize>(
+    simd: S,
+    left: &[T],
+    panel: &[T],
+    start: usize,
+    bias: [T::Vector<S>; 2],
+) -> [[T::Vector<S>; 2]; ROWS] {
+    let mut sums = [bias; ROWS];
+    let width = 2 * T::lanes::<S>();
+    for (values, line) in left.as_chunks::<ROWS>().0.iter().zip(panel.as_chunks::<PANEL>().0) {
+        let &[low, high] = T::vectors::<S>(&line[start..start + width]) else {
+            break;
+        };
+        for (sums, &value) in sums.iter_mut().zip(values) {
+            let value = T::splat(simd, value);
+            sums[0] = T::mul_add(simd, value, low, sums[0]);
+            sums[1] = T::mul_add(simd, value, high, sums[1]);
+        }
+    }
+    sums
+}
+
+/// Writes the first `counted` elements of rows of two vectors to rows `distance` apart.
+#[inline(always)]
+fn store<T: Real, S: Simd>(sums: &[[T::Vector<S>; 2]], counted: usize, distance: usize, out: &mut [T]) {
+    let width = 2 * T::lanes::<S>();
+    for (r, sums) in sums.iter().enumerate() {
+        let target = &mut out[r * distance..][..counted];
+        if counted == width {
+            T::vectors_mut::<S>(target).copy_from_slice(sums);
+        } else {
+            let mut buffer = [T::default(); PANEL];
+            T::vectors_mut::<S>(&mut buffer[..width]).copy_from_slice(sums);
+            target.copy_from_slice(&buffer[..counted]);
         }
     }
 }
