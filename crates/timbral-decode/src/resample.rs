@@ -28,6 +28,9 @@ fn block_frames(from: u32, to: u32) -> usize {
 ///
 /// Equal rates give the samples back as they are. Rates are in Hz.
 ///
+/// This is rubato's resampler, the one that [`Decoder`](crate::Decoder) uses while a file is decoded. For the numbers of
+/// librosa and SciPy, take `timbral_features::resample`, whose filters differ; use the same one in training and in serving.
+///
 /// # Errors
 ///
 /// [`DecodeError::Config`] for a rate outside 100..=768000 Hz, no channels, or samples that are no whole frames.

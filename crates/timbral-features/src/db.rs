@@ -45,8 +45,8 @@ pub struct DbConfig {
     /// Smaller values, the reference included, count as this; a normal number above 0. Default: 1e-10, the default of
     /// `power_to_db`; that of `amplitude_to_db` is 1e-5.
     pub amin: f32,
-    /// Values more than this many dB below the largest of the whole array are lifted to there. `None`, or infinity in
-    /// a configuration file, lifts nothing. Default: 80 dB.
+    /// Values more than this many dB below the largest of the whole array are clipped to that floor. `None`, or infinity in
+    /// a configuration file, clips nothing. Default: 80 dB.
     pub top_db: Option<f32>,
 }
 
@@ -59,20 +59,17 @@ impl Default for DbConfig {
 impl DbConfig {
     pub(crate) fn validate(&self) -> Result<(), FeatureError> {
         if !(self.amin.is_finite() && self.amin >= f32::MIN_POSITIVE) {
-            return Err(FeatureError::config(
-                "amin",
-                format!("{} given, must be at least {:e}", self.amin, f32::MIN_POSITIVE),
-            ));
+            return Err(FeatureError::config("amin", self.amin, format!("at least {:e}", f32::MIN_POSITIVE)));
         }
         if let Some(top_db) = self.top_db
             && (top_db.is_nan() || top_db < 0.0)
         {
-            return Err(FeatureError::config("top_db", format!("{top_db} dB given, at least 0 allowed")));
+            return Err(FeatureError::config("top_db", format!("{top_db} dB"), "at least 0"));
         }
         if let Reference::Value(value) = self.reference
             && !value.is_finite()
         {
-            return Err(FeatureError::config("reference", format!("{value} given, must be finite")));
+            return Err(FeatureError::config("reference", value, "finite"));
         }
         Ok(())
     }

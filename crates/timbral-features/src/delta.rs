@@ -73,21 +73,19 @@ impl Delta {
     pub fn new(config: DeltaConfig) -> Result<Self, FeatureError> {
         let DeltaConfig { width, order, .. } = config;
         if width < 3 || width.is_multiple_of(2) || width > 65_535 {
-            return Err(FeatureError::config("width", format!("{width} given, must be odd, 3 to 65535")));
+            return Err(FeatureError::config("width", width, "odd and between 3 and 65535"));
         }
         if order == 0 || order >= width {
             return Err(FeatureError::config(
                 "order",
-                format!("{order} given, 1 to width - 1 = {} allowed", width - 1),
+                order,
+                format!("between 1 and width - 1 = {}", width - 1),
             ));
         }
         let half = (width / 2) as f64;
         let positions: Vec<f64> = (0..width).map(|i| i as f64 - half).collect();
         let fit = polynomial_fit(&positions, order).ok_or_else(|| {
-            FeatureError::config(
-                "order",
-                format!("{order} given, too high to be computed for a width of {width}"),
-            )
+            FeatureError::config("order", order, format!("low enough to be computed for a width of {width}"))
         })?;
         let factorial: f64 = (1..=order).map(|k| k as f64).product();
         let weights = fit.row(order).iter().map(|w| w * factorial).collect();
@@ -185,10 +183,10 @@ pub fn stack_memory(
 ) -> Result<Array2<f32>, FeatureError> {
     let (rows, n) = features.dim();
     if n_steps == 0 {
-        return Err(FeatureError::config("n_steps", "0 given, at least 1 needed"));
+        return Err(FeatureError::config("n_steps", "0", "at least 1"));
     }
     if delay == 0 {
-        return Err(FeatureError::config("delay", "0 given, must be positive or negative"));
+        return Err(FeatureError::config("delay", "0", "above or below 0"));
     }
     if n == 0 {
         return Err(FeatureError::TooShort { samples: 0, needed: 1, reason: "frames to stack" });

@@ -6,16 +6,18 @@
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FeatureError {
-    /// A parameter, or a combination of parameters, is not valid.
-    #[error("invalid {parameter}: {message}")]
+    /// A setting, or a combination of settings, is not valid.
+    #[error("{field} is {given}; it must be {rule}")]
     Config {
-        /// The name of the parameter, as the configuration spells it.
-        parameter: &'static str,
-        /// What was given and what the rule is.
-        message: String,
+        /// The name of the setting, as the configuration spells it.
+        field: String,
+        /// The value given.
+        given: String,
+        /// What completes "it must be ...".
+        rule: String,
     },
     /// An array does not have the shape that the plan or the function needs.
-    #[error("wrong shape of {array}: given {given:?}, expected {expected}")]
+    #[error("{array} has the shape {given:?}; it must be {expected}")]
     Shape {
         /// Which array.
         array: &'static str,
@@ -25,7 +27,7 @@ pub enum FeatureError {
         expected: String,
     },
     /// The signal is shorter than the computation needs.
-    #[error("signal too short: {samples} samples given, at least {needed} needed {reason}")]
+    #[error("the signal has {samples} samples; it must have at least {needed} {reason}")]
     TooShort {
         /// Samples (or frames) given.
         samples: usize,
@@ -35,7 +37,7 @@ pub enum FeatureError {
         reason: &'static str,
     },
     /// A value is NaN or infinite.
-    #[error("non-finite value in {array}: {value} at index {index}; all values must be finite")]
+    #[error("{array} holds {value} at index {index}; all values must be finite")]
     NonFinite {
         /// Which array.
         array: &'static str,
@@ -48,7 +50,7 @@ pub enum FeatureError {
     #[error("invalid input: {0}")]
     Input(String),
     /// A feature of a set cannot be planned.
-    #[error("feature {name}: {source}")]
+    #[error("cannot plan the feature {name}")]
     Feature {
         /// Its name in columns.
         name: String,
@@ -56,7 +58,7 @@ pub enum FeatureError {
         source: Box<FeatureError>,
     },
     /// The request is larger than what this machine can hold.
-    #[error("limit exceeded: {what} needs {requested}, the limit is {maximum}")]
+    #[error("{what} needs {requested}; the limit is {maximum}")]
     Limit {
         /// What is too large.
         what: &'static str,
@@ -68,8 +70,8 @@ pub enum FeatureError {
 }
 
 impl FeatureError {
-    pub(crate) fn config(parameter: &'static str, message: impl Into<String>) -> Self {
-        Self::Config { parameter, message: message.into() }
+    pub(crate) fn config(field: &str, given: impl ToString, rule: impl Into<String>) -> Self {
+        Self::Config { field: field.to_owned(), given: given.to_string(), rule: rule.into() }
     }
 
     pub(crate) fn shape(array: &'static str, given: &[usize], expected: impl Into<String>) -> Self {

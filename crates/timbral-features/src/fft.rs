@@ -157,7 +157,7 @@ fn multiply_pairs(frame: &[f32], window: &[f32], pairs: &mut [Complex32]) {
     }
 }
 
-/// Turns the transform of pairs, with room for one bin behind it, into the bins of the real values, in place.
+/// Turns the transform of pairs, with space for one bin behind it, into the bins of the real values, in place.
 #[inline(always)]
 fn take_apart(re: &[f32], im: &[f32], bins: &mut [Complex32]) {
     let last = bins.len() - 1;

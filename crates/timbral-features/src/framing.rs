@@ -76,16 +76,13 @@ impl Framing {
         pad_mode: PadMode,
     ) -> Result<Self, FeatureError> {
         if frame_length == 0 {
-            return Err(FeatureError::config("n_fft", "0 given, a frame holds at least one sample"));
+            return Err(FeatureError::config("n_fft", "0", "at least 1"));
         }
         if frame_length > MAX_FRAME_LENGTH {
-            return Err(FeatureError::config(
-                "n_fft",
-                format!("{frame_length} given, at most {MAX_FRAME_LENGTH} allowed"),
-            ));
+            return Err(FeatureError::config("n_fft", frame_length, format!("at most {MAX_FRAME_LENGTH}")));
         }
         if hop_length == 0 {
-            return Err(FeatureError::config("hop_length", "0 given, frames advance by at least one sample"));
+            return Err(FeatureError::config("hop_length", "0", "at least 1"));
         }
         Ok(Self { frame_length, hop_length, center, pad_mode })
     }

@@ -65,14 +65,14 @@ fn check_lifter(lifter: f32) -> Result<(), FeatureError> {
     if lifter.is_finite() && lifter >= 0.0 {
         return Ok(());
     }
-    Err(FeatureError::config("lifter", format!("{lifter} given, at least 0 allowed")))
+    Err(FeatureError::config("lifter", lifter, "at least 0"))
 }
 
 fn check_count(n_mfcc: usize) -> Result<(), FeatureError> {
     if n_mfcc > 0 {
         return Ok(());
     }
-    Err(FeatureError::config("n_mfcc", "0 given, at least 1 needed"))
+    Err(FeatureError::config("n_mfcc", "0", "at least 1"))
 }
 
 /// The MFCC of a signal: the cosine transform of its mel spectrogram in decibels.

@@ -49,7 +49,7 @@ pub enum Window {
     },
     /// Boxcar with raised-cosine flanks.
     Tukey {
-        /// Share of the window inside the flanks, 0 (boxcar) to 1 (Hann).
+        /// Fraction of the window inside the flanks, 0 (boxcar) to 1 (Hann).
         alpha: f64,
     },
     /// `alpha - (1 - alpha) cos`: 0.5 is Hann, 0.54 Hamming.
@@ -84,7 +84,7 @@ pub enum Window {
 /// ```
 pub fn get_window(window: &Window, length: usize, fftbins: bool) -> Result<Vec<f64>, FeatureError> {
     if length == 0 {
-        return Err(FeatureError::config("win_length", "0 given, a window holds at least one sample"));
+        return Err(FeatureError::config("win_length", "0", "at least 1"));
     }
     validate(window, length)?;
     if let Window::Custom(values) = window {
@@ -98,21 +98,21 @@ pub fn get_window(window: &Window, length: usize, fftbins: bool) -> Result<Vec<f
 }
 
 fn validate(window: &Window, length: usize) -> Result<(), FeatureError> {
-    let bad = |message: String| Err(FeatureError::config("window", message));
+    let bad = |given: String, rule: &str| Err(FeatureError::config("window", given, rule));
     match window {
-        Window::Kaiser { beta } if !beta.is_finite() => bad(format!("beta {beta} given, must be finite")),
+        Window::Kaiser { beta } if !beta.is_finite() => bad(format!("beta {beta}"), "of a finite beta"),
         Window::Gaussian { std } if !(std.is_finite() && *std > 0.0) => {
-            bad(format!("standard deviation {std} given, must be above 0"))
+            bad(format!("standard deviation {std}"), "of a standard deviation above 0")
         }
-        Window::Tukey { alpha } if !alpha.is_finite() => bad(format!("alpha {alpha} given, must be finite")),
+        Window::Tukey { alpha } if !alpha.is_finite() => bad(format!("alpha {alpha}"), "of a finite alpha"),
         Window::GeneralHamming { alpha } if !alpha.is_finite() => {
-            bad(format!("alpha {alpha} given, must be finite"))
+            bad(format!("alpha {alpha}"), "of a finite alpha")
         }
         Window::Custom(values) if values.len() != length => {
-            bad(format!("custom window of {} samples given, {length} needed", values.len()))
+            bad(format!("a custom window of {} samples", values.len()), &format!("of {length} samples"))
         }
         Window::Custom(values) if values.iter().any(|v| !v.is_finite()) => {
-            bad("custom window with a non-finite value given".to_owned())
+            bad("a custom window with a value that is not finite".to_owned(), "of finite values")
         }
         _ => Ok(()),
     }
@@ -202,7 +202,8 @@ pub(crate) fn padded_window(
     if win_length > n_fft {
         return Err(FeatureError::config(
             "win_length",
-            format!("{win_length} given, at most n_fft = {n_fft} samples allowed"),
+            win_length,
+            format!("at most n_fft = {n_fft} samples"),
         ));
     }
     let mut padded = vec![0.0; n_fft];
@@ -227,7 +228,11 @@ pub fn window_sumsquare(
     norm: Option<Norm>,
 ) -> Result<Vec<f64>, FeatureError> {
     if n_frames == 0 || hop_length == 0 {
-        return Err(FeatureError::config("hop_length", "frames and hop must be at least 1"));
+        return Err(FeatureError::config(
+            "hop_length",
+            hop_length,
+            "at least 1, and so must the number of frames",
+        ));
     }
     let mut squared = padded_window(window, win_length, n_fft)?;
     if let Some(norm) = norm {

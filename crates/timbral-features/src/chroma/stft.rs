@@ -16,7 +16,7 @@ use crate::util::Norm;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ChromaStftConfig {
-    /// Samples a second. Default: 22 050.
+    /// Samples per second. Default: 22 050.
     pub sample_rate: u32,
     /// Framing, window and transform.
     pub stft: StftConfig,

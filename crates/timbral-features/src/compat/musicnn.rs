@@ -61,7 +61,7 @@ impl LogMelSpectrogram {
     pub fn new(config: LogMelConfig) -> Result<Self, FeatureError> {
         let compression = config.compression;
         if !(compression.is_finite() && compression > 0.0) {
-            return Err(FeatureError::config("compression", format!("{compression} given, must be above 0")));
+            return Err(FeatureError::config("compression", compression, "above 0"));
         }
         let mel = MelSpectrogram::new(config.mel.clone())?;
         Ok(Self { config, mel })

@@ -18,7 +18,7 @@ use crate::window::{Window, get_window};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FbankConfig {
-    /// Samples a second. Default: 16 000.
+    /// Samples per second. Default: 16 000.
     pub sample_rate: u32,
     /// Length of a frame in seconds. Default: 0.025.
     pub winlen: f64,
@@ -115,42 +115,36 @@ impl Fbank {
         const LONGEST: f64 = 16_777_216.0;
         let rate = f64::from(config.sample_rate);
         if config.sample_rate == 0 {
-            return Err(FeatureError::config("sample_rate", "0 Hz given, must be above 0"));
+            return Err(FeatureError::config("sample_rate", "0 Hz", "above 0"));
         }
         let samples = |name: &'static str, seconds: f64| {
             let length = (seconds * rate).round();
             if (1.0..=LONGEST).contains(&length) {
                 Ok(length as usize)
             } else {
-                let message = format!("{seconds} s given, must make 1 to {LONGEST} samples at {rate} Hz");
-                Err(FeatureError::config(name, message))
+                let rule = format!("a duration of 1 to {LONGEST} samples at {rate} Hz");
+                Err(FeatureError::config(name, format!("{seconds} s"), rule))
             }
         };
         let frame_length = samples("winlen", config.winlen)?;
         let frame_step = samples("winstep", config.winstep)?;
         if config.nfft == 0 || config.nfft as f64 > LONGEST {
-            return Err(FeatureError::config(
-                "nfft",
-                format!("{} given, 1 to {LONGEST} allowed", config.nfft),
-            ));
+            return Err(FeatureError::config("nfft", config.nfft, format!("between 1 and {LONGEST}")));
         }
         if config.nfilt == 0 || config.nfilt > 1 << 16 {
-            return Err(FeatureError::config("nfilt", format!("{} given, 1 to 65536 allowed", config.nfilt)));
+            return Err(FeatureError::config("nfilt", config.nfilt, "between 1 and 65536"));
         }
         let highfreq = config.highfreq.unwrap_or(rate / 2.0);
         if !(config.lowfreq >= 0.0 && config.lowfreq < highfreq && highfreq <= rate / 2.0) {
             return Err(FeatureError::config(
                 "highfreq",
-                format!(
-                    "{} to {highfreq} Hz given, edges must rise within 0 to Nyquist, {} Hz",
-                    config.lowfreq,
-                    rate / 2.0
-                ),
+                format!("{} to {highfreq} Hz", config.lowfreq),
+                format!("above lowfreq, with both between 0 and the Nyquist frequency, {} Hz", rate / 2.0),
             ));
         }
         for (name, value) in [("preemph", config.preemph), ("waveform_scale", config.waveform_scale)] {
             if !value.is_finite() {
-                return Err(FeatureError::config(name, format!("{value} given, must be finite")));
+                return Err(FeatureError::config(name, value, "finite"));
             }
         }
         let window = get_window(&config.window, frame_length, false)?;
@@ -211,10 +205,10 @@ impl Fbank {
     pub fn mfcc(&self, samples: &[f32], config: &MfccConfig) -> Result<Array2<f32>, FeatureError> {
         let lifter = config.ceplifter;
         if config.numcep == 0 {
-            return Err(FeatureError::config("numcep", "0 given, at least 1 needed"));
+            return Err(FeatureError::config("numcep", "0", "at least 1"));
         }
         if !lifter.is_finite() {
-            return Err(FeatureError::config("ceplifter", format!("{lifter} given, must be finite")));
+            return Err(FeatureError::config("ceplifter", lifter, "finite"));
         }
         let n = self.filters.len();
         let rows = config.numcep.min(n);
@@ -315,7 +309,7 @@ fn or_epsilon(x: f64) -> f64 {
 /// [`FeatureError::Config`] for `n` of 0 or above 2^24.
 pub fn delta(features: ArrayView2<'_, f32>, n: usize) -> Result<Array2<f32>, FeatureError> {
     if n == 0 || n > 1 << 24 {
-        return Err(FeatureError::config("n", format!("{n} frames given, 1 to 2^24 allowed")));
+        return Err(FeatureError::config("n", format!("{n} frames"), "between 1 and 2^24"));
     }
     let (rows, n_frames) = features.dim();
     let divisor = 2.0 * (1..=n).map(|i| (i as f64).powi(2)).sum::<f64>();

@@ -65,11 +65,11 @@ impl LogMelSpectrogram {
     /// below 0.
     pub fn new(config: LogMelConfig) -> Result<Self, FeatureError> {
         if !(config.floor.is_finite() && config.floor >= f32::MIN_POSITIVE) {
-            let message = format!("{} given, must be at least {:e}", config.floor, f32::MIN_POSITIVE);
-            return Err(FeatureError::config("floor", message));
+            let rule = format!("at least {:e}", f32::MIN_POSITIVE);
+            return Err(FeatureError::config("floor", config.floor, rule));
         }
         if !(config.range.is_finite() && config.range >= 0.0) {
-            return Err(FeatureError::config("range", format!("{} given, at least 0 allowed", config.range)));
+            return Err(FeatureError::config("range", config.range, "at least 0"));
         }
         let mel = MelSpectrogram::new(config.mel.clone())?;
         Ok(Self { config, mel })

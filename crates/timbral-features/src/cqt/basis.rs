@@ -30,7 +30,7 @@ struct Row {
     weights: std::ops::Range<usize>,
 }
 
-/// Real and imaginary parts of a spectrum side by side, with room for the padding of rows.
+/// Real and imaginary parts of a spectrum side by side, with space for the padding of rows.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Parts {
     pub(super) re: Vec<f32>,
@@ -48,7 +48,7 @@ impl Parts {
 
 impl Basis {
     /// The spectra of wavelets at the frequencies given, each weighed by `gain` of its index and length. The smallest
-    /// bins of each are dropped up to a share of `sparsity` of its magnitude; `least_n_fft` is the shortest transform.
+    /// bins of each are dropped up to a fraction `sparsity` of its magnitude; `least_n_fft` is the shortest transform.
     pub(super) fn new(
         frequencies: &[f64],
         config: &WaveletConfig,
@@ -171,7 +171,7 @@ impl Basis {
     }
 }
 
-/// The magnitude below which bins are dropped: sorted upwards, the first at which the running sum reaches the share.
+/// The magnitude below which bins are dropped: sorted upwards, the first at which the running sum reaches the fraction.
 fn drop_threshold(spectrum: &[Complex64], sparsity: f64) -> f64 {
     let mut magnitudes: Vec<f64> = spectrum.iter().map(|c| c.norm()).collect();
     magnitudes.sort_by(f64::total_cmp);

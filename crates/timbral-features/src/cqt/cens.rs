@@ -106,14 +106,19 @@ impl Smoothing {
             Some(length) if length > LONGEST => {
                 return Err(FeatureError::config(
                     "win_len_smooth",
-                    format!("{length} frames given, at most {LONGEST} allowed"),
+                    format!("{length} frames"),
+                    format!("at most {LONGEST}"),
                 ));
             }
             Some(length) => {
                 let mut window = get_window(&config.smoothing_window, length + 2, false)?;
                 let sum: f64 = window.iter().sum();
                 if sum.abs() < f64::MIN_POSITIVE {
-                    return Err(FeatureError::config("win_len_smooth", "the window's sum is 0"));
+                    return Err(FeatureError::config(
+                        "win_len_smooth",
+                        format!("{length} frames"),
+                        "such that the weights of its window sum to more than 0",
+                    ));
                 }
                 window.iter_mut().for_each(|w| *w /= sum);
                 Some(window)

@@ -32,7 +32,7 @@ pub enum CqtMode {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ChromaCqtConfig {
-    /// Samples a second. Default: 22 050.
+    /// Samples per second. Default: 22 050.
     pub sample_rate: u32,
     /// Samples from one frame to the next. Default: 512.
     pub hop_length: usize,
@@ -82,7 +82,7 @@ impl ChromaCqtConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ChromaVqtConfig {
-    /// Samples a second. Default: 22 050.
+    /// Samples per second. Default: 22 050.
     pub sample_rate: u32,
     /// Samples from one frame to the next. Default: 512.
     pub hop_length: usize,

@@ -16,7 +16,7 @@ use crate::window::Window;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CqtConfig {
-    /// Samples a second. Default: 22 050.
+    /// Samples per second. Default: 22 050.
     pub sample_rate: u32,
     /// Samples from one frame to the next. It should be a multiple of 2 to the power of octaves - 1: lower octaves are
     /// computed at lower rates only as long as their hop stays whole. Default: 512.
@@ -33,7 +33,7 @@ pub struct CqtConfig {
     pub filter_scale: f64,
     /// Norm of each filter in time; none leaves them. Default: L1.
     pub norm: Option<Norm>,
-    /// Share of each filter's spectrum (by magnitude) that is dropped, from 0 up to 1. Default: 0.01.
+    /// Fraction of each filter's spectrum (by magnitude) that is dropped, from 0 up to 1. Default: 0.01.
     pub sparsity: f64,
     /// Window of each filter. Default: Hann.
     pub window: Window,
@@ -88,7 +88,7 @@ impl Default for VqtConfig {
 const MOST_BINS: usize = 1 << 16;
 
 impl CqtConfig {
-    /// Refuses what no transform can be built of.
+    /// Rejects what no transform can be built from.
     pub(super) fn validate(&self) -> Result<(), FeatureError> {
         for (name, value) in [
             ("hop_length", self.hop_length),
@@ -97,24 +97,21 @@ impl CqtConfig {
             ("sample_rate", self.sample_rate as usize),
         ] {
             if value == 0 {
-                return Err(FeatureError::config(name, "0 given, must be at least 1"));
+                return Err(FeatureError::config(name, "0", "at least 1"));
             }
         }
         if self.n_bins > MOST_BINS || self.bins_per_octave > MOST_BINS {
             let most = self.n_bins.max(self.bins_per_octave);
-            return Err(FeatureError::config("n_bins", format!("{most} given, at most {MOST_BINS} allowed")));
+            return Err(FeatureError::config("n_bins", most, format!("at most {MOST_BINS}")));
         }
         if !(self.sparsity >= 0.0 && self.sparsity < 1.0) {
-            return Err(FeatureError::config(
-                "sparsity",
-                format!("{} given, must be at least 0 and below 1", self.sparsity),
-            ));
+            return Err(FeatureError::config("sparsity", self.sparsity, "at least 0 and below 1"));
         }
         if !(self.fmin.is_finite() && self.fmin > 0.0) {
-            return Err(FeatureError::config("fmin", format!("{} Hz given, must be above 0", self.fmin)));
+            return Err(FeatureError::config("fmin", format!("{} Hz", self.fmin), "above 0"));
         }
         if let Some(tuning) = self.tuning.filter(|tuning| !tuning.is_finite()) {
-            return Err(FeatureError::config("tuning", format!("{tuning} given, must be finite")));
+            return Err(FeatureError::config("tuning", tuning, "finite"));
         }
         if let Some(norm) = self.norm {
             norm.validate("norm")?;
@@ -158,13 +155,16 @@ impl CqtConfig {
     }
 }
 
-/// Refuses filters that pass more than the sample rate holds.
+/// Rejects filters that pass more than the sample rate holds.
 pub(super) fn check_cutoff(cutoff: f64, sample_rate: u32) -> Result<(), FeatureError> {
     let nyquist = f64::from(sample_rate) / 2.0;
     if cutoff > nyquist {
         return Err(FeatureError::config(
             "n_bins",
-            format!("the highest filter passes up to {cutoff:.1} Hz, at most Nyquist = {nyquist} Hz allowed"),
+            "too large",
+            format!(
+                "small enough for the highest filter, which passes up to {cutoff:.1} Hz, to end at the Nyquist frequency, {nyquist} Hz"
+            ),
         ));
     }
     Ok(())

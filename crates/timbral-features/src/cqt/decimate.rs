@@ -14,7 +14,7 @@ const SHORT_BETA: f64 = 12.5;
 // The steep filter that soxr was measured to use at high quality for a factor of two, within 5e-8: a sinc in a Kaiser
 // window, whose response is flat to 0.916 of the lower Nyquist frequency and below 1e-6 from it on.
 
-/// Where its response is a half, as a share of the lower Nyquist frequency.
+/// Where its response is a half, as a fraction of the lower Nyquist frequency.
 const STEEP_CUTOFF: f64 = 0.956_872;
 /// Input samples to both sides.
 const STEEP_HALF_LENGTH: f64 = 194.5;

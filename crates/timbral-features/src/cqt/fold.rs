@@ -57,7 +57,7 @@ pub(super) struct Fold {
 impl Fold {
     pub(super) fn new(config: &FoldConfig, n_input: usize, norm: Option<Norm>) -> Result<Self, FeatureError> {
         if config.threshold.is_nan() {
-            return Err(FeatureError::config("threshold", "NaN given, must be a number"));
+            return Err(FeatureError::config("threshold", "NaN", "a number"));
         }
         if let Some(norm) = norm {
             norm.validate("norm")?;

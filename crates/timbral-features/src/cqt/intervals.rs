@@ -48,10 +48,10 @@ pub fn interval_frequencies(
 ) -> Result<Vec<f64>, FeatureError> {
     const MOST_JUST: usize = 512;
     if !(fmin.is_finite() && fmin > 0.0) {
-        return Err(FeatureError::config("fmin", format!("{fmin} Hz given, must be above 0")));
+        return Err(FeatureError::config("fmin", format!("{fmin} Hz"), "above 0"));
     }
     if bins_per_octave == 0 {
-        return Err(FeatureError::config("bins_per_octave", "0 given, must be at least 1"));
+        return Err(FeatureError::config("bins_per_octave", "0", "at least 1"));
     }
     let primes: &[f64] = match intervals {
         Intervals::Ji3 => &[3.0],
@@ -62,7 +62,8 @@ pub fn interval_frequencies(
     if !primes.is_empty() && bins_per_octave > MOST_JUST {
         return Err(FeatureError::config(
             "bins_per_octave",
-            format!("{bins_per_octave} given, at most {MOST_JUST} just intervals allowed"),
+            bins_per_octave,
+            format!("at most {MOST_JUST} for just intonation"),
         ));
     }
     let ratios: Vec<f64> = match intervals {
@@ -80,7 +81,8 @@ pub fn interval_frequencies(
             if ratios.is_empty() || bad.is_some() {
                 return Err(FeatureError::config(
                     "intervals",
-                    format!("{ratios:?} given, must be one or more finite ratios above 0"),
+                    format!("{ratios:?}"),
+                    "one or more finite ratios above 0",
                 ));
             }
             ratios.clone()
@@ -162,26 +164,45 @@ mod tests {
 
     #[test]
     fn just_intonation_has_the_textbook_ratios() {
+        // The minor seventh is 9/5, a fifth above the minor third 6/5, and not the Pythagorean 16/9: it lies nearer to the
+        // ratios already chosen. librosa's `plimit_intervals` says the same; septimal ratios come after these twelve.
         let five = [
-            1.0,
-            16.0 / 15.0,
-            9.0 / 8.0,
-            6.0 / 5.0,
-            5.0 / 4.0,
-            4.0 / 3.0,
-            45.0 / 32.0,
-            3.0 / 2.0,
-            8.0 / 5.0,
-            5.0 / 3.0,
-            16.0 / 9.0,
-            15.0 / 8.0,
+            (1, 1),
+            (16, 15),
+            (9, 8),
+            (6, 5),
+            (5, 4),
+            (4, 3),
+            (45, 32),
+            (3, 2),
+            (8, 5),
+            (5, 3),
+            (9, 5),
+            (15, 8),
         ];
-        let found = octave(&Intervals::Ji5);
-        let close = found.iter().filter(|r| five.iter().any(|f| (*r - f).abs() < 1e-9)).count();
-        assert!(close >= 11, "{found:?}");
-        for fifth in [Intervals::Pythagorean, Intervals::Ji3, Intervals::Ji7] {
-            assert!(octave(&fifth).iter().any(|r| (r - 1.5).abs() < 1e-12), "{fifth:?}");
+        let three = [
+            (1, 1),
+            (256, 243),
+            (9, 8),
+            (32, 27),
+            (81, 64),
+            (4, 3),
+            (729, 512),
+            (3, 2),
+            (128, 81),
+            (27, 16),
+            (16, 9),
+            (243, 128),
+        ];
+        for (intervals, ratios) in [(Intervals::Ji5, five), (Intervals::Ji7, five), (Intervals::Ji3, three)] {
+            let found = octave(&intervals);
+            assert_eq!(found.len(), ratios.len());
+            for (found, (over, under)) in found.iter().zip(ratios) {
+                let expected = f64::from(over) / f64::from(under);
+                assert!((found - expected).abs() < 1e-12, "{intervals:?}: {found}, not {over}/{under}");
+            }
         }
+        assert!(octave(&Intervals::Pythagorean).iter().any(|r| (r - 1.5).abs() < 1e-12));
     }
 
     #[test]
@@ -196,11 +217,16 @@ mod tests {
 
     #[test]
     fn refuses_nonsense() {
-        assert!(interval_frequencies(3, 0.0, &Intervals::Equal, 12).is_err());
-        assert!(interval_frequencies(3, 1.0, &Intervals::Equal, 0).is_err());
-        assert!(interval_frequencies(3, 1.0, &Intervals::Ratios(vec![]), 12).is_err());
-        assert!(interval_frequencies(3, 1.0, &Intervals::Ratios(vec![-1.0]), 12).is_err());
-        assert!(interval_frequencies(3, 1.0, &Intervals::Ji7, 10_000).is_err());
+        for (fmin, intervals, bins_per_octave, wrong) in [
+            (0.0, Intervals::Equal, 12, "fmin"),
+            (1.0, Intervals::Equal, 0, "bins_per_octave"),
+            (1.0, Intervals::Ratios(vec![]), 12, "intervals"),
+            (1.0, Intervals::Ratios(vec![-1.0]), 12, "intervals"),
+            (1.0, Intervals::Ji7, 10_000, "bins_per_octave"),
+        ] {
+            let error = interval_frequencies(3, fmin, &intervals, bins_per_octave).unwrap_err();
+            assert!(matches!(&error, FeatureError::Config { field, .. } if field == wrong), "{error}");
+        }
         assert!(interval_frequencies(0, 1.0, &Intervals::Ji7, 12).unwrap().is_empty());
     }
 }

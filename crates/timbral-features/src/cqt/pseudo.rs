@@ -54,9 +54,9 @@ impl Spectral {
         check_cutoff(cutoff, config.sample_rate)?;
         let longest = lengths.iter().copied().fold(1.0, f64::max).ceil() as usize;
         let least = config.hop_length.checked_next_power_of_two().and_then(|n| n.checked_mul(2));
-        let least = least.filter(|&n| n <= 1 << 26).ok_or_else(|| {
-            FeatureError::config("hop_length", format!("{} given, at most 2^25 allowed", config.hop_length))
-        })?;
+        let least = least
+            .filter(|&n| n <= 1 << 26)
+            .ok_or_else(|| FeatureError::config("hop_length", config.hop_length, "at most 2^25"))?;
         let n_fft = longest.next_power_of_two().max(least) as f64;
         let gain = |_: usize, length: f64| {
             if config.scale { 1.0 / n_fft.sqrt() } else { (length / n_fft).sqrt() }

@@ -62,7 +62,7 @@ impl Vqt {
         }
         config.cqt.validate()?;
         if config.gamma.is_some_and(|gamma| gamma.is_nan()) {
-            return Err(FeatureError::config("gamma", "NaN given, must be a number of Hz or none"));
+            return Err(FeatureError::config("gamma", "NaN", "a number of Hz or none"));
         }
         // An octave plan of any tuning shows whether the other parameters are valid.
         let octaves = match config.cqt.tuning {

@@ -69,10 +69,7 @@ impl Hpss {
     pub fn new(config: HpssConfig) -> Result<Self, FeatureError> {
         for margin in [config.margin.0, config.margin.1] {
             if !(margin >= 1.0 && margin.is_finite()) {
-                return Err(FeatureError::config(
-                    "margin",
-                    format!("{margin} given, it is finite and at least 1"),
-                ));
+                return Err(FeatureError::config("margin", margin, "finite and at least 1"));
             }
         }
         Ok(Self {

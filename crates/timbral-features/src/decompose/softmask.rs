@@ -18,7 +18,7 @@ pub(crate) enum MaskPower {
 impl MaskPower {
     pub(crate) fn new(power: f32) -> Result<Self, FeatureError> {
         if power.is_nan() || power <= 0.0 {
-            return Err(FeatureError::config("power", format!("{power} given, it is above 0 or infinite")));
+            return Err(FeatureError::config("power", power, "above 0 or infinite"));
         }
         Ok(match power {
             1.0 => Self::One,
@@ -56,7 +56,7 @@ fn share(x: f32, reference: f32, zero: f32, power: impl Fn(f32) -> f32) -> f32 {
     if silent { zero } else { a / (a + b) }
 }
 
-/// The share of `x` in `x` and `x_ref`: `x^power / (x^power + x_ref^power)` for each element.
+/// The fraction of `x` in `x` and `x_ref`: `x^power / (x^power + x_ref^power)` for each element.
 ///
 /// Both are divided by the larger one first, so nothing overflows. Where both lie below the smallest normal number,
 /// the mask is 0, or 0.5 with `split_zeros`. An infinite `power` gives 1 where `x > x_ref`, else 0.

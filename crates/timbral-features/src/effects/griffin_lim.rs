@@ -52,10 +52,7 @@ impl GriffinLim {
     /// [`FeatureError::Config`] if `momentum` is negative or not finite, or as [`Stft::new`].
     pub fn new(config: GriffinLimConfig) -> Result<Self, FeatureError> {
         if !(config.momentum >= 0.0 && config.momentum.is_finite()) {
-            return Err(FeatureError::config(
-                "momentum",
-                format!("{} given, it is finite and at least 0", config.momentum),
-            ));
+            return Err(FeatureError::config("momentum", config.momentum, "finite and at least 0"));
         }
         let stft = Stft::new(config.stft.clone())?;
         let inverse = |length| Istft::new(IstftConfig { stft: config.stft.clone(), length });

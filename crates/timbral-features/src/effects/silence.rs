@@ -25,19 +25,19 @@ impl Default for SilenceConfig {
     }
 }
 
-/// The smallest root mean square that is told from silence.
+/// The smallest root mean square that counts as sound.
 const AMIN: f64 = 1e-5;
 
 /// Whether each frame lies above the threshold.
 fn sounding(samples: &[f32], config: &SilenceConfig) -> Result<Vec<bool>, FeatureError> {
     check_finite("samples", samples)?;
     if config.top_db.is_nan() {
-        return Err(FeatureError::config("top_db", "NaN given, it is a number of dB"));
+        return Err(FeatureError::config("top_db", "NaN", "a number of decibels"));
     }
     if let Some(reference) = config.reference
         && !reference.is_finite()
     {
-        return Err(FeatureError::config("reference", format!("{reference} given, it is finite")));
+        return Err(FeatureError::config("reference", reference, "finite"));
     }
     let framing = Framing::new(config.frame_length, config.hop_length, true, PadMode::Constant)?;
     let mut frame = vec![0.0; config.frame_length];

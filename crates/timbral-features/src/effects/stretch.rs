@@ -40,10 +40,7 @@ impl TimeStretch {
     /// [`FeatureError::Config`] if `rate` is not positive and finite, or as [`Stft::new`].
     pub fn new(config: TimeStretchConfig) -> Result<Self, FeatureError> {
         if !(config.rate.is_finite() && config.rate > 0.0) {
-            return Err(FeatureError::config(
-                "rate",
-                format!("{} given, it is finite and above 0", config.rate),
-            ));
+            return Err(FeatureError::config("rate", config.rate, "finite and above 0"));
         }
         let stft = Stft::new(config.stft.clone())?;
         Ok(Self { config, stft })
@@ -118,14 +115,11 @@ impl PitchShift {
     /// [`Stft::new`] and [`Resampler::new`].
     pub fn new(config: PitchShiftConfig) -> Result<Self, FeatureError> {
         if config.bins_per_octave == 0 {
-            return Err(FeatureError::config("bins_per_octave", "0 given, an octave has at least one step"));
+            return Err(FeatureError::config("bins_per_octave", "0", "at least 1"));
         }
         let octaves = config.n_steps / f64::from(config.bins_per_octave);
         if octaves.is_nan() || octaves.abs() > 10.0 {
-            return Err(FeatureError::config(
-                "n_steps",
-                format!("{} given, at most ten octaves up or down are made", config.n_steps),
-            ));
+            return Err(FeatureError::config("n_steps", config.n_steps, "at most ten octaves up or down"));
         }
         let rate = (-octaves).exp2();
         let stretch = TimeStretch::new(TimeStretchConfig { rate, stft: config.stft.clone() })?;

@@ -34,7 +34,8 @@ pub fn phase_vocoder(
     if !(rate.is_finite() && rate > 0.0 && frames <= MAX_FRAMES) {
         return Err(FeatureError::config(
             "rate",
-            format!("{rate} given for {n_frames} frames, it is above 0 and makes at most 10^9 frames"),
+            format!("{rate} for {n_frames} frames"),
+            "above 0 and make at most 10^9 frames",
         ));
     }
     if let Some((index, c)) = stft.iter().enumerate().find(|(_, c)| !c.is_finite()) {

@@ -7,7 +7,7 @@ use crate::delta::DeltaConfig;
 use crate::statistics::Statistic;
 
 /// The version of the numbers that this release computes. It rises when a feature of some name and parameters, or the name
-/// of a column, changes; a set of another version is refused.
+/// of a column, changes; a set of another version is rejected.
 pub const FEATURE_SET_VERSION: u32 = 1;
 
 /// A list of named features with statistics.

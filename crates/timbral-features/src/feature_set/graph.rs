@@ -50,7 +50,7 @@ enum Source {
     },
 }
 
-/// What tells that two steps are the same.
+/// What makes two steps the same.
 #[derive(Clone, PartialEq)]
 enum Key {
     Feature(Feature),

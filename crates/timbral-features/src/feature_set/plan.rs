@@ -65,12 +65,11 @@ impl FeatureSet {
     /// than one value without statistics; [`FeatureError::Feature`] around what a feature finds wrong with its parameters.
     pub fn new(config: FeatureSetConfig) -> Result<Self, FeatureError> {
         if config.version != FEATURE_SET_VERSION {
-            let message =
-                format!("{} given, this release computes version {FEATURE_SET_VERSION}", config.version);
-            return Err(FeatureError::config("version", message));
+            let rule = format!("{FEATURE_SET_VERSION}, the version that this release computes");
+            return Err(FeatureError::config("version", config.version, rule));
         }
         if config.features.is_empty() {
-            return Err(FeatureError::config("features", "none given, at least one needed"));
+            return Err(FeatureError::config("features", "none", "at least one feature"));
         }
         let mut graph = Graph::new(config.precision);
         let mut columns: Vec<String> = Vec::new();
@@ -86,7 +85,8 @@ impl FeatureSet {
             if spec.statistics.is_empty() && !matches!(feature, Feature::Tempo(_)) {
                 return Err(in_feature(FeatureError::config(
                     "statistics",
-                    "none given, only a feature of one value needs none",
+                    "none",
+                    "at least one statistic unless the feature has a single value",
                 )));
             }
             outputs.push(Output { step, delta, column: columns.len() });
@@ -95,8 +95,8 @@ impl FeatureSet {
         let mut sorted: Vec<&String> = columns.iter().collect();
         sorted.sort_unstable();
         if let Some(twice) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-            let message = format!("column {} would be there twice; give the feature another name", twice[0]);
-            return Err(FeatureError::config("name", message));
+            let given = format!("that of two features, which makes the column {} twice", twice[0]);
+            return Err(FeatureError::config("name", given, "another one for each feature"));
         }
         Ok(Self { config, columns, graph, outputs })
     }
@@ -109,7 +109,7 @@ impl FeatureSet {
     pub fn preset(name: &str) -> Result<Self, FeatureError> {
         let config = FeatureSetConfig::preset(name).ok_or_else(|| {
             let known = FeatureSetConfig::PRESETS.join(", ");
-            FeatureError::config("preset", format!("{name:?} given, known are {known}"))
+            FeatureError::config("preset", format!("{name:?}"), format!("one of {known}"))
         })?;
         Self::new(config)
     }

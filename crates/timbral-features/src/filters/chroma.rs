@@ -58,13 +58,17 @@ pub fn chroma_filters(config: &ChromaFilterConfig) -> Result<Array2<f32>, Featur
     Framing::new(n_fft, 1, false, PadMode::Constant)?;
     check_classes(n_chroma)?;
     if sample_rate == 0 {
-        return Err(FeatureError::config("sample_rate", "0 Hz given, must be above 0"));
+        return Err(FeatureError::config("sample_rate", "0 Hz", "above 0"));
     }
     if !tuning.is_finite() || !ctroct.is_finite() {
-        return Err(FeatureError::config("tuning", "tuning and ctroct must be finite"));
+        return Err(FeatureError::config(
+            "tuning",
+            format!("{tuning} (ctroct {ctroct})"),
+            "finite, and so must ctroct",
+        ));
     }
     if octwidth.is_nan() || octwidth <= 0.0 {
-        return Err(FeatureError::config("octwidth", format!("{octwidth} given, must be above 0")));
+        return Err(FeatureError::config("octwidth", octwidth, "above 0"));
     }
     if let Some(norm) = norm {
         norm.validate("norm")?;
@@ -101,7 +105,7 @@ pub fn chroma_filters(config: &ChromaFilterConfig) -> Result<Array2<f32>, Featur
 
 fn check_classes(n_chroma: usize) -> Result<(), FeatureError> {
     if n_chroma == 0 || n_chroma > 4096 {
-        return Err(FeatureError::config("n_chroma", format!("{n_chroma} given, 1 to 4096 allowed")));
+        return Err(FeatureError::config("n_chroma", n_chroma, "between 1 and 4096"));
     }
     Ok(())
 }
@@ -142,14 +146,15 @@ pub fn cq_to_chroma(config: &CqToChromaConfig) -> Result<Array2<f32>, FeatureErr
     if *bins_per_octave == 0 || !bins_per_octave.is_multiple_of(*n_chroma) {
         return Err(FeatureError::config(
             "bins_per_octave",
-            format!("{bins_per_octave} given, must be a multiple of n_chroma = {n_chroma}"),
+            bins_per_octave,
+            format!("a multiple of n_chroma = {n_chroma}"),
         ));
     }
     if *n_input == 0 || *n_input > 1 << 20 {
-        return Err(FeatureError::config("n_input", format!("{n_input} given, 1 to {} allowed", 1 << 20)));
+        return Err(FeatureError::config("n_input", n_input, format!("between 1 and {}", 1 << 20)));
     }
     if !(fmin.is_finite() && *fmin > 0.0) {
-        return Err(FeatureError::config("fmin", format!("{fmin} Hz given, must be above 0")));
+        return Err(FeatureError::config("fmin", format!("{fmin} Hz"), "above 0"));
     }
     let merge = bins_per_octave / n_chroma;
     let first = hz_to_midi(*fmin).rem_euclid(12.0) - if *base_c { 0.0 } else { 9.0 };

@@ -48,7 +48,8 @@ pub fn dct_matrix(
     if n_inputs < least {
         return Err(FeatureError::config(
             "dct_type",
-            format!("{n_inputs} inputs given, at least {least} needed"),
+            format!("{n_inputs} inputs"),
+            format!("at least {least}"),
         ));
     }
     let n = n_inputs as f64;

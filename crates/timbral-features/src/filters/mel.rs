@@ -65,18 +65,22 @@ const MAX_MELS: usize = 1 << 16;
 /// Checks a range of frequencies against the sample rate and gives its upper end.
 pub(crate) fn frequency_range(fmin: f64, fmax: Option<f64>, sample_rate: u32) -> Result<f64, FeatureError> {
     if sample_rate == 0 {
-        return Err(FeatureError::config("sample_rate", "0 Hz given, must be above 0"));
+        return Err(FeatureError::config("sample_rate", "0 Hz", "above 0"));
     }
     let nyquist = f64::from(sample_rate) / 2.0;
     let top = fmax.unwrap_or(nyquist);
     if !(fmin.is_finite() && fmin >= 0.0) {
-        return Err(FeatureError::config("fmin", format!("{fmin} Hz given, at least 0 Hz allowed")));
+        return Err(FeatureError::config("fmin", format!("{fmin} Hz"), "at least 0 Hz"));
     }
     if top.is_nan() || top > nyquist {
-        return Err(FeatureError::config("fmax", format!("above Nyquist: {top} Hz at {sample_rate} Hz")));
+        return Err(FeatureError::config(
+            "fmax",
+            format!("{top} Hz"),
+            format!("at most the Nyquist frequency, {nyquist} Hz"),
+        ));
     }
     if top <= fmin {
-        return Err(FeatureError::config("fmax", format!("{top} Hz given, must be above fmin = {fmin} Hz")));
+        return Err(FeatureError::config("fmax", format!("{top} Hz"), format!("above fmin = {fmin} Hz")));
     }
     Ok(top)
 }
@@ -94,7 +98,7 @@ struct Band {
 /// A bank of overlapping triangular filters, evenly spaced on a mel scale.
 ///
 /// The triangles are straight in Hz. Stored sparsely: a band holds only the bins that it touches. Many bands over few
-/// bins leave some without a single bin; such bands answer 0, and [`n_empty`](Self::n_empty) tells how many there are.
+/// bins leave some without a single bin; such bands are 0, and [`n_empty`](Self::n_empty) counts them.
 #[derive(Clone, Debug)]
 pub struct MelFilterBank {
     config: MelFilterConfig,
@@ -114,7 +118,8 @@ impl MelFilterBank {
         if config.n_mels == 0 || config.n_mels > MAX_MELS {
             return Err(FeatureError::config(
                 "n_mels",
-                format!("{} bands given, 1 to {MAX_MELS} allowed", config.n_mels),
+                format!("{} bands", config.n_mels),
+                format!("between 1 and {MAX_MELS}"),
             ));
         }
         crate::framing::Framing::new(config.n_fft, 1, false, crate::framing::PadMode::Constant)?;
@@ -251,7 +256,7 @@ mod tests {
     fn messages_name_value_and_rule() {
         let config = MelFilterConfig { fmax: Some(12_000.0), ..MelFilterConfig::default() };
         let error = MelFilterBank::new(config).unwrap_err();
-        assert_eq!(error.to_string(), "invalid fmax: above Nyquist: 12000 Hz at 22050 Hz");
+        assert_eq!(error.to_string(), "fmax is 12000 Hz; it must be at most the Nyquist frequency, 11025 Hz");
         for config in [
             MelFilterConfig { n_mels: 0, ..Default::default() },
             MelFilterConfig { n_mels: usize::MAX, ..Default::default() },

@@ -105,19 +105,13 @@ pub fn window_bandwidth(window: &Window) -> Result<f64, FeatureError> {
 /// negative, or `alpha` has another length than the frequencies.
 pub fn wavelet_lengths(frequencies: &[f64], config: &WaveletConfig) -> Result<(Vec<f64>, f64), FeatureError> {
     if !(config.filter_scale.is_finite() && config.filter_scale > 0.0) {
-        return Err(FeatureError::config(
-            "filter_scale",
-            format!("{} given, must be above 0", config.filter_scale),
-        ));
+        return Err(FeatureError::config("filter_scale", config.filter_scale, "above 0"));
     }
     if !(config.sample_rate.is_finite() && config.sample_rate > 0.0) {
-        return Err(FeatureError::config(
-            "sample_rate",
-            format!("{} Hz given, must be above 0", config.sample_rate),
-        ));
+        return Err(FeatureError::config("sample_rate", format!("{} Hz", config.sample_rate), "above 0"));
     }
     if config.gamma < 0.0 || config.gamma.is_infinite() {
-        return Err(FeatureError::config("gamma", format!("{} Hz given, at least 0 allowed", config.gamma)));
+        return Err(FeatureError::config("gamma", format!("{} Hz", config.gamma), "at least 0"));
     }
     check_frequencies(frequencies)?;
     let alpha = match &config.alpha {
@@ -129,7 +123,8 @@ pub fn wavelet_lengths(frequencies: &[f64], config: &WaveletConfig) -> Result<(V
         Some(_) => {
             return Err(FeatureError::config(
                 "alpha",
-                "one finite value above 0 is needed for each frequency",
+                "another list",
+                "one finite value above 0 for each frequency",
             ));
         }
         None => relative_bandwidth(frequencies)?,

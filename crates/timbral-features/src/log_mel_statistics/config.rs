@@ -157,9 +157,5 @@ fn check(
     holds: bool,
     rule: &str,
 ) -> Result<(), FeatureError> {
-    if holds {
-        Ok(())
-    } else {
-        Err(FeatureError::config(field, format!("{given} was given; it must be {rule}")))
-    }
+    if holds { Ok(()) } else { Err(FeatureError::config(field, given, rule)) }
 }

@@ -40,7 +40,8 @@ impl KWeighting {
         if sample_rate < 4000 {
             return Err(FeatureError::config(
                 "sample_rate",
-                format!("{sample_rate} Hz given, K-weighting needs at least 4000 Hz"),
+                format!("{sample_rate} Hz"),
+                "at least 4000 Hz for K-weighting",
             ));
         }
         let rate = f64::from(sample_rate);

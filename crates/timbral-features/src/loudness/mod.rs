@@ -46,7 +46,7 @@ pub struct LoudnessConfig {
     pub filter: KWeighting,
     /// Length of the gated blocks in seconds. Default: 0.4.
     pub block_size: f64,
-    /// Share of a block that it has in common with the next one, 0 to below 1. Default: 0.75.
+    /// Fraction of a block that it has in common with the next one, 0 to below 1. Default: 0.75.
     pub overlap: f64,
 }
 
@@ -83,7 +83,7 @@ pub struct Loudness {
     pub sample_peak: f64,
 }
 
-/// A loudness meter that hears the signal piece by piece. However it is cut, the readings are the same, bit for bit.
+/// A loudness meter that takes the signal piece by piece. However it is cut, the readings are the same, bit for bit.
 ///
 /// Memory grows by two numbers for each block, that is 160 bytes a second with the default blocks, since the gate needs them
 /// all. Momentary loudness has a delay of one block.
@@ -100,7 +100,7 @@ pub struct Loudness {
 pub struct LoudnessMeter {
     config: LoudnessConfig,
     channels: Vec<Channel>,
-    /// Samples heard, for each channel.
+    /// Samples pushed, for each channel.
     heard: u64,
     /// The next sample at which a block begins or ends.
     boundary: u64,
@@ -145,20 +145,23 @@ impl LoudnessMeter {
         if !(1..=CHANNEL_WEIGHTS.len()).contains(&config.channels) {
             return Err(FeatureError::config(
                 "channels",
-                format!("{} given, 1 to {} are weighted", config.channels, CHANNEL_WEIGHTS.len()),
+                config.channels,
+                format!("between 1 and {}", CHANNEL_WEIGHTS.len()),
             ));
         }
         let samples = config.block_size * f64::from(config.sample_rate);
         if !(1.0..1e15).contains(&samples) {
             return Err(FeatureError::config(
                 "block_size",
-                format!("{} s given, a block holds at least one sample", config.block_size),
+                format!("{} s", config.block_size),
+                "long enough to hold a sample",
             ));
         }
         if !(config.overlap >= 0.0 && samples * (1.0 - config.overlap) >= 1.0) {
             return Err(FeatureError::config(
                 "overlap",
-                format!("{} given, it is at least 0, and blocks advance by a sample or more", config.overlap),
+                config.overlap,
+                "at least 0, and small enough for blocks to advance by a sample",
             ));
         }
         let channels = CHANNEL_WEIGHTS[..config.channels]
@@ -197,7 +200,7 @@ impl LoudnessMeter {
     /// # Errors
     ///
     /// [`FeatureError::Shape`] if the number of channels is another or they differ in length,
-    /// [`FeatureError::NonFinite`] if a sample is NaN or infinite. Nothing was heard then.
+    /// [`FeatureError::NonFinite`] if a sample is NaN or infinite. The meter is then as it was before.
     pub fn push(&mut self, channels: &[&[f32]]) -> Result<(), FeatureError> {
         let length = channels.first().map_or(0, |c| c.len());
         if channels.len() != self.channels.len() || channels.iter().any(|c| c.len() != length) {
@@ -239,7 +242,7 @@ impl LoudnessMeter {
         self.short.loudness.last().copied()
     }
 
-    /// Integrated loudness in LUFS of what was heard so far, whole blocks only.
+    /// Integrated loudness in LUFS of what was pushed so far, whole blocks only.
     #[must_use]
     pub fn integrated(&self) -> f64 {
         gated(&self.blocks)

@@ -20,8 +20,8 @@ pub struct LogMelConfig {
     pub amin: f32,
     /// What 0 dB stands for. Default: 1.
     pub reference: Reference,
-    /// Values more than this many dB below the largest of the whole signal are lifted to there. `None`, or infinity in
-    /// a configuration file, lifts nothing. Default: 80 dB.
+    /// Values more than this many dB below the largest of the whole signal are clipped to that floor. `None`, or infinity in
+    /// a configuration file, clips nothing. Default: 80 dB.
     pub top_db: Option<f32>,
 }
 

@@ -16,8 +16,8 @@ pub struct OnsetEnvelopeConfig {
     /// The mel spectrogram, of which decibels are taken with the reference 1. Default: 128 bands of 2048 samples every
     /// 512, centred.
     pub mel: MelConfig,
-    /// Decibels further than this below the largest of the whole signal are lifted to there. `None`, or infinity in a
-    /// configuration file, lifts nothing, which streams need. Default: 80 dB.
+    /// Decibels further than this below the largest of the whole signal are clipped to that floor. `None`, or infinity in a
+    /// configuration file, clips nothing, which streams need. Default: 80 dB.
     pub top_db: Option<f32>,
     /// Frames between the two that are compared, at least 1. Default: 1.
     pub lag: usize,

@@ -64,11 +64,11 @@ pub fn peak_pick(curve: &[f32], config: &PeakPickConfig) -> Result<Vec<usize>, F
     let PeakPickConfig { pre_max, post_max, pre_avg, post_avg, delta, wait } = *config;
     for (name, value) in [("post_max", post_max), ("post_avg", post_avg)] {
         if value == 0 {
-            return Err(FeatureError::config(name, "0 given, must be at least 1: the peak itself counts"));
+            return Err(FeatureError::config(name, "0", "at least 1, since the peak itself counts"));
         }
     }
     if !(delta.is_finite() && delta >= 0.0) {
-        return Err(FeatureError::config("delta", format!("{delta} given, must be finite and at least 0")));
+        return Err(FeatureError::config("delta", delta, "finite and at least 0"));
     }
     check_finite("curve", curve)?;
     let around = |n: usize, before: usize, after: usize| {

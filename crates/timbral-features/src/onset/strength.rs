@@ -95,7 +95,7 @@ impl OnsetStrengthConfig {
         for (name, value) in [("lag", self.lag), ("max_size", self.max_size), ("hop_length", self.hop_length)]
         {
             if value == 0 {
-                return Err(FeatureError::config(name, "0 given, must be at least 1"));
+                return Err(FeatureError::config(name, "0", "at least 1"));
             }
         }
         Ok(())
@@ -160,7 +160,8 @@ pub fn onset_strength_multi(
     if channels.len() < 2 || !rising || channels.last().is_some_and(|&last| last > n_bins) {
         return Err(FeatureError::config(
             "channels",
-            format!("{channels:?} given, must be at least two rising bounds of at most {n_bins}"),
+            format!("{channels:?}"),
+            format!("at least two rising bounds of at most {n_bins}"),
         ));
     }
     let OnsetStrengthConfig { lag, max_size, .. } = *config;

@@ -56,22 +56,21 @@ impl Difference {
         let Range { sample_rate, fmin, fmax, frame_length, hop_length, center, pad_mode } = range;
         let rate = f64::from(sample_rate);
         if sample_rate == 0 {
-            return Err(FeatureError::config("sample_rate", "0 Hz given, it is at least 1 Hz"));
+            return Err(FeatureError::config("sample_rate", "0 Hz", "at least 1 Hz"));
         }
         if !(fmin > 0.0 && fmin < fmax && fmax <= rate / 2.0) {
             return Err(FeatureError::config(
                 "fmin, fmax",
-                format!(
-                    "{fmin} and {fmax} Hz given, the rule is 0 < fmin < fmax <= {}, half the sample rate",
-                    rate / 2.0
-                ),
+                format!("{fmin} and {fmax} Hz"),
+                format!("such that 0 < fmin < fmax <= {}, half the sample rate", rate / 2.0),
             ));
         }
         let framing = Framing::new(frame_length, hop_length, center, pad_mode)?;
         if rate / fmin >= frame_length as f64 - 1.0 {
             return Err(FeatureError::config(
                 "frame_length",
-                format!("{frame_length} given, a period of {fmin} Hz at {sample_rate} Hz needs more samples"),
+                frame_length,
+                format!("long enough for a period of {fmin} Hz at {sample_rate} Hz"),
             ));
         }
         let min_period = (rate / fmax).floor() as usize;

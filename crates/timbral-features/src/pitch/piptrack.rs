@@ -30,15 +30,15 @@ pub enum PiptrackReference {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PiptrackConfig {
-    /// Samples a second of the signal behind the spectrogram. Default: 22 050.
+    /// Samples per second of the signal behind the spectrogram. Default: 22 050.
     pub sample_rate: u32,
     /// Lowest frequency of a peak in Hz; below 0 counts as 0. Default: 150.
     pub fmin: f64,
     /// Upper bound of a peak's bin in Hz, itself excluded; above Nyquist counts as Nyquist. Default: 4000.
     pub fmax: f64,
-    /// A peak exceeds this share of the reference. Default: 0.1.
+    /// A peak exceeds this fraction of the reference. Default: 0.1.
     pub threshold: f32,
-    /// What that share is of. Default: the frame's maximum.
+    /// What that is a fraction of. Default: the frame's maximum.
     pub reference: PiptrackReference,
 }
 
@@ -112,7 +112,7 @@ pub(super) struct PeakFinder {
 impl PeakFinder {
     pub(super) fn new(config: &PiptrackConfig, n_bins: usize) -> Result<Self, FeatureError> {
         if config.sample_rate == 0 {
-            return Err(FeatureError::config("sample_rate", "0 Hz given, must be above 0"));
+            return Err(FeatureError::config("sample_rate", "0 Hz", "above 0"));
         }
         if n_bins < 2 {
             return Err(FeatureError::shape("spectrogram", &[n_bins], "at least two bins"));
@@ -121,7 +121,7 @@ impl PeakFinder {
             [("fmin", config.fmin), ("fmax", config.fmax), ("threshold", f64::from(config.threshold))]
         {
             if value.is_nan() {
-                return Err(FeatureError::config(name, "NaN given, must be a number"));
+                return Err(FeatureError::config(name, "NaN", "a number"));
             }
         }
         let rate = f64::from(config.sample_rate);

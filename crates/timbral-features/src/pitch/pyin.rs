@@ -35,7 +35,7 @@ pub struct PyinConfig {
     pub max_transition_rate: f64,
     /// Probability that voiced turns unvoiced, or the reverse, from one frame to the next. Default: 0.01.
     pub switch_prob: f64,
-    /// Share of the probability that the lowest trough gets where no trough lies below the threshold. Default: 0.01.
+    /// Fraction of the probability that the lowest trough gets where no trough lies below the threshold. Default: 0.01.
     pub no_trough_prob: f64,
     /// What is reported for unvoiced frames; without it the best guess is. Default: NaN.
     #[serde(with = "fill")]
@@ -326,7 +326,7 @@ fn check(config: &PyinConfig) -> Result<(), FeatureError> {
     ];
     for (parameter, value, holds, rule) in rules {
         if !holds {
-            return Err(FeatureError::config(parameter, format!("{value} given, the range is {rule}")));
+            return Err(FeatureError::config(parameter, value, rule));
         }
     }
     Ok(())
@@ -341,9 +341,8 @@ fn predecessors(n: usize, width: usize, switch_prob: f64) -> Result<Vec<Vec<Run>
     if n < 2 || width > n {
         return Err(FeatureError::config(
             "max_transition_rate",
-            format!(
-                "it reaches {width} pitch bins, fmin to fmax has {n}; widen the range or shorten the hop"
-            ),
+            format!("a reach of {width} pitch bins"),
+            format!("less than the {n} bins from fmin to fmax; widen the range or shorten the hop"),
         ));
     }
     let mut columns: Vec<Vec<(usize, f64)>> = vec![Vec::new(); n];

@@ -107,13 +107,10 @@ pub fn pitch_tuning(
     bins_per_octave: usize,
 ) -> Result<f64, FeatureError> {
     if !(resolution > 0.0 && resolution <= 1.0) || 1.0 / resolution > f64::from(1 << 24) {
-        return Err(FeatureError::config(
-            "resolution",
-            format!("{resolution} given, must be above 0, at most 1 and at least 2^-24"),
-        ));
+        return Err(FeatureError::config("resolution", resolution, "above 0, at most 1 and at least 2^-24"));
     }
     if bins_per_octave == 0 {
-        return Err(FeatureError::config("bins_per_octave", "0 given, must be at least 1"));
+        return Err(FeatureError::config("bins_per_octave", "0", "at least 1"));
     }
     let classes = (1.0 / resolution).ceil() as usize;
     let width = 1.0 / classes as f64;

@@ -47,7 +47,7 @@ impl Default for YinConfig {
 /// music", JASA 111, 2002).
 ///
 /// YIN always answers: unvoiced frames get the period at which they are least unlike themselves, silence the shortest
-/// one, about `fmax`. [`Pyin`](crate::pitch::Pyin) tells voiced from unvoiced.
+/// one, about `fmax`. [`Pyin`](crate::pitch::Pyin) separates voiced frames from unvoiced ones.
 ///
 /// ```
 /// use timbral_features::pitch::{Yin, YinConfig};
@@ -72,7 +72,7 @@ impl Yin {
     pub fn new(config: YinConfig) -> Result<Self, FeatureError> {
         let YinConfig { sample_rate, fmin, fmax, frame_length, hop_length, center, pad_mode, .. } = config;
         if config.trough_threshold.is_nan() {
-            return Err(FeatureError::config("trough_threshold", "NaN given, it is a number"));
+            return Err(FeatureError::config("trough_threshold", "NaN", "a number"));
         }
         let difference =
             Difference::new(Range { sample_rate, fmin, fmax, frame_length, hop_length, center, pad_mode })?;

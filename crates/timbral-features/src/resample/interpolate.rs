@@ -9,7 +9,7 @@ use super::kaiser::{Kaiser, kaiser_half_length, sinc};
 /// Phases in the table; the cubic between them errs by less than 1e-9.
 const PHASES: usize = 256;
 
-/// The middle of the transition, as a share of the Nyquist frequency; the one that soxr was measured to use.
+/// The middle of the transition, as a fraction of the Nyquist frequency; the one that soxr was measured to use.
 const CUTOFF: f64 = 0.908;
 
 /// A table of windowed-sinc taps.

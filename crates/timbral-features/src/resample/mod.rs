@@ -131,17 +131,15 @@ impl Resampler {
         let ResampleConfig { orig_sr, target_sr, res_type, .. } = config;
         for (name, rate) in [("orig_sr", orig_sr), ("target_sr", target_sr)] {
             if !(rate.is_finite() && rate > 0.0) {
-                return Err(FeatureError::config(
-                    name,
-                    format!("{rate} given, a sample rate is positive and finite"),
-                ));
+                return Err(FeatureError::config(name, rate, "finite and above 0"));
             }
         }
         let ratio = target_sr / orig_sr;
         if !(1.0 / LARGEST_RATIO..=LARGEST_RATIO).contains(&ratio) {
             return Err(FeatureError::config(
                 "target_sr",
-                format!("{target_sr} from {orig_sr} given, the rate changes by a factor of at most 1024"),
+                format!("{target_sr} from {orig_sr}"),
+                "within a factor of 1024",
             ));
         }
         let fraction = lowest_terms(target_sr, orig_sr);
@@ -153,10 +151,8 @@ impl Resampler {
             (ResampleType::Polyphase, _) => {
                 return Err(FeatureError::config(
                     "res_type",
-                    format!(
-                        "polyphase given for {orig_sr} to {target_sr} Hz, it needs integer rates whose ratio in lowest \
-                         terms has no part above 2^20"
-                    ),
+                    format!("polyphase for {orig_sr} to {target_sr} Hz"),
+                    "another one unless both rates are integers whose ratio in lowest terms has no part above 2^20",
                 ));
             }
             (_, Some((up, down))) if up.max(down) <= LARGEST_FACTOR => Method::Rational(SpectralStage::new(

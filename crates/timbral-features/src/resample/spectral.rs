@@ -12,7 +12,7 @@ use realfft::{ComplexToReal, FftNum, RealFftPlanner, RealToComplex};
 
 use super::kaiser::{Kaiser, kaiser_half_length, sinc};
 
-/// Where the pass band ends, as a share of the lower Nyquist frequency; the stop band begins at 1.
+/// Where the pass band ends, as a fraction of the lower Nyquist frequency; the stop band begins at 1.
 /// Chosen so that the middle of the transition, and with it the impulse response, is that of soxr.
 pub(crate) const PASS_BAND: f64 = 0.913_76;
 
@@ -52,7 +52,7 @@ pub(crate) struct SpectralScratch<T> {
 }
 
 impl<T: FftNum + Default> SpectralStage<T> {
-    /// `band` is the width of what is kept, as a share of the input's Nyquist frequency; at most
+    /// `band` is the width of what is kept, as a fraction of the input's Nyquist frequency; at most
     /// `min(1, up / down)`. `attenuation` is that of the stop band in dB.
     pub(crate) fn new(up: usize, down: usize, band: f64, attenuation: f64) -> Self {
         let width = 0.5 * band * (1.0 - PASS_BAND);
@@ -61,7 +61,7 @@ impl<T: FftNum + Default> SpectralStage<T> {
         Self::designed(up, down, cutoff, half as f64, Kaiser::for_attenuation(attenuation))
     }
 
-    /// With a filter of its own: a sinc that is cut off at a share of the input's Nyquist frequency, in a window over
+    /// With a filter of its own: a sinc that is cut off at a fraction of the input's Nyquist frequency, in a window over
     /// `half` input samples to both sides, of which it need not be a whole number.
     pub(crate) fn designed(up: usize, down: usize, cutoff: f64, half: f64, window: Kaiser) -> Self {
         let reach = half.ceil() as usize;

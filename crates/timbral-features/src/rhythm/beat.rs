@@ -24,7 +24,7 @@ pub enum BeatTempo {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BeatTrackConfig {
-    /// Samples a second of the signal behind the envelope. Default: 22 050.
+    /// Samples per second of the signal behind the envelope. Default: 22 050.
     pub sample_rate: u32,
     /// Samples from one value of the envelope to the next. Default: 512.
     pub hop_length: usize,

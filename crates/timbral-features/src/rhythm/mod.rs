@@ -34,23 +34,23 @@ pub use tempogram::{Tempogram, TempogramConfig, TempogramScratch};
 
 use crate::error::FeatureError;
 
-/// Refuses a sample rate or a hop of zero.
+/// Rejects a sample rate or a hop of zero.
 fn check_rate(sample_rate: u32, hop_length: usize) -> Result<(), FeatureError> {
     if sample_rate == 0 {
-        return Err(FeatureError::config("sample_rate", "0 Hz given, must be above 0"));
+        return Err(FeatureError::config("sample_rate", "0 Hz", "above 0"));
     }
     if hop_length == 0 {
-        return Err(FeatureError::config("hop_length", "0 given, frames advance by at least one sample"));
+        return Err(FeatureError::config("hop_length", "0", "at least 1"));
     }
     Ok(())
 }
 
-/// Refuses a parameter that is not finite and above zero.
+/// Rejects a setting that is not finite and above zero.
 fn check_positive(parameter: &'static str, value: f64) -> Result<(), FeatureError> {
     if value.is_finite() && value > 0.0 {
         Ok(())
     } else {
-        Err(FeatureError::config(parameter, format!("{value} given, must be finite and above 0")))
+        Err(FeatureError::config(parameter, value, "finite and above 0"))
     }
 }
 

@@ -15,7 +15,7 @@ use crate::window::{Window, get_window};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PlpConfig {
-    /// Samples a second of the signal behind the envelope. Default: 22 050.
+    /// Samples per second of the signal behind the envelope. Default: 22 050.
     pub sample_rate: u32,
     /// Samples from one value of the envelope to the next. Default: 512.
     pub hop_length: usize,
@@ -63,13 +63,10 @@ pub fn plp(envelope: &[f32], config: &PlpConfig) -> Result<Vec<f32>, FeatureErro
     if let (Some(low), Some(high)) = (config.tempo_min, config.tempo_max)
         && high <= low
     {
-        return Err(FeatureError::config(
-            "tempo_max",
-            format!("{high} given, must be above tempo_min = {low}"),
-        ));
+        return Err(FeatureError::config("tempo_max", high, format!("above tempo_min = {low}")));
     }
     if config.win_length < 2 {
-        return Err(FeatureError::config("win_length", format!("{} given, at least 2", config.win_length)));
+        return Err(FeatureError::config("win_length", config.win_length, "at least 2"));
     }
     if envelope.is_empty() {
         return Err(FeatureError::TooShort { samples: 0, needed: 1, reason: "to find a pulse" });

@@ -56,10 +56,10 @@ pub fn tempogram_ratio(
         return Err(FeatureError::shape("bpm", &[bpm.len()], format!("0, 1 or {n_frames} values")));
     }
     if let Some(bad) = bpm.iter().find(|x| !x.is_finite()) {
-        return Err(FeatureError::config("bpm", format!("{bad} given, must be finite")));
+        return Err(FeatureError::config("bpm", bad, "finite"));
     }
     if let Some(bad) = config.factors.iter().find(|x| !x.is_finite()) {
-        return Err(FeatureError::config("factors", format!("{bad} given, must be finite")));
+        return Err(FeatureError::config("factors", bad, "finite"));
     }
     let estimated;
     let bpm = if bpm.is_empty() {

@@ -15,7 +15,7 @@ use crate::window::{Window, get_window};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TempoConfig {
-    /// Samples a second of the signal behind the envelope. Default: 22 050.
+    /// Samples per second of the signal behind the envelope. Default: 22 050.
     pub sample_rate: u32,
     /// Samples from one value of the envelope to the next. Default: 512.
     pub hop_length: usize,
@@ -99,7 +99,8 @@ impl Tempo {
         check_window_length(win_length).map_err(|_| {
             FeatureError::config(
                 "ac_size",
-                format!("{} s given, must make 1 to 2^24 frames, not {win_length}", config.ac_size),
+                format!("{} s", config.ac_size),
+                format!("a duration of 1 to 2^24 frames, not {win_length}"),
             )
         })?;
         let log_prior = config.log_prior(win_length)?;

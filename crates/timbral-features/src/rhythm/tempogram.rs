@@ -138,7 +138,8 @@ pub(super) fn check_window_length(win_length: usize) -> Result<(), FeatureError>
     if win_length == 0 || win_length > LONGEST_WINDOW {
         return Err(FeatureError::config(
             "win_length",
-            format!("{win_length} frames given, must be 1 to {LONGEST_WINDOW}"),
+            format!("{win_length} frames"),
+            format!("between 1 and {LONGEST_WINDOW}"),
         ));
     }
     Ok(())

@@ -8,7 +8,7 @@ use crate::window::{Window, get_window};
 
 fn square(n_states: usize) -> Result<Array2<f64>, FeatureError> {
     if n_states == 0 {
-        return Err(FeatureError::config("n_states", "0 given, there is at least one state"));
+        return Err(FeatureError::config("n_states", "0", "at least 1"));
     }
     Ok(frame_major(n_states, n_states)?.reversed_axes())
 }
@@ -17,7 +17,7 @@ fn check_probability(parameter: &'static str, value: f64) -> Result<(), FeatureE
     if (0.0..=1.0).contains(&value) {
         Ok(())
     } else {
-        Err(FeatureError::config(parameter, format!("{value} given, a probability lies between 0 and 1")))
+        Err(FeatureError::config(parameter, value, "a probability between 0 and 1"))
     }
 }
 
@@ -29,10 +29,8 @@ fn for_each_state(prob: &[f64], n_states: usize) -> Result<Vec<f64>, FeatureErro
         many => {
             return Err(FeatureError::config(
                 "prob",
-                format!(
-                    "{} probabilities given, there is one, or one for each of {n_states} states",
-                    many.len()
-                ),
+                format!("{} probabilities", many.len()),
+                format!("one, or one for each of {n_states} states"),
             ));
         }
     };
@@ -101,7 +99,8 @@ pub fn transition_local(
     if width.len() != 1 && width.len() != n_states {
         return Err(FeatureError::config(
             "width",
-            format!("{} widths given, there is one, or one for each of {n_states} states", width.len()),
+            format!("{} widths", width.len()),
+            format!("one, or one for each of {n_states} states"),
         ));
     }
     let mut matrix = square(n_states)?;
@@ -124,7 +123,8 @@ pub(crate) fn local_row(
     if width == 0 || width > n_states {
         return Err(FeatureError::config(
             "width",
-            format!("{width} given, it lies between 1 and the number of states, {n_states}"),
+            width,
+            format!("between 1 and the number of states, {n_states}"),
         ));
     }
     let weights = get_window(window, width, false)?;
@@ -143,7 +143,8 @@ pub(crate) fn local_row(
     if sum.is_nan() || sum <= 0.0 {
         return Err(FeatureError::config(
             "window",
-            format!("{window:?} of {width} states given, its weights must sum to more than 0"),
+            format!("{window:?} of {width} states"),
+            "one whose weights sum to more than 0",
         ));
     }
     row.iter_mut().for_each(|(_, weight)| *weight /= sum);
@@ -152,10 +153,7 @@ pub(crate) fn local_row(
 
 fn several(n_states: usize) -> Result<(), FeatureError> {
     if n_states < 2 {
-        return Err(FeatureError::config(
-            "n_states",
-            format!("{n_states} given, at least two states are needed"),
-        ));
+        return Err(FeatureError::config("n_states", n_states, "at least 2"));
     }
     Ok(())
 }

@@ -314,6 +314,7 @@ pub fn stack_states(paths: &[StatePath]) -> Array2<usize> {
 mod tests {
     use ndarray::array;
     use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
 
     use super::*;
 
@@ -335,7 +336,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(96))]
+        #![proptest_config(ProptestConfig { cases: 96, rng_seed: RngSeed::Fixed(13), ..ProptestConfig::default() })]
 
         #[test]
         fn the_best_of_all_sequences(states in 1_usize..5, steps in 1_usize..6, seed in any::<u32>(), zeros in any::<bool>()) {

@@ -23,9 +23,9 @@ pub struct ContrastConfig {
     pub fmin: f64,
     /// Number of octaves above the lowest band, at least 1. Default: 6.
     pub n_bands: usize,
-    /// Share of the bins of a band that make its peak and its valley, between 0 and 1. Default: 0.02.
+    /// Fraction of the bins of a band that make its peak and its valley, between 0 and 1. Default: 0.02.
     pub quantile: f64,
-    /// Peaks, and valleys, more than this many dB below the largest of the whole signal are lifted to there. `None`, or
+    /// Peaks, and valleys, more than this many dB below the largest of the whole signal are clipped to that floor. `None`, or
     /// infinity in a configuration file, lifts nothing, so that frames do not depend on each other. Default: 80 dB, which
     /// is librosa's and fixed there.
     pub top_db: Option<f32>,
@@ -89,21 +89,18 @@ impl SpectralContrast {
         let bin = hz_per_bin(config.sample_rate, &config.stft)?;
         let ContrastConfig { fmin, n_bands, quantile, .. } = config;
         if !(fmin.is_finite() && fmin > 0.0) {
-            return Err(FeatureError::config("fmin", format!("{fmin} Hz given, must be above 0")));
+            return Err(FeatureError::config("fmin", format!("{fmin} Hz"), "above 0"));
         }
         if !(quantile > 0.0 && quantile < 1.0) {
-            return Err(FeatureError::config(
-                "quantile",
-                format!("{quantile} given, must lie between 0 and 1"),
-            ));
+            return Err(FeatureError::config("quantile", quantile, "between 0 and 1"));
         }
         if let Some(top_db) = config.top_db
             && (top_db.is_nan() || top_db < 0.0)
         {
-            return Err(FeatureError::config("top_db", format!("{top_db} dB given, at least 0 allowed")));
+            return Err(FeatureError::config("top_db", format!("{top_db} dB"), "at least 0"));
         }
         if n_bands == 0 || n_bands > 64 {
-            return Err(FeatureError::config("n_bands", format!("{n_bands} given, 1 to 64 allowed")));
+            return Err(FeatureError::config("n_bands", n_bands, "between 1 and 64"));
         }
         let nyquist = f64::from(config.sample_rate) / 2.0;
         // The last band runs to the end of the spectrum, so it only has to begin below it.
@@ -111,7 +108,10 @@ impl SpectralContrast {
         if last >= nyquist {
             return Err(FeatureError::config(
                 "n_bands",
-                format!("{n_bands} given: the last band begins at {last} Hz, above Nyquist, {nyquist} Hz"),
+                n_bands,
+                format!(
+                    "small enough for the last band, which begins at {last} Hz, to begin below the Nyquist frequency, {nyquist} Hz"
+                ),
             ));
         }
         let stft = Stft::new(config.stft.clone())?;
@@ -277,7 +277,8 @@ fn layout(config: &ContrastConfig, hz_per_bin: f64, n_bins: usize) -> Result<Vec
 fn empty(k: usize, low: f64, high: f64) -> FeatureError {
     FeatureError::config(
         "fmin",
-        format!("band {k} from {low} to {high} Hz holds no bin; raise n_fft or fmin"),
+        format!("{fmin} Hz"),
+        format!("high enough for band {k}, from {low} to {high} Hz, to hold a bin; raise n_fft or fmin"),
     )
 }
 

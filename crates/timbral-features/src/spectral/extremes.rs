@@ -83,7 +83,7 @@ fn insert(lanes: &mut [[f32; LANES]; DEPTH], values: [f32; LANES]) {
     }
 }
 
-/// Takes the heads that equal `least` off their lanes. Tells how many there were and how many lanes are empty now.
+/// Takes the heads that equal `least` off their lanes. Returns how many there were and how many lanes are empty now.
 #[inline(always)]
 fn take(lanes: &mut [[f32; LANES]; DEPTH], least: f32) -> (usize, usize) {
     let [a, b, c, d] = lanes;

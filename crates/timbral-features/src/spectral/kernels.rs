@@ -132,7 +132,7 @@ impl Rolloff {
 
 const BLOCK: usize = 4 * LANES;
 
-/// The first bin at which the cumulated magnitude reaches the share.
+/// The first bin at which the cumulated magnitude reaches the fraction.
 #[inline(always)]
 fn rolloff_bin(magnitudes: &[f32], share: f64) -> usize {
     let mut total = 0.0;

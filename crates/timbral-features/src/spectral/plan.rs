@@ -132,7 +132,7 @@ pub(crate) fn check_magnitudes(magnitudes: ArrayView2<'_, f32>, n_bins: usize) -
 
 pub(crate) fn hz_per_bin(sample_rate: u32, stft: &StftConfig) -> Result<f64, FeatureError> {
     if sample_rate == 0 {
-        return Err(FeatureError::config("sample_rate", "0 Hz given, must be above 0"));
+        return Err(FeatureError::config("sample_rate", "0 Hz", "above 0"));
     }
     Ok(f64::from(sample_rate) / stft.n_fft.max(1) as f64)
 }
@@ -204,7 +204,7 @@ impl SpectralBandwidth {
     pub fn new(config: BandwidthConfig) -> Result<Self, FeatureError> {
         let BandwidthConfig { p, norm, .. } = config;
         if !(p.is_finite() && p > 0.0) {
-            return Err(FeatureError::config("p", format!("{p} given, must be above 0")));
+            return Err(FeatureError::config("p", p, "above 0"));
         }
         let kernel = Bandwidth { hz_per_bin: hz_per_bin(config.sample_rate, &config.stft)?, p, norm };
         Ok(Self { stft: Stft::new(config.stft.clone())?, kernel, config })
@@ -219,7 +219,7 @@ pub struct RolloffConfig {
     pub sample_rate: u32,
     /// Framing, window and transform.
     pub stft: StftConfig,
-    /// Share of the sum of magnitudes, between 0 and 1, both excluded. Default: 0.85.
+    /// Fraction of the sum of magnitudes, between 0 and 1, both excluded. Default: 0.85.
     pub roll_percent: f64,
 }
 
@@ -230,7 +230,7 @@ impl Default for RolloffConfig {
 }
 
 spectral_shape! {
-    /// The frequency in Hz of the first bin at which each frame's cumulated magnitude reaches a share of the whole.
+    /// The frequency in Hz of the first bin at which each frame's cumulated magnitude reaches a fraction of the whole.
     /// Silence has 0. Nothing is interpolated between bins.
     SpectralRolloff, RolloffConfig, Rolloff, |_| 1
 }
@@ -240,14 +240,11 @@ impl SpectralRolloff {
     ///
     /// # Errors
     ///
-    /// [`FeatureError::Config`] for a sample rate of 0, a share outside 0 to 1, or an invalid STFT configuration.
+    /// [`FeatureError::Config`] for a sample rate of 0, a fraction outside 0 to 1, or an invalid STFT configuration.
     pub fn new(config: RolloffConfig) -> Result<Self, FeatureError> {
         let roll_percent = config.roll_percent;
         if !(roll_percent > 0.0 && roll_percent < 1.0) {
-            return Err(FeatureError::config(
-                "roll_percent",
-                format!("{roll_percent} given, must lie between 0 and 1"),
-            ));
+            return Err(FeatureError::config("roll_percent", roll_percent, "between 0 and 1"));
         }
         let kernel = Rolloff { hz_per_bin: hz_per_bin(config.sample_rate, &config.stft)?, roll_percent };
         Ok(Self { stft: Stft::new(config.stft.clone())?, kernel, config })
@@ -287,7 +284,7 @@ impl SpectralFlatness {
     pub fn new(config: FlatnessConfig) -> Result<Self, FeatureError> {
         let FlatnessConfig { amin, power, .. } = config;
         if !(amin.is_finite() && amin >= f32::MIN_POSITIVE) {
-            return Err(FeatureError::config("amin", format!("{amin} given, must be above 0")));
+            return Err(FeatureError::config("amin", amin, "above 0"));
         }
         Power::new(power)?;
         Ok(Self { stft: Stft::new(config.stft.clone())?, kernel: Flatness { amin, power }, config })
@@ -331,7 +328,7 @@ impl PolyFeatures {
         let bins = fft_frequencies(f64::from(config.sample_rate), config.stft.n_fft);
         let fit = if config.order <= 64 { polynomial_fit(&bins, config.order) } else { None };
         let fit = fit.ok_or_else(|| {
-            FeatureError::config("order", format!("{} given, too high for {} bins", config.order, bins.len()))
+            FeatureError::config("order", config.order, format!("lower than that for {} bins", bins.len()))
         })?;
         let mut fit = fit;
         fit.invert_axis(ndarray::Axis(0));

@@ -193,7 +193,7 @@ impl Default for ZeroCrossingRateConfig {
     }
 }
 
-/// The share of the samples of each frame at which the sign changes.
+/// The fraction of the samples of each frame at which the sign changes.
 #[derive(Clone, Debug)]
 pub struct ZeroCrossingRate {
     config: ZeroCrossingRateConfig,
@@ -209,7 +209,7 @@ impl ZeroCrossingRate {
     pub fn new(config: ZeroCrossingRateConfig) -> Result<Self, FeatureError> {
         let framing = Framing::new(config.frame_length, config.hop_length, config.center, PadMode::Edge)?;
         if config.threshold.is_nan() || config.threshold < 0.0 {
-            return Err(FeatureError::config("threshold", format!("{} given, at least 0", config.threshold)));
+            return Err(FeatureError::config("threshold", config.threshold, "at least 0"));
         }
         Ok(Self { config, framing })
     }

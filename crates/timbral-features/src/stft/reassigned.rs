@@ -86,15 +86,16 @@ impl ReassignedSpectrogram {
     /// `ref_power`, or if nothing is to be reassigned.
     pub fn new(config: ReassignedConfig) -> Result<Self, FeatureError> {
         if config.sample_rate == 0 {
-            return Err(FeatureError::config("sample_rate", "0 Hz given, must be above 0"));
+            return Err(FeatureError::config("sample_rate", "0 Hz", "above 0"));
         }
         if !(config.ref_power.is_finite() && config.ref_power >= 0.0) {
-            return Err(FeatureError::config("ref_power", format!("{} given, at least 0", config.ref_power)));
+            return Err(FeatureError::config("ref_power", config.ref_power, "at least 0"));
         }
         if !config.reassign_frequencies && !config.reassign_times {
             return Err(FeatureError::config(
                 "reassign_times",
-                "neither frequencies nor times are to be reassigned",
+                false,
+                "true where reassign_frequencies is false",
             ));
         }
         let framing = config.stft.framing()?;

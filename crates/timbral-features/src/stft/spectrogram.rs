@@ -26,7 +26,7 @@ impl Default for SpectrogramConfig {
     }
 }
 
-/// An exponent of the magnitude, with the two common ones told apart once and not per bin.
+/// An exponent of the magnitude, with the two common ones distinguished once and not per bin.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Power {
     Magnitude,
@@ -37,7 +37,7 @@ pub(crate) enum Power {
 impl Power {
     pub(crate) fn new(power: f32) -> Result<Self, FeatureError> {
         if !(power.is_finite() && power > 0.0) {
-            return Err(FeatureError::config("power", format!("{power} given, must be above 0")));
+            return Err(FeatureError::config("power", power, "above 0"));
         }
         Ok(if power == 1.0 {
             Self::Magnitude

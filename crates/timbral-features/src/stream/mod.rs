@@ -2,7 +2,7 @@
 //!
 //! [`StreamPlan::stream`] turns a plan that looks at single frames into a [`FeatureStream`]; stages that keep a memory
 //! ([`DeltaStream`], [`OnsetStream`], [`PcenStream`](crate::pcen::PcenStream)) follow by `then`. What looks at the whole
-//! signal, such as `top_db`, refuses to stream and says why.
+//! signal, such as `top_db`, cannot be streamed, and the error says why.
 //!
 //! ```
 //! use timbral_features::stream::StreamPlan;

@@ -18,7 +18,7 @@ use crate::stft::{Spectrogram, SpectrogramConfig, Stft, StftConfig};
 
 /// A plan whose frames look at no more of the signal than their own samples, so that it can be streamed.
 ///
-/// Some configurations look at the whole signal, and their stream is refused:
+/// Some configurations look at the whole signal, and cannot be streamed:
 ///
 /// - [`LogMelSpectrogram`] and [`Mfcc`] with a `top_db` (as by default) or [`Reference::Max`];
 /// - [`SpectralContrast`] with a `top_db` (as by default), unless it is `linear`;
@@ -44,8 +44,8 @@ pub trait Framed: Sized {
     fn padded_plan(&self) -> Result<Self, FeatureError>;
 }
 
-fn refuse(parameter: &'static str, given: &str, reason: &str) -> FeatureError {
-    FeatureError::config(parameter, format!("{given} given, a stream cannot: {reason}"))
+fn rejected(parameter: &'static str, given: &str, reason: &str) -> FeatureError {
+    FeatureError::config(parameter, given, format!("another value in a stream: {reason}"))
 }
 
 fn padded(stft: &StftConfig) -> StftConfig {
@@ -115,11 +115,11 @@ stream_plan!(
 fn padded_log_mel(config: &LogMelConfig) -> Result<LogMelConfig, FeatureError> {
     if config.reference == Reference::Max {
         let reason = "the loudest band is known at the end only; give a value";
-        return Err(refuse("reference", "max", reason));
+        return Err(rejected("reference", "max", reason));
     }
     if let Some(top_db) = config.top_db.filter(|_| !config.db().is_local()) {
         let reason = "it is measured from the loudest band of the whole signal; give none";
-        return Err(refuse("top_db", &format!("{top_db} dB"), reason));
+        return Err(rejected("top_db", &format!("{top_db} dB"), reason));
     }
     let mel = MelConfig { center: false, ..config.mel.clone() };
     Ok(LogMelConfig { mel, ..config.clone() })
@@ -129,7 +129,7 @@ fn padded_contrast(config: &ContrastConfig) -> Result<ContrastConfig, FeatureErr
     let clipped = config.top_db.filter(|top_db| !config.linear && top_db.is_finite());
     if let Some(top_db) = clipped {
         let reason = "it is measured from the largest peak of the whole signal; give none";
-        return Err(refuse("top_db", &format!("{top_db} dB"), reason));
+        return Err(rejected("top_db", &format!("{top_db} dB"), reason));
     }
     Ok(ContrastConfig { stft: padded(&config.stft), ..config.clone() })
 }
@@ -137,7 +137,7 @@ fn padded_contrast(config: &ContrastConfig) -> Result<ContrastConfig, FeatureErr
 fn padded_chroma(config: &ChromaStftConfig) -> Result<ChromaStftConfig, FeatureError> {
     if config.tuning.is_none() {
         let reason = "it would be estimated from the whole signal; give a number, such as 0";
-        return Err(refuse("tuning", "none", reason));
+        return Err(rejected("tuning", "none", reason));
     }
     Ok(ChromaStftConfig { stft: padded(&config.stft), ..config.clone() })
 }
@@ -150,15 +150,15 @@ fn kaldi_framing(config: &kaldi::FbankConfig) -> Result<Framing, FeatureError> {
 fn local_kaldi(config: &kaldi::FbankConfig) -> Result<&kaldi::FbankConfig, FeatureError> {
     if config.subtract_mean {
         let reason = "the mean is that of the whole signal";
-        return Err(refuse("subtract_mean", "true", reason));
+        return Err(rejected("subtract_mean", "true", reason));
     }
     if !config.snip_edges {
         let reason = "the number of frames then follows from the length of the signal";
-        return Err(refuse("snip_edges", "false", reason));
+        return Err(rejected("snip_edges", "false", reason));
     }
     if config.min_duration > 0.0 {
         let reason = "no frame could be given before the signal is that long";
-        return Err(refuse("min_duration", &format!("{} s", config.min_duration), reason));
+        return Err(rejected("min_duration", &format!("{} s", config.min_duration), reason));
     }
     Ok(config)
 }

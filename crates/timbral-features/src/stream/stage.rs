@@ -94,7 +94,8 @@ impl DeltaStream {
         if config.mode == DeltaMode::Wrap {
             return Err(FeatureError::config(
                 "mode",
-                "wrap given, a stream cannot: its first frame depends on the last",
+                "wrap",
+                "another mode in a stream: the first frame depends on the last",
             ));
         }
         let length = config.width.saturating_mul(n_rows);

@@ -61,11 +61,12 @@ pub fn path_enhance(
     if !(min_ratio > 0.0 && max_ratio.is_finite() && min_ratio <= max_ratio) {
         return Err(FeatureError::config(
             "max_ratio",
-            format!("ratios from {min_ratio} to {max_ratio} given, the rule is 0 < min_ratio <= max_ratio"),
+            format!("ratios from {min_ratio} to {max_ratio}"),
+            "such that 0 < min_ratio <= max_ratio",
         ));
     }
     if config.n_filters == 0 {
-        return Err(FeatureError::config("n_filters", "0 given, there is at least one filter"));
+        return Err(FeatureError::config("n_filters", "0", "at least 1"));
     }
     if let Some((index, &value)) = similarity.iter().enumerate().find(|(_, v)| !v.is_finite()) {
         return Err(FeatureError::NonFinite { array: "similarity", index, value });
@@ -112,7 +113,7 @@ pub fn diagonal_filter(
         });
     }
     if !(slope > 0.0 && slope.is_finite()) {
-        return Err(FeatureError::config("slope", format!("{slope} given, it is finite and above 0")));
+        return Err(FeatureError::config("slope", slope, "finite and above 0"));
     }
     let weights = get_window(window, n, false)?;
     let angle = slope.atan();
@@ -127,7 +128,8 @@ pub fn diagonal_filter(
     if sum.is_nan() || sum <= 0.0 {
         return Err(FeatureError::config(
             "window",
-            format!("{window:?} of {n} samples given, its weights must sum to more than 0"),
+            format!("{window:?} of {n} samples"),
+            "one whose weights sum to more than 0",
         ));
     }
     filter.mapv_inplace(|v| v / sum);

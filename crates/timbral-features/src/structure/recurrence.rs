@@ -106,12 +106,13 @@ pub fn recurrence_matrix(
     if !(1..=widest).contains(&config.width) {
         return Err(FeatureError::config(
             "width",
-            format!("{} given for {t} frames, it lies between 1 and {widest}", config.width),
+            format!("{} for {t} frames", config.width),
+            format!("between 1 and {widest}"),
         ));
     }
     let k = match config.k {
         Some(0) => {
-            return Err(FeatureError::config("k", "0 given, there is at least one neighbour"));
+            return Err(FeatureError::config("k", "0", "at least 1"));
         }
         Some(k) => k,
         None => 2 * ((t - 2 * config.width + 1) as f64).sqrt().ceil() as usize,
@@ -183,7 +184,7 @@ pub fn cross_similarity(
     }
     let k = match config.k {
         Some(0) => {
-            return Err(FeatureError::config("k", "0 given, there is at least one neighbour"));
+            return Err(FeatureError::config("k", "0", "at least 1"));
         }
         Some(k) => k.min(n_ref),
         None => n_ref.min(2 * (n_ref as f64).sqrt().ceil() as usize),
@@ -193,7 +194,8 @@ pub fn cross_similarity(
     {
         return Err(FeatureError::config(
             "bandwidth",
-            format!("{:?} given, two sequences have one bandwidth for all pairs", config.bandwidth),
+            format!("{:?}", config.bandwidth),
+            "one that is the same for all pairs",
         ));
     }
     let distances = cdist(data, reference, config.metric)?;
@@ -288,9 +290,7 @@ impl Scale {
         let pairs = |sides, mean| Ok(Self::Pairs { sides, mean });
         match bandwidth {
             Bandwidth::Value(value) if value > 0.0 && value.is_finite() => Ok(Self::Affinity(value)),
-            Bandwidth::Value(value) => {
-                Err(FeatureError::config("bandwidth", format!("{value} given, it is finite and above 0")))
-            }
+            Bandwidth::Value(value) => Err(FeatureError::config("bandwidth", value, "finite and above 0")),
             Bandwidth::MedKScalar => {
                 let mut to_k: Vec<f64> =
                     links.iter().filter_map(|others| first(others).last().copied()).collect();

@@ -53,7 +53,7 @@ impl Norm {
     pub(crate) fn validate(self, parameter: &'static str) -> Result<(), FeatureError> {
         match self {
             Self::Lp(p) if !(p.is_finite() && p > 0.0) => {
-                Err(FeatureError::config(parameter, format!("Lp({p}) given, p must be above 0")))
+                Err(FeatureError::config(parameter, format!("Lp({p})"), "a norm with p above 0"))
             }
             _ => Ok(()),
         }
@@ -80,20 +80,17 @@ pub fn normalize(
     norm.validate("norm")?;
     let threshold = threshold.unwrap_or(f32::MIN_POSITIVE);
     if threshold.is_nan() || threshold <= 0.0 {
-        return Err(FeatureError::config("threshold", format!("{threshold} given, must be above 0")));
+        return Err(FeatureError::config("threshold", threshold, "above 0"));
     }
     if axis > 1 {
-        return Err(FeatureError::config("axis", format!("{axis} given, a matrix has the axes 0 and 1")));
+        return Err(FeatureError::config("axis", axis, "0 or 1"));
     }
     if let Some((index, &value)) = array.iter().enumerate().find(|(_, v)| !v.is_finite()) {
         return Err(FeatureError::NonFinite { array: "input", index, value });
     }
     let fill_value = norm.fill_value(array.len_of(Axis(axis)));
     if fill == Some(true) && fill_value.is_none() {
-        return Err(FeatureError::config(
-            "fill",
-            "no constant vector has a chosen count of non-zero elements",
-        ));
+        return Err(FeatureError::config("fill", true, "false for a norm that counts non-zero elements"));
     }
     let mut out = array.to_owned();
     for mut lane in out.lanes_mut(Axis(axis)) {

@@ -39,7 +39,7 @@ pub fn autocorrelate(samples: &[f32], max_size: Option<usize>) -> Result<Vec<f32
 /// [`FeatureError::NonFinite`] for NaN or infinite samples.
 pub fn lpc(samples: &[f32], order: usize) -> Result<Vec<f32>, FeatureError> {
     if order == 0 {
-        return Err(FeatureError::config("order", "0 given, at least 1 needed"));
+        return Err(FeatureError::config("order", "0", "at least 1"));
     }
     if samples.len() <= order {
         let needed = order.saturating_add(1);
@@ -116,7 +116,7 @@ fn compress(x: f64, mu: f64) -> f64 {
 
 fn check_mu(values: &[f32], mu: f64) -> Result<(), FeatureError> {
     if !(mu.is_finite() && mu > 0.0) {
-        return Err(FeatureError::config("mu", format!("{mu} given, must be above 0")));
+        return Err(FeatureError::config("mu", mu, "above 0"));
     }
     match values.iter().find(|v| !(-1.0..=1.0).contains(*v)) {
         Some(v) => Err(FeatureError::Input(format!("value {v} given, values lie between -1 and 1"))),

@@ -50,7 +50,7 @@ impl Window {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FbankConfig {
-    /// Samples a second. Default 16 000.
+    /// Samples per second. Default 16 000.
     pub sample_rate: u32,
     /// Length of a frame in milliseconds. Default 25.
     pub frame_length: f64,
@@ -154,7 +154,7 @@ impl FbankConfig {
     /// The sizes of frames, or what is wrong with the configuration.
     pub(super) fn sizes(&self) -> Result<Sizes, FeatureError> {
         if self.sample_rate == 0 {
-            return Err(FeatureError::config("sample_rate", "0 Hz given, must be above 0"));
+            return Err(FeatureError::config("sample_rate", "0 Hz", "above 0"));
         }
         let rate = f64::from(self.sample_rate);
         let samples = |name: &'static str, milliseconds: f64, least: f64| {
@@ -164,9 +164,8 @@ impl FbankConfig {
             } else {
                 Err(FeatureError::config(
                     name,
-                    format!(
-                        "{milliseconds} ms given, must make {least} to {LONGEST_FRAME} samples at {rate} Hz"
-                    ),
+                    format!("{milliseconds} ms"),
+                    format!("a duration of {least} to {LONGEST_FRAME} samples at {rate} Hz"),
                 ))
             }
         };
@@ -176,27 +175,21 @@ impl FbankConfig {
         if n_fft % 2 != 0 {
             return Err(FeatureError::config(
                 "frame_length",
-                format!("{window} samples given, must be even unless round_to_power_of_two is set"),
+                format!("{window} samples"),
+                "an even number of samples unless round_to_power_of_two is set",
             ));
         }
         let finite = |name: &'static str, value: f64| {
-            if value.is_finite() {
-                Ok(())
-            } else {
-                Err(FeatureError::config(name, format!("{value} given, must be finite")))
-            }
+            if value.is_finite() { Ok(()) } else { Err(FeatureError::config(name, value, "finite")) }
         };
         finite("waveform_scale", f64::from(self.waveform_scale))?;
         finite("preemphasis_coefficient", f64::from(self.preemphasis_coefficient))?;
         finite("blackman_coeff", self.blackman_coeff)?;
         if !(self.energy_floor.is_finite() && self.energy_floor >= 0.0) {
-            return Err(FeatureError::config(
-                "energy_floor",
-                format!("{} given, must be finite and at least 0", self.energy_floor),
-            ));
+            return Err(FeatureError::config("energy_floor", self.energy_floor, "finite and at least 0"));
         }
         if self.min_duration.is_nan() {
-            return Err(FeatureError::config("min_duration", "NaN given, must be a number of seconds"));
+            return Err(FeatureError::config("min_duration", "NaN", "a number of seconds"));
         }
         Ok(Sizes { window, shift, n_fft })
     }

@@ -35,10 +35,8 @@ impl Warp {
         if !ordered {
             return Err(FeatureError::config(
                 "vtln_high",
-                format!(
-                    "{low} < {} < {vtln_high} < {high} Hz given, low_freq < vtln_low < vtln_high < high_freq must hold",
-                    config.vtln_low
-                ),
+                format!("{low} < {} < {vtln_high} < {high} Hz", config.vtln_low),
+                "such that low_freq < vtln_low < vtln_high < high_freq",
             ));
         }
         let warp = config.vtln_warp;
@@ -47,7 +45,8 @@ impl Warp {
         if lower_bend <= low || upper_bend >= high || lower_bend > upper_bend {
             return Err(FeatureError::config(
                 "vtln_warp",
-                format!("{warp} given, its bends must stay between the edges {low} and {high} Hz"),
+                warp,
+                format!("such that its bends stay between {low} and {high} Hz"),
             ));
         }
         Ok(Self { low, high, lower_bend, upper_bend, scale: 1.0 / warp })
@@ -112,7 +111,8 @@ fn triangles(config: &FbankConfig, n_fft: usize) -> Result<Vec<(usize, Vec<f32>)
     if config.num_mel_bins <= 3 || config.num_mel_bins > MOST_BANDS {
         return Err(FeatureError::config(
             "num_mel_bins",
-            format!("{} given, must be 4 to {MOST_BANDS}", config.num_mel_bins),
+            config.num_mel_bins,
+            format!("between 4 and {MOST_BANDS}"),
         ));
     }
     let nyquist = 0.5 * f64::from(config.sample_rate);
@@ -121,20 +121,19 @@ fn triangles(config: &FbankConfig, n_fft: usize) -> Result<Vec<(usize, Vec<f32>)
     if !(low >= 0.0 && low < nyquist) {
         return Err(FeatureError::config(
             "low_freq",
-            format!("{low} Hz given, must be at least 0 and below Nyquist, {nyquist} Hz"),
+            format!("{low} Hz"),
+            format!("at least 0 and below Nyquist, {nyquist} Hz"),
         ));
     }
     if !(high > low && high <= nyquist) {
         return Err(FeatureError::config(
             "high_freq",
-            format!("{high} Hz given, must be above low_freq ({low} Hz) and at most Nyquist ({nyquist} Hz)"),
+            format!("{high} Hz"),
+            format!("above low_freq ({low} Hz) and at most Nyquist ({nyquist} Hz)"),
         ));
     }
     if !(config.vtln_warp.is_finite() && config.vtln_warp > 0.0) {
-        return Err(FeatureError::config(
-            "vtln_warp",
-            format!("{} given, must be finite and above 0", config.vtln_warp),
-        ));
+        return Err(FeatureError::config("vtln_warp", config.vtln_warp, "finite and above 0"));
     }
     let warp = if config.vtln_warp == 1.0 { None } else { Some(Warp::new(config, low, high, nyquist)?) };
     let edge_mel = |mel: f64| warp.as_ref().map_or(mel, |warp| warp.mel(mel));

@@ -65,12 +65,13 @@ impl Mfcc {
         if config.num_ceps == 0 || config.num_ceps > bands {
             return Err(FeatureError::config(
                 "num_ceps",
-                format!("{} given, must be 1 to num_mel_bins = {bands}", config.num_ceps),
+                config.num_ceps,
+                format!("between 1 and num_mel_bins = {bands}"),
             ));
         }
         let lifter = config.cepstral_lifter;
         if !lifter.is_finite() {
-            return Err(FeatureError::config("cepstral_lifter", format!("{lifter} given, must be finite")));
+            return Err(FeatureError::config("cepstral_lifter", lifter, "finite"));
         }
         let dct = (0..config.num_ceps)
             .flat_map(|k| {

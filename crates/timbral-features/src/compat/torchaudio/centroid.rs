@@ -9,7 +9,7 @@ use crate::error::FeatureError;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SpectralCentroidConfig {
-    /// Samples a second, above 0.
+    /// Samples per second, above 0.
     pub sample_rate: u32,
     /// The transform; `power` and `normalized` have no effect.
     pub spectrogram: SpectrogramConfig,
@@ -33,7 +33,7 @@ impl SpectralCentroid {
     /// [`FeatureError::Config`] for an invalid transform or a sample rate of 0.
     pub fn new(config: SpectralCentroidConfig) -> Result<Self, FeatureError> {
         if config.sample_rate == 0 {
-            return Err(FeatureError::config("sample_rate", "0 Hz given, must be above 0"));
+            return Err(FeatureError::config("sample_rate", "0 Hz", "above 0"));
         }
         let frames =
             Frames::new(&SpectrogramConfig { power: 1.0, normalized: false, ..config.spectrogram.clone() })?;

@@ -34,7 +34,7 @@ impl Default for MfccConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LfccConfig {
-    /// Samples a second. Default: 16 000.
+    /// Samples per second. Default: 16 000.
     pub sample_rate: u32,
     /// The spectrogram.
     pub spectrogram: SpectrogramConfig,
@@ -83,7 +83,7 @@ impl Cepstrum {
         natural: bool,
     ) -> Result<Self, FeatureError> {
         if count == 0 || count > n_bands {
-            return Err(FeatureError::config(name, format!("{count} given, 1 to {n_bands} allowed")));
+            return Err(FeatureError::config(name, count, format!("between 1 and {n_bands}")));
         }
         let matrix = dct_matrix(count, n_bands, DctType::Two, norm)?.mapv(|w| w as f32);
         Ok(Self { matrix: matrix.as_standard_layout().into_owned(), natural })
@@ -165,12 +165,13 @@ impl Lfcc {
     pub fn new(config: LfccConfig) -> Result<Self, FeatureError> {
         const MOST_FILTERS: usize = 1 << 16;
         if config.sample_rate == 0 {
-            return Err(FeatureError::config("sample_rate", "0 Hz given, must be above 0"));
+            return Err(FeatureError::config("sample_rate", "0 Hz", "above 0"));
         }
         if config.n_filter == 0 || config.n_filter > MOST_FILTERS {
             return Err(FeatureError::config(
                 "n_filter",
-                format!("{} given, 1 to {MOST_FILTERS} allowed", config.n_filter),
+                config.n_filter,
+                format!("between 1 and {MOST_FILTERS}"),
             ));
         }
         let top = f64::from(config.sample_rate / 2);
@@ -178,7 +179,8 @@ impl Lfcc {
         if !(config.f_min >= 0.0 && config.f_min < f_max && f_max.is_finite()) {
             return Err(FeatureError::config(
                 "f_max",
-                format!("{} to {f_max} Hz given, edges must rise from 0 or above", config.f_min),
+                format!("{} to {f_max} Hz", config.f_min),
+                "above f_min, with both at least 0",
             ));
         }
         let frames = Frames::new(&config.spectrogram)?;

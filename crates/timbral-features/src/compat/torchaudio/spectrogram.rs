@@ -67,10 +67,7 @@ impl Frames {
     pub(super) fn new(config: &SpectrogramConfig) -> Result<Self, FeatureError> {
         const MOST_PAD: usize = 1 << 30;
         if config.pad > MOST_PAD {
-            return Err(FeatureError::config(
-                "pad",
-                format!("{} given, at most {MOST_PAD} allowed", config.pad),
-            ));
+            return Err(FeatureError::config("pad", config.pad, format!("at most {MOST_PAD}")));
         }
         let win_length = config.win_length.unwrap_or(config.n_fft);
         let stft = StftConfig {
@@ -163,7 +160,7 @@ impl Bank {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MelConfig {
-    /// Samples a second. Default: 16 000.
+    /// Samples per second. Default: 16 000.
     pub sample_rate: u32,
     /// The spectrogram.
     pub spectrogram: SpectrogramConfig,
