@@ -6,7 +6,7 @@ use timbral_features::onset::{
     OnsetAggregate, OnsetEnvelope, OnsetEnvelopeConfig, PeakPickConfig, onset_backtrack, onset_detect,
     onset_strength, onset_strength_multi, peak_pick,
 };
-use timbral_features::{FeaturePlan, MelConfig};
+use timbral_features::MelConfig;
 
 use crate::case::{Answers, Case, only};
 

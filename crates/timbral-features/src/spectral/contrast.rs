@@ -259,14 +259,14 @@ fn layout(config: &ContrastConfig, hz_per_bin: f64, n_bins: usize) -> Result<Vec
         let first = (0..n_bins).find(inside);
         let last = (0..n_bins).rev().find(inside);
         let (Some(first), Some(last)) = (first, last) else {
-            return Err(empty(k, low, high));
+            return Err(empty(config.fmin, k, low, high));
         };
         let start = if k > 0 { first.saturating_sub(1) } else { first };
         let last = if k == config.n_bands { n_bins - 1 } else { last };
         let whole = last + 1 - start;
         let end = if k < config.n_bands { last } else { last + 1 };
         if end <= start {
-            return Err(empty(k, low, high));
+            return Err(empty(config.fmin, k, low, high));
         }
         let count = (config.quantile * whole as f64).round_ties_even().max(1.0) as usize;
         bands.push(Band { start, end, count: count.min(end - start) });
@@ -274,7 +274,7 @@ fn layout(config: &ContrastConfig, hz_per_bin: f64, n_bins: usize) -> Result<Vec
     Ok(bands)
 }
 
-fn empty(k: usize, low: f64, high: f64) -> FeatureError {
+fn empty(fmin: f64, k: usize, low: f64, high: f64) -> FeatureError {
     FeatureError::config(
         "fmin",
         format!("{fmin} Hz"),
