@@ -138,6 +138,8 @@ impl Pcen {
         if !(0.0..=1.0).contains(&b) {
             return Err(FeatureError::config("b", b, "between 0 and 1"));
         }
+        // Power 0 makes the general law 0 everywhere; its limit is the logarithm. A bias of 0 would be divided by in
+        // `normalise`, where ln_1p and exp_m1 keep (E + bias)^power - bias^power from cancelling for small energies.
         let law = if power == 0.0 {
             Law::Log
         } else if bias == 0.0 {

@@ -62,6 +62,8 @@ pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
             lanes[i] += x[i] * y[i];
         }
     }
+    // The remainder joins the lanes that it would have had in a whole chunk, so a vector filled up with zeros gives the
+    // same bits.
     for (i, (x, y)) in a_rest.iter().zip(b_rest).enumerate() {
         lanes[i] += x * y;
     }

@@ -74,6 +74,8 @@ pub(crate) fn summarize(values: ArrayView1<'_, f32>, statistics: &[Statistic]) -
     } else {
         0.0
     };
+    // Deviations from the mean first, then their powers (two passes): raw moments would cancel where the mean is large
+    // beside the spread, as it is for decibels.
     // A constant's deviations are 0 up to rounding, and so are its higher moments.
     let constant = variance <= (f64::EPSILON * mean).powi(2);
     let standardised = |power: i32| match constant {

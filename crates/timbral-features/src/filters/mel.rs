@@ -135,6 +135,7 @@ impl MelFilterBank {
             let start = bins.partition_point(|&f| f <= low);
             let end = bins.partition_point(|&f| f < high).max(start);
             let offset = weights.len();
+            // Slopes are taken in double precision and rounded once, when the weight is stored.
             let triangle = bins[start..end]
                 .iter()
                 .map(|f| ((f - low) / (center - low)).min((high - f) / (high - center)));
@@ -148,6 +149,7 @@ impl MelFilterBank {
             };
             let divisor = if divisor < f64::from(f32::MIN_POSITIVE) { 1.0 } else { divisor };
             weights.extend(row.iter().map(|w| (w / divisor) as f32));
+            // Whole vectors: the products with zero weights are cheaper than a loop for the remainder of each band.
             let padded = row.len().next_multiple_of(simd::SHORT);
             weights.resize(offset + padded, 0.0);
             bands.push(Band { start, offset, length: row.len(), padded });

@@ -122,6 +122,8 @@ impl Difference {
         let done =
             self.forward.process_with_scratch(buffer, spectrum, &mut fft[..self.forward.get_scratch_len()]);
         debug_assert!(done.is_ok());
+        // The inverse of the power spectrum is the autocorrelation r: n log n, where the definition's sum of squared
+        // differences for each period costs n^2. In double precision, since r(0) - r(k) cancels near the true period.
         spectrum.iter_mut().for_each(|c| *c = Complex::new(c.norm_sqr(), 0.0));
         let done =
             self.inverse.process_with_scratch(spectrum, buffer, &mut fft[..self.inverse.get_scratch_len()]);
@@ -130,6 +132,8 @@ impl Difference {
         let power = buffer[0] * scale;
         let (mut squares, mut total) = (0.0, 0.0);
         for k in 1..=self.max_period {
+            // As in librosa, only the squares that the shifted copy loses, the first k, are taken away, and not the last k of
+            // the frame itself.
             squares += f64::from(frame[k - 1]) * f64::from(frame[k - 1]);
             let value = 2.0 * (power - buffer[k] * scale) - squares;
             total += value;

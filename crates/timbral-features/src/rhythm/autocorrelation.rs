@@ -31,6 +31,7 @@ pub(super) struct AutocorrelationScratch<T> {
 
 impl<T: FftNum + Default> Autocorrelation<T> {
     pub(super) fn new(length: usize) -> Self {
+        // Twice the length less one, so that the circular correlation of the transform is the linear one at every lag kept.
         let n_fft = fast_even_length(2 * length - 1);
         let mut planner = RealFftPlanner::new();
         Self {
