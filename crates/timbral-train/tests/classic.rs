@@ -95,7 +95,7 @@ fn faults_are_errors() {
     assert!(cross_validate_classic("svc", &table, &pipeline(false), &folds).is_err(), "no probabilities");
     let fewer = table.clone().without_columns(&["mfcc_01_std"]).unwrap();
     let error = fit_classic("x", &fewer, &pipeline(true)).unwrap_err().to_string();
-    assert!(error.contains("all columns are kept"), "{error}");
+    assert!(error.contains("all columns of its feature set"), "{error}");
     std::fs::remove_file(folder.path().join("table.csv.json")).unwrap();
     let silent = FeatureTable::read(folder.path().join("table.csv")).unwrap();
     let error = fit_classic("x", &silent, &pipeline(true)).unwrap_err().to_string();

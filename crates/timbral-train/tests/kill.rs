@@ -30,7 +30,7 @@ fn main() {
         && command == "train"
     {
         if let Err(error) = train(Path::new(folder)) {
-            eprintln!("error: {error}");
+            eprintln!("error: {}", chain(&error));
             std::process::exit(1);
         }
         return;
@@ -48,6 +48,12 @@ fn main() {
     }
     a_damaged_checkpoint_is_named(folder.path());
     println!("a_damaged_checkpoint_is_named ... ok");
+}
+
+/// An error and its causes, as programs print them.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// Trains a small network with checkpoints and metrics in `folder`, and writes its weights at the end.

@@ -234,7 +234,7 @@ fn a_damaged_result_is_measured_again_and_a_journal_of_another_search_is_refused
 
     let other = SearchConfig { seed: 4, ..config };
     let error = search(&other, &evaluator, 1, Some(&path), &go_on).unwrap_err().to_string();
-    assert!(error.contains("another search"), "{error}");
+    assert!(error.contains("of the same search"), "{error}");
     std::fs::write(&path, "not a journal\n").unwrap();
     let error = search(&other, &evaluator, 1, Some(&path), &go_on).unwrap_err().to_string();
     assert!(error.contains("line 1"), "{error}");

@@ -143,7 +143,7 @@ fn networks_are_searched_stopped_and_gone_on_with() {
     moved[0].artist = Some("someone else".to_owned());
     let other = NetworkSearch::new(&config, &base, &other, &moved).unwrap();
     let error = search(&config, &other, 1, Some(&journal), &go_on).unwrap_err().to_string();
-    assert!(error.contains("another search"), "{error}");
+    assert!(error.contains("of the same search"), "{error}");
 }
 
 #[test]

@@ -14,6 +14,12 @@ use timbral_train::{Augmentation, Member, SpectrogramSet, TrainConfig, TrainErro
 
 const BANDS: usize = 16;
 
+/// An error and its causes, as programs print them.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 /// Noise with a loud band, which tells the class.
 fn tracks(per_class: usize) -> SpectrogramSet {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
@@ -296,7 +302,7 @@ fn a_checkpoint_of_another_run_or_a_damaged_one_is_refused() {
     // One that cannot be read at all, and lies there after as before.
     std::fs::remove_file(&path).unwrap();
     std::fs::create_dir(&path).unwrap();
-    let unreadable = in_folder(&short, folder.path()).unwrap_err().to_string();
+    let unreadable = chain(&in_folder(&short, folder.path()).unwrap_err());
     assert!(unreadable.contains("last.safetensors"), "{unreadable}");
     assert!(path.is_dir());
     let gone = in_folder(&short, &folder.path().join("gone"));

@@ -21,6 +21,12 @@ use timbral_train::{RunConfig, SpectrogramSet, TrainConfig, TrainError, Trainer,
 
 const BANDS: usize = 16;
 
+/// An error and its causes, as programs print them.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 /// Patterns with the louder half of the bands telling the class.
 fn tracks() -> SpectrogramSet {
     let mut set = SpectrogramSet::new(BANDS, ["high", "low"].map(String::from).to_vec()).unwrap();
@@ -222,7 +228,7 @@ fn settings_out_of_range_are_refused() {
     assert!(refused(|c| c.loss = LossKind::Focal(FocalParameters { gamma: -1.0 })).contains("gamma is -1"));
     let schedule = |schedule| {
         let config = TrainConfig { schedule, ..config() };
-        config.validate().unwrap_err().to_string()
+        chain(&config.validate().unwrap_err())
     };
     assert!(schedule(step(0, 0.1)).contains("every"));
     assert!(schedule(step(1, 2.0)).contains("factor is 2"));
@@ -230,7 +236,7 @@ fn settings_out_of_range_are_refused() {
     assert!(schedule(ScheduleKind::Plateau(plateau)).contains("factor"));
     let momentum = OptimizerKind::Sgd(SgdParameters { momentum: 1.0, nesterov: false });
     let config = TrainConfig { optimizer: momentum, ..config() };
-    assert!(run(&config, None, 0).unwrap_err().to_string().contains("momentum"));
+    assert!(chain(&run(&config, None, 0).unwrap_err()).contains("momentum"));
 }
 
 /// A low or a high tone, another one in each file.
