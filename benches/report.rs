@@ -37,8 +37,7 @@ fn main() -> std::process::ExitCode {
         let template = read(&arguments.template)?;
         let report = fill(body(&template), &arguments.runs)?;
         match &arguments.output {
-            Some(path) => timbral_model::write_atomically(path, report.as_bytes())
-                .with_context(|| path.display().to_string()),
+            Some(path) => cli::write_atomically(path, report.as_bytes()),
             None => cli::text(&report),
         }
     })

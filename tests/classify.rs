@@ -6,7 +6,8 @@ mod programs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use timbral_model::{CONTOUR_VALUES, ModelFile, Rejection, RejectionScore};
+use timbral_features::log_mel_statistics::CONTOUR_VALUES;
+use timbral_model::{ModelFile, Rejection, RejectionScore};
 
 const RATE: u32 = 22_050;
 

@@ -158,7 +158,7 @@ fn print(
         Ok(verdict) => {
             let genre = match verdict.closest() {
                 Some(closest) if verdict.unknown => {
-                    let Score { genre, probability } = closest;
+                    let Score { genre, probability, .. } = closest;
                     format!("{} (closest: {genre} {probability:.2})", verdict.genre)
                 }
                 Some(_) => format!("{} ({:.0} %)", verdict.genre, 100.0 * verdict.confidence),

@@ -27,7 +27,7 @@ pub struct ClassicConfig {
     /// The features are these statistics of a log-mel spectrogram, so that the model can stand beside networks in an
     /// ensemble. None: they are the columns of a feature set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub statistics: Option<StatisticsConfig>,
+    pub statistics: Option<LogMelStatisticsConfig>,
     /// Scalers and learner with their settings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pipeline: Option<PipelineParameters>,
@@ -89,25 +89,14 @@ pub enum ArrayKind {
 }
 
 impl ArrayKind {
-    fn dtype(self) -> DType {
+    /// Bytes of a number.
+    pub(crate) fn bytes(self) -> usize {
         match self {
-            Self::F64 => DType::F64,
-            Self::F32 => DType::F32,
-            Self::F16 => DType::F16,
-            Self::U32 => DType::U32,
+            Self::F64 => 8,
+            Self::F32 | Self::U32 => 4,
+            Self::F16 => 2,
         }
     }
-}
-
-/// The little-endian bytes of a flat tensor.
-fn packed<T: candle_core::WithDType, const N: usize>(
-    flat: &Tensor,
-    to_bytes: impl Fn(T) -> [u8; N],
-) -> Result<SharedBytes> {
-    let values = flat.to_vec1::<T>()?;
-    let mut bytes = vec![0; values.len() * N];
-    bytes.as_chunks_mut().0.iter_mut().zip(values).for_each(|(to, value)| *to = to_bytes(value));
-    Ok(bytes.into())
 }
 
 fn is_zero(n: &usize) -> bool {
@@ -128,8 +117,10 @@ impl ClassicConfig {
     /// A model of a feature set's columns, taken apart: the configuration for the header, and the tensors for the file.
     ///
     /// # Errors
-    /// [`ModelError::Tensor`] when a tensor cannot be made.
-    pub fn store(model: &FittedModel) -> std::result::Result<(Self, BTreeMap<String, Tensor>), ModelError> {
+    /// [`ModelError::Shape`] when an array has not as many values as its shape says.
+    pub fn store(
+        model: &FittedModel,
+    ) -> std::result::Result<(Self, BTreeMap<String, StoredTensor>), ModelError> {
         let unfitted = Self {
             columns: 0,
             statistics: None,
@@ -144,31 +135,36 @@ impl ClassicConfig {
     /// The same model after it was fitted, and the tensors for the file.
     ///
     /// # Errors
-    /// [`ModelError::Tensor`] when a tensor cannot be made.
+    /// [`ModelError::Shape`] when an array has not as many values as its shape says.
     pub fn fitted(
         &self,
         model: &FittedModel,
-    ) -> std::result::Result<(Self, BTreeMap<String, Tensor>), ModelError> {
+    ) -> std::result::Result<(Self, BTreeMap<String, StoredTensor>), ModelError> {
         let Parts { description, arrays } = model.to_parts();
         let mut kinds = BTreeMap::new();
         let mut tensors = BTreeMap::new();
         for (name, PartArray { shape, values }) in arrays {
-            let (kind, tensor) = match values {
-                PartValues::F64(values) => {
+            let (kind, bytes) = match values {
+                PartValues::U32(values) => {
+                    (ArrayKind::U32, values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>().into())
+                }
+                // What is in less than double precision already was opened from a file, and stays as it is.
+                PartValues::F32(bytes) => (ArrayKind::F32, bytes),
+                PartValues::F16(bytes) => (ArrayKind::F16, bytes),
+                other => {
+                    let values = other.to_f64().unwrap_or_default();
                     let kind = self.precision.kind(&values);
-                    let tensor = Tensor::from_vec(values, shape, &Device::Cpu)?;
-                    (kind, tensor.to_dtype(kind.dtype())?)
+                    let bytes: Vec<u8> = match kind {
+                        ArrayKind::F16 => {
+                            values.iter().flat_map(|v| f16::from_f64(*v).to_le_bytes()).collect()
+                        }
+                        ArrayKind::F32 => values.iter().flat_map(|v| (*v as f32).to_le_bytes()).collect(),
+                        _ => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+                    };
+                    (kind, bytes.into())
                 }
-                PartValues::F32(bytes) => {
-                    let values = bytes.as_slice().as_chunks().0.iter().map(|&b| f32::from_le_bytes(b));
-                    (ArrayKind::F32, Tensor::from_vec(values.collect(), shape, &Device::Cpu)?)
-                }
-                PartValues::F16(bytes) => {
-                    let values = bytes.as_slice().as_chunks().0.iter().map(|&b| f16::from_le_bytes(b));
-                    (ArrayKind::F16, Tensor::from_vec(values.collect(), shape, &Device::Cpu)?)
-                }
-                PartValues::U32(values) => (ArrayKind::U32, Tensor::from_vec(values, shape, &Device::Cpu)?),
             };
+            let tensor = StoredTensor::new(kind, shape, bytes)?;
             kinds.insert(name.clone(), kind);
             tensors.insert(name, tensor);
         }
@@ -203,54 +199,54 @@ impl ClassicConfig {
             ));
         };
         statistics.validate()?;
-        pipeline.validate().map_err(|e| ModelError::Config(e.to_string()))
+        Ok(pipeline.validate()?)
     }
 }
 
-/// A model of `timbral-classic` behind the interface of a network: features `(batch, columns)` or `(batch, columns, 1)`, or
-/// log-mel spectrograms `(batch, bands, frames)` of which it takes statistics, to logits, which are the logarithms of its
-/// probabilities. It is fitted, not trained: gradients end here.
-pub struct ClassicNet {
+/// A fitted model with the statistics that it takes, ready to serve.
+pub(crate) struct ClassicMember {
     model: FittedModel,
     statistics: Option<LogMelStatistics>,
     columns: usize,
 }
 
-impl fmt::Debug for ClassicNet {
+impl fmt::Debug for ClassicMember {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClassicNet").field("columns", &self.columns).finish_non_exhaustive()
+        // The model itself would print every support vector.
+        f.debug_struct("ClassicMember").field("columns", &self.columns).finish_non_exhaustive()
     }
 }
 
-impl ClassicNet {
-    /// Puts the model together from the tensors that `vb` gives.
-    ///
-    /// # Errors
-    /// [`ModelError::Shape`] when `vb` lacks a tensor, or when the tensors are no such model or one of other classes.
-    pub fn new(
+impl ClassicMember {
+    /// Puts the model together from its arrays, which `get` gives by name. Arrays in half and single precision share the
+    /// bytes of the file.
+    pub(crate) fn new(
         config: &ClassicConfig,
         classes: usize,
-        vb: &VarBuilder<'_>,
+        get: impl Fn(&str) -> std::result::Result<StoredTensor, ModelError>,
     ) -> std::result::Result<Self, ModelError> {
         if config.description.is_null() {
             return Err(ModelError::Config("a classic model that is not fitted".into()));
         }
-        let wrong = |e: candle_core::Error| ModelError::Shape(e.to_string());
         let mut arrays = BTreeMap::new();
         for (name, kind) in &config.arrays {
-            let tensor = vb.get_unchecked_dtype(name, kind.dtype()).map_err(wrong)?;
-            let flat = tensor.flatten_all().map_err(wrong)?;
+            let tensor = get(name)?;
+            if tensor.kind() != *kind {
+                let given = tensor.kind();
+                return Err(ModelError::Shape(format!(
+                    "tensor {name} holds {given:?}, the header says {kind:?}"
+                )));
+            }
             let values = match kind {
-                ArrayKind::U32 => PartValues::U32(flat.to_vec1().map_err(wrong)?),
-                ArrayKind::F64 => PartValues::F64(flat.to_vec1().map_err(wrong)?),
-                ArrayKind::F32 => PartValues::F32(packed(&flat, f32::to_le_bytes).map_err(wrong)?),
-                ArrayKind::F16 => PartValues::F16(packed(&flat, f16::to_le_bytes).map_err(wrong)?),
+                ArrayKind::F64 => PartValues::F64(tensor.to_f64()),
+                ArrayKind::F32 => PartValues::F32(tensor.shared_bytes().clone()),
+                ArrayKind::F16 => PartValues::F16(tensor.shared_bytes().clone()),
+                ArrayKind::U32 => PartValues::U32(tensor.to_u32().unwrap_or_default()),
             };
-            let shape = tensor.dims().to_vec();
-            arrays.insert(name.clone(), PartArray { shape, values });
+            arrays.insert(name.clone(), PartArray { shape: tensor.shape().to_vec(), values });
         }
         let parts = Parts { description: config.description.clone(), arrays };
-        let model = FittedModel::from_parts(&parts).map_err(|e| ModelError::Shape(e.to_string()))?;
+        let model = FittedModel::from_parts(&parts)?;
         let given = (model.n_features(), model.n_classes());
         if given != (config.columns, classes) {
             return Err(ModelError::Shape(format!(
@@ -258,30 +254,90 @@ impl ClassicNet {
                 given.0, given.1, config.columns
             )));
         }
-        Ok(Self {
-            model,
-            statistics: config.statistics.as_ref().map(LogMelStatistics::new).transpose()?,
-            columns: config.columns,
+        let statistics = config.statistics.clone().map(LogMelStatistics::new).transpose()?;
+        Ok(Self { model, statistics, columns: config.columns })
+    }
+
+    /// The statistics of log-mel spectrograms that it takes; none for the columns of a feature set.
+    pub(crate) fn statistics(&self) -> Option<&LogMelStatistics> {
+        self.statistics.as_ref()
+    }
+
+    /// The rows that it takes, `(batch, columns)`: statistics of spectrograms `(batch, bands, frames)`, or the columns
+    /// `(batch, columns, 1)` themselves.
+    pub(crate) fn rows(&self, x: ArrayView3<'_, f32>) -> std::result::Result<Array2<f64>, ModelError> {
+        let (batch, rows, frames) = x.dim();
+        let mut values = Vec::with_capacity(batch * self.columns);
+        for example in x.axis_iter(Axis(0)) {
+            match &self.statistics {
+                Some(plan) => values.extend(plan.compute(example)?.into_iter().map(f64::from)),
+                None => values.extend(example.iter().map(|value| f64::from(*value))),
+            }
+        }
+        Array2::from_shape_vec((batch, self.columns), values).map_err(|_| {
+            ModelError::Shape(format!(
+                "{rows} x {frames} features were given, the model takes {}",
+                self.columns
+            ))
         })
+    }
+
+    /// Class probabilities of rows `(batch, columns)`.
+    pub(crate) fn probabilities_of_rows(
+        &self,
+        rows: &Array2<f64>,
+    ) -> std::result::Result<Array2<f32>, ModelError> {
+        Ok(self.model.predict_proba(rows.view())?.mapv(|p| p as f32))
+    }
+
+    /// Class probabilities of a batch, `(batch, classes)`.
+    pub(crate) fn probabilities(
+        &self,
+        x: ArrayView3<'_, f32>,
+    ) -> std::result::Result<Array2<f32>, ModelError> {
+        self.probabilities_of_rows(&self.rows(x)?)
+    }
+}
+
+/// A model of `timbral-classic` behind the interface of a network: features `(batch, columns)` or `(batch, columns, 1)`, or
+/// log-mel spectrograms `(batch, bands, frames)` of which it takes statistics, to logits, which are the logarithms of its
+/// probabilities. It is fitted, not trained: gradients end here.
+#[derive(Debug)]
+pub struct ClassicNet(ClassicMember);
+
+impl ClassicNet {
+    /// Puts the model together from the tensors that `vb` gives.
+    ///
+    /// # Errors
+    /// [`ModelError::Shape`] when `vb` lacks a tensor, [`ModelError::Classic`] when the tensors are no such model.
+    pub fn new(
+        config: &ClassicConfig,
+        classes: usize,
+        vb: &VarBuilder<'_>,
+    ) -> std::result::Result<Self, ModelError> {
+        use candle_core::DType;
+        let get = |name: &str| {
+            let dtype = match config.arrays.get(name) {
+                Some(ArrayKind::U32) => DType::U32,
+                Some(ArrayKind::F32) => DType::F32,
+                Some(ArrayKind::F16) => DType::F16,
+                _ => DType::F64,
+            };
+            let tensor = vb.get_unchecked_dtype(name, dtype).map_err(|e| ModelError::Shape(e.to_string()))?;
+            StoredTensor::from_candle(&tensor)
+        };
+        Ok(Self(ClassicMember::new(config, classes, get)?))
     }
 }
 
 impl ModuleT for ClassicNet {
     fn forward_t(&self, x: &Tensor, _train: bool) -> Result<Tensor> {
-        let rows = match &self.statistics {
-            Some(statistics) => statistics.forward(x)?,
-            None => x.flatten_from(1)?,
-        };
-        let (batch, columns) = rows.dims2()?;
-        if columns != self.columns {
-            candle_core::bail!("{columns} features were given, the model takes {}", self.columns);
-        }
-        let values = rows.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>()?;
-        let rows = Array2::from_shape_vec((batch, columns), values).map_err(candle_core::Error::wrap)?;
-        let probabilities = self.model.predict_proba(rows.view()).map_err(candle_core::Error::wrap)?;
-        let classes = probabilities.ncols();
-        let flat: Vec<f32> = probabilities.iter().map(|p| *p as f32).collect();
-        let probabilities = Tensor::from_vec(flat, (batch, classes), x.device())?;
-        crate::architecture::log_probabilities(&probabilities)
+        let x3 = if x.rank() == 2 { x.unsqueeze(2)? } else { x.clone() };
+        let values: Vec<f32> = x3.flatten_all()?.to_vec1()?;
+        let view = ArrayView3::from_shape(x3.dims3()?, &values).map_err(candle_core::Error::wrap)?;
+        let probabilities = self.0.probabilities(view).map_err(candle_core::Error::wrap)?;
+        let dim = probabilities.dim();
+        let flat = probabilities.into_raw_vec_and_offset().0;
+        crate::architecture::log_probabilities(&Tensor::from_vec(flat, dim, x.device())?)
     }
 }

@@ -4,22 +4,24 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelError {
-    /// The file could not be read or written.
-    #[error("model file {path}: {source}")]
+    /// A file cannot be read or written.
+    #[error("cannot {action} {}", path.display())]
     Io {
+        /// What was tried: `read` or `write`.
+        action: &'static str,
         /// The file.
         path: PathBuf,
         /// The cause.
         source: std::io::Error,
     },
     /// The bytes are no model file: broken safetensors, a missing or broken header, a value that is not finite.
-    #[error("not a timbral model: {0}")]
+    #[error("the model file is malformed: {0}")]
     Malformed(String),
     /// The file is a model, of a kind or schema that this version does not read.
-    #[error("model not supported: {0}")]
+    #[error("the model is not supported: {0}")]
     Unsupported(String),
     /// A size is beyond what this crate accepts.
-    #[error("{what} is {given}, the limit is {limit}")]
+    #[error("{what} is {given}; it must be at most {limit}")]
     Limit {
         /// What was measured.
         what: &'static str,
@@ -34,7 +36,14 @@ pub enum ModelError {
     /// An input or a stored tensor has another shape than the architecture asks for.
     #[error("shape: {0}")]
     Shape(String),
+    /// The settings of log-mel statistics break a rule, or the statistics cannot be computed.
+    #[error("cannot compute the log-mel statistics")]
+    Statistics(#[from] timbral_features::FeatureError),
+    /// A classic model cannot be put together or applied.
+    #[error("cannot apply the classic model")]
+    Classic(#[from] timbral_classic::ClassicError),
     /// The tensor library failed.
-    #[error("tensor library: {0}")]
+    #[cfg(feature = "candle")]
+    #[error("a tensor operation failed")]
     Tensor(#[from] candle_core::Error),
 }

@@ -1,9 +1,8 @@
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use candle_core::Tensor;
-
-use crate::{Header, ModelError, TensorFile};
+use crate::{Header, ModelError, StoredTensor, TensorFile};
 
 /// A model on disk: one `.safetensors` file ([`TensorFile`]) whose text is the JSON of a [`Header`].
 ///
@@ -12,8 +11,8 @@ use crate::{Header, ModelError, TensorFile};
 pub struct ModelFile {
     /// What the file says of itself.
     pub header: Header,
-    /// The tensors by name, all `f32` on the CPU.
-    pub tensors: BTreeMap<String, Tensor>,
+    /// The tensors by name.
+    pub tensors: BTreeMap<String, StoredTensor>,
 }
 
 impl ModelFile {
@@ -25,11 +24,11 @@ impl ModelFile {
         Self::from_tensor_file(TensorFile::open(path)?)
     }
 
-    /// Reads a model from the bytes of its file.
+    /// Reads a model from the bytes of its file; see [`TensorFile::from_bytes`] for which are copied.
     ///
     /// # Errors
     /// All of [`TensorFile::from_bytes`] and [`Header::from_json`].
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ModelError> {
+    pub fn from_bytes(bytes: impl Into<Cow<'static, [u8]>>) -> Result<Self, ModelError> {
         Self::from_tensor_file(TensorFile::from_bytes(bytes)?)
     }
 

@@ -1,9 +1,10 @@
 use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
+use timbral_features::log_mel_statistics::level_contour;
 
 use crate::ModelError;
 use crate::header::Header;
-use crate::{Input, LevelDistance, level_contour};
+use crate::{Input, LevelDistance};
 
 /// When a model says that a sound is of none of its classes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -91,9 +92,9 @@ impl RejectionScore {
 }
 
 impl Rejection {
-    /// Whether a sound of this score is of none of the classes.
+    /// Whether an input of this score is rejected.
     #[must_use]
-    pub fn refuses(&self, score: f64) -> bool {
+    pub fn rejects(&self, score: f64) -> bool {
         score < self.threshold
     }
 

@@ -1,9 +1,10 @@
 use candle_core::{Module, ModuleT, Result, Tensor};
 use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
+use timbral_features::log_mel_statistics::{LogMelStatistics, LogMelStatisticsConfig};
 use timbral_nn::{BatchNorm, Dropout, Linear, TrainingClock, batch_norm_1d, dropout, linear, relu};
 
-use crate::statistics::{LogMelStatistics, StatisticsConfig};
+use crate::statistics::statistics;
 use crate::summary::Walker;
 use crate::trunk::{dense, norm};
 use crate::{ModelError, Trunk};
@@ -13,7 +14,7 @@ use crate::{ModelError, Trunk};
 #[serde(deny_unknown_fields, default)]
 pub struct StatisticsNetConfig {
     /// The statistics that the network sees.
-    pub statistics: StatisticsConfig,
+    pub statistics: LogMelStatisticsConfig,
     /// Units of the hidden layers; none leaves multinomial logistic regression. Default: one layer of 96.
     pub hidden: Vec<usize>,
     /// Share of the statistics set to zero in training, in `[0, 1)`. Default: 0.7.
@@ -24,7 +25,12 @@ pub struct StatisticsNetConfig {
 
 impl Default for StatisticsNetConfig {
     fn default() -> Self {
-        Self { statistics: StatisticsConfig::default(), hidden: vec![96], input_dropout: 0.7, dropout: 0.5 }
+        Self {
+            statistics: LogMelStatisticsConfig::default(),
+            hidden: vec![96],
+            input_dropout: 0.7,
+            dropout: 0.5,
+        }
     }
 }
 
@@ -82,7 +88,7 @@ impl StatisticsNet {
         clock: &TrainingClock,
         vb: VarBuilder<'_>,
     ) -> std::result::Result<Self, ModelError> {
-        let statistics = LogMelStatistics::new(&config.statistics)?;
+        let statistics = LogMelStatistics::new(config.statistics.clone())?;
         Self::layers(config, statistics, clock, &vb).map_err(|e| ModelError::Shape(e.to_string()))
     }
 
@@ -111,7 +117,7 @@ impl StatisticsNet {
 
 impl Trunk for StatisticsNet {
     fn features(&self, x: &Tensor, train: bool) -> Result<Tensor> {
-        let x = self.scaler.forward_t(&self.statistics.forward(x)?, train)?;
+        let x = self.scaler.forward_t(&statistics(&self.statistics, x)?, train)?;
         let mut x = self.input_dropout.forward_t(&x, train)?;
         for layer in &self.hidden {
             x = self.dropout.forward_t(&relu(&layer.forward(&x)?)?, train)?;

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarMap;
+use timbral_features::log_mel_statistics::LogMelStatisticsConfig;
 use timbral_model::{
     Aggregation, Architecture, CompactCnnConfig, CrnnConfig, Header, Input, Kind, MfccCnnConfig, Model,
     ModelFile, ResidualCnnConfig, SCHEMA_VERSION, SampleCnnConfig, SpectrogramTransformerConfig,
-    StatisticsConfig, StatisticsNetConfig, TransferConfig,
+    StatisticsNetConfig, TransferConfig, from_candle, to_candle,
 };
 use timbral_nn::parameters::assert_all_have_gradients;
 use timbral_nn::{
@@ -26,14 +27,14 @@ fn small() -> Vec<Architecture> {
         ..CompactCnnConfig::default()
     });
     let statistics = Architecture::StatisticsNet(StatisticsNetConfig {
-        statistics: StatisticsConfig {
+        statistics: LogMelStatisticsConfig {
             bands: 16,
             coefficients: 6,
             correlated: 3,
             bands_per_group: 4,
             modulation_frames: 16,
             modulation_bins: 4,
-            ..StatisticsConfig::default()
+            ..LogMelStatisticsConfig::default()
         },
         hidden: vec![5, 4],
         ..StatisticsNetConfig::default()
@@ -149,7 +150,7 @@ fn file(architecture: &Architecture) -> ModelFile {
             licence: String::new(),
             training_data: String::new(),
         },
-        tensors: tensors.into_iter().map(|(name, var)| (name, var.as_tensor().clone())).collect(),
+        tensors: from_candle(tensors.iter().map(|(name, var)| (name, var.as_tensor()))).unwrap(),
     }
 }
 
@@ -308,10 +309,12 @@ fn files_and_configurations_keep_every_architecture() {
         let text = serde_json::to_string(&architecture).unwrap();
         assert_eq!(serde_json::from_str::<Architecture>(&text).unwrap(), architecture);
         let before = file(&architecture);
-        let after = ModelFile::from_bytes(&before.to_bytes().unwrap()).unwrap();
+        let after = ModelFile::from_bytes(before.to_bytes().unwrap()).unwrap();
         assert_eq!(after.header, before.header);
         let x = batch(&architecture, 60);
-        let rows = |file| Model::from_file(file).unwrap().probabilities(&x).unwrap();
+        let x = ndarray::Array3::from_shape_vec(x.dims3().unwrap(), x.flatten_all().unwrap().to_vec1().unwrap());
+        let x = x.unwrap();
+        let rows = |file| Model::from_file(file).unwrap().probabilities(x.view()).unwrap();
         assert_eq!(rows(&before), rows(&after));
     }
     for architecture in defaults() {
@@ -324,7 +327,7 @@ fn files_and_configurations_keep_every_architecture() {
 #[test]
 fn a_frozen_trunk_answers_as_its_file_and_stays() {
     let source = file(&small()[0]);
-    let tensors = source.trunk_tensors().unwrap();
+    let tensors = to_candle(&source.trunk_tensors().unwrap()).unwrap();
     assert!(tensors.contains_key("trunk.block0.conv.weight"));
     assert!(!tensors.keys().any(|name| name.contains("output")));
     let architecture = Architecture::Transfer(TransferConfig::new(source.header.architecture.clone()));
@@ -334,7 +337,7 @@ fn a_frozen_trunk_answers_as_its_file_and_stays() {
             var.set(tensor).unwrap();
         }
     }
-    let known: std::collections::HashMap<_, _> = source.tensors.clone().into_iter().collect();
+    let known: std::collections::HashMap<_, _> = to_candle(&source.tensors).unwrap().into_iter().collect();
     let vb = candle_nn::VarBuilder::from_tensors(known, DType::F32, &Device::Cpu);
     let trunk = source.header.architecture.build_trunk(&TrainingClock::new(0), vb).unwrap();
     let x = batch(&architecture, 24);

@@ -3,20 +3,21 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device};
 use candle_nn::{VarBuilder, VarMap};
-use ndarray::Array2;
+use ndarray::{Array2, Array3, Axis};
 use timbral_classic::{
     Classifier as _, FittedModel, GradientBoostingParameters, KNeighborsParameters, Learner as _,
     LearnerParameters, Parameters as _, PipelineParameters, SvcParameters, TransformerParameters,
 };
+use timbral_features::log_mel_statistics::{LogMelStatistics, LogMelStatisticsConfig};
 use timbral_model::{
-    Aggregation, Architecture, ArrayKind, ClassicConfig, Header, Kind, LogMelStatistics, Model, ModelFile,
-    Precision, SCHEMA_VERSION, StatisticsConfig, StatisticsNetConfig, TensorFile, member_path,
+    Aggregation, Architecture, ArrayKind, ClassicConfig, Header, Kind, Model, ModelFile,
+    Precision, SCHEMA_VERSION, StatisticsNetConfig, StoredTensor, TensorFile, from_candle, member_path, to_candle,
 };
 use timbral_nn::{SeededInit, TrainingClock, named_variables};
 
-fn file(kind: Kind, architecture: Architecture, tensors: BTreeMap<String, Tensor>) -> ModelFile {
+fn file(kind: Kind, architecture: Architecture, tensors: BTreeMap<String, StoredTensor>) -> ModelFile {
     ModelFile {
         header: Header {
             schema_version: SCHEMA_VERSION,
@@ -62,15 +63,15 @@ fn answers_survive_the_file() {
         let fitted = fit(learner, &x);
         let (config, tensors) = ClassicConfig::store(&fitted).unwrap();
         let bytes = file(Kind::Classic, Architecture::Classic(config), tensors).to_bytes().unwrap();
-        let read = ModelFile::from_bytes(&bytes).unwrap();
+        let read = ModelFile::from_bytes(bytes.clone()).unwrap();
         assert_eq!(read.to_bytes().unwrap(), bytes);
         let model = Model::from_file(&read).unwrap();
         // Halves are exact in single precision, through which inputs pass.
         let x = x.mapv(|v| (v * 4.0).round() / 4.0);
-        let batch = Tensor::from_iter(x.iter().map(|v| *v as f32), &Device::Cpu).unwrap();
-        let given = model.probabilities(&batch.reshape((24, 5, 1)).unwrap()).unwrap();
+        let batch = x.mapv(|v| v as f32).insert_axis(Axis(2));
+        let given = model.probabilities(batch.view()).unwrap();
         let expected = fitted.predict_proba(x.view()).unwrap();
-        for (given, expected) in given.iter().flatten().zip(&expected) {
+        for (given, expected) in given.iter().zip(&expected) {
             assert!((f64::from(*given) - expected).abs() < 1e-6);
         }
         let summary = model.header().architecture.summary(2, 1).unwrap();
@@ -79,7 +80,7 @@ fn answers_survive_the_file() {
 }
 
 /// As it stands in a training configuration.
-fn unfitted(statistics: &StatisticsConfig) -> ClassicConfig {
+fn unfitted(statistics: &LogMelStatisticsConfig) -> ClassicConfig {
     serde_json::from_value(serde_json::json!({
         "statistics": statistics,
         "pipeline": { "learner": { "svc": { "c": 10.0, "probability": true } } },
@@ -89,7 +90,7 @@ fn unfitted(statistics: &StatisticsConfig) -> ClassicConfig {
 
 #[test]
 fn what_is_not_fitted_is_checked_but_not_built() {
-    let config = unfitted(&StatisticsConfig::default());
+    let config = unfitted(&LogMelStatisticsConfig::default());
     let build = |config: &ClassicConfig| {
         let vb = VarBuilder::zeros(DType::F32, &Device::Cpu);
         Architecture::Classic(config.clone()).build(2, &TrainingClock::new(0), vb)
@@ -115,12 +116,12 @@ fn large_arrays_may_be_kept_in_less_than_double_precision() {
     let fitted = fit(LearnerParameters::Svc(soft), &wide);
     let (double, exact) = ClassicConfig::store(&fitted).unwrap();
     assert!(double.arrays.values().all(|kind| matches!(kind, ArrayKind::F64 | ArrayKind::U32)));
-    let answers = |config: ClassicConfig, tensors: &BTreeMap<String, Tensor>| {
-        let tensors = tensors.iter().map(|(name, t)| (name.clone(), t.clone())).collect();
+    let answers = |config: ClassicConfig, tensors: &BTreeMap<String, StoredTensor>| {
+        let tensors = to_candle(tensors).unwrap().into_iter().collect();
         let vb = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
         let network = Architecture::Classic(config).build(2, &TrainingClock::new(0), vb).unwrap();
         let values = wide.iter().map(|v| *v as f32);
-        let batch = Tensor::from_iter(values, &Device::Cpu).unwrap().reshape(wide.dim()).unwrap();
+        let batch = candle_core::Tensor::from_iter(values, &Device::Cpu).unwrap().reshape(wide.dim()).unwrap();
         network.forward_t(&batch, false).unwrap().to_vec2::<f32>().unwrap()
     };
     let exact_answers = answers(double.clone(), &exact);
@@ -132,7 +133,7 @@ fn large_arrays_may_be_kept_in_less_than_double_precision() {
         assert!(config.arrays.values().any(|kind| *kind == kept));
         // Through the bytes of a file and back.
         let file = TensorFile { text: String::new(), tensors: rounded };
-        let read = TensorFile::from_bytes(&file.to_bytes().unwrap()).unwrap().tensors;
+        let read = TensorFile::from_bytes(file.to_bytes().unwrap()).unwrap().tensors;
         let rounded = answers(config, &read);
         for (a, b) in exact_answers.iter().flatten().zip(rounded.iter().flatten()) {
             assert!((a - b).abs() < most, "{a} {b}");
@@ -153,25 +154,25 @@ fn large_arrays_may_be_kept_in_less_than_double_precision() {
 
 #[test]
 fn a_classic_model_stands_beside_a_network() {
-    let statistics = StatisticsConfig {
+    let statistics = LogMelStatisticsConfig {
         bands: 16,
         coefficients: 4,
         correlated: 2,
         bands_per_group: 8,
         modulation_frames: 8,
         modulation_bins: 2,
-        ..StatisticsConfig::default()
+        ..LogMelStatisticsConfig::default()
     };
-    let songs: Vec<Tensor> = (0..12)
+    let songs: Vec<Array3<f32>> = (0..12)
         .map(|song| {
             let value = |i: usize| (i as f32 * 0.37 * (1.0 + (song % 2) as f32)).sin() - song as f32 % 3.0;
-            Tensor::from_iter((0..16 * 20).map(value), &Device::Cpu).unwrap().reshape((1, 16, 20)).unwrap()
+            Array3::from_shape_vec((1, 16, 20), (0..16 * 20).map(value).collect()).unwrap()
         })
         .collect();
-    let plan = LogMelStatistics::new(&statistics).unwrap();
+    let plan = LogMelStatistics::new(statistics.clone()).unwrap();
     let mut x = Array2::zeros((12, statistics.len()));
     for (song, mut row) in songs.iter().zip(x.rows_mut()) {
-        let values = plan.forward(song).unwrap().squeeze(0).unwrap().to_vec1::<f32>().unwrap();
+        let values = plan.compute(song.index_axis(Axis(0), 0)).unwrap();
         row.iter_mut().zip(values).for_each(|(to, v)| *to = f64::from(v));
     }
     let fitted = fit(svc(), &x);
@@ -183,18 +184,19 @@ fn a_classic_model_stands_beside_a_network() {
     let vb = SeededInit::new(&map, 3).var_builder(DType::F32, &Device::Cpu);
     net.build(2, &TrainingClock::new(3), vb).unwrap();
     let mut tensors = BTreeMap::new();
-    for (name, variable) in named_variables(&map) {
-        tensors.insert(format!("{}.{name}", member_path(0)), variable.as_tensor().clone());
+    let variables = named_variables(&map);
+    for (name, tensor) in from_candle(variables.iter().map(|(name, var)| (name, var.as_tensor()))).unwrap() {
+        tensors.insert(format!("{}.{name}", member_path(0)), tensor);
     }
     for (name, tensor) in classic {
         tensors.insert(format!("{}.{name}", member_path(1)), tensor);
     }
     let members = vec![net, Architecture::Classic(config.clone())];
     let bytes = file(Kind::Network, Architecture::Ensemble { members }, tensors).to_bytes().unwrap();
-    let model = Model::from_file(&ModelFile::from_bytes(&bytes).unwrap()).unwrap();
+    let model = Model::from_file(&ModelFile::from_bytes(bytes.clone()).unwrap()).unwrap();
     let expected = fitted.predict_proba(x.view()).unwrap();
     for (song, expected) in songs.iter().zip(expected.rows()) {
-        let both = model.probabilities(song).unwrap().remove(0);
+        let both = model.probabilities(song.view()).unwrap().row(0).to_owned();
         // The mean with the network's, which lies within 0 and 1.
         for (both, classic) in both.iter().zip(expected) {
             let network = 2.0 * f64::from(*both) - classic;
@@ -215,6 +217,6 @@ fn kind_and_architecture_agree() {
     wrong.header.kind = Kind::Classic;
     assert!(Model::from_file(&wrong).is_ok());
     let name = wrong.tensors.keys().next().unwrap().clone();
-    wrong.tensors.insert(name, Tensor::zeros(1, DType::F64, &Device::Cpu).unwrap());
+    wrong.tensors.insert(name, StoredTensor::from_f32([1], &[0.0]).unwrap());
     assert!(Model::from_file(&wrong).is_err());
 }

@@ -1,4 +1,5 @@
-use timbral_model::{CONTOUR_VALUES, LevelDistance};
+use timbral_features::log_mel_statistics::CONTOUR_VALUES;
+use timbral_model::LevelDistance;
 
 use crate::TrainError;
 

@@ -6,7 +6,8 @@ use serde::Serialize;
 use timbral_data::Folds;
 use timbral_eval::calibration::{Calibration, RejectionScores};
 use timbral_eval::{OpenSetReport, Predictions};
-use timbral_model::{CONTOUR_VALUES, Header, Rejection, RejectionScore};
+use timbral_features::log_mel_statistics::CONTOUR_VALUES;
+use timbral_model::{Header, Rejection, RejectionScore};
 
 use crate::TrainError;
 
@@ -27,7 +28,7 @@ impl ModelCalibration {
     /// Fits temperature and rejection to predictions for held-out tracks; rows of one value in `folds` were predicted by one
     /// model.
     ///
-    /// With the level contours of the tracks ([`timbral_model::level_contour`]) the rejection score is the distance to the
+    /// With the level contours of the tracks ([`timbral_features::log_mel_statistics::level_contour`]) the rejection score is the distance to the
     /// nearest class, else the margin of the probabilities at the temperature. The threshold accepts a fraction `tpr` of the
     /// tracks.
     ///

@@ -347,7 +347,7 @@ fn trained(
         .unwrap()
         .tensors;
     let text = String::new();
-    TensorFile { text, tensors }.to_bytes().unwrap()
+    TensorFile { text, tensors: timbral_model::from_candle(&tensors).unwrap() }.to_bytes().unwrap()
 }
 
 #[test]

@@ -96,7 +96,7 @@ fn train(folder: &Path) -> Result<(), TrainError> {
     let all: Vec<usize> = (0..set.len()).collect();
     let (_, tensors) = fit_ensemble(&[member], &set, &all, 1, Some(folder), &observe)?;
     let text = String::new();
-    Ok(TensorFile { text, tensors }.save(folder.join("weights"))?)
+    Ok(TensorFile { text, tensors: timbral_model::from_candle(&tensors)? }.save(folder.join("weights"))?)
 }
 
 /// What a run leaves behind that must not depend on how often it was stopped.

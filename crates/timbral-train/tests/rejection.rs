@@ -11,7 +11,8 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 use timbral_eval::Predictions;
-use timbral_model::{CONTOUR_VALUES, Rejection, RejectionScore};
+use timbral_features::log_mel_statistics::CONTOUR_VALUES;
+use timbral_model::{Rejection, RejectionScore};
 use timbral_train::rejection::{ScoredAnswer, fit_level_distance, open_set_reports};
 use timbral_train::{ModelCalibration, TrainError};
 
@@ -72,8 +73,8 @@ fn a_distance_refuses_what_lies_apart() {
     let calibration = ModelCalibration::fit(&predictions, &folds, Some(&contours), 0.95).unwrap();
     let RejectionScore::Distance(distance) = &calibration.rejection.score else { panic!("{calibration}") };
     assert!((calibration.calibration.false_rejection_rate - 0.05).abs() < 0.02, "{calibration}");
-    assert!(calibration.rejection.refuses(-distance.of(&[5.0; CONTOUR_VALUES])));
-    assert!(!calibration.rejection.refuses(-distance.of(&[0.1; CONTOUR_VALUES])));
+    assert!(calibration.rejection.rejects(-distance.of(&[5.0; CONTOUR_VALUES])));
+    assert!(!calibration.rejection.rejects(-distance.of(&[0.1; CONTOUR_VALUES])));
 }
 
 #[test]

@@ -7,14 +7,14 @@ use ndarray::Array2;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use timbral_data::{Folds, TrackInfo};
-use timbral_model::StatisticsConfig;
+use timbral_features::log_mel_statistics::LogMelStatisticsConfig;
 use timbral_train::training::{EpochMetrics, RunSummary, statistics_table};
 use timbral_train::{Member, RunConfig, SpectrogramSet, TrainError, cross_validate, fit_ensemble};
 
 const BANDS: usize = 16;
 
-fn statistics() -> StatisticsConfig {
-    StatisticsConfig {
+fn statistics() -> LogMelStatisticsConfig {
+    LogMelStatisticsConfig {
         bands: BANDS,
         coefficients: 8,
         correlated: 4,
@@ -22,7 +22,7 @@ fn statistics() -> StatisticsConfig {
         modulation_frames: 8,
         modulation_bins: 3,
         skewness: true,
-        ..StatisticsConfig::default()
+        ..LogMelStatisticsConfig::default()
     }
 }
 

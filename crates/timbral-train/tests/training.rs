@@ -8,7 +8,8 @@ use std::path::Path;
 use ndarray::{Array2, ArrayView1};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use timbral_model::{Architecture, CompactCnnConfig, StatisticsConfig, StatisticsNetConfig, TensorFile};
+use timbral_features::log_mel_statistics::LogMelStatisticsConfig;
+use timbral_model::{Architecture, CompactCnnConfig, StatisticsNetConfig, TensorFile, from_candle};
 use timbral_train::training::{EpochMetrics, MetricsFile, ScheduleKind, Trained, cross_validate_unchecked};
 use timbral_train::{Augmentation, Member, SpectrogramSet, TrainConfig, TrainError, Trainer, fit_ensemble};
 
@@ -47,14 +48,14 @@ fn cnn() -> Architecture {
 }
 
 fn statistics() -> Architecture {
-    let statistics = StatisticsConfig {
+    let statistics = LogMelStatisticsConfig {
         bands: BANDS,
         coefficients: 8,
         correlated: 4,
         bands_per_group: 4,
         modulation_frames: 16,
         modulation_bins: 4,
-        ..StatisticsConfig::default()
+        ..LogMelStatisticsConfig::default()
     };
     Architecture::StatisticsNet(StatisticsNetConfig {
         statistics,
@@ -108,7 +109,7 @@ fn all(set: &SpectrogramSet) -> Vec<usize> {
 }
 
 fn bytes(tensors: BTreeMap<String, candle_core::Tensor>) -> Vec<u8> {
-    TensorFile { text: String::new(), tensors }.to_bytes().unwrap()
+    TensorFile { text: String::new(), tensors: from_candle(&tensors).unwrap() }.to_bytes().unwrap()
 }
 
 #[test]

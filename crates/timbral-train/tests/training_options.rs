@@ -67,8 +67,7 @@ fn run(config: &TrainConfig, folder: Option<&Path>, stop: usize) -> Result<Train
 }
 
 fn bytes(tensors: &BTreeMap<String, Tensor>) -> Vec<u8> {
-    let (text, tensors) = (String::new(), tensors.clone());
-    TensorFile { text, tensors }.to_bytes().unwrap()
+    TensorFile { text: String::new(), tensors: timbral_model::from_candle(tensors).unwrap() }.to_bytes().unwrap()
 }
 
 fn check_resume(name: &str, config: &TrainConfig) -> Trained {

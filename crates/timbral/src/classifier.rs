@@ -1,4 +1,8 @@
+use std::borrow::Cow;
 use std::path::Path;
+use std::sync::Arc;
+
+use ndarray::{Array2, Axis};
 
 use timbral_decode::{Audio, DecodeOptions, decode_bytes, decode_file};
 use timbral_model::{Input, Model, ModelFile};
@@ -11,13 +15,13 @@ use crate::verdict::{UNKNOWN, Verdict, WindowVerdict, ranking};
 /// Windows given to the network at once: bounds memory on long files.
 const WINDOWS_PER_BATCH: usize = 16;
 
-/// A model with its front end: audio in, genre out. Shared between threads by reference or `Arc`.
+/// A model with its front end: audio in, genre out. Copies share model and plans.
 ///
 /// Decoding, windows and features are built from the model file and from nothing else.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Classifier {
     model: Model,
-    front_end: FrontEndPlan,
+    front_end: Arc<FrontEndPlan>,
     middle: Option<f64>,
     reject: bool,
 }
@@ -31,11 +35,12 @@ impl Classifier {
         Self::new(Model::open(model)?)
     }
 
-    /// Reads a model from the bytes of its file.
+    /// Reads a model from the bytes of its file: a vector is taken over, and bytes that live as long as the program, such as
+    /// those of `include_bytes!`, are borrowed.
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub fn from_bytes(model: &[u8]) -> Result<Self, Error> {
+    pub fn from_bytes(model: impl Into<Cow<'static, [u8]>>) -> Result<Self, Error> {
         Self::new(Model::from_file(&ModelFile::from_bytes(model)?)?)
     }
 
@@ -61,17 +66,17 @@ impl Classifier {
         if given != needed {
             return Err(Error::FrontEnd(format!("{given} {kind} are computed, the network takes {needed}")));
         }
-        Ok(Self { front_end, model, middle: None, reject: true })
+        Ok(Self { front_end: Arc::new(front_end), model, middle: None, reject: true })
     }
 
-    /// Looks only at this many seconds around the middle of each file, so that the time does not depend on its length.
+    /// Uses only this many seconds around the middle of each file, so that the time does not depend on its length.
     #[must_use]
     pub fn with_middle(mut self, seconds: Option<f64>) -> Self {
         self.middle = seconds;
         self
     }
 
-    /// Whether sounds may be refused; they are unless this says otherwise. Without it every sound but a constant gets the
+    /// Whether inputs may be rejected as `unknown`. Default: true. Without rejection every input but a constant gets the
     /// closest genre, silence with a warning.
     #[must_use]
     pub fn with_rejection(mut self, reject: bool) -> Self {
@@ -105,7 +110,7 @@ impl Classifier {
     /// Classifies mono samples of any rate, in hertz.
     ///
     /// # Errors
-    /// [`Error::TooShort`] where nothing can be said, [`Error::Features`] when a sample is not
+    /// [`Error::TooShort`] for less than one analysis frame, [`Error::Features`] when a sample is not
     /// finite, [`Error::Decode`] when the rate cannot be resampled from.
     pub fn classify_samples(&self, samples: &[f32], sample_rate: u32) -> Result<Verdict, Error> {
         let samples = timbral_decode::resample(samples, 1, sample_rate, self.front_end.sample_rate())?;
@@ -149,25 +154,26 @@ impl Classifier {
             heard = windows.iter().collect();
         } else if heard.len() < windows.len() {
             let silent = windows.len() - heard.len();
-            warnings.push(format!("{silent} of {} windows are silence and have no vote", windows.len()));
+            warnings.push(format!("{silent} of {} windows are silent and do not count", windows.len()));
         }
-        let mut rows = Vec::with_capacity(heard.len());
+        let mut rows = Array2::<f32>::zeros((0, self.model.labels().len()));
         for chunk in heard.chunks(WINDOWS_PER_BATCH) {
-            rows.extend(self.model.probabilities(&batch(chunk.iter().copied())?)?);
+            let batch = self.model.probabilities(batch(chunk.iter().copied())?.view())?;
+            rows.append(Axis(0), batch.view()).map_err(|e| Error::FrontEnd(e.to_string()))?;
         }
-        let probabilities = self.model.aggregate(&rows)?;
+        let probabilities = self.model.aggregate(rows.view())?;
         let ranking = ranking(self.model.labels(), &probabilities);
         let rejection = self.model.header().rejection.as_ref();
         let features = heard.iter().map(|window| window.features.view());
         let score = rejection.and_then(|rule| rule.score.of(&probabilities, features));
-        let unknown = self.reject && rejection.zip(score).is_some_and(|(rule, score)| rule.refuses(score));
-        let mut rows = heard.iter().zip(rows).peekable();
+        let unknown = self.reject && rejection.zip(score).is_some_and(|(rule, score)| rule.rejects(score));
+        let mut rows = heard.iter().zip(rows.rows()).peekable();
         let windows = windows
             .iter()
             .map(|window| {
                 let row = rows.next_if(|(heard, _)| heard.start == window.start);
                 match row {
-                    Some((_, row)) => self.window(window, &row),
+                    Some((_, row)) => self.window(window, &row.to_vec()),
                     None => self.silent_window(window.start, window.end),
                 }
             })

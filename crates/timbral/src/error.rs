@@ -1,31 +1,29 @@
-use std::path::PathBuf;
-
 use timbral_decode::DecodeError;
 use timbral_features::FeatureError;
 use timbral_model::ModelError;
 use timbral_segment::SegmentError;
 
-/// What can go wrong between a file and its genre, by the room where it went wrong.
+/// What can go wrong between a file and its genre, by the crate where it went wrong.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The audio could not be decoded; the cause names the file and the reason.
-    #[error(transparent)]
+    /// The audio cannot be decoded; the cause names the file and the reason.
+    #[error("cannot decode the audio")]
     Decode(#[from] DecodeError),
     /// The windows of the front end are impossible.
-    #[error("windows")]
+    #[error("cannot plan the windows of the front end")]
     Segment(#[from] SegmentError),
     /// The features of the front end are impossible, or the samples are not finite.
-    #[error("features")]
+    #[error("cannot compute the features of the front end")]
     Features(#[from] FeatureError),
-    /// The model could not be read or run.
-    #[error(transparent)]
+    /// The model cannot be read or run.
+    #[error("cannot read or run the model")]
     Model(#[from] ModelError),
     /// The model's front end is not one that this version builds.
-    #[error("front end of the model: {0}")]
+    #[error("the front end of the model cannot be built: {0}")]
     FrontEnd(String),
     /// The sound is too short to say anything about it.
-    #[error("{what} is too short: {seconds:.3} s were given, the model needs {needed:.3} s")]
+    #[error("{what} is {seconds:.3} s long; it must be at least {needed:.3} s for the model")]
     TooShort {
         /// The file, or what else was given.
         what: String,
@@ -40,15 +38,7 @@ pub enum Error {
         /// The file, or what else was given.
         what: String,
     },
-    /// A folder could not be listed.
-    #[error("{path}: {source}")]
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// The cause.
-        source: std::io::Error,
-    },
-    /// Worker threads could not be started.
-    #[error("threads: {0}")]
+    /// Worker threads cannot be started.
+    #[error("cannot start the worker threads: {0}")]
     Threads(String),
 }

@@ -1,5 +1,4 @@
-use candle_core::{Device, Tensor};
-use ndarray::{Array1, Array2, Axis};
+use ndarray::{Array1, Array2, Array3, Axis};
 use serde::{Deserialize, Serialize};
 use timbral_features::{
     FeatureError, FeaturePlan, FeatureSet, FeatureSetConfig, LogMelConfig, LogMelSpectrogram,
@@ -12,7 +11,7 @@ use crate::level::level_dbfs;
 /// Samples that a sound needs at least where the features do not say: one frame of the usual length.
 const SHORTEST: usize = 2048;
 
-/// What a model hears: sample rate, windows and features. It stands in the model file, and serving is built from it.
+/// The front end of a model: sample rate, windows and features. It stands in the model file, and serving is built from it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Fields", into = "Fields")]
 pub struct FrontEnd {
@@ -261,7 +260,7 @@ impl FrontEndPlan {
 ///
 /// # Errors
 /// [`Error::FrontEnd`] when the windows differ in shape or there is none.
-pub fn batch<'a>(windows: impl IntoIterator<Item = &'a FeatureWindow>) -> Result<Tensor, Error> {
+pub fn batch<'a>(windows: impl IntoIterator<Item = &'a FeatureWindow>) -> Result<Array3<f32>, Error> {
     let mut windows = windows.into_iter().peekable();
     let Some(first) = windows.peek() else {
         return Err(Error::FrontEnd("a batch of no windows".into()));
@@ -277,5 +276,20 @@ pub fn batch<'a>(windows: impl IntoIterator<Item = &'a FeatureWindow>) -> Result
         values.extend(&window.features);
         count += 1;
     }
-    Tensor::from_vec(values, (count, bands, frames), &Device::Cpu).map_err(|e| Error::FrontEnd(e.to_string()))
+    Array3::from_shape_vec((count, bands, frames), values).map_err(|e| Error::FrontEnd(e.to_string()))
+}
+
+/// The batch of [`batch`] as a tensor on the CPU.
+///
+/// # Errors
+/// As [`batch`].
+#[cfg(feature = "candle")]
+pub fn batch_tensor<'a>(
+    windows: impl IntoIterator<Item = &'a FeatureWindow>,
+) -> Result<candle_core::Tensor, Error> {
+    let batch = batch(windows)?;
+    let shape = batch.dim();
+    let values = batch.into_raw_vec_and_offset().0;
+    candle_core::Tensor::from_vec(values, shape, &candle_core::Device::Cpu)
+        .map_err(|e| Error::Model(e.into()))
 }

@@ -9,6 +9,8 @@ mod verdict;
 
 pub use classifier::Classifier;
 pub use error::Error;
+#[cfg(feature = "candle")]
+pub use front_end::batch_tensor;
 pub use front_end::{FeatureWindow, FrontEnd, FrontEndPlan, WaveformConfig, WindowFeatures, batch};
 pub use level::SILENCE_DBFS;
 pub use verdict::{Score, UNKNOWN, Verdict, WindowVerdict};

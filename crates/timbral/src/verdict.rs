@@ -1,34 +1,37 @@
+use std::fmt;
+
 use serde::Serialize;
 
-/// Stands in the place of a genre where there is none: the sound is refused, or silence.
+/// Stands in the place of a genre where there is none: the input is rejected, or silence.
 pub const UNKNOWN: &str = "unknown";
 
-/// What the classifier says of a track.
+/// The prediction for a track; its `Display` is the genre with its confidence.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Verdict {
     /// The most probable genre, or [`UNKNOWN`].
     pub genre: String,
-    /// Whether the sound is refused: silence, or of none of the model's genres by its own rule. The closest genre then
+    /// Whether the input is rejected: silence, or none of the model's genres by its rejection score. The closest genre then
     /// leads [`ranking`](Self::ranking).
     pub unknown: bool,
     /// Probability of the most probable genre, 0 to 1, at the model's temperature.
     pub confidence: f32,
     /// All genres, the most probable first. Of silence all are as probable as each other.
     pub ranking: Vec<Score>,
-    /// How well known the sound is to the model, by the score of its rule (higher is better known); none where the model
-    /// has no rule, and for silence.
+    /// The model's rejection score: the lower, the farther from everything it was trained on. None where the model rejects
+    /// nothing, and for silence.
     pub score: Option<f64>,
-    /// The score below which the model refuses.
+    /// The rejection threshold: inputs that score below it are rejected.
     pub threshold: Option<f64>,
     /// The windows in order of time: which part is which genre.
     pub windows: Vec<WindowVerdict>,
-    /// What was wrong with the audio, if it could be decoded all the same, and what speaks against trusting the answer:
-    /// silence, a very short or a clipped sound.
+    /// Non-fatal problems of the audio, and what speaks against trusting the prediction: silence, a very short or a
+    /// clipped sound.
     pub warnings: Vec<String>,
 }
 
 impl Verdict {
-    /// The most probable genre, also where the sound is refused; none for silence, of which nothing is more probable.
+    /// The most probable genre, also where the input is rejected; none for silence, of which nothing is more probable.
     #[must_use]
     pub fn closest(&self) -> Option<&Score> {
         self.ranking.first().filter(|_| !self.is_silent())
@@ -48,8 +51,21 @@ impl Verdict {
     }
 }
 
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.closest() {
+            Some(Score { genre, probability }) if self.unknown => {
+                write!(f, "{} (closest: {genre} {:.0} %)", self.genre, 100.0 * probability)
+            }
+            Some(_) => write!(f, "{} ({:.0} %)", self.genre, 100.0 * self.confidence),
+            None => f.write_str(&self.genre),
+        }
+    }
+}
+
 /// A genre and its probability.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Score {
     /// The genre.
     pub genre: String,
@@ -57,8 +73,9 @@ pub struct Score {
     pub probability: f32,
 }
 
-/// What the classifier says of one window.
+/// The prediction for one window.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct WindowVerdict {
     /// Start in seconds.
     pub start: f64,
@@ -68,7 +85,7 @@ pub struct WindowVerdict {
     pub genre: String,
     /// Probabilities in the order of the model's labels, at its temperature; of silence all are the same.
     pub probabilities: Vec<f32>,
-    /// Whether the window is silence, below [`SILENCE_DBFS`](crate::SILENCE_DBFS), and has no vote.
+    /// Whether the window is silence, below [`SILENCE_DBFS`](crate::SILENCE_DBFS), and does not count.
     pub silent: bool,
 }
 

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use timbral_data::{FeatureTable, GroupTable, Manifest, MelTable, TrackInfo};
-use timbral_model::StatisticsConfig;
+use timbral_features::log_mel_statistics::LogMelStatisticsConfig;
 use timbral_train::SpectrogramSet;
 
 use super::Arguments;
@@ -77,14 +77,14 @@ pub(crate) fn read(arguments: &Arguments) -> Result<Data> {
 }
 
 /// Statistics with every block, or none where all sets of columns are the table alone.
-fn statistics(arguments: &Arguments) -> Result<Option<StatisticsConfig>> {
-    let all = StatisticsConfig {
+fn statistics(arguments: &Arguments) -> Result<Option<LogMelStatisticsConfig>> {
+    let all = LogMelStatisticsConfig {
         modulated: 20,
         texture: true,
         skewness: true,
         contrast: true,
         covariance: true,
-        ..StatisticsConfig::default()
+        ..LogMelStatisticsConfig::default()
     };
     let known = all.blocks().map(|(block, _)| block);
     let asked = || arguments.columns.iter().flat_map(|set| set.split('+'));

@@ -151,7 +151,7 @@ fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
-    timbral_model::write_atomically(path, text.as_bytes()).with_context(|| path.display().to_string())
+    cli::write_atomically(path, text.as_bytes())
 }
 
 fn pipelines(arguments: &Arguments) -> Result<Vec<(String, PipelineParameters)>> {

@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use candle_core::{Device, Tensor};
-use ndarray::Array2;
+use ndarray::{Array3, Axis};
 use timbral::{Classifier, Verdict};
 use timbral_data::track::sorted_labels;
 use timbral_data::{FeatureTable, Manifest, MelTable, TrackInfo};
@@ -54,11 +53,11 @@ fn spectrograms(arguments: &Arguments, folder: &Path) -> Result<Answers> {
     let (mut rows, mut scores) = (Vec::new(), Vec::new());
     for track in 0..set.len() {
         let whole = set.whole(track)?;
-        let probabilities = model.aggregate(&model.probabilities(&whole)?)?;
-        let (_, bands, frames) = whole.dims3()?;
-        let window = Array2::from_shape_vec((bands, frames), whole.flatten_all()?.to_vec1()?)?;
+        let windows = Array3::from_shape_vec(whole.dims3()?, whole.flatten_all()?.to_vec1()?)?;
+        let probabilities = model.aggregate(model.probabilities(windows.view())?.view())?;
+        let window = windows.index_axis(Axis(0), 0);
         let rule = model.header().rejection.as_ref();
-        scores.push(rule.and_then(|rule| rule.score.of(&probabilities, [window.view()])));
+        scores.push(rule.and_then(|rule| rule.score.of(&probabilities, [window])));
         rows.push(probabilities);
         progress.inc(1);
     }
@@ -76,23 +75,26 @@ fn feature_table(arguments: &Arguments, path: &Path) -> Result<Answers> {
     check_labels(table.tracks(), model.labels())?;
     let (n, columns) = table.values().dim();
     let values: Vec<f32> = table.values().iter().map(|&value| value as f32).collect();
-    let batch = Tensor::from_vec(values, (n, columns, 1), &Device::Cpu)?;
-    let rows = model.probabilities(&batch).with_context(|| {
+    let batch = Array3::from_shape_vec((n, columns, 1), values)?;
+    let rows = model.probabilities(batch.view()).with_context(|| {
         format!("{} on {} columns of {}", arguments.model.display(), columns, path.display())
     })?;
     let mut tracks: Vec<TrackInfo> = Vec::new();
-    let mut of_track: Vec<Vec<Vec<f32>>> = Vec::new();
+    let mut of_track: Vec<Vec<usize>> = Vec::new();
     let mut windows = Vec::with_capacity(n);
-    for (track, row) in table.tracks().iter().zip(rows) {
+    for (i, (track, row)) in table.tracks().iter().zip(rows.rows()).enumerate() {
         let place = tracks.iter().position(|t| t.track_id == track.track_id).unwrap_or(tracks.len());
         if place == tracks.len() {
             tracks.push(track.clone());
             of_track.push(Vec::new());
         }
-        windows.push((place, row.clone()));
-        of_track[place].push(row);
+        windows.push((place, row.to_vec()));
+        of_track[place].push(i);
     }
-    let rows: Vec<Vec<f32>> = of_track.iter().map(|rows| model.aggregate(rows)).collect::<Result<_, _>>()?;
+    let rows: Vec<Vec<f32>> = of_track
+        .iter()
+        .map(|windows| model.aggregate(rows.select(Axis(0), windows).view()))
+        .collect::<Result<_, _>>()?;
     let rule = model.header().rejection.as_ref();
     let names = tracks.iter().map(|track| track.track_id.clone()).collect();
     Ok(Answers {

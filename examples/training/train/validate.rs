@@ -4,7 +4,6 @@
 use anyhow::Result;
 use timbral_data::Folds;
 use timbral_eval::Report;
-use timbral_model::write_atomically;
 use timbral_train::training::EpochMetrics;
 use timbral_train::{ModelCalibration, RunConfig, TrainingTracks};
 
@@ -35,7 +34,7 @@ pub(crate) fn cross_validate(
         watch.progress.line(format!("{} x {}: accuracy {accuracy:.3}", member.name, member.copies));
     }
     let answers = cv.to_csv(&config.members, &data.set, &data.tracks)?;
-    write_atomically(&arguments.run.join("predictions.csv"), answers.as_bytes())?;
+    cli::write_atomically(&arguments.run.join("predictions.csv"), answers.as_bytes())?;
     let title = format!("{}, {}-fold cross-validation by artist", config.name, arguments.folds);
     // A data set may be too small to calibrate on; that must not lose hours of cross-validation.
     let calibration = cv
@@ -45,7 +44,7 @@ pub(crate) fn cross_validate(
     let report = cv.report(&title, &data.set, &data.tracks, &folds)?;
     let measured = Measured { report: &report, calibration: calibration.as_ref() };
     let json = serde_json::to_vec_pretty(&measured)?;
-    write_atomically(&arguments.run.join("report.json"), &json)?;
+    cli::write_atomically(&arguments.run.join("report.json"), &json)?;
     if arguments.json {
         cli::json_line(&measured)?;
     } else {

@@ -77,14 +77,14 @@ fn widened<const N: usize>(values: &[[u8; N]], widen: impl Fn([u8; N]) -> f64) -
 /// Bytes of numbers that may lie inside a larger buffer, such as a model file, which is shared instead of copied.
 #[derive(Clone)]
 pub struct SharedBytes {
-    buffer: Arc<Vec<u8>>,
+    buffer: Arc<Cow<'static, [u8]>>,
     range: Range<usize>,
 }
 
 impl SharedBytes {
     /// The bytes in `range` of a buffer; `None` if they do not all lie in it.
     #[must_use]
-    pub fn part_of(buffer: Arc<Vec<u8>>, range: Range<usize>) -> Option<Self> {
+    pub fn part_of(buffer: Arc<Cow<'static, [u8]>>, range: Range<usize>) -> Option<Self> {
         buffer.get(range.clone())?;
         Some(Self { buffer, range })
     }
@@ -115,7 +115,7 @@ impl SharedBytes {
 impl From<Vec<u8>> for SharedBytes {
     fn from(bytes: Vec<u8>) -> Self {
         let range = 0..bytes.len();
-        Self { buffer: Arc::new(bytes), range }
+        Self { buffer: Arc::new(Cow::Owned(bytes)), range }
     }
 }
 

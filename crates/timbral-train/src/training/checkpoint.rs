@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
-use timbral_model::{ModelError, TensorFile};
+use timbral_model::{ModelError, TensorFile, from_candle, to_candle};
 
 use crate::TrainError;
 
@@ -51,7 +51,7 @@ impl Checkpoint {
         ] {
             tensors.extend(map.iter().map(|(name, tensor)| (format!("{part}/{name}"), tensor.clone())));
         }
-        Ok(TensorFile { text, tensors }.save(path)?)
+        Ok(TensorFile { text, tensors: from_candle(&tensors)? }.save(path)?)
     }
 
     /// Reads a checkpoint of the run that `fingerprint` names; `None` when there is no file.
@@ -70,8 +70,9 @@ impl Checkpoint {
                            choose another folder, or remove it to start anew";
             return Err(TrainError::malformed(path, message.to_owned()));
         }
+        let tensors = to_candle(&file.tensors)?;
         let part = |part: &str| -> BTreeMap<String, Tensor> {
-            file.tensors
+            tensors
                 .iter()
                 .filter_map(|(name, tensor)| {
                     let name = name.strip_prefix(part)?.strip_prefix('/')?;

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use candle_core::Tensor;
 use ndarray::{Array2, Array3, ArrayView2, Axis, Slice};
 use serde::{Deserialize, Serialize};
-use timbral_model::{Architecture, CONTOUR_VALUES, ModelFile, Network, level_contour, member_path};
+use timbral_features::log_mel_statistics::{CONTOUR_VALUES, level_contour};
+use timbral_model::{Architecture, ModelFile, Network, member_path, to_candle};
 use timbral_nn::TrainingClock;
 
 use super::config::TrainConfig;
@@ -395,7 +396,7 @@ fn train_one(
     let config = TrainConfig { seed: member.training.seed + copy as u64, ..member.training.clone() };
     let mut trainer = Trainer::new(&member.architecture, &config, data)?;
     if let Some(path) = &member.trunk {
-        trainer = trainer.with_initial_weights(ModelFile::open(path)?.trunk_tensors()?);
+        trainer = trainer.with_initial_weights(to_candle(&ModelFile::open(path)?.trunk_tensors()?)?);
     }
     if let Some(folder) = folder {
         let folder = folder.join(name);

@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use candle_core::{D, DType, Device, Result, Tensor};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use ndarray::ArrayView3;
 use timbral_model::{Architecture, Model, ModelFile};
 use timbral_nn::activation::log_softmax;
 use timbral_nn::loss::distillation_loss;
@@ -111,7 +112,8 @@ impl Teacher {
         labels: &[String],
     ) -> std::result::Result<Self, TrainError> {
         let bytes = std::fs::read(path).map_err(TrainError::io(path))?;
-        let file = ModelFile::from_bytes(&bytes).map_err(|e| TrainError::malformed(path, e.to_string()))?;
+        let hash = Sha256::digest(&bytes).into();
+        let file = ModelFile::from_bytes(bytes).map_err(|e| TrainError::malformed(path, e.to_string()))?;
         let model = Model::from_file(&file)?;
         if model.labels() != labels {
             let message = format!("the teacher knows {:?}, the labels are {labels:?}", model.labels());
@@ -124,16 +126,18 @@ impl Teacher {
                 format!("the teacher takes {given}, the network {wanted}"),
             ));
         }
-        let hash = Sha256::digest(&bytes).into();
         Ok(Self { model, hash })
     }
 
     /// Its scores for a batch.
     fn scores(&self, x: &Tensor) -> std::result::Result<Tensor, TrainError> {
-        let rows = self.model.probabilities(x)?;
-        let shape = (rows.len(), rows.first().map_or(0, Vec::len));
+        let (shape, values) = (x.dims3()?, x.flatten_all()?.to_vec1::<f32>()?);
+        let batch = ArrayView3::from_shape(shape, &values)
+            .map_err(|e| TrainError::shape("batch", e.to_string(), "it must be (batch, rows, frames)"))?;
+        let rows = self.model.probabilities(batch)?;
+        let shape = rows.dim();
         // Logarithms of probabilities are scores; that of 0 would be infinite.
-        let scores = rows.iter().flatten().map(|p| p.max(f32::MIN_POSITIVE).ln());
+        let scores = rows.iter().map(|p| p.max(f32::MIN_POSITIVE).ln());
         Ok(Tensor::from_iter(scores, &Device::Cpu)?.reshape(shape)?)
     }
 }

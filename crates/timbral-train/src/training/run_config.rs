@@ -124,7 +124,7 @@ impl RunConfig {
             licence: self.licence.clone(),
             training_data: self.training_data.clone(),
         };
-        Ok(ModelFile { header, tensors })
+        Ok(ModelFile { header, tensors: timbral_model::from_candle(&tensors)? })
     }
 }
 

@@ -6,7 +6,8 @@ use candle_core::Tensor;
 use ndarray::Array2;
 use timbral_classic::{FittedModel, Learner as _, Parameters as _};
 use timbral_data::{FeatureTable, TrackInfo};
-use timbral_model::{ClassicConfig, LogMelStatistics, StatisticsConfig};
+use timbral_features::log_mel_statistics::{LogMelStatistics, LogMelStatisticsConfig};
+use timbral_model::{ClassicConfig, to_candle};
 
 use super::data::SpectrogramSet;
 use crate::TrainError;
@@ -18,12 +19,12 @@ pub(crate) fn rows_of_track(excerpts: usize) -> usize {
 
 /// Log-mel statistics: of each track a row of the whole and behind it one of each excerpt.
 pub(crate) fn statistics_rows(
-    config: &StatisticsConfig,
+    config: &LogMelStatisticsConfig,
     data: &SpectrogramSet,
     tracks: &[usize],
     excerpts: usize,
 ) -> Result<Array2<f64>, TrainError> {
-    let plan = LogMelStatistics::new(config)?;
+    let plan = LogMelStatistics::new(config.clone())?;
     let rows = tracks.len() * rows_of_track(excerpts);
     let mut values = Vec::with_capacity(rows * config.len());
     for &track in tracks {
@@ -35,9 +36,10 @@ pub(crate) fn statistics_rows(
         };
         let parts = (1..rows_of_track(excerpts)).map(|i| excerpt(i - 1));
         for (start, length) in std::iter::once((0, frames)).chain(parts) {
-            let row = plan.forward(&whole.narrow(2, start, length)?)?;
-            let row: Vec<f32> = row.flatten_all()?.to_vec1()?;
-            values.extend(row.into_iter().map(f64::from));
+            let excerpt: Vec<f32> = whole.narrow(2, start, length)?.flatten_all()?.to_vec1()?;
+            let excerpt = Array2::from_shape_vec((whole.dim(1)?, length), excerpt)
+                .map_err(|e| TrainError::shape("excerpt", e.to_string(), "it must be (bands, frames)"))?;
+            values.extend(plan.compute(excerpt.view())?.into_iter().map(f64::from));
         }
     }
     Array2::from_shape_vec((rows, config.len()), values)
@@ -45,13 +47,13 @@ pub(crate) fn statistics_rows(
 }
 
 /// Log-mel statistics of every track of `data`, whose tracks `tracks` names in the same order: one row per track, columns
-/// named after the blocks of [`StatisticsConfig::blocks`] and counted: `bands_0`, `bands_1`, …
+/// named after the blocks of [`LogMelStatisticsConfig::blocks`] and counted: `bands_0`, `bands_1`, …
 ///
 /// # Errors
 ///
 /// [`TrainError::Shape`] when there are not as many tracks as spectrograms, or the spectrograms have other bands.
 pub fn statistics_table(
-    config: &StatisticsConfig,
+    config: &LogMelStatisticsConfig,
     data: &SpectrogramSet,
     tracks: &[TrackInfo],
 ) -> Result<FeatureTable, TrainError> {
@@ -82,5 +84,6 @@ pub(crate) fn fit_on_statistics(
     let classes = tracks.iter().map(|&track| data.class(track));
     let y: Vec<usize> = classes.flat_map(|class| vec![class; rows_of_track(excerpts)]).collect();
     let model = pipeline.clone().check()?.fit(x.view(), &y, data.labels().len())?;
-    Ok(config.fitted(&FittedModel::from(model))?)
+    let (config, tensors) = config.fitted(&FittedModel::from(model))?;
+    Ok((config, to_candle(&tensors)?))
 }
