@@ -1,23 +1,19 @@
-use std::fmt::{self, Debug};
+use std::fmt;
 
-use candle_core::{ModuleT, Result, Tensor};
-use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
-use timbral_nn::{TrainingClock, softmax};
 
-use crate::classic::{ClassicConfig, ClassicNet};
-use crate::compact_cnn::{CompactCnn, CompactCnnConfig};
-use crate::crnn::{Crnn, CrnnConfig};
-use crate::ensemble::{Ensemble, JoinedTrunks};
-use crate::mfcc_cnn::{MfccCnn, MfccCnnConfig};
-use crate::residual_cnn::{ResidualCnn, ResidualCnnConfig};
-use crate::sample_cnn::{SampleCnn, SampleCnnConfig};
-use crate::spectrogram_transformer::{SpectrogramTransformer, SpectrogramTransformerConfig};
-use crate::statistics_net::{StatisticsNet, StatisticsNetConfig};
-use crate::summary::Walker;
-use crate::transfer::{TRUNK, Transfer, TransferConfig};
-use crate::trunk::{Headed, check_size, rule};
-use crate::{ModelError, Summary, Trunk};
+use crate::classic::ClassicConfig;
+use crate::compact_cnn::CompactCnnConfig;
+use crate::crnn::CrnnConfig;
+use crate::graph::{LayerGraph, Trace};
+use crate::mfcc_cnn::MfccCnnConfig;
+use crate::residual_cnn::ResidualCnnConfig;
+use crate::rules::{check_size, rule};
+use crate::sample_cnn::SampleCnnConfig;
+use crate::spectrogram_transformer::SpectrogramTransformerConfig;
+use crate::statistics_net::StatisticsNetConfig;
+use crate::transfer::{TRUNK, TransferConfig};
+use crate::{ModelError, Summary};
 
 /// Most classes that an architecture is built for.
 const MAX_CLASSES: usize = 10_000;
@@ -25,17 +21,12 @@ const MAX_CLASSES: usize = 10_000;
 /// Most levels of networks within networks.
 const MAX_DEPTH: usize = 4;
 
-/// A classifier: log-mel spectrograms `(batch, bands, frames)` in dB, or samples `(batch, 1, samples)` where the
-/// architecture says so ([`Input`]), to logits `(batch, classes)`.
-///
-/// Logits are whatever a softmax turns into class probabilities. [`ModuleT::forward_t`] with `train` set uses dropout
-/// and batch statistics.
-pub trait Network: ModuleT + Debug + Send + Sync {}
-
-impl<T: ModuleT + Debug + Send + Sync> Network for T {}
+/// Frames of a summary where an architecture takes any length at once.
+const USUAL_FRAMES: usize = 128;
 
 /// What an architecture takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Input {
     /// Log-mel spectrograms, `(batch, bands, frames)` in dB.
@@ -50,6 +41,18 @@ pub enum Input {
         /// Number of columns.
         columns: usize,
     },
+}
+
+impl Input {
+    /// Rows of one input: mel bands, columns of a feature set, or 1 for a waveform.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        match *self {
+            Self::LogMel { bands } => bands,
+            Self::Waveform => 1,
+            Self::Features { columns } => columns,
+        }
+    }
 }
 
 impl fmt::Display for Input {
@@ -67,143 +70,202 @@ impl fmt::Display for Input {
 #[serde(tag = "type", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Architecture {
-    /// Convolutions over the spectrogram as an image; see [`CompactCnn`].
+    /// Convolutions over the spectrogram as an image; see [`CompactCnnConfig`].
     CompactCnn(CompactCnnConfig),
-    /// Dense layers over statistics of the spectrogram; see [`StatisticsNet`].
+    /// Dense layers over statistics of the spectrogram; see [`StatisticsNetConfig`].
     StatisticsNet(StatisticsNetConfig),
-    /// A model of `timbral-classic` over the columns of a feature set; see [`ClassicNet`].
+    /// A model of `timbral-classic` over the columns of a feature set or log-mel statistics; see [`ClassicConfig`].
     Classic(ClassicConfig),
-    /// A deeper convolutional network of residual blocks; see [`ResidualCnn`].
+    /// A deeper convolutional network of residual blocks; see [`ResidualCnnConfig`].
     ResidualCnn(ResidualCnnConfig),
-    /// Convolutions, then a recurrent layer over time; see [`Crnn`].
+    /// Convolutions, then a recurrent layer over time; see [`CrnnConfig`].
     Crnn(CrnnConfig),
-    /// Attention over patches of the spectrogram; see [`SpectrogramTransformer`].
+    /// Attention over patches of the spectrogram; see [`SpectrogramTransformerConfig`].
     SpectrogramTransformer(SpectrogramTransformerConfig),
-    /// Convolutions over the cepstral coefficients of short segments; see [`MfccCnn`].
+    /// Convolutions over the cepstral coefficients of short segments; see [`MfccCnnConfig`].
     MfccCnn(MfccCnnConfig),
-    /// One-dimensional convolutions over the waveform; see [`SampleCnn`].
+    /// One-dimensional convolutions over the waveform; see [`SampleCnnConfig`].
     SampleCnn(SampleCnnConfig),
-    /// A trained network with a new head; see [`Transfer`].
+    /// A custom network, layer by layer; see [`LayerGraph`].
+    Graph(LayerGraph),
+    /// A trained network with a new head; see [`TransferConfig`].
     Transfer(TransferConfig),
-    /// Mean of the probabilities of several networks; see [`Ensemble`].
+    /// Mean of the probabilities of several models over the same input.
     Ensemble {
         /// The members, at least one, none an ensemble itself.
         members: Vec<Architecture>,
     },
 }
 
+/// What a network is made of: the one description that everything else reads.
+pub(crate) trait Described {
+    /// Checks the sizes, so that the graph can be written.
+    fn check(&self) -> Result<(), ModelError>;
+    /// What it takes. Called before the sizes are checked.
+    fn input(&self) -> Input;
+    /// Frames (or samples) that it is made for; 0 where it takes any length at once. Called before the sizes are checked.
+    fn frames(&self) -> usize;
+    /// The layers below the last one. Called after the sizes are checked.
+    fn layers(&self) -> LayerGraph;
+}
+
+macro_rules! described {
+    ($config:ty, $input:expr, $frames:expr) => {
+        impl Described for $config {
+            fn check(&self) -> Result<(), ModelError> {
+                self.validate()
+            }
+            fn input(&self) -> Input {
+                let input: fn(&Self) -> Input = $input;
+                input(self)
+            }
+            fn frames(&self) -> usize {
+                let frames: fn(&Self) -> usize = $frames;
+                frames(self)
+            }
+            fn layers(&self) -> LayerGraph {
+                self.graph()
+            }
+        }
+    };
+}
+
+described!(CompactCnnConfig, |c| Input::LogMel { bands: c.bands }, |c| c.crop_frames);
+described!(ResidualCnnConfig, |c| Input::LogMel { bands: c.bands }, |c| c.crop_frames);
+described!(CrnnConfig, |c| Input::LogMel { bands: c.bands }, |c| c.crop_frames);
+described!(SpectrogramTransformerConfig, |c| Input::LogMel { bands: c.bands }, |c| c.crop_frames);
+described!(MfccCnnConfig, |c| Input::LogMel { bands: c.bands }, |c| c.crop_frames);
+described!(SampleCnnConfig, |_| Input::Waveform, |c| c.crop_samples);
+described!(StatisticsNetConfig, |c| Input::LogMel { bands: c.statistics.bands }, |c| c
+    .statistics
+    .modulation_frames);
+
+impl Described for LayerGraph {
+    fn check(&self) -> Result<(), ModelError> {
+        self.validate()
+    }
+    fn input(&self) -> Input {
+        self.input
+    }
+    fn frames(&self) -> usize {
+        match self.input {
+            Input::Features { .. } => 1,
+            _ => self.crop,
+        }
+    }
+    fn layers(&self) -> LayerGraph {
+        self.clone()
+    }
+}
+
+/// How an architecture is put together.
+pub(crate) enum Structure<'a> {
+    /// Layers of its own, below one dense layer.
+    Layers(&'a dyn Described),
+    /// A fitted model without layers.
+    Classic(&'a ClassicConfig),
+    /// The layers of another, below new ones.
+    Transfer(&'a TransferConfig),
+    /// Several, whose probabilities are averaged.
+    Ensemble(&'a [Architecture]),
+}
+
 impl Architecture {
+    pub(crate) fn structure(&self) -> Structure<'_> {
+        match self {
+            Self::CompactCnn(config) => Structure::Layers(config),
+            Self::StatisticsNet(config) => Structure::Layers(config),
+            Self::ResidualCnn(config) => Structure::Layers(config),
+            Self::Crnn(config) => Structure::Layers(config),
+            Self::SpectrogramTransformer(config) => Structure::Layers(config),
+            Self::MfccCnn(config) => Structure::Layers(config),
+            Self::SampleCnn(config) => Structure::Layers(config),
+            Self::Graph(graph) => Structure::Layers(graph),
+            Self::Classic(config) => Structure::Classic(config),
+            Self::Transfer(config) => Structure::Transfer(config),
+            Self::Ensemble { members } => Structure::Ensemble(members),
+        }
+    }
+
     /// Checks all sizes, so that building cannot fail for another reason than missing or misshapen weights.
     ///
     /// # Errors
     /// [`ModelError::Config`] with the rule that is broken; [`ModelError::Limit`] when sizes that are allowed one by one
     /// ask for too much memory together.
-    pub fn validate(&self) -> std::result::Result<(), ModelError> {
-        self.check_depth()?;
-        self.validate_parts()?;
-        let mut walker = Walker::new(&self.input_shape(self.default_frames()));
-        self.walk(&mut walker);
-        walker.check()
-    }
-
-    /// Networks within networks: a few levels are a use, more are an attack.
-    fn check_depth(&self) -> std::result::Result<(), ModelError> {
+    pub fn validate(&self) -> Result<(), ModelError> {
         let depth = self.depth();
         rule(depth <= MAX_DEPTH, || {
             format!("networks within networks {depth} deep, at most {MAX_DEPTH} are allowed")
-        })
+        })?;
+        self.check_parts()?;
+        let mut trace = Trace::new(&self.input_shape(self.default_frames()));
+        self.trace(&mut trace)?;
+        trace.check()
     }
 
+    /// Networks within networks: a few levels are a use, more are an attack.
     fn depth(&self) -> usize {
-        match self {
-            Self::Transfer(config) => 1 + config.trunk.depth(),
-            Self::Ensemble { members } => 1 + members.iter().map(Self::depth).max().unwrap_or(0),
+        match self.structure() {
+            Structure::Transfer(config) => 1 + config.trunk.depth(),
+            Structure::Ensemble(members) => 1 + members.iter().map(Self::depth).max().unwrap_or(0),
             _ => 0,
         }
     }
 
-    fn validate_parts(&self) -> std::result::Result<(), ModelError> {
-        match self {
-            Self::CompactCnn(config) => config.validate(),
-            Self::StatisticsNet(config) => config.validate(),
-            Self::Classic(config) => config.validate(),
-            Self::ResidualCnn(config) => config.validate(),
-            Self::Crnn(config) => config.validate(),
-            Self::SpectrogramTransformer(config) => config.validate(),
-            Self::MfccCnn(config) => config.validate(),
-            Self::SampleCnn(config) => config.validate(),
-            Self::Transfer(config) => config.validate(),
-            Self::Ensemble { members } => {
-                let given = members.len();
-                rule((1..=64).contains(&given), || format!("{given} members, 1 to 64 make an ensemble"))?;
-                let input = members[0].input();
-                for member in members {
-                    rule(!matches!(member, Self::Ensemble { .. }), || {
-                        "an ensemble may not hold an ensemble".into()
-                    })?;
-                    let other = member.input();
-                    rule(other == input, || match (input, other) {
-                        (Input::LogMel { bands }, Input::LogMel { bands: other }) => {
-                            format!("members take {bands} and {other} mel bands")
-                        }
-                        _ => format!("members take {input} and {other}"),
-                    })?;
-                    member.validate()?;
+    fn check_parts(&self) -> Result<(), ModelError> {
+        let members = match self.structure() {
+            Structure::Layers(layers) => return layers.check(),
+            Structure::Classic(config) => return config.validate(),
+            Structure::Transfer(config) => return config.validate(),
+            Structure::Ensemble(members) => members,
+        };
+        let given = members.len();
+        rule((1..=64).contains(&given), || format!("{given} members, 1 to 64 make an ensemble"))?;
+        let input = members[0].input();
+        for member in members {
+            rule(!matches!(member, Self::Ensemble { .. }), || "an ensemble may not hold an ensemble".into())?;
+            let other = member.input();
+            rule(other == input, || match (input, other) {
+                (Input::LogMel { bands }, Input::LogMel { bands: other }) => {
+                    format!("members take {bands} and {other} mel bands")
                 }
-                Ok(())
-            }
+                _ => format!("members take {input} and {other}"),
+            })?;
+            member.validate()?;
         }
+        Ok(())
     }
 
     /// What the network takes.
     #[must_use]
     pub fn input(&self) -> Input {
-        let bands = match self {
-            Self::CompactCnn(config) => config.bands,
-            Self::StatisticsNet(config) => config.statistics.bands,
-            Self::ResidualCnn(config) => config.bands,
-            Self::Crnn(config) => config.bands,
-            Self::SpectrogramTransformer(config) => config.bands,
-            Self::MfccCnn(config) => config.bands,
-            Self::SampleCnn(_) => return Input::Waveform,
-            Self::Classic(ClassicConfig { statistics: Some(statistics), .. }) => statistics.bands,
-            Self::Classic(config) => {
-                return Input::Features { columns: config.columns };
-            }
-            Self::Transfer(config) => return config.trunk.input(),
-            Self::Ensemble { members } => {
-                return members.first().map_or(Input::LogMel { bands: 0 }, Self::input);
-            }
-        };
-        Input::LogMel { bands }
+        match self.structure() {
+            Structure::Layers(layers) => layers.input(),
+            Structure::Classic(config) => match &config.statistics {
+                Some(statistics) => Input::LogMel { bands: statistics.bands },
+                None => Input::Features { columns: config.columns },
+            },
+            Structure::Transfer(config) => config.trunk.input(),
+            Structure::Ensemble(members) => members.first().map_or(Input::LogMel { bands: 0 }, Self::input),
+        }
     }
 
     /// Rows of the input: mel bands, columns of a feature set, or 1 for a waveform.
     #[must_use]
     pub fn bands(&self) -> usize {
-        match self.input() {
-            Input::LogMel { bands } => bands,
-            Input::Waveform => 1,
-            Input::Features { columns } => columns,
-        }
+        self.input().rows()
     }
 
     /// Frames (or samples) that the network is made for: those of a crop, or 128 where it takes any length at once.
     #[must_use]
     pub fn default_frames(&self) -> usize {
-        let frames = match self {
-            Self::CompactCnn(config) => config.crop_frames,
-            Self::StatisticsNet(config) => config.statistics.modulation_frames,
-            Self::Classic(_) => 1,
-            Self::ResidualCnn(config) => config.crop_frames,
-            Self::Crnn(config) => config.crop_frames,
-            Self::SpectrogramTransformer(config) => config.crop_frames,
-            Self::MfccCnn(config) => config.crop_frames,
-            Self::SampleCnn(config) => config.crop_samples,
-            Self::Transfer(config) => config.trunk.default_frames(),
-            Self::Ensemble { members } => members.iter().map(Self::default_frames).max().unwrap_or(0),
+        let frames = match self.structure() {
+            Structure::Layers(layers) => layers.frames(),
+            Structure::Classic(_) => 1,
+            Structure::Transfer(config) => config.trunk.default_frames(),
+            Structure::Ensemble(members) => members.iter().map(Self::default_frames).max().unwrap_or(0),
         };
-        if frames == 0 { 128 } else { frames }
+        if frames == 0 { USUAL_FRAMES } else { frames }
     }
 
     /// The layers with their output shapes, weights and multiply-adds for one input of `frames` frames (samples for a
@@ -211,184 +273,93 @@ impl Architecture {
     ///
     /// # Errors
     /// As [`validate`](Self::validate), for the sizes and for the number of classes and frames.
-    pub fn summary(&self, classes: usize, frames: usize) -> std::result::Result<Summary, ModelError> {
+    pub fn summary(&self, classes: usize, frames: usize) -> Result<Summary, ModelError> {
         self.validate()?;
         check_classes(classes)?;
         check_size("frames", frames, 1, 1 << 24)?;
-        let mut walker = Walker::new(&self.input_shape(frames));
-        self.walk_network(classes, &mut walker);
-        walker.check()?;
-        Ok(walker.finish())
+        let mut trace = Trace::new(&self.input_shape(frames));
+        self.trace_network(classes, &mut trace)?;
+        trace.check()?;
+        Ok(trace.finish())
     }
 
-    fn input_shape(&self, frames: usize) -> [usize; 2] {
+    pub(crate) fn input_shape(&self, frames: usize) -> [usize; 2] {
         [self.bands(), frames]
     }
 
-    /// Layers up to the features.
-    pub(crate) fn walk(&self, walker: &mut Walker) {
-        match self {
-            Self::CompactCnn(config) => config.walk(walker),
-            Self::StatisticsNet(config) => config.walk(walker),
-            // It has no layers of its own; `walk_network` tells of all of it.
-            Self::Classic(_) => {}
-            Self::ResidualCnn(config) => config.walk(walker),
-            Self::Crnn(config) => config.walk(walker),
-            Self::SpectrogramTransformer(config) => config.walk(walker),
-            Self::MfccCnn(config) => config.walk(walker),
-            Self::SampleCnn(config) => config.walk(walker),
-            Self::Transfer(config) => config.walk(walker),
-            Self::Ensemble { members } => {
-                let input = walker.shape().to_vec();
-                let mut width = 0;
+    /// Goes through the layers up to the features.
+    fn trace(&self, trace: &mut Trace) -> Result<(), ModelError> {
+        match self.structure() {
+            Structure::Layers(layers) => trace.graph(&layers.layers()).map(drop),
+            // It has no layers of its own; `trace_network` tells of all of it.
+            Structure::Classic(_) => Ok(()),
+            Structure::Transfer(config) => {
+                trace.within(TRUNK, |trace| config.trunk.trace(trace))?;
+                trace.graph(&config.head(trace.width())).map(drop)
+            }
+            Structure::Ensemble(members) => {
+                let input = trace.shape().to_vec();
+                let mut width = 0usize;
                 for (i, member) in with_layers(members) {
-                    walker.branch_from(&input);
-                    walker.within(&member_path(i), |walker| member.walk(walker));
-                    width += walker.width();
+                    trace.branch_from(&input);
+                    trace.within(&member_path(i), |trace| member.trace(trace))?;
+                    width = width.saturating_add(trace.width());
                 }
-                walker.reshape("features", "side by side", &[width]);
+                trace.step("features", "side by side", &[width]);
+                Ok(())
             }
         }
     }
 
-    fn walk_network(&self, classes: usize, walker: &mut Walker) {
-        if let Self::Classic(_) = self {
-            walker.reshape("model", "classic model", &[classes]);
-            return;
+    fn trace_network(&self, classes: usize, trace: &mut Trace) -> Result<(), ModelError> {
+        match self.structure() {
+            Structure::Classic(_) => trace.step("model", "classic model", &[classes]),
+            Structure::Ensemble(members) => {
+                let input = trace.shape().to_vec();
+                for (i, member) in members.iter().enumerate() {
+                    trace.branch_from(&input);
+                    trace.within(&member_path(i), |trace| member.trace_network(classes, trace))?;
+                }
+                trace.step("mean", "mean of probabilities", &[classes]);
+            }
+            _ => {
+                self.trace(trace)?;
+                trace.linear("output", classes)?;
+            }
         }
-        let Self::Ensemble { members } = self else {
-            self.walk(walker);
-            walker.linear("output", classes, "dense");
-            return;
-        };
-        let input = walker.shape().to_vec();
-        for (i, member) in members.iter().enumerate() {
-            walker.branch_from(&input);
-            walker.within(&member_path(i), |walker| member.walk_network(classes, walker));
-        }
-        walker.reshape("mean", "mean of probabilities", &[classes]);
+        Ok(())
     }
 
-    /// Number of features that the last layer sees.
+    /// Number of features that the last layer sees; 0 for sizes that break a rule.
     #[must_use]
     pub fn feature_width(&self) -> usize {
-        let mut walker = Walker::new(&self.input_shape(self.default_frames()));
-        self.walk(&mut walker);
-        walker.width()
+        let mut trace = Trace::new(&self.input_shape(self.default_frames()));
+        if self.check_parts().and_then(|()| self.trace(&mut trace)).is_ok() { trace.width() } else { 0 }
     }
 
     /// Whether training must leave the weight `name` as it is: it belongs to a frozen trunk.
     #[must_use]
     pub fn is_frozen(&self, name: &str) -> bool {
-        match self {
-            Self::Transfer(config) => name
-                .strip_prefix(TRUNK)
-                .and_then(|name| name.strip_prefix('.'))
-                .is_some_and(|name| config.frozen || config.trunk.is_frozen(name)),
-            Self::Ensemble { members } => members.iter().enumerate().any(|(i, member)| {
-                name.strip_prefix(&member_path(i))
-                    .and_then(|name| name.strip_prefix('.'))
-                    .is_some_and(|name| member.is_frozen(name))
-            }),
-            _ => false,
-        }
-    }
-
-    /// Builds the network with the weights that `vb` gives: fresh ones for training, stored ones for inference. In
-    /// training `clock` tells the layers that draw random numbers seed and step.
-    ///
-    /// # Errors
-    /// [`ModelError::Config`] and [`ModelError::Limit`] for sizes that break a rule, [`ModelError::Shape`] when `vb`
-    /// lacks a weight or holds it in another shape.
-    pub fn build(
-        &self,
-        classes: usize,
-        clock: &TrainingClock,
-        vb: VarBuilder<'_>,
-    ) -> std::result::Result<Box<dyn Network>, ModelError> {
-        self.validate()?;
-        check_classes(classes)?;
-        self.build_checked(classes, clock, vb)
-    }
-
-    fn build_checked(
-        &self,
-        classes: usize,
-        clock: &TrainingClock,
-        vb: VarBuilder<'_>,
-    ) -> std::result::Result<Box<dyn Network>, ModelError> {
-        if let Self::Ensemble { members } = self {
-            let networks = members
+        let below = |path: &str| name.strip_prefix(path).and_then(|name| name.strip_prefix('.'));
+        match self.structure() {
+            Structure::Transfer(config) => {
+                below(TRUNK).is_some_and(|name| config.frozen || config.trunk.is_frozen(name))
+            }
+            Structure::Ensemble(members) => members
                 .iter()
                 .enumerate()
-                .map(|(i, member)| member.build_checked(classes, clock, vb.pp(member_path(i))))
-                .collect::<std::result::Result<_, _>>()?;
-            return Ok(Box::new(Ensemble::new(networks)));
+                .any(|(i, member)| below(&member_path(i)).is_some_and(|name| member.is_frozen(name))),
+            _ => false,
         }
-        if let Self::Classic(config) = self {
-            return Ok(Box::new(ClassicNet::new(config, classes, &vb)?));
-        }
-        let trunk = self.trunk_checked(clock, vb.clone())?;
-        let network = Headed::new(trunk, self.feature_width(), classes, &vb);
-        Ok(Box::new(network.map_err(shape_error)?))
-    }
-
-    /// Builds the network without its last layer, as [`build`](Self::build) does with it; an ensemble gives the features
-    /// of its members side by side, without its classic models, which have no layers.
-    ///
-    /// # Errors
-    /// As [`build`](Self::build).
-    pub fn build_trunk(
-        &self,
-        clock: &TrainingClock,
-        vb: VarBuilder<'_>,
-    ) -> std::result::Result<Box<dyn Trunk>, ModelError> {
-        self.validate()?;
-        self.trunk_checked(clock, vb)
-    }
-
-    fn trunk_checked(
-        &self,
-        clock: &TrainingClock,
-        vb: VarBuilder<'_>,
-    ) -> std::result::Result<Box<dyn Trunk>, ModelError> {
-        Ok(match self {
-            Self::CompactCnn(config) => Box::new(CompactCnn::new(config, clock, vb).map_err(shape_error)?),
-            Self::StatisticsNet(config) => Box::new(StatisticsNet::new(config, clock, vb)?),
-            Self::Classic(_) => {
-                return Err(ModelError::Config("a classic model has no layers below its last one".into()));
-            }
-            Self::ResidualCnn(config) => Box::new(ResidualCnn::new(config, clock, vb).map_err(shape_error)?),
-            Self::Crnn(config) => Box::new(Crnn::new(config, clock, vb).map_err(shape_error)?),
-            Self::SpectrogramTransformer(config) => {
-                Box::new(SpectrogramTransformer::new(config, clock, vb).map_err(shape_error)?)
-            }
-            Self::MfccCnn(config) => Box::new(MfccCnn::new(config, clock, vb).map_err(shape_error)?),
-            Self::SampleCnn(config) => Box::new(SampleCnn::new(config, clock, vb).map_err(shape_error)?),
-            Self::Transfer(config) => Box::new(Transfer::new(config, clock, vb)?),
-            Self::Ensemble { members } => {
-                let trunks: Vec<_> = with_layers(members)
-                    .map(|(i, member)| member.trunk_checked(clock, vb.pp(member_path(i))))
-                    .collect::<std::result::Result<_, _>>()?;
-                rule(!trunks.is_empty(), || {
-                    "an ensemble of classic models has no layers below its last one".into()
-                })?;
-                Box::new(JoinedTrunks(trunks))
-            }
-        })
     }
 }
 
 /// The members of an ensemble that have layers below their last one, with their places: all but classic models.
-fn with_layers(members: &[Architecture]) -> impl Iterator<Item = (usize, &Architecture)> {
+pub(crate) fn with_layers(members: &[Architecture]) -> impl Iterator<Item = (usize, &Architecture)> {
     members.iter().enumerate().filter(|(_, member)| !matches!(member, Architecture::Classic(_)))
 }
 
-fn shape_error(error: candle_core::Error) -> ModelError {
-    ModelError::Shape(error.to_string())
-}
-
-fn check_classes(classes: usize) -> std::result::Result<(), ModelError> {
+pub(crate) fn check_classes(classes: usize) -> Result<(), ModelError> {
     rule((2..=MAX_CLASSES).contains(&classes), || {
         format!("{classes} classes, 2 to {MAX_CLASSES} are allowed")
     })
@@ -400,13 +371,12 @@ pub fn member_path(index: usize) -> String {
     format!("member{index}")
 }
 
-/// Logits of `x` as probabilities, `(batch, classes)`.
-pub(crate) fn probabilities(network: &dyn Network, x: &Tensor) -> Result<Tensor> {
-    softmax(&network.forward_t(x, false)?, candle_core::D::Minus1)
+/// Starts of crops that overlap by about half, from the first frame to the last and evenly spaced.
+pub(crate) fn crop_starts(frames: usize, crop: usize) -> Vec<usize> {
+    let room = frames - crop;
+    let steps = room.div_ceil((crop / 2).max(1)).max(1);
+    (0..=steps).map(|i| i * room / steps).collect()
 }
 
-/// Probabilities as logits that a softmax turns back into them.
-pub(crate) fn log_probabilities(probabilities: &Tensor) -> Result<Tensor> {
-    // The smallest normal number keeps a probability that underflowed from becoming minus infinity.
-    probabilities.maximum(f64::from(f32::MIN_POSITIVE))?.log()
-}
+/// Values of crops that go through a network at once: enough to fill its threads, few enough for memory.
+pub(crate) const CHUNK_VALUES: usize = 1 << 20;

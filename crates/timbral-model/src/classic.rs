@@ -338,6 +338,6 @@ impl ModuleT for ClassicNet {
         let probabilities = self.0.probabilities(view).map_err(candle_core::Error::wrap)?;
         let dim = probabilities.dim();
         let flat = probabilities.into_raw_vec_and_offset().0;
-        crate::architecture::log_probabilities(&Tensor::from_vec(flat, dim, x.device())?)
+        crate::network::log_probabilities(&Tensor::from_vec(flat, dim, x.device())?)
     }
 }

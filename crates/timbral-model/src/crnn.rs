@@ -1,20 +1,17 @@
-use candle_core::{Module, ModuleT, Result, Tensor};
-use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
-use timbral_nn::attention::{AttentionPooling, attention_pooling};
-use timbral_nn::recurrent::{Gru, RecurrentConfig, gru};
-use timbral_nn::{
-    BatchNorm, Conv2d, Conv2dConfig, Dropout, Padding, TrainingClock, batch_norm_1d, batch_norm_2d, conv2d,
-    dropout,
-};
 
-use crate::summary::{Walker, count};
-use crate::trunk::{
-    at_least, check_bands, check_channels, check_crop, check_share, check_size, group_bands, norm, rule,
-};
-use crate::{ModelError, Trunk};
+use crate::graph::{LayerGraph, Op};
+use crate::rules::{check_bands, check_channels, check_crop, check_fraction, check_size, rule};
+use crate::{Input, ModelError};
 
-/// Sizes of a [`Crnn`].
+/// Convolutions over a log-mel spectrogram, a gated recurrent unit over what they see, and attention over its states.
+///
+/// Bands are averaged in groups and normalised each by itself; blocks of 3x3 convolution, batch normalisation, ReLU and
+/// max pooling shorten frequency more than time; the channels and bands of each remaining step are the input of the
+/// recurrent layer, whose states are averaged with learned weights. After Choi et al., "Convolutional recurrent neural
+/// networks for music classification" (ICASSP 2017), with attention in place of the last state.
+///
+/// This is the configuration; [`Architecture`](crate::Architecture) builds the network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CrnnConfig {
@@ -31,7 +28,7 @@ pub struct CrnnConfig {
     pub hidden: usize,
     /// Whether a second recurrent layer reads the sequence from its end. Default: true.
     pub bidirectional: bool,
-    /// Share of the sequence's and of the pooled values set to zero in training, in `[0, 1)`. Default: 0.3.
+    /// Fraction of the sequence's and of the pooled values set to zero in training, in `[0, 1)`. Default: 0.3.
     pub dropout: f64,
     /// Frames of the crops of inference, as of [`CompactCnnConfig`](crate::CompactCnnConfig). Default: 128.
     pub crop_frames: usize,
@@ -57,7 +54,7 @@ impl CrnnConfig {
     ///
     /// # Errors
     /// [`ModelError::Config`] with the rule that is broken.
-    pub fn validate(&self) -> std::result::Result<(), ModelError> {
+    pub fn validate(&self) -> Result<(), ModelError> {
         check_bands(self.bands, self.bands_per_group)?;
         check_channels(&self.channels)?;
         rule(self.pools.len() == self.channels.len(), || {
@@ -84,7 +81,7 @@ impl CrnnConfig {
         })?;
         check_size("hidden", self.hidden, 1, 4096)?;
         check_crop(self.crop_frames)?;
-        check_share("dropout", self.dropout)
+        check_fraction("dropout", self.dropout)
     }
 
     fn pooled_bands(&self) -> usize {
@@ -95,111 +92,20 @@ impl CrnnConfig {
         self.pools.iter().fold(1, |frames: usize, pool| frames.saturating_mul(pool.1))
     }
 
-    fn sequence_width(&self) -> usize {
-        self.channels.last().copied().unwrap_or(0) * self.pooled_bands()
-    }
-
-    fn state_width(&self) -> usize {
-        self.hidden * if self.bidirectional { 2 } else { 1 }
-    }
-
-    pub(crate) fn walk(&self, walker: &mut Walker) {
-        let frames = walker.width().max(self.min_frames());
-        let groups = self.bands / self.bands_per_group;
-        walker.reshape("bands", "mean of bands", &[groups, frames]);
-        walker.batch_norm("input", false);
-        walker.branch_from(&[1, groups, frames]);
+    pub(crate) fn graph(&self) -> LayerGraph {
+        let mut graph = LayerGraph::new(Input::LogMel { bands: self.bands }).with_crop(self.crop_frames);
+        graph.push("repeat", Op::Repeat { least: self.min_frames() });
+        graph.push("bands", Op::GroupRows { size: self.bands_per_group });
+        graph.push("input", Op::BatchNorm { relu: false });
+        graph.push("image", Op::Image);
         for (i, (&channels, &pool)) in self.channels.iter().zip(&self.pools).enumerate() {
-            walker.conv2d(&format!("block{i}.conv"), channels, (3, 3), (1, 1));
-            walker.batch_norm(&format!("block{i}.norm"), true);
-            walker.max_pool(&format!("block{i}.pool"), pool);
+            graph.conv_block(&format!("block{i}"), channels, (3, 3), pool);
         }
-        let (steps, width) = (walker.width(), self.sequence_width());
-        walker.reshape("sequence", "steps, dropout", &[steps, width]);
-        let (states, hidden) = (self.state_width(), self.hidden);
-        let weights = count(&[3, states, width + hidden + 2]);
-        let products = count(&[3, states, width + hidden, steps]);
-        let kind = if self.bidirectional { "bidirectional GRU" } else { "GRU" };
-        walker.row("gru", kind, &[steps, states], weights, products);
-        walker.row("pool", "attention pooling", &[states], states as u64 + 1, count(&[2, steps, states]));
-        walker.reshape("dropout", "dropout", &[states]);
-    }
-}
-
-/// Convolutions over a log-mel spectrogram, a gated recurrent unit over what they see, and attention over its states.
-///
-/// Bands are averaged in groups and normalised each by itself; blocks of 3x3 convolution, batch normalisation, ReLU and
-/// max pooling shorten frequency more than time; the channels and bands of each remaining step are the input of the
-/// recurrent layer, whose states are averaged with learned weights. After Choi et al., "Convolutional recurrent neural
-/// networks for music classification" (ICASSP 2017), with attention in place of the last state.
-#[derive(Debug)]
-pub struct Crnn {
-    config: CrnnConfig,
-    input: BatchNorm,
-    blocks: Vec<(Conv2d, BatchNorm, (usize, usize))>,
-    sequence_dropout: Dropout,
-    gru: Gru,
-    pool: AttentionPooling,
-    dropout: Dropout,
-}
-
-impl Crnn {
-    /// Builds the network, up to its last layer, with the weights of `vb`.
-    ///
-    /// # Errors
-    /// When `vb` lacks a weight or holds it in another shape.
-    pub fn new(config: &CrnnConfig, clock: &TrainingClock, vb: VarBuilder<'_>) -> Result<Self> {
-        let mut blocks = Vec::with_capacity(config.channels.len());
-        let mut in_channels = 1;
-        for (i, (&out_channels, &pool)) in config.channels.iter().zip(&config.pools).enumerate() {
-            let vb = vb.pp(format!("block{i}"));
-            let shape = Conv2dConfig {
-                in_channels,
-                out_channels,
-                padding: Padding::Same,
-                bias: false, // the normalisation that follows has its own
-                ..Conv2dConfig::default()
-            };
-            blocks.push((
-                conv2d(shape, vb.pp("conv"))?,
-                batch_norm_2d(norm(out_channels), vb.pp("norm"))?,
-                pool,
-            ));
-            in_channels = out_channels;
-        }
-        let recurrent = RecurrentConfig {
-            input_size: config.sequence_width(),
-            hidden_size: config.hidden,
-            bidirectional: config.bidirectional,
-        };
-        Ok(Self {
-            config: config.clone(),
-            input: batch_norm_1d(norm(config.bands / config.bands_per_group), vb.pp("input"))?,
-            blocks,
-            sequence_dropout: dropout(config.dropout, clock, &vb.pp("sequence"))?,
-            gru: gru(recurrent, &vb.pp("gru"))?,
-            pool: attention_pooling(config.state_width(), &vb.pp("pool"))?,
-            dropout: dropout(config.dropout, clock, &vb.pp("dropout"))?,
-        })
-    }
-}
-
-impl Trunk for Crnn {
-    fn features(&self, x: &Tensor, train: bool) -> Result<Tensor> {
-        let x = at_least(x, self.config.bands, self.config.min_frames())?;
-        let mut x =
-            self.input.forward_t(&group_bands(&x, self.config.bands_per_group)?, train)?.unsqueeze(1)?;
-        for (conv, norm, pool) in &self.blocks {
-            x = norm.forward_relu_max_pool_t(&conv.forward(&x)?, train, *pool)?;
-        }
-        // (batch, channels, bands, steps) to (batch, steps, channels * bands)
-        let sequence = x.flatten(1, 2)?.transpose(1, 2)?.contiguous()?;
-        let sequence = self.sequence_dropout.forward_t(&sequence, train)?;
-        let pooled = self.pool.forward(&self.gru.forward(&sequence)?)?;
-        self.dropout.forward_t(&pooled, train)
-    }
-
-    fn crop_frames(&self) -> usize {
-        self.config.crop_frames
+        graph.push("steps", Op::Sequence);
+        graph.push("sequence", Op::Dropout { probability: self.dropout });
+        graph.push("gru", Op::Gru { hidden: self.hidden, bidirectional: self.bidirectional });
+        graph.push("pool", Op::AttentionPooling);
+        graph.push("dropout", Op::Dropout { probability: self.dropout });
+        graph
     }
 }

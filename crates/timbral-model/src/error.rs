@@ -36,6 +36,9 @@ pub enum ModelError {
     /// An input or a stored tensor has another shape than the architecture asks for.
     #[error("shape: {0}")]
     Shape(String),
+    /// A layer cannot be computed, or its weights have other shapes.
+    #[error("cannot compute a layer")]
+    Layer(#[from] timbral_nn::NnError),
     /// The settings of log-mel statistics break a rule, or the statistics cannot be computed.
     #[error("cannot compute the log-mel statistics")]
     Statistics(#[from] timbral_features::FeatureError),

@@ -8,7 +8,7 @@ use candle_nn::{Init, VarBuilder};
 use ndarray::{Array2, ArrayView2, ArrayView3};
 use timbral_nn::TrainingClock;
 
-use crate::architecture::probabilities;
+use crate::network::probabilities;
 use crate::transfer::TRUNK;
 use crate::{Header, ModelError, ModelFile, Network, StoredTensor, at_temperature};
 

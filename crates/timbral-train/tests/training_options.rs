@@ -67,7 +67,9 @@ fn run(config: &TrainConfig, folder: Option<&Path>, stop: usize) -> Result<Train
 }
 
 fn bytes(tensors: &BTreeMap<String, Tensor>) -> Vec<u8> {
-    TensorFile { text: String::new(), tensors: timbral_model::from_candle(tensors).unwrap() }.to_bytes().unwrap()
+    TensorFile { text: String::new(), tensors: timbral_model::from_candle(tensors).unwrap() }
+        .to_bytes()
+        .unwrap()
 }
 
 fn check_resume(name: &str, config: &TrainConfig) -> Trained {

@@ -1,9 +1,9 @@
 use std::path::{Path, PathBuf};
 
 use candle_core::{D, DType, Device, Result, Tensor};
+use ndarray::ArrayView3;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use ndarray::ArrayView3;
 use timbral_model::{Architecture, Model, ModelFile};
 use timbral_nn::activation::log_softmax;
 use timbral_nn::loss::distillation_loss;
