@@ -1,18 +1,15 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use candle_core::{DType, Device, ModuleT, Result, Tensor};
-use candle_nn::VarBuilder;
 use half::f16;
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView3, Axis};
 use serde::{Deserialize, Serialize};
 use timbral_classic::{
     Classifier as _, FittedModel, Parameters as _, PartArray, PartValues, Parts, PipelineParameters,
-    SharedBytes,
 };
+use timbral_features::log_mel_statistics::{LogMelStatistics, LogMelStatisticsConfig};
 
-use crate::ModelError;
-use crate::statistics::{LogMelStatistics, StatisticsConfig};
+use crate::{ModelError, StoredTensor};
 
 /// A model of `timbral-classic` as a model file describes it: everything but its arrays, which are tensors of the file.
 ///
@@ -118,9 +115,7 @@ impl ClassicConfig {
     ///
     /// # Errors
     /// [`ModelError::Shape`] when an array has not as many values as its shape says.
-    pub fn store(
-        model: &FittedModel,
-    ) -> std::result::Result<(Self, BTreeMap<String, StoredTensor>), ModelError> {
+    pub fn store(model: &FittedModel) -> Result<(Self, BTreeMap<String, StoredTensor>), ModelError> {
         let unfitted = Self {
             columns: 0,
             statistics: None,
@@ -136,10 +131,7 @@ impl ClassicConfig {
     ///
     /// # Errors
     /// [`ModelError::Shape`] when an array has not as many values as its shape says.
-    pub fn fitted(
-        &self,
-        model: &FittedModel,
-    ) -> std::result::Result<(Self, BTreeMap<String, StoredTensor>), ModelError> {
+    pub fn fitted(&self, model: &FittedModel) -> Result<(Self, BTreeMap<String, StoredTensor>), ModelError> {
         let Parts { description, arrays } = model.to_parts();
         let mut kinds = BTreeMap::new();
         let mut tensors = BTreeMap::new();
@@ -172,7 +164,7 @@ impl ClassicConfig {
         Ok((config, tensors))
     }
 
-    pub(crate) fn validate(&self) -> std::result::Result<(), ModelError> {
+    pub(crate) fn validate(&self) -> Result<(), ModelError> {
         if self.description.is_null() {
             return self.validate_unfitted();
         }
@@ -192,7 +184,7 @@ impl ClassicConfig {
         Ok(())
     }
 
-    fn validate_unfitted(&self) -> std::result::Result<(), ModelError> {
+    fn validate_unfitted(&self) -> Result<(), ModelError> {
         let (Some(statistics), Some(pipeline)) = (&self.statistics, &self.pipeline) else {
             return Err(ModelError::Config(
                 "a classic model that is not fitted, it needs statistics and a pipeline".into(),
@@ -223,8 +215,8 @@ impl ClassicMember {
     pub(crate) fn new(
         config: &ClassicConfig,
         classes: usize,
-        get: impl Fn(&str) -> std::result::Result<StoredTensor, ModelError>,
-    ) -> std::result::Result<Self, ModelError> {
+        get: impl Fn(&str) -> Result<StoredTensor, ModelError>,
+    ) -> Result<Self, ModelError> {
         if config.description.is_null() {
             return Err(ModelError::Config("a classic model that is not fitted".into()));
         }
@@ -258,14 +250,9 @@ impl ClassicMember {
         Ok(Self { model, statistics, columns: config.columns })
     }
 
-    /// The statistics of log-mel spectrograms that it takes; none for the columns of a feature set.
-    pub(crate) fn statistics(&self) -> Option<&LogMelStatistics> {
-        self.statistics.as_ref()
-    }
-
     /// The rows that it takes, `(batch, columns)`: statistics of spectrograms `(batch, bands, frames)`, or the columns
     /// `(batch, columns, 1)` themselves.
-    pub(crate) fn rows(&self, x: ArrayView3<'_, f32>) -> std::result::Result<Array2<f64>, ModelError> {
+    pub(crate) fn rows(&self, x: ArrayView3<'_, f32>) -> Result<Array2<f64>, ModelError> {
         let (batch, rows, frames) = x.dim();
         let mut values = Vec::with_capacity(batch * self.columns);
         for example in x.axis_iter(Axis(0)) {
@@ -283,61 +270,12 @@ impl ClassicMember {
     }
 
     /// Class probabilities of rows `(batch, columns)`.
-    pub(crate) fn probabilities_of_rows(
-        &self,
-        rows: &Array2<f64>,
-    ) -> std::result::Result<Array2<f32>, ModelError> {
+    pub(crate) fn probabilities_of_rows(&self, rows: &Array2<f64>) -> Result<Array2<f32>, ModelError> {
         Ok(self.model.predict_proba(rows.view())?.mapv(|p| p as f32))
     }
 
     /// Class probabilities of a batch, `(batch, classes)`.
-    pub(crate) fn probabilities(
-        &self,
-        x: ArrayView3<'_, f32>,
-    ) -> std::result::Result<Array2<f32>, ModelError> {
+    pub(crate) fn probabilities(&self, x: ArrayView3<'_, f32>) -> Result<Array2<f32>, ModelError> {
         self.probabilities_of_rows(&self.rows(x)?)
-    }
-}
-
-/// A model of `timbral-classic` behind the interface of a network: features `(batch, columns)` or `(batch, columns, 1)`, or
-/// log-mel spectrograms `(batch, bands, frames)` of which it takes statistics, to logits, which are the logarithms of its
-/// probabilities. It is fitted, not trained: gradients end here.
-#[derive(Debug)]
-pub struct ClassicNet(ClassicMember);
-
-impl ClassicNet {
-    /// Puts the model together from the tensors that `vb` gives.
-    ///
-    /// # Errors
-    /// [`ModelError::Shape`] when `vb` lacks a tensor, [`ModelError::Classic`] when the tensors are no such model.
-    pub fn new(
-        config: &ClassicConfig,
-        classes: usize,
-        vb: &VarBuilder<'_>,
-    ) -> std::result::Result<Self, ModelError> {
-        use candle_core::DType;
-        let get = |name: &str| {
-            let dtype = match config.arrays.get(name) {
-                Some(ArrayKind::U32) => DType::U32,
-                Some(ArrayKind::F32) => DType::F32,
-                Some(ArrayKind::F16) => DType::F16,
-                _ => DType::F64,
-            };
-            let tensor = vb.get_unchecked_dtype(name, dtype).map_err(|e| ModelError::Shape(e.to_string()))?;
-            StoredTensor::from_candle(&tensor)
-        };
-        Ok(Self(ClassicMember::new(config, classes, get)?))
-    }
-}
-
-impl ModuleT for ClassicNet {
-    fn forward_t(&self, x: &Tensor, _train: bool) -> Result<Tensor> {
-        let x3 = if x.rank() == 2 { x.unsqueeze(2)? } else { x.clone() };
-        let values: Vec<f32> = x3.flatten_all()?.to_vec1()?;
-        let view = ArrayView3::from_shape(x3.dims3()?, &values).map_err(candle_core::Error::wrap)?;
-        let probabilities = self.0.probabilities(view).map_err(candle_core::Error::wrap)?;
-        let dim = probabilities.dim();
-        let flat = probabilities.into_raw_vec_and_offset().0;
-        crate::network::log_probabilities(&Tensor::from_vec(flat, dim, x.device())?)
     }
 }

@@ -1,6 +1,6 @@
 //! Architectures on plain slices: serving without candle.
 
-use ndarray::{Array2, ArrayView3};
+use ndarray::{Array2, ArrayView3, Axis, Slice};
 use timbral_nn::kernels::{LinearPlan, softmax};
 
 use crate::architecture::{CHUNK_VALUES, Structure, check_classes, crop_starts, with_layers};
@@ -101,6 +101,15 @@ impl Inference {
 }
 
 impl Trunk {
+    /// Takes the weights of an architecture without its last layer.
+    ///
+    /// # Errors
+    /// As [`Inference::new`].
+    pub(crate) fn new(architecture: &Architecture, source: &Source<'_>) -> Result<Self, ModelError> {
+        architecture.validate()?;
+        Self::below(architecture, &Below { source, path: String::new() })
+    }
+
     fn below(architecture: &Architecture, weights: &Below<'_>) -> Result<Self, ModelError> {
         Ok(match architecture.structure() {
             Structure::Layers(layers) => {
@@ -187,7 +196,7 @@ fn mean_over_crops(
     for starts in starts.chunks(at_once) {
         let mut values = Vec::with_capacity(starts.len() * batch * bands * crop);
         for &start in starts {
-            values.extend(x.slice(ndarray::s![.., .., start..start + crop]));
+            values.extend(x.slice_axis(Axis(2), Slice::from(start..start + crop)));
         }
         let parts = rows(Array { values, shape: vec![starts.len() * batch, bands, crop] })?;
         let length = parts.len() / starts.len();

@@ -20,6 +20,7 @@ mod residual_cnn;
 mod rules;
 mod sample_cnn;
 mod spectrogram_transformer;
+#[cfg(feature = "candle")]
 mod statistics;
 mod statistics_net;
 mod summary;
@@ -29,7 +30,7 @@ mod transfer;
 
 pub use aggregate::Aggregation;
 pub use architecture::{Architecture, Input, member_path};
-pub use classic::{ArrayKind, ClassicConfig, ClassicNet, Precision};
+pub use classic::{ArrayKind, ClassicConfig, Precision};
 pub use compact_cnn::CompactCnnConfig;
 pub use crnn::CrnnConfig;
 pub use error::ModelError;

@@ -2,17 +2,18 @@
 
 use std::fmt::Debug;
 
-use candle_core::{D, Module, ModuleT, Result, Tensor};
+use candle_core::{D, DType, Module, ModuleT, Result, Tensor};
 use candle_nn::VarBuilder;
+use ndarray::ArrayView3;
 use timbral_nn::{Linear, LinearConfig, TrainingClock, linear, softmax};
 
 use crate::architecture::{CHUNK_VALUES, Structure, check_classes, crop_starts, with_layers};
-use crate::classic::ClassicNet;
+use crate::classic::{ArrayKind, ClassicConfig, ClassicMember};
 use crate::graph::Trace;
 use crate::graph::candle::GraphModule;
 use crate::rules::rule;
 use crate::transfer::TRUNK;
-use crate::{Architecture, ModelError, member_path};
+use crate::{Architecture, ModelError, StoredTensor, member_path};
 
 /// A classifier: log-mel spectrograms `(batch, bands, frames)` in dB, or samples `(batch, 1, samples)` where the
 /// architecture says so ([`Input`](crate::Input)), to logits `(batch, classes)`.
@@ -170,6 +171,44 @@ impl ModuleT for Mean {
     }
 }
 
+/// A model of `timbral-classic` behind the interface of a network: features `(batch, columns)` or `(batch, columns, 1)`, or
+/// log-mel spectrograms `(batch, bands, frames)` of which it takes statistics, to logits, which are the logarithms of its
+/// probabilities. It is fitted, not trained: gradients end here.
+#[derive(Debug)]
+struct ClassicNet(ClassicMember);
+
+impl ClassicNet {
+    fn new(
+        config: &ClassicConfig,
+        classes: usize,
+        vb: &VarBuilder<'_>,
+    ) -> std::result::Result<Self, ModelError> {
+        let get = |name: &str| {
+            let dtype = match config.arrays.get(name) {
+                Some(ArrayKind::U32) => DType::U32,
+                Some(ArrayKind::F32) => DType::F32,
+                Some(ArrayKind::F16) => DType::F16,
+                _ => DType::F64,
+            };
+            let tensor = vb.get_unchecked_dtype(name, dtype).map_err(|e| ModelError::Shape(e.to_string()))?;
+            StoredTensor::from_candle(&tensor)
+        };
+        Ok(Self(ClassicMember::new(config, classes, get)?))
+    }
+}
+
+impl ModuleT for ClassicNet {
+    fn forward_t(&self, x: &Tensor, _train: bool) -> Result<Tensor> {
+        let x3 = if x.rank() == 2 { x.unsqueeze(2)? } else { x.clone() };
+        let values: Vec<f32> = x3.flatten_all()?.to_vec1()?;
+        let view = ArrayView3::from_shape(x3.dims3()?, &values).map_err(candle_core::Error::wrap)?;
+        let probabilities = self.0.probabilities(view).map_err(candle_core::Error::wrap)?;
+        let dim = probabilities.dim();
+        let flat = probabilities.into_raw_vec_and_offset().0;
+        log_probabilities(&Tensor::from_vec(flat, dim, x.device())?)
+    }
+}
+
 /// Features of several networks side by side, each cut into crops as it was trained.
 #[derive(Debug)]
 struct Joined(Vec<Box<dyn Trunk>>);
@@ -238,12 +277,12 @@ fn mean_over_crops(x: &Tensor, crop: usize, rows: impl Fn(&Tensor) -> Result<Ten
 }
 
 /// Logits of `x` as probabilities, `(batch, classes)`.
-pub(crate) fn probabilities(network: &dyn Network, x: &Tensor) -> Result<Tensor> {
+fn probabilities(network: &dyn Network, x: &Tensor) -> Result<Tensor> {
     softmax(&network.forward_t(x, false)?, D::Minus1)
 }
 
 /// Probabilities as logits that a softmax turns back into them.
-pub(crate) fn log_probabilities(probabilities: &Tensor) -> Result<Tensor> {
+fn log_probabilities(probabilities: &Tensor) -> Result<Tensor> {
     // The smallest normal number keeps a probability that underflowed from becoming minus infinity.
     probabilities.maximum(f64::from(f32::MIN_POSITIVE))?.log()
 }

@@ -4,9 +4,6 @@ use crate::graph::{LayerGraph, Op};
 use crate::rules::{check_bands, check_crop, check_fraction, check_size, rule};
 use crate::{Input, ModelError};
 
-/// Added to variances before the root.
-const EPSILON: f64 = 1e-5;
-
 /// A small transformer over patches of a log-mel spectrogram.
 ///
 /// Each band is normalised by itself; patches beside each other become vectors, to which a learned vector for their row

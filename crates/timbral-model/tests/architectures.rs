@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarMap;
 use timbral_features::log_mel_statistics::LogMelStatisticsConfig;
+use timbral_model::graph::{LayerGraph, Op};
 use timbral_model::{
     Aggregation, Architecture, CompactCnnConfig, CrnnConfig, Header, Input, Kind, MfccCnnConfig, Model,
-    ModelFile, ResidualCnnConfig, SCHEMA_VERSION, SampleCnnConfig, SpectrogramTransformerConfig,
+    ModelError, ModelFile, ResidualCnnConfig, SCHEMA_VERSION, SampleCnnConfig, SpectrogramTransformerConfig,
     StatisticsNetConfig, TransferConfig, from_candle, to_candle,
 };
 use timbral_nn::parameters::assert_all_have_gradients;
@@ -94,6 +95,23 @@ fn small() -> Vec<Architecture> {
     vec![compact, statistics, residual, crnn(true), crnn(false), transformer, mfcc, sample, tuned, joined]
 }
 
+/// A network with a residual connection, layer by layer.
+fn custom() -> Architecture {
+    let mut graph = LayerGraph::new(Input::LogMel { bands: 16 }).with_crop(24);
+    graph.push("repeat", Op::Repeat { least: 4 });
+    graph.push("input", Op::BatchNorm { relu: false });
+    graph.push("image", Op::Image);
+    graph.push("stem", Op::Conv2d { channels: 3, kernel: (5, 3), stride: (2, 1), same: true, bias: true });
+    let trunk = graph.push("norm", Op::BatchNorm { relu: true });
+    graph.push("conv", Op::conv(3, (3, 3)));
+    let branch = graph.push("depth", Op::StochasticDepth { probability: 0.1 });
+    graph.push_from("sum", Op::Add, &[trunk, branch]);
+    graph.push("pool", Op::MaxPool { window: (2, 2) });
+    graph.push("mean", Op::GlobalMean);
+    graph.push("dense", Op::dense(4));
+    Architecture::Graph(graph)
+}
+
 /// The same at the sizes of their defaults.
 fn defaults() -> Vec<Architecture> {
     let compact = Architecture::CompactCnn(CompactCnnConfig::default());
@@ -170,6 +188,73 @@ fn any_length_gives_one_row_of_finite_logits_an_example() {
         let empty = Tensor::zeros((2, architecture.bands(), 0), DType::F32, &Device::Cpu);
         assert!(empty.is_err() || network.forward_t(&empty.unwrap(), false).is_err());
     }
+}
+
+#[test]
+fn serving_equals_the_network_on_candle() {
+    let ensemble = Architecture::Ensemble { members: small()[..4].to_vec() };
+    for architecture in small().into_iter().chain([ensemble, custom()]) {
+        let (map, network) = build(&architecture, 5);
+        // Running statistics and biases that are not those of a fresh layer.
+        for (index, (name, var)) in named_variables(&map).into_iter().enumerate() {
+            let scale = if name.ends_with("running_var") { 1.5 } else { 1.0 };
+            let shift = if name.contains("running_mean") { 0.3 } else { 0.02 * (index % 5) as f64 };
+            var.set(&var.as_tensor().affine(scale, shift).unwrap()).unwrap();
+        }
+        let tensors = named_variables(&map);
+        let tensors = from_candle(tensors.iter().map(|(name, var)| (name, var.as_tensor()))).unwrap();
+        let model = Model::from_file(&ModelFile { tensors, ..file(&architecture) }).unwrap();
+        for frames in [1, 2, 23, 24, 25, 37, 81, 200] {
+            for examples in [1, 5] {
+                let x = batch(&architecture, frames).narrow(0, 0, examples).unwrap();
+                let values: Vec<f32> = x.flatten_all().unwrap().to_vec1().unwrap();
+                let view = ndarray::ArrayView3::from_shape(x.dims3().unwrap(), &values).unwrap();
+                let served = model.probabilities(view).unwrap();
+                let trained = timbral_nn::softmax(&network.forward_t(&x, false).unwrap(), 1).unwrap();
+                let trained: Vec<f32> = trained.flatten_all().unwrap().to_vec1().unwrap();
+                assert_eq!(served.dim(), (examples, CLASSES));
+                for (a, b) in served.iter().zip(&trained) {
+                    assert!((a - b).abs() < 1e-5, "{architecture:?}, {frames} frames: {a} {b}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_custom_graph_trains_and_serves_and_a_broken_one_is_an_error() {
+    let architecture = custom();
+    let (map, network) = build(&architecture, 1);
+    let gradients = loss(network.as_ref(), &batch(&architecture, 24), true).backward().unwrap();
+    assert_all_have_gradients(&parameters(&map), &gradients).unwrap();
+    let text = serde_json::to_string(&architecture).unwrap();
+    assert_eq!(serde_json::from_str::<Architecture>(&text).unwrap(), architecture);
+    let broken = |text: &str, part: &str| {
+        let architecture: Architecture = serde_json::from_str(text).unwrap();
+        let error = architecture.validate().unwrap_err();
+        assert!(matches!(error, ModelError::Config(_) | ModelError::Limit { .. }), "{error:?}");
+        assert!(error.to_string().contains(part), "{text}: {error}");
+    };
+    let graph = |layers: &str| {
+        format!(r#"{{"type": "graph", "input": {{"log_mel": {{"bands": 8}}}}, "layers": [{layers}]}}"#)
+    };
+    broken(&graph(""), "layers");
+    broken(&graph(r#"{"name": "a", "op": "flatten", "inputs": [1]}"#), "value 1");
+    broken(&graph(r#"{"name": "a", "op": "add"}"#), "two values");
+    broken(&graph(r#"{"name": "a", "op": "image"}"#), "a vector");
+    broken(&graph(r#"{"name": "", "op": "flatten"}"#), "name");
+    broken(&graph(r#"{"name": "a", "op": {"group_rows": {"size": 3}}}"#), "divide");
+    broken(
+        &graph(r#"{"name": "a", "op": "layer_norm"}, {"name": "b", "op": {"attention": {"heads": 3}}}"#),
+        "heads",
+    );
+    let most = usize::MAX;
+    broken(
+        &graph(&format!(
+            r#"{{"name": "a", "op": "flatten"}}, {{"name": "b", "op": {{"linear": {{"units": {most}}}}}}}"#
+        )),
+        "number of weights",
+    );
 }
 
 #[test]
@@ -312,7 +397,8 @@ fn files_and_configurations_keep_every_architecture() {
         let after = ModelFile::from_bytes(before.to_bytes().unwrap()).unwrap();
         assert_eq!(after.header, before.header);
         let x = batch(&architecture, 60);
-        let x = ndarray::Array3::from_shape_vec(x.dims3().unwrap(), x.flatten_all().unwrap().to_vec1().unwrap());
+        let x =
+            ndarray::Array3::from_shape_vec(x.dims3().unwrap(), x.flatten_all().unwrap().to_vec1().unwrap());
         let x = x.unwrap();
         let rows = |file| Model::from_file(file).unwrap().probabilities(x.view()).unwrap();
         assert_eq!(rows(&before), rows(&after));

@@ -12,8 +12,8 @@ use timbral_classic::{
 };
 use timbral_features::log_mel_statistics::{LogMelStatistics, LogMelStatisticsConfig};
 use timbral_model::{
-    Aggregation, Architecture, ArrayKind, ClassicConfig, Header, Kind, Model, ModelFile,
-    Precision, SCHEMA_VERSION, StatisticsNetConfig, StoredTensor, TensorFile, from_candle, member_path, to_candle,
+    Aggregation, Architecture, ArrayKind, ClassicConfig, Header, Kind, Model, ModelFile, Precision,
+    SCHEMA_VERSION, StatisticsNetConfig, StoredTensor, TensorFile, from_candle, member_path, to_candle,
 };
 use timbral_nn::{SeededInit, TrainingClock, named_variables};
 
@@ -121,7 +121,8 @@ fn large_arrays_may_be_kept_in_less_than_double_precision() {
         let vb = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
         let network = Architecture::Classic(config).build(2, &TrainingClock::new(0), vb).unwrap();
         let values = wide.iter().map(|v| *v as f32);
-        let batch = candle_core::Tensor::from_iter(values, &Device::Cpu).unwrap().reshape(wide.dim()).unwrap();
+        let batch =
+            candle_core::Tensor::from_iter(values, &Device::Cpu).unwrap().reshape(wide.dim()).unwrap();
         network.forward_t(&batch, false).unwrap().to_vec2::<f32>().unwrap()
     };
     let exact_answers = answers(double.clone(), &exact);

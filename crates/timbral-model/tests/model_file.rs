@@ -9,9 +9,9 @@ use ndarray::Array3;
 use proptest::prelude::*;
 use timbral_features::log_mel_statistics::{CONTOUR_VALUES, LogMelStatisticsConfig};
 use timbral_model::{
-    Aggregation, Architecture, CompactCnnConfig, Header, Kind, LevelDistance, Model,
-    ModelError, ModelFile, Rejection, RejectionScore, SCHEMA_VERSION, StatisticsNetConfig,
-    StoredTensor, at_temperature, from_candle,
+    Aggregation, Architecture, CompactCnnConfig, Header, Kind, LevelDistance, Model, ModelError, ModelFile,
+    Rejection, RejectionScore, SCHEMA_VERSION, StatisticsNetConfig, StoredTensor, at_temperature,
+    from_candle,
 };
 use timbral_nn::{SeededInit, TrainingClock, named_variables};
 
