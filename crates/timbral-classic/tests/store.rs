@@ -181,7 +181,7 @@ fn narrow_arrays_are_checked_and_may_lie_in_a_shared_buffer() {
         ranges.push((name, buffer.len()..buffer.len() + bytes.as_slice().len()));
         buffer.extend_from_slice(bytes.as_slice());
     }
-    let buffer = Arc::new(buffer);
+    let buffer = Arc::new(std::borrow::Cow::Owned(buffer));
     for (name, range) in ranges {
         let bytes = SharedBytes::part_of(Arc::clone(&buffer), range).unwrap();
         let values = &mut inside.arrays.get_mut(name).unwrap().values;

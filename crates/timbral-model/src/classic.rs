@@ -9,7 +9,7 @@ use timbral_classic::{
 };
 use timbral_features::log_mel_statistics::{LogMelStatistics, LogMelStatisticsConfig};
 
-use crate::{ModelError, StoredTensor};
+use crate::{JsonValue, ModelError, StoredTensor};
 
 /// A model of `timbral-classic` as a model file describes it: everything but its arrays, which are tensors of the file.
 ///
@@ -33,8 +33,8 @@ pub struct ClassicConfig {
     #[serde(default, skip_serializing_if = "Precision::is_double")]
     pub precision: Precision,
     /// What the model is made of, as `timbral-classic` tells it; null before it is fitted.
-    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
-    pub description: serde_json::Value,
+    #[serde(default, skip_serializing_if = "JsonValue::is_null")]
+    pub description: JsonValue,
     /// The arrays by name, each a tensor of that name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub arrays: BTreeMap<String, ArrayKind>,
@@ -121,7 +121,7 @@ impl ClassicConfig {
             statistics: None,
             pipeline: None,
             precision: Precision::Double,
-            description: serde_json::Value::Null,
+            description: JsonValue::default(),
             arrays: BTreeMap::new(),
         };
         unfitted.fitted(model)
@@ -160,6 +160,7 @@ impl ClassicConfig {
             kinds.insert(name.clone(), kind);
             tensors.insert(name, tensor);
         }
+        let description = JsonValue::new(description);
         let config = Self { columns: model.n_features(), description, arrays: kinds, ..self.clone() };
         Ok((config, tensors))
     }
@@ -237,7 +238,7 @@ impl ClassicMember {
             };
             arrays.insert(name.clone(), PartArray { shape: tensor.shape().to_vec(), values });
         }
-        let parts = Parts { description: config.description.clone(), arrays };
+        let parts = Parts { description: config.description.value().clone(), arrays };
         let model = FittedModel::from_parts(&parts)?;
         let given = (model.n_features(), model.n_classes());
         if given != (config.columns, classes) {
@@ -277,5 +278,24 @@ impl ClassicMember {
     /// Class probabilities of a batch, `(batch, classes)`.
     pub(crate) fn probabilities(&self, x: ArrayView3<'_, f32>) -> Result<Array2<f32>, ModelError> {
         self.probabilities_of_rows(&self.rows(x)?)
+    }
+
+    /// As [`probabilities`](Self::probabilities). Members of an ensemble that take the same statistics of the same batch
+    /// compute them once: `computed` holds those so far.
+    pub(crate) fn probabilities_sharing(
+        &self,
+        x: ArrayView3<'_, f32>,
+        computed: &mut Vec<(LogMelStatisticsConfig, Array2<f64>)>,
+    ) -> Result<Array2<f32>, ModelError> {
+        let Some(config) = self.statistics.as_ref().map(LogMelStatistics::config) else {
+            return self.probabilities(x);
+        };
+        if let Some((_, rows)) = computed.iter().find(|(other, _)| other == config) {
+            return self.probabilities_of_rows(rows);
+        }
+        let rows = self.rows(x)?;
+        let probabilities = self.probabilities_of_rows(&rows)?;
+        computed.push((config.clone(), rows));
+        Ok(probabilities)
     }
 }

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Aggregation, Architecture, ModelError, Rejection};
+use crate::{Aggregation, Architecture, JsonValue, ModelError, Rejection};
 
 /// The schema that this version writes, and the only one that it reads.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -13,12 +13,13 @@ const MAX_LABELS: usize = 10_000;
 /// Least and greatest temperature: what a fit can give, with room for rounding.
 const TEMPERATURES: (f64, f64) = (0.009, 101.0);
 
-/// Everything that a model file says beside its tensors.
+/// Everything that a model file says besides its tensors; [`Header::new`] makes one.
 ///
 /// Serving builds decoding, windows and features from [`front_end`](Self::front_end) and from nothing else, so it
 /// cannot drift from training. This crate carries the front end as data and leaves its meaning to the pipeline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Header {
     /// Version of this schema: [`SCHEMA_VERSION`].
     pub schema_version: u32,
@@ -29,19 +30,19 @@ pub struct Header {
     /// The network and its sizes.
     pub architecture: Architecture,
     /// Sample rate, windows and features, as the pipeline wrote them.
-    pub front_end: serde_json::Value,
+    pub front_end: JsonValue,
     /// Names of the classes, in the order of the outputs.
     pub labels: Vec<String>,
-    /// How the probabilities of the windows of a track become one answer.
+    /// How the probabilities of the windows of a track become those of the track.
     pub aggregation: Aggregation,
     /// What the logarithms of a track's aggregated probabilities are divided by before they are scaled to the sum 1 again:
-    /// below 1 where the model was too modest. None: the probabilities stay as they are.
+    /// below 1 where the model was underconfident. None: the probabilities stay as they are.
     ///
     /// It is fitted to tracks, so it is applied to the verdict over a track, after [`aggregation`](Self::aggregation): for
     /// networks, ensembles and classic models alike, whose output is probabilities.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f64>,
-    /// When a sound is refused as none of the classes. None: never.
+    /// When an input is rejected as none of the classes. None: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejection: Option<Rejection>,
     /// Measured figures, such as `cv_accuracy`; what each means stands in the model's card.
@@ -60,13 +61,39 @@ pub struct Header {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Kind {
-    /// A neural network run by candle.
+    /// A neural network, or an ensemble.
     Network,
     /// A model of `timbral-classic`.
     Classic,
 }
 
 impl Header {
+    /// A header with the mean of the windows as aggregation, and without temperature, rejection, metrics, licence and
+    /// training data.
+    #[must_use]
+    pub fn new(
+        name: impl Into<String>,
+        architecture: Architecture,
+        front_end: JsonValue,
+        labels: Vec<String>,
+    ) -> Self {
+        let classic = matches!(architecture, Architecture::Classic(_));
+        Self {
+            schema_version: SCHEMA_VERSION,
+            kind: if classic { Kind::Classic } else { Kind::Network },
+            name: name.into(),
+            architecture,
+            front_end,
+            labels,
+            aggregation: Aggregation::default(),
+            temperature: None,
+            rejection: None,
+            metrics: BTreeMap::new(),
+            licence: String::new(),
+            training_data: String::new(),
+        }
+    }
+
     /// Reads a header and checks all that can be checked without tensors.
     ///
     /// # Errors

@@ -77,8 +77,12 @@ impl Inference {
             Self::Classic(member) => member.probabilities(x),
             Self::Mean(members) => {
                 let mut sum: Option<Array2<f32>> = None;
+                let mut computed = Vec::new();
                 for member in members {
-                    let rows = member.probabilities(x)?;
+                    let rows = match member {
+                        Self::Classic(member) => member.probabilities_sharing(x, &mut computed)?,
+                        other => other.probabilities(x)?,
+                    };
                     sum = Some(match sum {
                         Some(sum) => sum + rows,
                         None => rows,

@@ -8,9 +8,9 @@ use candle_nn::VarMap;
 use timbral_features::log_mel_statistics::LogMelStatisticsConfig;
 use timbral_model::graph::{LayerGraph, Op};
 use timbral_model::{
-    Aggregation, Architecture, CompactCnnConfig, CrnnConfig, Header, Input, Kind, MfccCnnConfig, Model,
-    ModelError, ModelFile, ResidualCnnConfig, SCHEMA_VERSION, SampleCnnConfig, SpectrogramTransformerConfig,
-    StatisticsNetConfig, TransferConfig, from_candle, to_candle,
+    Architecture, CompactCnnConfig, CrnnConfig, Header, Input, JsonValue, MfccCnnConfig, Model, ModelError,
+    ModelFile, ResidualCnnConfig, SampleCnnConfig, SpectrogramTransformerConfig, StatisticsNetConfig,
+    TransferConfig, from_candle, to_candle,
 };
 use timbral_nn::parameters::assert_all_have_gradients;
 use timbral_nn::{
@@ -153,21 +153,9 @@ fn loss(network: &dyn timbral_model::Network, x: &Tensor, train: bool) -> Tensor
 
 fn file(architecture: &Architecture) -> ModelFile {
     let tensors = named_variables(&build(architecture, 3).0);
+    let labels = ["a", "b", "c"].map(String::from).to_vec();
     ModelFile {
-        header: Header {
-            schema_version: SCHEMA_VERSION,
-            kind: Kind::Network,
-            name: "test".into(),
-            architecture: architecture.clone(),
-            front_end: serde_json::json!({}),
-            labels: ["a", "b", "c"].map(String::from).to_vec(),
-            aggregation: Aggregation::Mean,
-            temperature: None,
-            rejection: None,
-            metrics: BTreeMap::new(),
-            licence: String::new(),
-            training_data: String::new(),
-        },
+        header: Header::new("test", architecture.clone(), JsonValue::default(), labels),
         tensors: from_candle(tensors.iter().map(|(name, var)| (name, var.as_tensor()))).unwrap(),
     }
 }

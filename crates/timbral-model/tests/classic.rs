@@ -12,29 +12,16 @@ use timbral_classic::{
 };
 use timbral_features::log_mel_statistics::{LogMelStatistics, LogMelStatisticsConfig};
 use timbral_model::{
-    Aggregation, Architecture, ArrayKind, ClassicConfig, Header, Kind, Model, ModelFile, Precision,
-    SCHEMA_VERSION, StatisticsNetConfig, StoredTensor, TensorFile, from_candle, member_path, to_candle,
+    Architecture, ArrayKind, ClassicConfig, Header, JsonValue, Kind, Model, ModelFile, Precision,
+    StatisticsNetConfig, StoredTensor, TensorFile, from_candle, member_path, to_candle,
 };
 use timbral_nn::{SeededInit, TrainingClock, named_variables};
 
 fn file(kind: Kind, architecture: Architecture, tensors: BTreeMap<String, StoredTensor>) -> ModelFile {
-    ModelFile {
-        header: Header {
-            schema_version: SCHEMA_VERSION,
-            kind,
-            name: "test".into(),
-            architecture,
-            front_end: serde_json::Value::Null,
-            labels: vec!["a".into(), "b".into()],
-            aggregation: Aggregation::Mean,
-            temperature: None,
-            rejection: None,
-            metrics: BTreeMap::new(),
-            licence: String::new(),
-            training_data: String::new(),
-        },
-        tensors,
-    }
+    let labels = vec!["a".into(), "b".into()];
+    let mut header = Header::new("test", architecture, JsonValue::default(), labels);
+    header.kind = kind;
+    ModelFile { header, tensors }
 }
 
 fn fit(learner: LearnerParameters, x: &Array2<f64>) -> FittedModel {

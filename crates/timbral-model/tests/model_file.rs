@@ -9,9 +9,8 @@ use ndarray::Array3;
 use proptest::prelude::*;
 use timbral_features::log_mel_statistics::{CONTOUR_VALUES, LogMelStatisticsConfig};
 use timbral_model::{
-    Aggregation, Architecture, CompactCnnConfig, Header, Kind, LevelDistance, Model, ModelError, ModelFile,
-    Rejection, RejectionScore, SCHEMA_VERSION, StatisticsNetConfig, StoredTensor, at_temperature,
-    from_candle,
+    Architecture, CompactCnnConfig, Header, JsonValue, LevelDistance, Model, ModelError, ModelFile,
+    Rejection, RejectionScore, StatisticsNetConfig, StoredTensor, at_temperature, from_candle,
 };
 use timbral_nn::{SeededInit, TrainingClock, named_variables};
 
@@ -53,20 +52,12 @@ fn model(architecture: Architecture) -> ModelFile {
 }
 
 fn header(architecture: Architecture) -> Header {
-    Header {
-        schema_version: SCHEMA_VERSION,
-        kind: Kind::Network,
-        name: "test".into(),
-        architecture,
-        front_end: serde_json::json!({"any": "thing"}),
-        labels: ["a", "b", "c"].map(String::from).to_vec(),
-        aggregation: Aggregation::Mean,
-        temperature: None,
-        rejection: None,
-        metrics: BTreeMap::from([("accuracy".into(), 0.5)]),
-        licence: "MIT".into(),
-        training_data: "none".into(),
-    }
+    let front_end = JsonValue::of(&BTreeMap::from([("any", "thing")])).unwrap();
+    let labels = ["a", "b", "c"].map(String::from).to_vec();
+    let mut header = Header::new("test", architecture, front_end, labels);
+    header.metrics.insert("accuracy".into(), 0.5);
+    header.licence = "MIT".into();
+    header
 }
 
 fn input(frames: usize) -> Array3<f32> {

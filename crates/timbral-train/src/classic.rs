@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use ndarray::{Array2, Axis};
 use timbral::{FrontEnd, WindowFeatures};
 use timbral_classic::{Classifier as _, FittedModel, Learner as _, Parameters as _, PipelineParameters};
-use timbral_model::{Aggregation, Architecture, ClassicConfig, Header, Kind, ModelFile, SCHEMA_VERSION};
+use timbral_model::{Architecture, ClassicConfig, Header, ModelFile};
 use timbral_segment::{Cut, Span};
 
 use crate::TrainError;
@@ -169,20 +169,7 @@ pub fn fit_classic(
     let y = classes(table, &labels)?;
     let model = parameters.clone().check()?.fit(table.values().view(), &y, labels.len())?;
     let (config, tensors) = ClassicConfig::store(&FittedModel::from(model))?;
-    let header = Header {
-        schema_version: SCHEMA_VERSION,
-        kind: Kind::Classic,
-        name: name.to_owned(),
-        architecture: Architecture::Classic(config),
-        front_end: front_end.to_json()?,
-        labels,
-        aggregation: Aggregation::Mean,
-        temperature: None,
-        rejection: None,
-        metrics: Default::default(),
-        licence: String::new(),
-        training_data: String::new(),
-    };
+    let header = Header::new(name, Architecture::Classic(config), front_end.to_json()?, labels);
     Ok(ModelFile { header, tensors })
 }
 

@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 use timbral_features::{
     FeatureError, FeaturePlan, FeatureSet, FeatureSetConfig, LogMelConfig, LogMelSpectrogram,
 };
+use timbral_model::JsonValue;
 use timbral_segment::{Cut, LastWindow, SegmentConfig, Segmenter, Span};
 
 use crate::Error;
@@ -134,16 +135,16 @@ impl FrontEnd {
     ///
     /// # Errors
     /// [`Error::FrontEnd`] when the value is no front end.
-    pub fn from_json(value: &serde_json::Value) -> Result<Self, Error> {
-        Self::deserialize(value).map_err(|e| Error::FrontEnd(e.to_string()))
+    pub fn from_json(value: &JsonValue) -> Result<Self, Error> {
+        value.to().map_err(|e| Error::FrontEnd(e.to_string()))
     }
 
     /// The value that a model's header carries.
     ///
     /// # Errors
     /// [`Error::FrontEnd`] for numbers that JSON does not have.
-    pub fn to_json(&self) -> Result<serde_json::Value, Error> {
-        serde_json::to_value(self).map_err(|e| Error::FrontEnd(e.to_string()))
+    pub fn to_json(&self) -> Result<JsonValue, Error> {
+        JsonValue::of(self).map_err(|e| Error::FrontEnd(e.to_string()))
     }
 
     /// Checks everything once and prepares windows and filters.

@@ -4,7 +4,7 @@ use std::path::Path;
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 use timbral::FrontEnd;
-use timbral_model::{Aggregation, Architecture, Header, Kind, ModelFile, SCHEMA_VERSION};
+use timbral_model::{Aggregation, Architecture, Header, ModelFile};
 use toml::{Table, Value};
 
 use super::cross_validation::Member;
@@ -110,20 +110,12 @@ impl RunConfig {
         tensors: BTreeMap<String, Tensor>,
         metrics: BTreeMap<String, f64>,
     ) -> Result<ModelFile, TrainError> {
-        let header = Header {
-            schema_version: SCHEMA_VERSION,
-            kind: Kind::Network,
-            name: self.name.clone(),
-            architecture,
-            front_end: self.front_end.to_json()?,
-            labels: labels.to_vec(),
-            aggregation: self.aggregation,
-            temperature: None,
-            rejection: None,
-            metrics,
-            licence: self.licence.clone(),
-            training_data: self.training_data.clone(),
-        };
+        let mut header =
+            Header::new(self.name.as_str(), architecture, self.front_end.to_json()?, labels.to_vec());
+        header.aggregation = self.aggregation;
+        header.metrics = metrics;
+        header.licence.clone_from(&self.licence);
+        header.training_data.clone_from(&self.training_data);
         Ok(ModelFile { header, tensors: timbral_model::from_candle(&tensors)? })
     }
 }
