@@ -31,10 +31,10 @@ pub enum ModelError {
         limit: u64,
     },
     /// A configuration breaks a rule, which the message states.
-    #[error("architecture: {0}")]
+    #[error("the architecture breaks a rule: {0}")]
     Config(String),
     /// An input or a stored tensor has another shape than the architecture asks for.
-    #[error("shape: {0}")]
+    #[error("the shapes do not fit: {0}")]
     Shape(String),
     /// A layer cannot be computed, or its weights have other shapes.
     #[error("cannot compute a layer")]

@@ -5,11 +5,11 @@ use rayon::prelude::*;
 use crate::{Classifier, Error, Verdict};
 
 impl Classifier {
-    /// Classifies files with `threads` at a time (0: one for each core), and calls `done` with each answer as it comes,
+    /// Classifies files with `threads` at a time (0: one for each core), and calls `done` with each verdict as it comes,
     /// in no fixed order. The index is the place in `paths`.
     ///
     /// # Errors
-    /// [`Error::Threads`] when the threads cannot be started. What goes wrong with a file is in its answer.
+    /// [`Error::Threads`] when the threads cannot be started. What goes wrong with a file goes to `done`.
     pub fn classify_files(
         &self,
         paths: &[PathBuf],

@@ -6,11 +6,11 @@ pub const SILENCE_DBFS: f64 = -60.0;
 /// Samples from here on count as full scale.
 const FULL_SCALE: f32 = 0.999;
 
-/// Share of samples at full scale from which on a sound is called clipped: loud masters stay below.
-const CLIPPED_SHARE: f64 = 0.01;
+/// Fraction of samples at full scale from which on a sound is called clipped: loud masters stay below.
+const CLIPPED_FRACTION: f64 = 0.01;
 
-/// A sound shorter than this share of a window is called very short.
-const SHORT_SHARE: f64 = 0.1;
+/// A sound shorter than this fraction of a window is called very short.
+const SHORT_FRACTION: f64 = 0.1;
 
 /// Root mean square of samples around their mean, in decibels relative to 1; minus infinity for a constant.
 pub(crate) fn level_dbfs(samples: &[f32]) -> f64 {
@@ -30,11 +30,11 @@ pub(crate) fn level_dbfs(samples: &[f32]) -> f64 {
 }
 
 pub(crate) fn is_silent(level_dbfs: f64) -> bool {
-    // Not a number is a matter of the features, which refuse it.
+    // Not a number is a matter of the features, which return an error.
     level_dbfs < SILENCE_DBFS
 }
 
-/// What speaks against trusting an answer about these samples: silence for all or most of the time, very short, clipped.
+/// What speaks against trusting a prediction for these samples: silence for all or most of the time, very short, clipped.
 pub(crate) fn warnings(samples: &[f32], sample_rate: u32, window_seconds: f64) -> Vec<String> {
     let rate = f64::from(sample_rate.max(1));
     let seconds = samples.len() as f64 / rate;
@@ -47,15 +47,15 @@ pub(crate) fn warnings(samples: &[f32], sample_rate: u32, window_seconds: f64) -
         let part = silent as f64 / rate;
         found.push(format!("{part:.1} of {seconds:.1} s are silence, below {SILENCE_DBFS} dBFS"));
     }
-    if seconds < SHORT_SHARE * window_seconds {
+    if seconds < SHORT_FRACTION * window_seconds {
         found.push(format!(
             "very short: {seconds:.1} s were given, the model listens to {window_seconds} s at a time"
         ));
     }
     let full = samples.iter().filter(|sample| sample.abs() >= FULL_SCALE).count();
-    let share = full as f64 / samples.len().max(1) as f64;
-    if share >= CLIPPED_SHARE {
-        found.push(format!("clipped: {:.1} % of the samples are at full scale", 100.0 * share));
+    let fraction = full as f64 / samples.len().max(1) as f64;
+    if fraction >= CLIPPED_FRACTION {
+        found.push(format!("clipped: {:.1} % of the samples are at full scale", 100.0 * fraction));
     }
     found
 }

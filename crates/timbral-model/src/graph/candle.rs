@@ -2,12 +2,18 @@
 
 use candle_core::{D, Module, ModuleT, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
+use timbral_nn::attention::{
+    AttentionPooling, MultiHeadAttention, attention_pooling, multi_head_attention, sinusoidal_positions,
+};
+use timbral_nn::blocks::{
+    PatchEmbedding, SqueezeExcitation, StochasticDepth, patch_embedding, squeeze_excitation, stochastic_depth,
+};
+use timbral_nn::norm::{LayerNorm, layer_norm};
+use timbral_nn::pool::{Pool2dConfig, max_pool2d};
+use timbral_nn::recurrent::{Gru, RecurrentConfig, gru};
 use timbral_nn::{
-    AttentionPooling, BatchNorm, BatchNormConfig, Conv2d, Conv2dConfig, Dropout, Gru, LayerNorm, Linear,
-    LinearConfig, MultiHeadAttention, Padding, PatchEmbedding, RecurrentConfig, SqueezeExcitation,
-    StochasticDepth, TrainingClock, attention_pooling, batch_norm_1d, batch_norm_2d, conv2d, dropout, gru,
-    layer_norm, linear, max_over, max_pool2d, mean_over, multi_head_attention, patch_embedding, relu,
-    sinusoidal_positions, squeeze_excitation, stochastic_depth,
+    BatchNorm, BatchNormConfig, Conv2d, Conv2dConfig, Dropout, Linear, LinearConfig, Padding, TrainingClock,
+    batch_norm_1d, batch_norm_2d, conv2d, dropout, linear, max_over, mean_over, relu,
 };
 
 use super::{LAYER_NORM_EPSILON, LayerGraph, Op};
@@ -243,7 +249,7 @@ impl Step {
             Self::BatchNorm { norm, relu: true } => norm.forward_relu_t(x, train),
             Self::BatchNorm { norm, relu: false } => norm.forward_t(x, train),
             Self::NormReluPool { norm, window } => norm.forward_relu_max_pool_t(x, train, *window),
-            Self::MaxPool(window) => max_pool2d(x, timbral_nn::Pool2dConfig::tiled(*window)),
+            Self::MaxPool(window) => max_pool2d(x, Pool2dConfig::tiled(*window)),
             Self::Done | Self::Add => Ok(x.clone()),
             Self::SqueezeExcitation(excitation) => excitation.forward(x),
             Self::MeanMaxOverTime => {
