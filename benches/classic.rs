@@ -15,8 +15,8 @@ use ndarray::Array2;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use timbral_classic::{
-    Classifier, Components, GradientBoostingParameters, Kernel, Learner, LogisticRegressionParameters,
-    Parameters, PcaParameters, SvcParameters,
+    Components, Config, GradientBoostingConfig, Kernel, Learner, LogisticRegressionConfig, PcaConfig,
+    Predictor, SvcConfig,
 };
 use timbral_data::npy::NpyArray;
 
@@ -57,7 +57,7 @@ impl Data {
         learner.fit(self.x.view(), &self.y, n_classes).unwrap()
     }
 
-    fn accuracy(&self, model: &impl Classifier) -> f64 {
+    fn accuracy(&self, model: &impl Predictor) -> f64 {
         let predicted = model.predict(self.test_x.view()).unwrap();
         let hits = predicted.iter().zip(&self.test_y).filter(|(a, b)| a == b).count();
         hits as f64 / self.test_y.len() as f64
@@ -98,24 +98,24 @@ fn timed<R>(work: impl FnOnce() -> R) -> (f64, R) {
 }
 
 fn svc() -> impl Learner<Model = timbral_classic::Svc> {
-    SvcParameters { c: 5.0, ..SvcParameters::default() }.check().unwrap()
+    SvcConfig { c: 5.0, ..SvcConfig::default() }.check().unwrap()
 }
 
 fn linear_svc() -> impl Learner<Model = timbral_classic::Svc> {
     let kernel = Kernel::Linear;
-    SvcParameters { c: 0.1, kernel, ..SvcParameters::default() }.check().unwrap()
+    SvcConfig { c: 0.1, kernel, ..SvcConfig::default() }.check().unwrap()
 }
 
 fn boosting() -> impl Learner<Model = timbral_classic::GradientBoosting> {
-    GradientBoostingParameters { n_rounds: 50, ..Default::default() }.check().unwrap()
+    GradientBoostingConfig { n_rounds: 50, ..Default::default() }.check().unwrap()
 }
 
 fn logistic() -> impl Learner<Model = timbral_classic::LogisticRegression> {
-    LogisticRegressionParameters::default().check().unwrap()
+    LogisticRegressionConfig::default().check().unwrap()
 }
 
-fn pca() -> timbral_classic::Checked<PcaParameters> {
-    PcaParameters { components: Components::Count(20), ..Default::default() }.check().unwrap()
+fn pca() -> timbral_classic::Checked<PcaConfig> {
+    PcaConfig { components: Components::Count(20), ..Default::default() }.check().unwrap()
 }
 
 /// Reads "job size" lines and answers each with a line of JSON; fitted models for predictions are kept.
@@ -124,7 +124,7 @@ fn work(folder: &Path) {
     writeln!(out, "{}", std::process::id()).unwrap();
     out.flush().unwrap();
     let mut data: Option<(String, Data)> = None;
-    let mut fitted: Option<(String, Box<dyn Classifier>)> = None;
+    let mut fitted: Option<(String, Box<dyn Predictor>)> = None;
     for line in std::io::stdin().lock().lines() {
         let line = line.unwrap();
         let (job, size) = line.split_once(' ').unwrap();
@@ -134,7 +134,7 @@ fn work(folder: &Path) {
         let data = &data.as_ref().unwrap().1;
         let (seconds, value) = if job.ends_with("_predict") {
             if fitted.as_ref().is_none_or(|(name, _)| *name != line) {
-                let model: Box<dyn Classifier> = match job {
+                let model: Box<dyn Predictor> = match job {
                     "svc_predict" => Box::new(data.fit(&svc())),
                     _ => Box::new(data.fit(&boosting())),
                 };

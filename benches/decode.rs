@@ -22,7 +22,7 @@ use symphonia::core::formats::probe::Hint;
 use symphonia::core::formats::{FormatOptions, TrackType};
 use symphonia::core::io::MediaSourceStream;
 use symphonia::core::meta::MetadataOptions;
-use timbral_decode::{DecodeOptions, decode_bytes};
+use timbral_decode::{DecodeConfig, decode_bytes};
 
 macro_rules! fixture {
     ($name:literal) => {
@@ -123,7 +123,7 @@ fn decode(criterion: &mut Criterion) {
     for case in cases() {
         group.throughput(Throughput::Bytes(case.file.len() as u64));
         group.bench_function(format!("{}/timbral", case.name), |b| {
-            b.iter(|| decode_bytes(black_box(&case.file), &DecodeOptions::default()).unwrap());
+            b.iter(|| decode_bytes(black_box(&case.file), &DecodeConfig::default()).unwrap());
         });
         group.bench_function(format!("{}/bare", case.name), |b| {
             b.iter(|| (case.bare)(black_box(&case.bare_file)));
@@ -137,7 +137,7 @@ fn resample(criterion: &mut Criterion) {
     for case in cases() {
         let (_, from) = (case.bare)(&case.bare_file);
         let to = if from == 22_050 { 16_000 } else { 22_050 };
-        let options = DecodeOptions::default().mono().sample_rate(to);
+        let options = DecodeConfig::default().mono().sample_rate(to);
         group.bench_function(format!("{}/timbral", case.name), |b| {
             b.iter(|| decode_bytes(black_box(&case.file), &options).unwrap());
         });

@@ -37,7 +37,9 @@ fn main() -> std::process::ExitCode {
         let template = read(&arguments.template)?;
         let report = fill(body(&template), &arguments.runs)?;
         match &arguments.output {
-            Some(path) => cli::write_atomically(path, report.as_bytes()),
+            Some(path) => {
+                timbral_atomic::write(path, [report.as_bytes()]).with_context(|| path.display().to_string())
+            }
             None => cli::text(&report),
         }
     })

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser;
 use ndarray::{Array1, Array2, Axis};
 use timbral_data::{FeatureTable, Manifest, MelTable};
-use timbral_decode::{DecodeOptions, decode_file};
+use timbral_decode::{DecodeConfig, decode_file};
 use timbral_features::db::Reference;
 use timbral_features::{FeaturePlan, FeatureSet, LogMelConfig, LogMelSpectrogram};
 use timbral_model::Model;
@@ -58,7 +58,7 @@ fn main() -> std::process::ExitCode {
                 left_out += 1;
                 continue;
             };
-            let audio = decode_file(&entry.path, &DecodeOptions::default().mono().sample_rate(22_050))?;
+            let audio = decode_file(&entry.path, &DecodeConfig::default().mono().sample_rate(22_050))?;
             if audio.samples.len() != mels.rows()[row].n_samples {
                 left_out += 1;
                 continue;

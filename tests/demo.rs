@@ -70,7 +70,7 @@ fn another_seed_is_another_performance_and_a_length_is_kept() {
     let [first, second] = ["1", "2"].map(|seed| {
         let path = folder.path().join(seed);
         run("compose", &["metal", path.to_str().unwrap(), "--seconds", "2.5", "--seed", seed]);
-        timbral_decode::decode_file(&path, &timbral_decode::DecodeOptions::default()).unwrap()
+        timbral_decode::decode_file(&path, &timbral_decode::DecodeConfig::default()).unwrap()
     });
     assert_eq!((first.sample_rate, first.channels, first.frames()), (22_050, 1, 55_125));
     assert_eq!(second.frames(), first.frames());

@@ -35,7 +35,7 @@ fn resample_writes_ten_seconds_at_16_khz() {
 fn features_of_blocks_are_those_of_the_whole_song() {
     let samples = timbral_decode::decode_file(
         Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join(SONG),
-        &timbral_decode::DecodeOptions::default(),
+        &timbral_decode::DecodeConfig::default(),
     )
     .unwrap();
     let frames = 1 + samples.frames() / 512;

@@ -4,7 +4,7 @@
 #![allow(clippy::print_stdout, reason = "a program prints")]
 
 use timbral::Classifier;
-use timbral_decode::{DecodeOptions, Decoder};
+use timbral_decode::{DecodeConfig, Decoder};
 use timbral_segment::{Cut, LastWindow, SegmentConfig, Segmenter, Span};
 
 const RATE: u32 = 22_050;
@@ -21,7 +21,7 @@ fn main() -> anyhow::Result<()> {
     };
     let mut windows = Segmenter::new(config, RATE)?.stream()?;
 
-    let mut microphone = Decoder::open(&path, &DecodeOptions::default().mono().sample_rate(RATE))?;
+    let mut microphone = Decoder::open(&path, &DecodeConfig::default().mono().sample_rate(RATE))?;
     while let Some(block) = microphone.next_block()? {
         // Chunks may have any size; the windows are those of the whole signal, bit for bit.
         for chunk in block.chunks(480) {

@@ -15,7 +15,6 @@ use std::borrow::Cow;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Runs the body of a program: status 0 when it succeeds, otherwise `error: …` with the chain of causes on stderr
@@ -111,24 +110,4 @@ impl Drop for Progress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }
-}
-
-/// Writes a file that a reader sees whole or not at all.
-///
-/// # Errors
-/// When the file cannot be written; the old file, if any, is then untouched.
-pub fn write_atomically(path: &std::path::Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let write = || -> std::io::Result<()> {
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(std::path::Path::new("."));
-        let mut builder = tempfile::Builder::new();
-        // As any new file: readable for others if the user's mask says so, where a temporary file would be private.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let mut file = builder.prefix(".timbral-").suffix(".tmp").tempfile_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|e| e.error)?;
-        Ok(())
-    };
-    write().with_context(|| format!("cannot write {}", path.display()))
 }

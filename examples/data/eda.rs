@@ -10,7 +10,7 @@ use clap::Parser;
 use ndarray::Array2;
 use rayon::prelude::*;
 use timbral_data::Manifest;
-use timbral_decode::{DecodeOptions, decode_file};
+use timbral_decode::{DecodeConfig, decode_file};
 use timbral_eval::page::{HtmlPage, LabelledRows};
 use timbral_features::{FeaturePlan, FeatureSet, MelConfig, MelSpectrogram};
 use timbral_plot::{Figure, HeatMap, Histogram, Waveform};
@@ -46,7 +46,7 @@ fn main() -> std::process::ExitCode {
         let labels = manifest.labels();
         let set = FeatureSet::new(feature_set::feature_set(&arguments.features)?)?;
         let rate = set.config().sample_rate;
-        let options = DecodeOptions::default().mono().sample_rate(rate);
+        let options = DecodeConfig::default().mono().sample_rate(rate);
         let progress = cli::progress(manifest.len() as u64, "files");
         let read = |entry: &timbral_data::ManifestEntry| -> Result<Track> {
             let audio = decode_file(&entry.path, &options)?;
@@ -99,7 +99,7 @@ fn main() -> std::process::ExitCode {
 }
 
 /// Waveform and mel spectrogram of the first track of each class that can be read.
-fn portraits(manifest: &Manifest, labels: &[String], options: &DecodeOptions) -> Result<Vec<Figure>> {
+fn portraits(manifest: &Manifest, labels: &[String], options: &DecodeConfig) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
     for label in labels {
         let mut entries = manifest.entries().iter().filter(|e| e.track.label == *label);

@@ -4,9 +4,7 @@
 
 use ndarray::{Array2, Axis};
 use rand::{Rng as _, SeedableRng as _};
-use timbral_classic::{
-    Classifier, KNeighborsParameters, Learner, LearnerParameters, Parameters, PipelineParameters,
-};
+use timbral_classic::{Config, KNeighborsConfig, Learner, LearnerConfig, PipelineConfig, Predictor};
 use timbral_data::{Folds, Part, TrackInfo};
 
 const TRACKS: usize = 240;
@@ -28,9 +26,9 @@ fn main() -> anyhow::Result<()> {
     });
     let classes: Vec<usize> = (0..TRACKS).map(|i| i / 80).collect();
 
-    let learner = PipelineParameters {
+    let learner = PipelineConfig {
         transformers: vec![],
-        learner: LearnerParameters::KNeighbors(KNeighborsParameters::default()),
+        learner: LearnerConfig::KNeighbors(KNeighborsConfig::default()),
     }
     .check()?;
     let accuracy = |folds: &Folds| -> anyhow::Result<f64> {

@@ -4,8 +4,8 @@
 
 use ndarray::Axis;
 use timbral_classic::{
-    Classifier, Learner, LearnerParameters, Parameters, PipelineParameters, StandardScalerParameters,
-    SvcParameters, TransformerParameters,
+    Config, Learner, LearnerConfig, PipelineConfig, Predictor, StandardScalerConfig, SvcConfig,
+    TransformerConfig,
 };
 use timbral_data::split::HoldoutConfig;
 use timbral_data::{FeatureTable, Part, Split};
@@ -24,9 +24,9 @@ fn main() -> anyhow::Result<()> {
     let y_train: Vec<usize> = train.iter().map(|&row| class(row)).collect();
 
     // The scaler belongs to the pipeline: it is fitted on the training rows and on nothing else.
-    let pipeline = PipelineParameters {
-        transformers: vec![TransformerParameters::Standard(StandardScalerParameters::default())],
-        learner: LearnerParameters::Svc(SvcParameters { probability: true, ..SvcParameters::default() }),
+    let pipeline = PipelineConfig {
+        transformers: vec![TransformerConfig::Standard(StandardScalerConfig::default())],
+        learner: LearnerConfig::Svc(SvcConfig { probability: true, ..SvcConfig::default() }),
     };
     let model = pipeline.check()?.fit(x_train.view(), &y_train, labels.len())?;
 

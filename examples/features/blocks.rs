@@ -1,7 +1,7 @@
 //! Computes MFCC while a file is decoded, block by block, in memory that does not grow with its length: `blocks song.mp3`.
 #![allow(clippy::print_stdout, reason = "a program prints")]
 
-use timbral_decode::{DecodeOptions, Decoder};
+use timbral_decode::{DecodeConfig, Decoder};
 use timbral_features::delta::{Delta, DeltaConfig};
 use timbral_features::stream::{DeltaStream, StreamPlan};
 use timbral_features::{LogMelConfig, Mfcc, MfccConfig};
@@ -10,7 +10,7 @@ const COEFFICIENTS: usize = 13;
 
 fn main() -> anyhow::Result<()> {
     let path = std::env::args().nth(1).unwrap_or_else(|| "models/demo.wav".to_owned());
-    let options = DecodeOptions::default().mono().sample_rate(22_050);
+    let options = DecodeConfig::default().mono().sample_rate(22_050);
     let mut decoder = Decoder::open(&path, &options)?;
 
     // `top_db` looks at the loudest frame of the whole signal, which a stream does not know yet.

@@ -1,7 +1,7 @@
 //! Describes a feature set in code and computes it: `custom_set song.mp3`.
 #![allow(clippy::print_stdout, reason = "a program prints")]
 
-use timbral_decode::{DecodeOptions, decode_file};
+use timbral_decode::{DecodeConfig, decode_file};
 use timbral_features::feature_set::{Feature, FeatureSpec, Statistic};
 use timbral_features::{ContrastConfig, FeatureSet, FeatureSetConfig, MfccConfig};
 
@@ -20,7 +20,7 @@ fn main() -> anyhow::Result<()> {
     config.sample_rate = 16_000;
     let features = FeatureSet::new(config)?;
 
-    let options = DecodeOptions::default().mono().sample_rate(16_000);
+    let options = DecodeConfig::default().mono().sample_rate(16_000);
     let row = features.compute(&decode_file(&path, &options)?.samples)?;
     for (column, value) in features.columns().iter().zip(&row) {
         println!("{column:<32} {value:>12.4}");

@@ -1,7 +1,7 @@
 //! Draws the log-mel spectrogram of a song as PNG: `mel_png song.mp3 mel.png`.
 #![allow(clippy::print_stdout, reason = "a program prints")]
 
-use timbral_decode::{DecodeOptions, decode_file};
+use timbral_decode::{DecodeConfig, decode_file};
 use timbral_features::{FeaturePlan, LogMelConfig, LogMelSpectrogram};
 use timbral_plot::HeatMap;
 
@@ -12,7 +12,7 @@ fn main() -> anyhow::Result<()> {
 
     let config = LogMelConfig::default();
     let (rate, hop) = (config.mel.sample_rate, config.mel.hop_length);
-    let audio = decode_file(&song, &DecodeOptions::default().mono().sample_rate(rate))?;
+    let audio = decode_file(&song, &DecodeConfig::default().mono().sample_rate(rate))?;
 
     // (bands, frames) in decibels, as librosa's `power_to_db(melspectrogram(y))`.
     let decibels = LogMelSpectrogram::new(config)?.compute(&audio.samples)?;

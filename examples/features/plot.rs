@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, ensure};
 use clap::{Parser, ValueEnum};
 use ndarray::Array2;
-use timbral_decode::{DecodeOptions, decode_file};
+use timbral_decode::{DecodeConfig, decode_file};
 use timbral_features::feature_set::{Feature, FeatureSpec, Statistic};
 use timbral_features::{FeaturePlan, FeatureSet, FeatureSetConfig, Spectrogram, SpectrogramConfig};
 use timbral_plot::{ColorMap, Figure, FrequencyScale, HeatMap, TerminalColors, TimeCurves, Waveform};
@@ -102,7 +102,7 @@ fn main() -> std::process::ExitCode {
 }
 
 fn draw(arguments: &Arguments) -> Result<Figure> {
-    let mut options = DecodeOptions::default().mono();
+    let mut options = DecodeConfig::default().mono();
     options = match arguments.duration {
         Some(duration) => options.excerpt(arguments.start, duration),
         None => options.start(arguments.start),

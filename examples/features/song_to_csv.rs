@@ -1,7 +1,7 @@
 //! Writes the 57 features of the table that circulates with GTZAN, one row per song: `song_to_csv a.mp3 b.flac > songs.csv`.
 #![allow(clippy::print_stdout, reason = "a program prints")]
 
-use timbral_decode::{DecodeOptions, decode_file};
+use timbral_decode::{DecodeConfig, decode_file};
 use timbral_features::FeatureSet;
 
 fn main() -> anyhow::Result<()> {
@@ -12,7 +12,7 @@ fn main() -> anyhow::Result<()> {
 
     // A plan is made once and reused: it holds the windows, filters and transforms of all 57 columns.
     let features = FeatureSet::preset("gtzan57")?;
-    let options = DecodeOptions::default().mono().sample_rate(features.config().sample_rate);
+    let options = DecodeConfig::default().mono().sample_rate(features.config().sample_rate);
 
     println!("path,{}", features.columns().join(","));
     for song in &songs {

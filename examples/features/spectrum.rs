@@ -10,7 +10,7 @@ use clap::Parser;
 use ndarray::Array2;
 use serde::Serialize;
 use timbral_data::npy::save_npy;
-use timbral_decode::{DecodeOptions, decode_file};
+use timbral_decode::{DecodeConfig, decode_file};
 use timbral_features::feature_set::{Feature, FeatureSpec, Statistic};
 use timbral_features::{FeatureSet, FeatureSetConfig};
 
@@ -71,7 +71,7 @@ fn main() -> std::process::ExitCode {
             return Ok(());
         }
         let path = arguments.path.as_deref().context("a file is needed")?;
-        let mut options = DecodeOptions::default().mono();
+        let mut options = DecodeConfig::default().mono();
         options = match arguments.duration {
             Some(duration) => options.excerpt(arguments.start, duration),
             None => options.start(arguments.start),

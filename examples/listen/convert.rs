@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::{Context, bail, ensure};
 use clap::Parser;
 use rayon::prelude::*;
-use timbral_decode::{DecodeOptions, WavFormat, audio_files, decode_file, write_wav};
+use timbral_decode::{DecodeConfig, WavFormat, audio_files, decode_file, write_wav};
 
 /// Convert audio files to WAV.
 #[derive(Parser)]
@@ -96,7 +96,7 @@ fn convert(input: &Path, output: &Path, arguments: &Arguments) -> anyhow::Result
         bail!("{} exists; pass --force to overwrite it", output.display());
     }
     let mut options =
-        DecodeOptions { mono: arguments.mono, sample_rate: arguments.rate, ..DecodeOptions::default() };
+        DecodeConfig { mono: arguments.mono, sample_rate: arguments.rate, ..DecodeConfig::default() };
     if arguments.start > 0.0 || arguments.duration.is_some() {
         options = match arguments.duration {
             Some(duration) => options.excerpt(arguments.start, duration),

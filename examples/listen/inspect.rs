@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use serde_json::{Value, json};
-use timbral_decode::{DecodeOptions, Decoder, Probe, probe_file, probe_reader};
+use timbral_decode::{DecodeConfig, Decoder, Probe, probe_file, probe_reader};
 
 /// Show container, codec, sample rate, channels, duration and tags of audio files.
 #[derive(Parser)]
@@ -46,7 +46,7 @@ fn main() -> std::process::ExitCode {
 fn inspect(file: &Path, arguments: &Arguments) -> anyhow::Result<Value> {
     let is_stdin = file.as_os_str() == "-";
     let (probe, decoded) = if arguments.decode {
-        let mut options = DecodeOptions::default().max_duration(f64::INFINITY);
+        let mut options = DecodeConfig::default().max_duration(f64::INFINITY);
         options.strict = arguments.strict;
         let started = Instant::now();
         let decoder = match is_stdin {

@@ -1,7 +1,7 @@
 //! Resamples any audio file to 16 kHz mono and writes it as 24-bit WAV: `resample song.mp3 speech.wav`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program prints")]
 
-use timbral_decode::{DecodeOptions, WavFormat, decode_file, write_wav};
+use timbral_decode::{DecodeConfig, WavFormat, decode_file, write_wav};
 
 fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
@@ -9,7 +9,7 @@ fn main() -> anyhow::Result<()> {
     let output = arguments.next().unwrap_or_else(|| "resampled.wav".to_owned());
 
     // Ten seconds around the middle, cut before they are resampled. Any container and codec; the content decides.
-    let options = DecodeOptions::default().mono().sample_rate(16_000).middle(10.0);
+    let options = DecodeConfig::default().mono().sample_rate(16_000).middle(10.0);
     let audio = decode_file(&input, &options)?;
 
     // Non-fatal problems of the file, such as a truncated end. Without them the samples are all there is.

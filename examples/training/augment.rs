@@ -9,7 +9,7 @@ use clap::Parser;
 use ndarray::Array2;
 use rand::Rng as _;
 use serde::Serialize;
-use timbral_decode::{Audio, DecodeOptions, WavFormat, decode_file, write_wav};
+use timbral_decode::{Audio, DecodeConfig, WavFormat, decode_file, write_wav};
 use timbral_features::{FeaturePlan, LogMelConfig, LogMelSpectrogram};
 use timbral_plot::{Figure, HeatMap};
 use timbral_train::augment::{
@@ -85,7 +85,7 @@ fn main() -> std::process::ExitCode {
 }
 
 fn read(path: &Path, arguments: &Arguments) -> Result<Vec<f32>> {
-    let options = DecodeOptions::default().mono().sample_rate(RATE);
+    let options = DecodeConfig::default().mono().sample_rate(RATE);
     let samples = decode_file(path, &options.excerpt(arguments.start, arguments.duration))?.samples;
     let start = arguments.start;
     ensure!(!samples.is_empty(), "{} ends before second {start}", path.display());

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
-use timbral_classic::{PipelineParameters, PowerTransformerParameters, TransformerParameters};
+use timbral_classic::{PipelineConfig, PowerTransformerConfig, TransformerConfig};
 use timbral_data::{FeatureTable, Folds, Manifest, Part, TrackInfo};
 use timbral_eval::page::EvaluationPage;
 use timbral_train::{cross_validate_classic, fit_classic};
@@ -125,7 +125,7 @@ fn fit(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-fn pipeline(arguments: &Arguments) -> Result<PipelineParameters> {
+fn pipeline(arguments: &Arguments) -> Result<PipelineConfig> {
     if let Some(path) = &arguments.pipeline {
         let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
         return toml::from_str(&text).with_context(|| path.display().to_string());
@@ -135,8 +135,8 @@ fn pipeline(arguments: &Arguments) -> Result<PipelineParameters> {
     let found = learners.into_iter().find(|(name, _)| *name == arguments.learner);
     let (_, learner) =
         found.with_context(|| format!("--learner is {:?}; it must be one of {known}", arguments.learner))?;
-    Ok(PipelineParameters {
-        transformers: vec![TransformerParameters::Power(PowerTransformerParameters::default())],
+    Ok(PipelineConfig {
+        transformers: vec![TransformerConfig::Power(PowerTransformerConfig::default())],
         learner,
     })
 }

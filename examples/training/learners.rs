@@ -1,18 +1,18 @@
 //! Learners by name, and the tracks to use.
 
 /// Learners by name, with settings that suit about fifty features of several hundred songs.
-pub fn learners() -> Vec<(&'static str, timbral_classic::LearnerParameters)> {
+pub fn learners() -> Vec<(&'static str, timbral_classic::LearnerConfig)> {
     use timbral_classic::{
-        GradientBoostingParameters, KNeighborsParameters, LearnerParameters as L,
-        LogisticRegressionParameters, MaxFeatures, NeighborWeight, RandomForestParameters, SvcParameters,
+        GradientBoostingConfig, KNeighborsConfig, LearnerConfig as L, LogisticRegressionConfig, MaxFeatures,
+        NeighborWeight, RandomForestConfig, SvcConfig,
     };
-    let logistic = LogisticRegressionParameters { c: 0.1, ..Default::default() };
-    let svc = SvcParameters { c: 5.0, probability: true, ..Default::default() };
+    let logistic = LogisticRegressionConfig { c: 0.1, ..Default::default() };
+    let svc = SvcConfig { c: 5.0, probability: true, ..Default::default() };
     let neighbours =
-        KNeighborsParameters { n_neighbors: 7, weight: NeighborWeight::Distance, ..Default::default() };
+        KNeighborsConfig { n_neighbors: 7, weight: NeighborWeight::Distance, ..Default::default() };
     let forest =
-        RandomForestParameters { n_trees: 300, max_features: MaxFeatures::Share(0.3), ..Default::default() };
-    let boosting = GradientBoostingParameters { learning_rate: 0.1, max_depth: 3, ..Default::default() };
+        RandomForestConfig { n_trees: 300, max_features: MaxFeatures::Fraction(0.3), ..Default::default() };
+    let boosting = GradientBoostingConfig { learning_rate: 0.1, max_depth: 3, ..Default::default() };
     vec![
         ("logistic", L::LogisticRegression(logistic)),
         ("svc", L::Svc(svc)),

@@ -17,7 +17,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use timbral_decode::{Audio, DecodeError, DecodeOptions, Decoder, decode_bytes, decode_reader, probe_bytes};
+use timbral_decode::{Audio, DecodeError, DecodeConfig, Decoder, decode_bytes, decode_reader, probe_bytes};
 
 #[global_allocator]
 static MEMORY: memory::Counting = memory::Counting::new();
@@ -146,7 +146,7 @@ fn mutate(seeds: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
 }
 
 fn run(input: &[u8], random: &mut Random) -> &'static str {
-    let options = DecodeOptions::default().max_duration(60.0);
+    let options = DecodeConfig::default().max_duration(60.0);
     let start = random.below(4000) as f64 / 1000.0;
     let result = match random.below(8) {
         0 => decode_bytes(input, &options.excerpt(start, 0.1)),

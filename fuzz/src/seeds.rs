@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use timbral_decode::{DecodeOptions, decode_bytes, probe_bytes};
+use timbral_decode::{DecodeConfig, decode_bytes, probe_bytes};
 
 /// Bytes kept of a fixture: enough for its headers and some packets, few enough for thousands of decodes a second.
 const KEPT: usize = 6000;
@@ -50,7 +50,7 @@ pub fn check(seeds: &[Vec<u8>]) -> Result<(), String> {
         };
         with_picture += u32::from(probe.tags.picture.is_some());
         with_title += u32::from(probe.tags.title.is_some());
-        if decode_bytes(seed, &DecodeOptions::default()).is_ok() {
+        if decode_bytes(seed, &DecodeConfig::default()).is_ok() {
             found.insert(format!("{} {}", probe.container, probe.codec));
         } else {
             silent += 1;

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, ensure};
 use clap::Parser;
-use timbral_decode::{Audio, DecodeError, DecodeOptions, decode_file};
+use timbral_decode::{Audio, DecodeConfig, DecodeError, decode_file};
 
 mod hostile;
 mod memory;
@@ -83,7 +83,7 @@ impl Run {
     fn of(path: &Path) -> Self {
         let resets = memory::reset_peak_memory();
         let started = Instant::now();
-        let result = decode_file(path, &DecodeOptions::default());
+        let result = decode_file(path, &DecodeConfig::default());
         Self {
             result,
             seconds: started.elapsed().as_secs_f64(),

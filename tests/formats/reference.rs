@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::ensure;
-use timbral_decode::{DecodeError, DecodeOptions, decode_file};
+use timbral_decode::{DecodeConfig, DecodeError, decode_file};
 
 use crate::{Row, Run};
 
@@ -24,7 +24,7 @@ pub(crate) fn check(directory: &Path, row: &Row, run: &Run) -> anyhow::Result<St
     );
     let whole = row.get("excerpt")? == "12 s";
     let reference = directory.join(if whole { "wav_s16.wav" } else { "wav_s16_2s.wav" });
-    let reference = decode_file(reference, &DecodeOptions::default().mono().sample_rate(rate))?;
+    let reference = decode_file(reference, &DecodeConfig::default().mono().sample_rate(rate))?;
 
     // Front left and right of a surround file hold the stereo sound.
     let heard: Vec<f32> = audio

@@ -2,11 +2,11 @@
 
 use anyhow::{Result, bail};
 use ndarray::Array2;
+use timbral_features::MelConfig;
 use timbral_features::onset::{
     OnsetAggregate, OnsetEnvelope, OnsetEnvelopeConfig, PeakPickConfig, onset_backtrack, onset_detect,
     onset_strength, onset_strength_multi, peak_pick,
 };
-use timbral_features::MelConfig;
 
 use crate::case::{Answers, Case, only};
 

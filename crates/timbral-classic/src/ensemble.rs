@@ -2,41 +2,45 @@ use ndarray::{Array2, ArrayView2, Axis, concatenate};
 use serde::{Deserialize, Serialize};
 
 use crate::ClassicError;
-use crate::learner::{Checked, Classifier, Learner, Parameters, check_input, check_training};
-use crate::logistic::{LogisticRegression, LogisticRegressionParameters};
-use crate::pipeline::{Pipeline, PipelineParameters};
+use crate::learner::{Checked, Config, Learner, Predictor, check_input, check_training};
+use crate::logistic::{LogisticRegression, LogisticRegressionConfig};
+use crate::pipeline::{Pipeline, PipelineConfig};
 
 /// Smallest probability whose logarithm a [`Stacking`] looks at.
 const FLOOR: f64 = 1e-6;
 
-/// Parameters of [`Voting`].
+/// Settings of [`Voting`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct VotingParameters {
+pub struct VotingConfig {
     /// The members, at least one.
-    pub members: Vec<PipelineParameters>,
+    pub members: Vec<PipelineConfig>,
     /// Weight of each member, not negative, their sum above 0; none: all alike.
     #[serde(default)]
     pub weights: Option<Vec<f64>>,
 }
 
-impl Parameters for VotingParameters {
+impl Config for VotingConfig {
     fn validate(&self) -> Result<(), ClassicError> {
         if self.members.is_empty() {
-            return Err(ClassicError::config("members", 0, "at least one is needed"));
+            return Err(ClassicError::config("members", 0, "at least 1"));
         }
         if let Some(weights) = &self.weights {
             if weights.len() != self.members.len() {
-                return Err(ClassicError::config("weights", weights.len(), "each member has one"));
+                return Err(ClassicError::config("weights", weights.len(), "as many as there are members"));
             }
             let fine =
                 weights.iter().all(|w| w.is_finite() && *w >= 0.0) && weights.iter().sum::<f64>() > 0.0;
             if !fine {
                 let given = format!("{weights:?}");
-                return Err(ClassicError::config("weights", given, "none is negative and one is above 0"));
+                return Err(ClassicError::config(
+                    "weights",
+                    given,
+                    "finite, none negative and at least one above 0",
+                ));
             }
         }
-        self.members.iter().try_for_each(Parameters::validate)
+        self.members.iter().try_for_each(Config::validate)
     }
 }
 
@@ -47,7 +51,7 @@ pub struct Voting {
     pub(crate) weights: Vec<f64>,
 }
 
-impl Learner for Checked<VotingParameters> {
+impl Learner for Checked<VotingConfig> {
     type Model = Voting;
 
     fn fit(&self, x: ArrayView2<'_, f64>, y: &[usize], n_classes: usize) -> Result<Voting, ClassicError> {
@@ -59,7 +63,7 @@ impl Learner for Checked<VotingParameters> {
 }
 
 fn fit_all(
-    members: &[PipelineParameters],
+    members: &[PipelineConfig],
     x: ArrayView2<'_, f64>,
     y: &[usize],
     n_classes: usize,
@@ -67,13 +71,13 @@ fn fit_all(
     members.iter().map(|p| Checked(p.clone()).fit(x, y, n_classes)).collect()
 }
 
-impl Classifier for Voting {
+impl Predictor for Voting {
     fn n_classes(&self) -> usize {
-        self.members.first().map_or(0, Classifier::n_classes)
+        self.members.first().map_or(0, Predictor::n_classes)
     }
 
     fn n_features(&self) -> usize {
-        self.members.first().map_or(0, Classifier::n_features)
+        self.members.first().map_or(0, Predictor::n_features)
     }
 
     fn predict_proba(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, ClassicError> {
@@ -85,23 +89,23 @@ impl Classifier for Voting {
     }
 }
 
-/// Parameters of [`Stacking`].
+/// Settings of [`Stacking`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct StackingParameters {
+pub struct StackingConfig {
     /// The members, at least one.
-    pub members: Vec<PipelineParameters>,
+    pub members: Vec<PipelineConfig>,
     /// What learns from the members' answers. Default: logistic regression as it comes.
     #[serde(default)]
-    pub combiner: LogisticRegressionParameters,
+    pub combiner: LogisticRegressionConfig,
 }
 
-impl Parameters for StackingParameters {
+impl Config for StackingConfig {
     fn validate(&self) -> Result<(), ClassicError> {
         if self.members.is_empty() {
-            return Err(ClassicError::config("members", 0, "at least one is needed"));
+            return Err(ClassicError::config("members", 0, "at least 1"));
         }
-        self.members.iter().try_for_each(Parameters::validate)?;
+        self.members.iter().try_for_each(Config::validate)?;
         self.combiner.validate()
     }
 }
@@ -115,7 +119,7 @@ pub struct Stacking {
     pub(crate) combiner: LogisticRegression,
 }
 
-impl Checked<StackingParameters> {
+impl Checked<StackingConfig> {
     /// Fits with the given folds: the fold of each row, from 0. Rows of one track or artist belong in one fold.
     ///
     /// # Errors
@@ -172,13 +176,13 @@ fn member_answers(members: &[Pipeline], x: ArrayView2<'_, f64>) -> Result<Array2
     concatenate(Axis(1), &views).map_err(|e| ClassicError::data("the members' answers", e.to_string()))
 }
 
-impl Classifier for Stacking {
+impl Predictor for Stacking {
     fn n_classes(&self) -> usize {
         self.combiner.n_classes()
     }
 
     fn n_features(&self) -> usize {
-        self.members.first().map_or(0, Classifier::n_features)
+        self.members.first().map_or(0, Predictor::n_features)
     }
 
     fn predict_proba(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, ClassicError> {

@@ -2,15 +2,15 @@
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClassicError {
-    /// A parameter breaks its rule.
-    #[error("{parameter} is {given}, but {rule}")]
+    /// A setting breaks its rule.
+    #[error("{field} is {given}; it must be {rule}")]
     Config {
-        /// The parameter.
-        parameter: &'static str,
+        /// The field of the configuration.
+        field: String,
         /// The value that was given.
         given: String,
-        /// The rule that it breaks.
-        rule: &'static str,
+        /// What it must be.
+        rule: String,
     },
     /// The data do not fit each other, the model, or the learner.
     #[error("{given}, but {rule}")]
@@ -33,8 +33,8 @@ pub enum ClassicError {
 }
 
 impl ClassicError {
-    pub(crate) fn config(parameter: &'static str, given: impl ToString, rule: &'static str) -> Self {
-        Self::Config { parameter, given: given.to_string(), rule }
+    pub(crate) fn config(field: &str, given: impl ToString, rule: &str) -> Self {
+        Self::Config { field: field.to_owned(), given: given.to_string(), rule: rule.to_owned() }
     }
 
     pub(crate) fn data(given: impl Into<String>, rule: impl Into<String>) -> Self {

@@ -3,44 +3,44 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 use crate::ClassicError;
 use crate::simd::all_finite;
 
-/// Parameters that passed their checks: the only form that can be fitted.
+/// A configuration that passed its checks: the only form that can be fitted.
 ///
-/// Made by [`Parameters::check`], so a mistake is told before any data is touched.
+/// Made by [`Config::check`], so a mistake is reported before any data is touched.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checked<P>(pub(crate) P);
 
 impl<P> Checked<P> {
-    /// The parameters.
+    /// The configuration.
     #[must_use]
-    pub fn parameters(&self) -> &P {
+    pub fn config(&self) -> &P {
         &self.0
     }
 }
 
-/// Parameters of a learner or a transformer: a plain struct with documented fields and defaults.
-pub trait Parameters: Sized {
-    /// Says whether the values keep their rules.
+/// Settings of a learner or a transformer: a plain struct with documented fields and defaults.
+pub trait Config: Sized {
+    /// Checks that every value keeps its rule.
     ///
     /// # Errors
     ///
-    /// [`ClassicError::Config`] names the first parameter that does not.
+    /// [`ClassicError::Config`] names the first field that does not.
     fn validate(&self) -> Result<(), ClassicError>;
 
-    /// Checks the parameters, once.
+    /// Checks the configuration, once.
     ///
     /// # Errors
     ///
-    /// As [`Parameters::validate`].
+    /// As [`Config::validate`].
     fn check(self) -> Result<Checked<Self>, ClassicError> {
         self.validate()?;
         Ok(Checked(self))
     }
 }
 
-/// Something that learns to tell classes apart.
+/// Learns to predict the class of a row.
 pub trait Learner {
-    /// What it becomes.
-    type Model: Classifier;
+    /// The fitted model.
+    type Model: Predictor;
 
     /// Learns from rows `x` (samples, features) of the classes `y`, which are counted from 0 and below `n_classes`.
     ///
@@ -54,8 +54,8 @@ pub trait Learner {
     -> Result<Self::Model, ClassicError>;
 }
 
-/// A fitted model that tells classes apart.
-pub trait Classifier {
+/// A fitted model that predicts classes and their probabilities.
+pub trait Predictor {
     /// Number of classes, with or without rows in training.
     fn n_classes(&self) -> usize;
 
@@ -73,7 +73,7 @@ pub trait Classifier {
     ///
     /// # Errors
     ///
-    /// As [`Classifier::predict_proba`].
+    /// As [`Predictor::predict_proba`].
     fn predict(&self, x: ArrayView2<'_, f64>) -> Result<Vec<usize>, ClassicError> {
         Ok(self.predict_proba(x)?.rows().into_iter().map(argmax).collect())
     }

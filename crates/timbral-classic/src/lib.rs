@@ -24,25 +24,23 @@ mod temperature;
 mod tree;
 
 pub use eigen::symmetric_eigen;
-pub use ensemble::{Stacking, StackingParameters, Voting, VotingParameters};
+pub use ensemble::{Stacking, StackingConfig, Voting, VotingConfig};
 pub use error::ClassicError;
-pub use learner::{Checked, Classifier, Learner, Parameters, Transformer};
-pub use logistic::{LogisticRegression, LogisticRegressionParameters, Penalty};
+pub use learner::{Checked, Config, Learner, Predictor, Transformer};
+pub use logistic::{LogisticRegression, LogisticRegressionConfig, Penalty};
 pub use model::FittedModel;
-pub use naive_bayes::{GaussianNaiveBayes, GaussianNaiveBayesParameters};
-pub use neighbors::{Distance, KNeighbors, KNeighborsParameters, NeighborWeight};
-pub use pca::{Components, Pca, PcaParameters};
+pub use naive_bayes::{GaussianNaiveBayes, GaussianNaiveBayesConfig};
+pub use neighbors::{Distance, KNeighbors, KNeighborsConfig, NeighborWeight};
+pub use pca::{Components, Pca, PcaConfig};
 pub use pipeline::{
-    FittedLearner, FittedTransformer, LearnerParameters, Pipeline, PipelineParameters, TransformerParameters,
+    FittedLearner, FittedTransformer, LearnerConfig, Pipeline, PipelineConfig, TransformerConfig,
 };
 pub use scale::{
-    MinMaxScaler, MinMaxScalerParameters, PowerTransformer, PowerTransformerParameters, StandardScaler,
-    StandardScalerParameters,
+    MinMaxScaler, MinMaxScalerConfig, PowerTransformer, PowerTransformerConfig, StandardScaler,
+    StandardScalerConfig,
 };
-pub use select::{FeatureScore, SelectKBest, SelectKBestParameters, f_classif, mutual_info_classif};
+pub use select::{FeatureScore, SelectKBest, SelectKBestConfig, f_classif, mutual_info_classif};
 pub use store::{PartArray, PartValues, Parts, SharedBytes};
-pub use svc::{ClassWeight, Gamma, Kernel, Svc, SvcParameters};
+pub use svc::{ClassWeight, Gamma, Kernel, Svc, SvcConfig};
 pub use temperature::Temperature;
-pub use tree::{
-    GradientBoosting, GradientBoostingParameters, MaxFeatures, RandomForest, RandomForestParameters,
-};
+pub use tree::{GradientBoosting, GradientBoostingConfig, MaxFeatures, RandomForest, RandomForestConfig};

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::ClassicError;
 use crate::lbfgs::{Search, minimise};
 use crate::learner::{
-    ABSENT, Checked, Classifier, Learner, Parameters, check_input, check_training, softmax_rows,
+    ABSENT, Checked, Config, Learner, Predictor, check_input, check_training, softmax_rows,
 };
 use crate::parallel;
 use crate::simd::softmax_by_class;
@@ -14,6 +14,7 @@ use crate::simd::softmax_by_class;
 /// What keeps the weights of a [`LogisticRegression`] small.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Penalty {
     /// Nothing.
     None,
@@ -24,10 +25,10 @@ pub enum Penalty {
     L1,
 }
 
-/// Parameters of a [`LogisticRegression`].
+/// Settings of a [`LogisticRegression`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct LogisticRegressionParameters {
+pub struct LogisticRegressionConfig {
     /// Weight of the data against the penalty, above 0. Default: 1.
     pub c: f64,
     /// What keeps the weights small. Default: L2.
@@ -40,22 +41,22 @@ pub struct LogisticRegressionParameters {
     pub max_iterations: usize,
 }
 
-impl Default for LogisticRegressionParameters {
+impl Default for LogisticRegressionConfig {
     fn default() -> Self {
         Self { c: 1.0, penalty: Penalty::L2, balanced: false, tolerance: 1e-6, max_iterations: 1000 }
     }
 }
 
-impl Parameters for LogisticRegressionParameters {
+impl Config for LogisticRegressionConfig {
     fn validate(&self) -> Result<(), ClassicError> {
         if !(self.c.is_finite() && self.c > 0.0) {
-            return Err(ClassicError::config("c", self.c, "it must be finite and above 0"));
+            return Err(ClassicError::config("c", self.c, "finite and above 0"));
         }
         if !(self.tolerance.is_finite() && self.tolerance > 0.0) {
-            return Err(ClassicError::config("tolerance", self.tolerance, "it must be finite and above 0"));
+            return Err(ClassicError::config("tolerance", self.tolerance, "finite and above 0"));
         }
         if self.max_iterations == 0 {
-            return Err(ClassicError::config("max_iterations", 0, "at least one step is needed"));
+            return Err(ClassicError::config("max_iterations", 0, "at least 1"));
         }
         Ok(())
     }
@@ -89,14 +90,14 @@ impl LogisticRegression {
     ///
     /// # Errors
     ///
-    /// As [`Classifier::predict_proba`].
+    /// As [`Predictor::predict_proba`].
     pub fn decision_function(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, ClassicError> {
         check_input(x, self.weights.ncols())?;
         Ok(x.dot(&self.weights.t()) + &self.intercepts)
     }
 }
 
-impl Classifier for LogisticRegression {
+impl Predictor for LogisticRegression {
     fn n_classes(&self) -> usize {
         self.weights.nrows()
     }
@@ -112,7 +113,7 @@ impl Classifier for LogisticRegression {
     }
 }
 
-impl Learner for Checked<LogisticRegressionParameters> {
+impl Learner for Checked<LogisticRegressionConfig> {
     type Model = LogisticRegression;
 
     fn fit(

@@ -2,7 +2,7 @@ use ndarray::{Array2, ArrayView2};
 
 use crate::ClassicError;
 use crate::ensemble::{Stacking, Voting};
-use crate::learner::Classifier;
+use crate::learner::Predictor;
 use crate::pipeline::Pipeline;
 
 /// Any fitted model, as a model file holds it.
@@ -18,7 +18,7 @@ pub enum FittedModel {
 }
 
 impl FittedModel {
-    fn as_classifier(&self) -> &dyn Classifier {
+    fn as_classifier(&self) -> &dyn Predictor {
         match self {
             Self::Pipeline(m) => m,
             Self::Voting(m) => m,
@@ -27,7 +27,7 @@ impl FittedModel {
     }
 }
 
-impl Classifier for FittedModel {
+impl Predictor for FittedModel {
     fn n_classes(&self) -> usize {
         self.as_classifier().n_classes()
     }

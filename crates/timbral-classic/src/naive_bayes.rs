@@ -3,29 +3,29 @@ use serde::{Deserialize, Serialize};
 
 use crate::ClassicError;
 use crate::learner::{
-    ABSENT, Checked, Classifier, Learner, Parameters, check_input, check_training, column_means, softmax_rows,
+    ABSENT, Checked, Config, Learner, Predictor, check_input, check_training, column_means, softmax_rows,
 };
 
-/// Parameters of [`GaussianNaiveBayes`].
+/// Settings of [`GaussianNaiveBayes`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct GaussianNaiveBayesParameters {
+pub struct GaussianNaiveBayesConfig {
     /// Share of the largest variance of a feature that is added to all variances, at least 0. Default: 1e-9.
     pub smoothing: f64,
 }
 
-impl Default for GaussianNaiveBayesParameters {
+impl Default for GaussianNaiveBayesConfig {
     fn default() -> Self {
         Self { smoothing: 1e-9 }
     }
 }
 
-impl Parameters for GaussianNaiveBayesParameters {
+impl Config for GaussianNaiveBayesConfig {
     fn validate(&self) -> Result<(), ClassicError> {
         if self.smoothing.is_finite() && self.smoothing >= 0.0 {
             return Ok(());
         }
-        Err(ClassicError::config("smoothing", self.smoothing, "it must be finite and not negative"))
+        Err(ClassicError::config("smoothing", self.smoothing, "finite and not negative"))
     }
 }
 
@@ -37,7 +37,7 @@ pub struct GaussianNaiveBayes {
     pub(crate) log_priors: Array1<f64>,
 }
 
-impl Learner for Checked<GaussianNaiveBayesParameters> {
+impl Learner for Checked<GaussianNaiveBayesConfig> {
     type Model = GaussianNaiveBayes;
 
     fn fit(
@@ -69,7 +69,7 @@ impl Learner for Checked<GaussianNaiveBayesParameters> {
     }
 }
 
-impl Classifier for GaussianNaiveBayes {
+impl Predictor for GaussianNaiveBayes {
     fn n_classes(&self) -> usize {
         self.means.nrows()
     }

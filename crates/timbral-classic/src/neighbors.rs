@@ -2,13 +2,14 @@ use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
 use crate::ClassicError;
-use crate::learner::{Checked, Classifier, Learner, Parameters, check_input, check_training};
+use crate::learner::{Checked, Config, Learner, Predictor, check_input, check_training};
 use crate::matrix::Matrix;
 use crate::parallel;
 
 /// How far two rows are from each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Distance {
     /// Square root of the sum of squared differences.
     #[default]
@@ -22,6 +23,7 @@ pub enum Distance {
 /// How much a neighbour counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum NeighborWeight {
     /// All alike.
     #[default]
@@ -30,10 +32,10 @@ pub enum NeighborWeight {
     Distance,
 }
 
-/// Parameters of [`KNeighbors`].
+/// Settings of [`KNeighbors`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct KNeighborsParameters {
+pub struct KNeighborsConfig {
     /// Number of neighbours, at least 1; all rows where there are fewer. Default: 5.
     pub n_neighbors: usize,
     /// How much each counts. Default: all alike.
@@ -42,16 +44,16 @@ pub struct KNeighborsParameters {
     pub distance: Distance,
 }
 
-impl Default for KNeighborsParameters {
+impl Default for KNeighborsConfig {
     fn default() -> Self {
         Self { n_neighbors: 5, weight: NeighborWeight::Uniform, distance: Distance::Euclidean }
     }
 }
 
-impl Parameters for KNeighborsParameters {
+impl Config for KNeighborsConfig {
     fn validate(&self) -> Result<(), ClassicError> {
         if self.n_neighbors == 0 {
-            return Err(ClassicError::config("n_neighbors", 0, "there must be at least one"));
+            return Err(ClassicError::config("n_neighbors", 0, "at least 1"));
         }
         Ok(())
     }
@@ -62,13 +64,13 @@ impl Parameters for KNeighborsParameters {
 /// Of rows at equal distance those that come first in the training data count as nearer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KNeighbors {
-    pub(crate) parameters: KNeighborsParameters,
+    pub(crate) parameters: KNeighborsConfig,
     pub(crate) x: Matrix,
     pub(crate) y: Vec<usize>,
     pub(crate) n_classes: usize,
 }
 
-impl Learner for Checked<KNeighborsParameters> {
+impl Learner for Checked<KNeighborsConfig> {
     type Model = KNeighbors;
 
     fn fit(&self, x: ArrayView2<'_, f64>, y: &[usize], n_classes: usize) -> Result<KNeighbors, ClassicError> {
@@ -82,7 +84,7 @@ impl KNeighbors {
     ///
     /// # Errors
     ///
-    /// As [`Classifier::predict_proba`].
+    /// As [`Predictor::predict_proba`].
     pub fn neighbors(&self, x: ArrayView2<'_, f64>) -> Result<Vec<Vec<(usize, f64)>>, ClassicError> {
         check_input(x, self.x.ncols())?;
         let others = self.x.rows(0..self.x.nrows());
@@ -120,7 +122,7 @@ fn measure(distance: Distance, a: ArrayView1<'_, f64>, b: ArrayView1<'_, f64>) -
     }
 }
 
-impl Classifier for KNeighbors {
+impl Predictor for KNeighbors {
     fn n_classes(&self) -> usize {
         self.n_classes
     }

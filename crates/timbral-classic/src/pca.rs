@@ -3,13 +3,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::ClassicError;
 use crate::eigen::symmetric_eigen;
-use crate::learner::{Checked, Parameters, Transformer, check_input, check_rows, column_moments};
+use crate::learner::{Checked, Config, Transformer, check_input, check_rows, column_moments};
 use crate::matrix::Matrix;
 use crate::parallel;
 
 /// How many components a [`Pca`] keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Components {
     /// As many as there are features or rows.
     All,
@@ -19,35 +20,35 @@ pub enum Components {
     Variance(f64),
 }
 
-/// Parameters of a [`Pca`].
+/// Settings of a [`Pca`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct PcaParameters {
+pub struct PcaConfig {
     /// How many components are kept. Default: all.
     pub components: Components,
     /// Whether each component is brought to variance 1. Default: false.
     pub whiten: bool,
 }
 
-impl Default for PcaParameters {
+impl Default for PcaConfig {
     fn default() -> Self {
         Self { components: Components::All, whiten: false }
     }
 }
 
-impl Parameters for PcaParameters {
+impl Config for PcaConfig {
     fn validate(&self) -> Result<(), ClassicError> {
         match self.components {
-            Components::Count(0) => Err(ClassicError::config("components", 0, "at least one must be kept")),
+            Components::Count(0) => Err(ClassicError::config("components", 0, "at least 1")),
             Components::Variance(share) if !(share > 0.0 && share <= 1.0) => {
-                Err(ClassicError::config("components", share, "the share lies above 0 and is at most 1"))
+                Err(ClassicError::config("components", share, "above 0 and at most 1"))
             }
             _ => Ok(()),
         }
     }
 }
 
-impl Checked<PcaParameters> {
+impl Checked<PcaConfig> {
     /// Learns the directions of largest variance.
     ///
     /// # Errors

@@ -2,56 +2,56 @@ use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
 use crate::ClassicError;
-use crate::learner::{Checked, Classifier, Learner, Parameters, Transformer, check_training};
-use crate::logistic::{LogisticRegression, LogisticRegressionParameters};
-use crate::naive_bayes::{GaussianNaiveBayes, GaussianNaiveBayesParameters};
-use crate::neighbors::{KNeighbors, KNeighborsParameters};
-use crate::pca::{Pca, PcaParameters};
+use crate::learner::{Checked, Config, Learner, Predictor, Transformer, check_training};
+use crate::logistic::{LogisticRegression, LogisticRegressionConfig};
+use crate::naive_bayes::{GaussianNaiveBayes, GaussianNaiveBayesConfig};
+use crate::neighbors::{KNeighbors, KNeighborsConfig};
+use crate::pca::{Pca, PcaConfig};
 use crate::scale::{
-    MinMaxScaler, MinMaxScalerParameters, PowerTransformer, PowerTransformerParameters, StandardScaler,
-    StandardScalerParameters,
+    MinMaxScaler, MinMaxScalerConfig, PowerTransformer, PowerTransformerConfig, StandardScaler,
+    StandardScalerConfig,
 };
-use crate::select::{SelectKBest, SelectKBestParameters};
-use crate::svc::{Svc, SvcParameters};
-use crate::tree::{GradientBoosting, GradientBoostingParameters, RandomForest, RandomForestParameters};
+use crate::select::{SelectKBest, SelectKBestConfig};
+use crate::svc::{Svc, SvcConfig};
+use crate::tree::{GradientBoosting, GradientBoostingConfig, RandomForest, RandomForestConfig};
 
-/// Parameters of any transformer.
+/// Settings of an y transformer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum TransformerParameters {
+pub enum TransformerConfig {
     /// Mean 0, standard deviation 1.
-    Standard(StandardScalerParameters),
+    Standard(StandardScalerConfig),
     /// Into a range.
-    MinMax(MinMaxScalerParameters),
+    MinMax(MinMaxScalerConfig),
     /// Yeo and Johnson's power transform.
-    Power(PowerTransformerParameters),
+    Power(PowerTransformerConfig),
     /// Principal components.
-    Pca(PcaParameters),
+    Pca(PcaConfig),
     /// The features that tell most about the classes.
-    SelectKBest(SelectKBestParameters),
+    SelectKBest(SelectKBestConfig),
 }
 
-/// Parameters of any learner.
+/// Settings of an y learner.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum LearnerParameters {
+pub enum LearnerConfig {
     /// Support vector classifier.
-    Svc(SvcParameters),
+    Svc(SvcConfig),
     /// Multinomial logistic regression.
-    LogisticRegression(LogisticRegressionParameters),
+    LogisticRegression(LogisticRegressionConfig),
     /// k nearest neighbours.
-    KNeighbors(KNeighborsParameters),
+    KNeighbors(KNeighborsConfig),
     /// Gaussian naive Bayes.
-    GaussianNaiveBayes(GaussianNaiveBayesParameters),
+    GaussianNaiveBayes(GaussianNaiveBayesConfig),
     /// Random forest.
-    RandomForest(RandomForestParameters),
+    RandomForest(RandomForestConfig),
     /// Gradient-boosted trees.
-    GradientBoosting(GradientBoostingParameters),
+    GradientBoosting(GradientBoostingConfig),
 }
 
-impl Parameters for TransformerParameters {
+impl Config for TransformerConfig {
     fn validate(&self) -> Result<(), ClassicError> {
         match self {
             Self::Standard(p) => p.validate(),
@@ -63,7 +63,7 @@ impl Parameters for TransformerParameters {
     }
 }
 
-impl Parameters for LearnerParameters {
+impl Config for LearnerConfig {
     fn validate(&self) -> Result<(), ClassicError> {
         match self {
             Self::Svc(p) => p.validate(),
@@ -76,20 +76,20 @@ impl Parameters for LearnerParameters {
     }
 }
 
-/// Parameters of a [`Pipeline`]: transformers in order, then a learner.
+/// Settings of a [`Pipeline`]: transformers in order, then a learner.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct PipelineParameters {
+pub struct PipelineConfig {
     /// Changes of the features, in order; may be none.
     #[serde(default)]
-    pub transformers: Vec<TransformerParameters>,
+    pub transformers: Vec<TransformerConfig>,
     /// What learns from the changed features.
-    pub learner: LearnerParameters,
+    pub learner: LearnerConfig,
 }
 
-impl Parameters for PipelineParameters {
+impl Config for PipelineConfig {
     fn validate(&self) -> Result<(), ClassicError> {
-        self.transformers.iter().try_for_each(Parameters::validate)?;
+        self.transformers.iter().try_for_each(Config::validate)?;
         self.learner.validate()
     }
 }
@@ -141,7 +141,7 @@ pub enum FittedLearner {
 }
 
 impl FittedLearner {
-    fn as_classifier(&self) -> &dyn Classifier {
+    fn as_classifier(&self) -> &dyn Predictor {
         match self {
             Self::Svc(m) => m,
             Self::LogisticRegression(m) => m,
@@ -153,7 +153,7 @@ impl FittedLearner {
     }
 }
 
-impl Classifier for FittedLearner {
+impl Predictor for FittedLearner {
     fn n_classes(&self) -> usize {
         self.as_classifier().n_classes()
     }
@@ -171,7 +171,7 @@ impl Classifier for FittedLearner {
     }
 }
 
-impl Learner for Checked<LearnerParameters> {
+impl Learner for Checked<LearnerConfig> {
     type Model = FittedLearner;
 
     fn fit(
@@ -180,7 +180,7 @@ impl Learner for Checked<LearnerParameters> {
         y: &[usize],
         n_classes: usize,
     ) -> Result<FittedLearner, ClassicError> {
-        use {FittedLearner as Fitted, LearnerParameters as P};
+        use {FittedLearner as Fitted, LearnerConfig as P};
         Ok(match &self.0 {
             P::Svc(p) => Fitted::Svc(Checked(p.clone()).fit(x, y, n_classes)?),
             P::LogisticRegression(p) => Fitted::LogisticRegression(Checked(*p).fit(x, y, n_classes)?),
@@ -192,7 +192,7 @@ impl Learner for Checked<LearnerParameters> {
     }
 }
 
-impl Checked<TransformerParameters> {
+impl Checked<TransformerConfig> {
     /// Learns from the rows of `x`; a selection looks at their classes too, the others do not.
     ///
     /// # Errors
@@ -204,7 +204,7 @@ impl Checked<TransformerParameters> {
         y: &[usize],
         n_classes: usize,
     ) -> Result<FittedTransformer, ClassicError> {
-        use {FittedTransformer as Fitted, TransformerParameters as P};
+        use {FittedTransformer as Fitted, TransformerConfig as P};
         Ok(match &self.0 {
             P::Standard(p) => Fitted::Standard(Checked(*p).fit(x)?),
             P::MinMax(p) => Fitted::MinMax(Checked(*p).fit(x)?),
@@ -241,7 +241,7 @@ impl Pipeline {
     }
 }
 
-impl Learner for Checked<PipelineParameters> {
+impl Learner for Checked<PipelineConfig> {
     type Model = Pipeline;
 
     fn fit(&self, x: ArrayView2<'_, f64>, y: &[usize], n_classes: usize) -> Result<Pipeline, ClassicError> {
@@ -258,7 +258,7 @@ impl Learner for Checked<PipelineParameters> {
     }
 }
 
-impl Classifier for Pipeline {
+impl Predictor for Pipeline {
     fn n_classes(&self) -> usize {
         self.learner.n_classes()
     }

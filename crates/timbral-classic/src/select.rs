@@ -3,7 +3,7 @@ use rand::RngCore;
 use serde::{Deserialize, Serialize};
 
 use crate::ClassicError;
-use crate::learner::{Checked, Parameters, Transformer, check_input, check_training};
+use crate::learner::{Checked, Config, Transformer, check_input, check_training};
 use crate::parallel;
 use crate::rng::seeded;
 use crate::special::{digamma, f_survival};
@@ -11,6 +11,7 @@ use crate::special::{digamma, f_survival};
 /// What a feature is judged by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum FeatureScore {
     /// The F statistic of [`f_classif`]: how far class means lie apart, measured by the spread within classes.
     #[default]
@@ -24,30 +25,30 @@ pub enum FeatureScore {
     },
 }
 
-/// Parameters of [`SelectKBest`].
+/// Settings of [`SelectKBest`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct SelectKBestParameters {
+pub struct SelectKBestConfig {
     /// Number of features kept, at least 1; all where there are fewer. Default: 10.
     pub k: usize,
     /// What a feature is judged by. Default: the F statistic.
     pub score: FeatureScore,
 }
 
-impl Default for SelectKBestParameters {
+impl Default for SelectKBestConfig {
     fn default() -> Self {
         Self { k: 10, score: FeatureScore::AnovaF }
     }
 }
 
-impl Parameters for SelectKBestParameters {
+impl Config for SelectKBestConfig {
     fn validate(&self) -> Result<(), ClassicError> {
         if self.k == 0 {
-            return Err(ClassicError::config("k", 0, "at least one feature must be kept"));
+            return Err(ClassicError::config("k", 0, "at least 1"));
         }
         match self.score {
             FeatureScore::MutualInformation { n_neighbors: 0, .. } => {
-                Err(ClassicError::config("n_neighbors", 0, "there must be at least one"))
+                Err(ClassicError::config("n_neighbors", 0, "at least 1"))
             }
             _ => Ok(()),
         }
@@ -61,7 +62,7 @@ pub struct SelectKBest {
     pub(crate) kept: Vec<usize>,
 }
 
-impl Checked<SelectKBestParameters> {
+impl Checked<SelectKBestConfig> {
     /// Judges each feature of the rows `x` by the classes `y`, which are counted from 0 and below `n_classes`.
     ///
     /// # Errors
@@ -177,7 +178,7 @@ pub fn mutual_info_classif(
 ) -> Result<Array1<f64>, ClassicError> {
     let counts = check_training(x, y, n_classes)?;
     if n_neighbors == 0 {
-        return Err(ClassicError::config("n_neighbors", 0, "there must be at least one"));
+        return Err(ClassicError::config("n_neighbors", 0, "at least 1"));
     }
     let rows: Vec<usize> = (0..y.len()).filter(|&row| counts[y[row]] > 1).collect();
     let information = |feature: usize| {

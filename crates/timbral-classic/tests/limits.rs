@@ -8,23 +8,22 @@ use ndarray::{Array2, Axis, array};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use timbral_classic::{
-    ClassWeight, ClassicError, Classifier, Components, FeatureScore, Gamma, GradientBoostingParameters,
-    Kernel, Learner, LearnerParameters, LogisticRegressionParameters, Parameters, PcaParameters,
-    PipelineParameters, SelectKBestParameters, SvcParameters, Transformer, TransformerParameters, f_classif,
-    mutual_info_classif,
+    ClassWeight, ClassicError, Components, Config, FeatureScore, Gamma, GradientBoostingConfig, Kernel,
+    Learner, LearnerConfig, LogisticRegressionConfig, PcaConfig, PipelineConfig, Predictor,
+    SelectKBestConfig, SvcConfig, Transformer, TransformerConfig, f_classif, mutual_info_classif,
 };
 
-fn every_transformer() -> Vec<TransformerParameters> {
-    use TransformerParameters as T;
+fn every_transformer() -> Vec<TransformerConfig> {
+    use TransformerConfig as T;
     let mutual =
-        SelectKBestParameters { k: 2, score: FeatureScore::MutualInformation { n_neighbors: 3, seed: 0 } };
+        SelectKBestConfig { k: 2, score: FeatureScore::MutualInformation { n_neighbors: 3, seed: 0 } };
     vec![
         T::Standard(Default::default()),
         T::MinMax(Default::default()),
         T::Power(Default::default()),
         T::SelectKBest(Default::default()),
         T::SelectKBest(mutual),
-        T::Pca(PcaParameters { components: Components::Variance(0.9), whiten: true }),
+        T::Pca(PcaConfig { components: Components::Variance(0.9), whiten: true }),
     ]
 }
 
@@ -48,8 +47,8 @@ fn more_features_than_rows() {
     let (train, test) = x.view().split_at(Axis(0), 18);
     for (name, learner) in all_learners() {
         let learner = match learner {
-            LearnerParameters::GradientBoosting(p) => {
-                LearnerParameters::GradientBoosting(GradientBoostingParameters { min_child_weight: 0.0, ..p })
+            LearnerConfig::GradientBoosting(p) => {
+                LearnerConfig::GradientBoosting(GradientBoostingConfig { min_child_weight: 0.0, ..p })
             }
             other => other,
         };
@@ -81,12 +80,12 @@ fn what_cannot_be_fitted_is_an_error() {
     assert!(f_classif(x.view(), &[0; 12], 2).is_err(), "one class");
     assert!(f_classif(x.view().split_at(Axis(0), 2).0, &[0, 1], 2).is_err(), "as many classes as rows");
     assert!(mutual_info_classif(x.view(), &y, 2, 0, 0).is_err());
-    let weights = SvcParameters { class_weight: ClassWeight::Given(vec![1.0]), ..Default::default() };
+    let weights = SvcConfig { class_weight: ClassWeight::Given(vec![1.0]), ..Default::default() };
     assert!(weights.check().unwrap().fit(x.view(), &y, 2).is_err());
     // Kernel values that no number can hold.
     let huge = x.mapv(|v| v * 1e160);
     for kernel in [Kernel::Linear, Kernel::Rbf { gamma: Gamma::Auto }] {
-        let svc = SvcParameters { kernel, ..Default::default() }.check().unwrap();
+        let svc = SvcConfig { kernel, ..Default::default() }.check().unwrap();
         let error = svc.fit(huge.view(), &y, 2).unwrap_err().to_string();
         assert!(error.contains("scale the features"), "{error}");
     }
@@ -107,7 +106,7 @@ fn selection_keeps_what_tells_the_classes_apart() {
         }
     });
     let kept = |k, score| {
-        let parameters = SelectKBestParameters { k, score }.check().unwrap();
+        let parameters = SelectKBestConfig { k, score }.check().unwrap();
         parameters.fit(x.view(), &y, 2).unwrap().kept().to_vec()
     };
     assert_eq!(kept(1, FeatureScore::AnovaF), [4]);
@@ -115,9 +114,9 @@ fn selection_keeps_what_tells_the_classes_apart() {
     assert_eq!(kept(100, FeatureScore::AnovaF), [0, 1, 2, 3, 4, 5]);
     let (f, p) = f_classif(x.view(), &y, 2).unwrap();
     assert_eq!((f[2], p[2]), (0.0, 1.0));
-    let select = TransformerParameters::SelectKBest(SelectKBestParameters { k: 1, ..Default::default() });
-    let learner = LearnerParameters::LogisticRegression(LogisticRegressionParameters::default());
-    let whole = PipelineParameters { transformers: vec![select], learner };
+    let select = TransformerConfig::SelectKBest(SelectKBestConfig { k: 1, ..Default::default() });
+    let learner = LearnerConfig::LogisticRegression(LogisticRegressionConfig::default());
+    let whole = PipelineConfig { transformers: vec![select], learner };
     let model = whole.check().unwrap().fit(x.view(), &y, 2).unwrap();
     let hits = model.predict(x.view()).unwrap().iter().zip(&y).filter(|(a, b)| a == b).count();
     assert!(hits > 105, "{hits}");
@@ -126,7 +125,7 @@ fn selection_keeps_what_tells_the_classes_apart() {
 #[test]
 fn trees_of_two_classes_mirror_each_other() {
     let (x, y) = clouds(150, 5, 2, 0.4, 24);
-    let parameters = GradientBoostingParameters { n_rounds: 20, row_share: 0.7, ..Default::default() };
+    let parameters = GradientBoostingConfig { n_rounds: 20, row_share: 0.7, ..Default::default() };
     let model = parameters.check().unwrap().fit(x.view(), &y, 2).unwrap();
     let scores = model.decision_function(x.view()).unwrap();
     assert!(scores.rows().into_iter().all(|s| s[0] == -s[1]));
@@ -140,8 +139,7 @@ fn trees_of_two_classes_mirror_each_other() {
 fn a_limited_number_of_leaves_takes_the_best_splits() {
     let (x, y) = clouds(400, 4, 3, 0.5, 25);
     let fit = |max_leaves, max_depth| {
-        let parameters =
-            GradientBoostingParameters { max_leaves, max_depth, n_rounds: 5, ..Default::default() };
+        let parameters = GradientBoostingConfig { max_leaves, max_depth, n_rounds: 5, ..Default::default() };
         parameters.check().unwrap().fit(x.view(), &y, 3).unwrap()
     };
     // With as many leaves as the depth allows the order of the splits does not matter.

@@ -4,10 +4,10 @@
 use ndarray::{Array1, Array2, ArrayView2, Axis, Slice};
 use serde_json::Value;
 use timbral_classic::{
-    ClassWeight, Classifier, Components, Distance, Gamma, GaussianNaiveBayesParameters, KNeighborsParameters,
-    Kernel, Learner, LogisticRegressionParameters, MinMaxScalerParameters, NeighborWeight, Parameters,
-    PcaParameters, Penalty, PowerTransformerParameters, StandardScalerParameters, SvcParameters, Transformer,
-    f_classif, mutual_info_classif,
+    ClassWeight, Components, Config, Distance, Gamma, GaussianNaiveBayesConfig, KNeighborsConfig, Kernel,
+    Learner, LogisticRegressionConfig, MinMaxScalerConfig, NeighborWeight, PcaConfig, Penalty,
+    PowerTransformerConfig, Predictor, StandardScalerConfig, SvcConfig, Transformer, f_classif,
+    mutual_info_classif,
 };
 
 struct Golden(Value);
@@ -35,7 +35,7 @@ impl Golden {
     /// Standardised training and test rows with the training classes.
     fn problem(&self) -> (Array2<f64>, Array2<f64>, Vec<usize>) {
         let train = self.matrix("train");
-        let scaler = StandardScalerParameters::default().check().unwrap().fit(train.view()).unwrap();
+        let scaler = StandardScalerConfig::default().check().unwrap().fit(train.view()).unwrap();
         let test = scaler.transform(self.matrix("test").view()).unwrap();
         (scaler.transform(train.view()).unwrap(), test, self.classes("train_y"))
     }
@@ -55,9 +55,9 @@ fn scalers() {
     let (train, test) = (golden.matrix("train"), golden.matrix("test"));
     let (_, standard, _) = golden.problem();
     close("standard", standard.view(), &golden.matrix("standard"), 1e-12);
-    let min_max = MinMaxScalerParameters { low: -1.0, high: 2.0 }.check().unwrap().fit(train.view()).unwrap();
+    let min_max = MinMaxScalerConfig { low: -1.0, high: 2.0 }.check().unwrap().fit(train.view()).unwrap();
     close("min-max", min_max.transform(test.view()).unwrap().view(), &golden.matrix("min_max"), 1e-12);
-    let power = PowerTransformerParameters::default().check().unwrap().fit(train.view()).unwrap();
+    let power = PowerTransformerConfig::default().check().unwrap().fit(train.view()).unwrap();
     // Both find the power by a search that compares values of a smooth function: half the digits are what can be had.
     let lambdas = golden.vector("power_lambdas");
     for (a, b) in power.lambdas().iter().zip(&lambdas) {
@@ -70,7 +70,7 @@ fn scalers() {
 fn principal_components() {
     let golden = Golden::read();
     let (z, test, _) = golden.problem();
-    let parameters = PcaParameters { components: Components::Count(3), whiten: true };
+    let parameters = PcaConfig { components: Components::Count(3), whiten: true };
     let pca = parameters.check().unwrap().fit(z.view()).unwrap();
     close("components", pca.components().view(), &golden.matrix("pca_components"), 1e-11);
     let row = |v: &Array1<f64>| v.clone().insert_axis(Axis(0));
@@ -81,7 +81,7 @@ fn principal_components() {
     // More features than rows.
     let block = |i: usize| z.slice_axis(Axis(0), Slice::from(5 * i..5 * (i + 1)));
     let wide = ndarray::concatenate(Axis(1), &[block(0), block(1), block(2)]).unwrap();
-    let parameters = PcaParameters { components: Components::Count(4), whiten: false };
+    let parameters = PcaConfig { components: Components::Count(4), whiten: false };
     let pca = parameters.check().unwrap().fit(wide.view()).unwrap();
     close("wide components", pca.components().view(), &golden.matrix("wide_components"), 1e-11);
     close(
@@ -96,11 +96,11 @@ fn principal_components() {
 fn logistic_regression() {
     let golden = Golden::read();
     let (z, test, y) = golden.problem();
-    let fit = |parameters: LogisticRegressionParameters| {
-        let parameters = LogisticRegressionParameters { tolerance: 1e-9, ..parameters };
+    let fit = |parameters: LogisticRegressionConfig| {
+        let parameters = LogisticRegressionConfig { tolerance: 1e-9, ..parameters };
         parameters.check().unwrap().fit(z.view(), &y, 3).unwrap()
     };
-    let plain = LogisticRegressionParameters { c: 0.5, ..Default::default() };
+    let plain = LogisticRegressionConfig { c: 0.5, ..Default::default() };
     let model = fit(plain);
     close("weights", model.weights().view(), &golden.matrix("lr_coef"), 1e-6);
     for (a, b) in model.intercepts().iter().zip(&golden.vector("lr_intercept")) {
@@ -112,10 +112,10 @@ fn logistic_regression() {
         &golden.matrix("lr_proba"),
         1e-6,
     );
-    let balanced = fit(LogisticRegressionParameters { balanced: true, ..plain });
+    let balanced = fit(LogisticRegressionConfig { balanced: true, ..plain });
     let theirs = golden.matrix("lr_balanced_proba");
     close("balanced", balanced.predict_proba(test.view()).unwrap().view(), &theirs, 1e-6);
-    let sparse = fit(LogisticRegressionParameters { c: 0.2, penalty: Penalty::L1, ..plain });
+    let sparse = fit(LogisticRegressionConfig { c: 0.2, penalty: Penalty::L1, ..plain });
     let theirs = golden.matrix("lr_l1_coef");
     close("L1 weights", sparse.weights().view(), &theirs, 1e-6);
     for (a, b) in sparse.weights().iter().zip(&theirs) {
@@ -143,14 +143,14 @@ fn support_vectors() {
     ];
     for (name, c, kernel, class_weight) in cases {
         for (shrinking, cache_mib) in [(false, 64), (true, 64)] {
-            let parameters = SvcParameters {
+            let parameters = SvcConfig {
                 c,
                 kernel,
                 class_weight: class_weight.clone(),
                 tolerance: 1e-11,
                 shrinking,
                 cache_mib,
-                ..SvcParameters::default()
+                ..SvcConfig::default()
             };
             let model = parameters.check().unwrap().fit(z.view(), &y, 3).unwrap();
             let golden_of = |what: &str| golden.matrix(&format!("svc_{name}_{what}"));
@@ -190,7 +190,7 @@ fn neighbours() {
             ("manhattan", Distance::Manhattan),
             ("cosine", Distance::Cosine),
         ] {
-            let parameters = KNeighborsParameters { n_neighbors: 7, weight, distance };
+            let parameters = KNeighborsConfig { n_neighbors: 7, weight, distance };
             let model = parameters.check().unwrap().fit(z.view(), &y, 3).unwrap();
             let theirs = golden.matrix(&format!("knn_{weight_name}_{name}"));
             close(name, model.predict_proba(test.view()).unwrap().view(), &theirs, 1e-12);
@@ -222,7 +222,7 @@ fn feature_scores() {
 #[test]
 fn naive_bayes() {
     let golden = Golden::read();
-    let parameters = GaussianNaiveBayesParameters::default().check().unwrap();
+    let parameters = GaussianNaiveBayesConfig::default().check().unwrap();
     let model = parameters.fit(golden.matrix("train").view(), &golden.classes("train_y"), 3).unwrap();
     let ours = model.predict_proba(golden.matrix("test").view()).unwrap();
     close("naive Bayes", ours.view(), &golden.matrix("nb_proba"), 1e-8);

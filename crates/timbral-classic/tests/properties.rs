@@ -8,11 +8,10 @@ use ndarray::{Array2, Axis, array};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use timbral_classic::{
-    ClassicError, Classifier, Components, Gamma, GaussianNaiveBayesParameters, GradientBoostingParameters,
-    KNeighborsParameters, Kernel, Learner, LearnerParameters, LogisticRegressionParameters, MaxFeatures,
-    Parameters, PcaParameters, Penalty, Pipeline, PipelineParameters, PowerTransformerParameters,
-    RandomForestParameters, Stacking, StackingParameters, StandardScalerParameters, SvcParameters,
-    Temperature, Transformer, Voting, VotingParameters,
+    ClassicError, Components, Config, Gamma, GaussianNaiveBayesConfig, GradientBoostingConfig,
+    KNeighborsConfig, Kernel, Learner, LearnerConfig, LogisticRegressionConfig, MaxFeatures, PcaConfig,
+    Penalty, Pipeline, PipelineConfig, PowerTransformerConfig, Predictor, RandomForestConfig, Stacking,
+    StackingConfig, StandardScalerConfig, SvcConfig, Temperature, Transformer, Voting, VotingConfig,
 };
 
 #[test]
@@ -55,15 +54,15 @@ fn threads_change_nothing() {
 #[test]
 fn threads_change_nothing_where_rows_are_worked_on_in_blocks() {
     let (x, y) = clouds(9000, 16, 3, 0.3, 12);
-    let boosting = GradientBoostingParameters { n_rounds: 2, ..Default::default() };
+    let boosting = GradientBoostingConfig { n_rounds: 2, ..Default::default() };
     let fit = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
-            let logistic = LogisticRegressionParameters { tolerance: 1e-3, ..Default::default() };
+            let logistic = LogisticRegressionConfig { tolerance: 1e-3, ..Default::default() };
             (
                 boosting.check().unwrap().fit(x.view(), &y, 3).unwrap(),
                 logistic.check().unwrap().fit(x.view(), &y, 3).unwrap(),
-                PcaParameters::default().check().unwrap().fit(x.view()).unwrap(),
+                PcaConfig::default().check().unwrap().fit(x.view()).unwrap(),
             )
         })
     };
@@ -99,25 +98,25 @@ fn bad_data_are_errors() {
 
 #[test]
 fn bad_parameters_are_named() {
-    fn refuse(parameters: impl Parameters) -> String {
+    fn refuse(parameters: impl Config) -> String {
         match parameters.check() {
-            Err(ClassicError::Config { parameter, .. }) => parameter.to_owned(),
+            Err(ClassicError::Config { field, .. }) => field.to_owned(),
             _ => "nothing".to_owned(),
         }
     }
-    assert_eq!(refuse(SvcParameters { c: 0.0, ..Default::default() }), "c");
-    assert_eq!(refuse(SvcParameters { tolerance: f64::NAN, ..Default::default() }), "tolerance");
+    assert_eq!(refuse(SvcConfig { c: 0.0, ..Default::default() }), "c");
+    assert_eq!(refuse(SvcConfig { tolerance: f64::NAN, ..Default::default() }), "tolerance");
     let kernel = Kernel::Rbf { gamma: Gamma::Value(-1.0) };
-    assert_eq!(refuse(SvcParameters { kernel, ..Default::default() }), "gamma");
-    assert_eq!(refuse(LogisticRegressionParameters { c: f64::INFINITY, ..Default::default() }), "c");
-    assert_eq!(refuse(KNeighborsParameters { n_neighbors: 0, ..Default::default() }), "n_neighbors");
-    assert_eq!(refuse(GaussianNaiveBayesParameters { smoothing: -1.0 }), "smoothing");
-    let max_features = MaxFeatures::Share(1.5);
-    assert_eq!(refuse(RandomForestParameters { max_features, ..Default::default() }), "max_features");
-    assert_eq!(refuse(GradientBoostingParameters { max_bins: 257, ..Default::default() }), "max_bins");
-    assert_eq!(refuse(PcaParameters { components: Components::Variance(0.0), whiten: false }), "components");
-    assert_eq!(refuse(VotingParameters { members: vec![], weights: None }), "members");
-    assert_eq!(refuse(SvcParameters::default()), "nothing");
+    assert_eq!(refuse(SvcConfig { kernel, ..Default::default() }), "gamma");
+    assert_eq!(refuse(LogisticRegressionConfig { c: f64::INFINITY, ..Default::default() }), "c");
+    assert_eq!(refuse(KNeighborsConfig { n_neighbors: 0, ..Default::default() }), "n_neighbors");
+    assert_eq!(refuse(GaussianNaiveBayesConfig { smoothing: -1.0 }), "smoothing");
+    let max_features = MaxFeatures::Fraction(1.5);
+    assert_eq!(refuse(RandomForestConfig { max_features, ..Default::default() }), "max_features");
+    assert_eq!(refuse(GradientBoostingConfig { max_bins: 257, ..Default::default() }), "max_bins");
+    assert_eq!(refuse(PcaConfig { components: Components::Variance(0.0), whiten: false }), "components");
+    assert_eq!(refuse(VotingConfig { members: vec![], weights: None }), "members");
+    assert_eq!(refuse(SvcConfig::default()), "nothing");
 }
 
 #[test]
@@ -125,8 +124,7 @@ fn a_small_cache_gives_the_same_machine() {
     // 600 rows of kernel values take 2.9 MB: with 1 MiB they are computed when needed, and dropped.
     let (x, y) = clouds(600, 4, 2, 0.4, 4);
     let fit = |cache_mib, shrinking| {
-        let parameters =
-            SvcParameters { cache_mib, shrinking, tolerance: 1e-8, c: 3.0, ..Default::default() };
+        let parameters = SvcConfig { cache_mib, shrinking, tolerance: 1e-8, c: 3.0, ..Default::default() };
         parameters.check().unwrap().fit(x.view(), &y, 2).unwrap()
     };
     let (large, small, plain) = (fit(64, true), fit(1, true), fit(64, false));
@@ -141,7 +139,7 @@ fn early_stopping_keeps_the_best_round() {
     let (x, y) = clouds(300, 8, 3, 0.5, 5);
     let (train, rest) = x.view().split_at(Axis(0), 200);
     let parameters =
-        GradientBoostingParameters { n_rounds: 400, patience: 5, ..Default::default() }.check().unwrap();
+        GradientBoostingConfig { n_rounds: 400, patience: 5, ..Default::default() }.check().unwrap();
     let model = parameters.fit_with_validation(train, &y[..200], 3, rest, &y[200..]).unwrap();
     let losses = model.validation_loss();
     assert!(
@@ -161,9 +159,9 @@ fn importance_finds_the_feature_that_decides() {
     let mut noise = Noise(6);
     let x = Array2::from_shape_fn((200, 5), |_| noise.next());
     let y: Vec<usize> = x.column(3).iter().map(|v| usize::from(*v > 0.2)).collect();
-    let model = GradientBoostingParameters::default().check().unwrap().fit(x.view(), &y, 2).unwrap();
+    let model = GradientBoostingConfig::default().check().unwrap().fit(x.view(), &y, 2).unwrap();
     assert!(model.feature_importance()[3] > 0.99, "{}", model.feature_importance());
-    let sampled = GradientBoostingParameters { row_share: 0.5, feature_share: 0.6, ..Default::default() };
+    let sampled = GradientBoostingConfig { row_share: 0.5, feature_share: 0.6, ..Default::default() };
     let model = sampled.check().unwrap().fit(x.view(), &y, 2).unwrap();
     let hits = model.predict(x.view()).unwrap().iter().zip(&y).filter(|(a, b)| a == b).count();
     assert!(hits >= 196, "{hits}");
@@ -174,7 +172,7 @@ fn one_round_of_boosting_is_what_the_definition_says() {
     // Gradients of equal scores over two classes are -+0.5, curvatures 2 x 0.25: a leaf of n rows, all of class 1, has
     // the value 0.5 n / (0.5 n + l2).
     let x = array![[0.0], [0.0], [1.0], [1.0], [1.0]];
-    let parameters = GradientBoostingParameters { n_rounds: 1, learning_rate: 1.0, ..Default::default() };
+    let parameters = GradientBoostingConfig { n_rounds: 1, learning_rate: 1.0, ..Default::default() };
     let model = parameters.check().unwrap().fit(x.view(), &[0, 0, 1, 1, 1], 2).unwrap();
     let scores = model.decision_function(array![[0.4], [0.6]].view()).unwrap();
     let (two, three) = (0.5 * 2.0 / 2.0, 0.5 * 3.0 / 2.5);
@@ -185,9 +183,8 @@ fn one_round_of_boosting_is_what_the_definition_says() {
 #[test]
 fn votes_are_means_and_stacks_do_not_see_their_own_answers() {
     let (x, y) = clouds(200, 5, 3, 0.8, 7);
-    let members: Vec<PipelineParameters> =
-        all_learners().into_iter().skip(1).map(|(_, l)| pipeline(l)).collect();
-    let voting = VotingParameters { members: members.clone(), weights: None }.check().unwrap();
+    let members: Vec<PipelineConfig> = all_learners().into_iter().skip(1).map(|(_, l)| pipeline(l)).collect();
+    let voting = VotingConfig { members: members.clone(), weights: None }.check().unwrap();
     let voting: Voting = voting.fit(x.view(), &y, 3).unwrap();
     let mut mean = Array2::<f64>::zeros((200, 3));
     for member in &members {
@@ -201,10 +198,9 @@ fn votes_are_means_and_stacks_do_not_see_their_own_answers() {
     let mut noise = Noise(8);
     let x = Array2::from_shape_fn((300, 4), |_| noise.next());
     let y: Vec<usize> = (0..300).map(|_| (noise.uniform() * 3.0) as usize).collect();
-    let nearest =
-        LearnerParameters::KNeighbors(KNeighborsParameters { n_neighbors: 1, ..Default::default() });
+    let nearest = LearnerConfig::KNeighbors(KNeighborsConfig { n_neighbors: 1, ..Default::default() });
     let folds: Vec<usize> = (0..300).map(|i| i % 5).collect();
-    let stack = StackingParameters { members: vec![pipeline(nearest)], combiner: Default::default() };
+    let stack = StackingConfig { members: vec![pipeline(nearest)], combiner: Default::default() };
     let stack: Stacking = stack.check().unwrap().fit(x.view(), &y, 3, &folds).unwrap();
     let p = stack.predict_proba(x.view()).unwrap();
     assert!(p.iter().all(|p| *p < 0.6), "as unsure as it should be");
@@ -251,7 +247,7 @@ fn powers_exist_for_columns_of_any_size() {
         let x = Array2::from_shape_fn((50, 2), |(_, j)| {
             scale * if j == 0 { noise.next().abs() } else { noise.next() }
         });
-        let fitted = PowerTransformerParameters::default().check().unwrap().fit(x.view());
+        let fitted = PowerTransformerConfig::default().check().unwrap().fit(x.view());
         let z = fitted.unwrap().transform(x.view()).unwrap();
         assert!(z.iter().all(|v| v.is_finite()), "{scale}: {z}");
     }
@@ -276,7 +272,7 @@ proptest! {
     ) {
         let (x, y) = clouds(rows, 3, 2, 0.5, seed);
         let kernel = Kernel::Rbf { gamma: Gamma::Value(gamma) };
-        let parameters = SvcParameters { c, kernel, shrinking, tolerance: 1e-6, ..Default::default() };
+        let parameters = SvcConfig { c, kernel, shrinking, tolerance: 1e-6, ..Default::default() };
         let model = parameters.check().unwrap().fit(x.view(), &y, 2).unwrap();
         let values = model.decision_function(x.view()).unwrap();
         let mut alpha = vec![0.0; rows];
@@ -299,7 +295,7 @@ proptest! {
     ) {
         let (x, y) = clouds(rows, 3, 3, 0.7, seed);
         let penalty = if l1 { Penalty::L1 } else { Penalty::L2 };
-        let parameters = LogisticRegressionParameters { c, penalty, tolerance: 1e-8, max_iterations: 20_000, ..Default::default() };
+        let parameters = LogisticRegressionConfig { c, penalty, tolerance: 1e-8, max_iterations: 20_000, ..Default::default() };
         let model = parameters.check().unwrap().fit(x.view(), &y, 3).unwrap();
         let mut residual = model.predict_proba(x.view()).unwrap();
         for (i, &class) in y.iter().enumerate() {
@@ -322,7 +318,7 @@ proptest! {
     fn components_are_orthonormal_and_rebuild_the_rows(seed in 0_u64..1000, rows in 2_usize..20, features in 1_usize..20) {
         let mut noise = Noise(seed);
         let x = Array2::from_shape_fn((rows, features), |(_, j)| noise.next() * 10_f64.powi(j as i32 % 3));
-        let pca = PcaParameters::default().check().unwrap().fit(x.view()).unwrap();
+        let pca = PcaConfig::default().check().unwrap().fit(x.view()).unwrap();
         // With as many rows as components one direction has no variance: it is not determined.
         let kept = pca.explained_variance().iter().filter(|v| **v > 1e-9).count();
         prop_assert_eq!(kept, features.min(rows - 1));
@@ -332,7 +328,7 @@ proptest! {
         prop_assert!((&gram - &Array2::<f64>::eye(kept)).iter().all(|d| d.abs() < 1e-9));
         let scores = pca.transform(x.view()).unwrap();
         let rebuilt = scores.view().split_at(Axis(1), kept).0.dot(&components);
-        let scaler = StandardScalerParameters { with_std: false, ..Default::default() }.check().unwrap().fit(x.view()).unwrap();
+        let scaler = StandardScalerConfig { with_std: false, ..Default::default() }.check().unwrap().fit(x.view()).unwrap();
         let centred = scaler.transform(x.view()).unwrap();
         prop_assert!((rebuilt - centred).iter().all(|d| d.abs() < 1e-8));
     }

@@ -11,33 +11,30 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use serde_json::{Value, json};
 use timbral_classic::{
-    ClassicError, Classifier, Components, FeatureScore, FittedModel, Learner, LearnerParameters, Parameters,
-    PartValues, Parts, PcaParameters, PipelineParameters, SelectKBestParameters, SharedBytes,
-    StackingParameters, Temperature, TransformerParameters, VotingParameters,
+    ClassicError, Components, Config, FeatureScore, FittedModel, Learner, LearnerConfig, PartValues, Parts,
+    PcaConfig, PipelineConfig, Predictor, SelectKBestConfig, SharedBytes, StackingConfig, Temperature,
+    TransformerConfig, VotingConfig,
 };
 
 const N_CLASSES: usize = 4;
 
-fn all_transformers() -> Vec<TransformerParameters> {
-    use TransformerParameters as T;
+fn all_transformers() -> Vec<TransformerConfig> {
+    use TransformerConfig as T;
     vec![
         T::Power(Default::default()),
         T::MinMax(Default::default()),
         T::Standard(Default::default()),
-        T::SelectKBest(SelectKBestParameters { k: 5, ..Default::default() }),
-        T::SelectKBest(SelectKBestParameters {
+        T::SelectKBest(SelectKBestConfig { k: 5, ..Default::default() }),
+        T::SelectKBest(SelectKBestConfig {
             k: 4,
             score: FeatureScore::MutualInformation { n_neighbors: 3, seed: 1 },
         }),
-        T::Pca(PcaParameters { components: Components::Count(3), whiten: true }),
+        T::Pca(PcaConfig { components: Components::Count(3), whiten: true }),
     ]
 }
 
-fn pipelines() -> Vec<PipelineParameters> {
-    let of = |(_, learner): (_, LearnerParameters)| PipelineParameters {
-        transformers: all_transformers(),
-        learner,
-    };
+fn pipelines() -> Vec<PipelineConfig> {
+    let of = |(_, learner): (_, LearnerConfig)| PipelineConfig { transformers: all_transformers(), learner };
     all_learners().into_iter().map(of).collect()
 }
 
@@ -49,9 +46,9 @@ fn models() -> (Vec<FittedModel>, Array2<f64>) {
         .map(|p| p.check().unwrap().fit(x.view(), &y, N_CLASSES).unwrap().into())
         .collect();
     let members = pipelines().split_off(3);
-    let voting = VotingParameters { members: members.clone(), weights: Some(vec![1.0, 2.0, 0.5]) };
+    let voting = VotingConfig { members: members.clone(), weights: Some(vec![1.0, 2.0, 0.5]) };
     models.push(voting.check().unwrap().fit(x.view(), &y, N_CLASSES).unwrap().into());
-    let stacking = StackingParameters { members, combiner: Default::default() };
+    let stacking = StackingConfig { members, combiner: Default::default() };
     let folds: Vec<usize> = (0..90).map(|i| i / 3 % 3).collect();
     models.push(stacking.check().unwrap().fit(x.view(), &y, N_CLASSES, &folds).unwrap().into());
     (models, x)

@@ -72,7 +72,7 @@ pub enum WarningKind {
 }
 
 impl WarningKind {
-    /// Whether [`DecodeOptions::strict`](crate::DecodeOptions::strict) makes an error of it.
+    /// Whether [`DecodeConfig::strict`](crate::DecodeConfig::strict) makes an error of it.
     #[must_use]
     pub fn is_damage(self) -> bool {
         !matches!(self, WarningKind::AssumedPriming)

@@ -4,11 +4,11 @@ use std::io::{Read, Seek};
 use std::path::Path;
 
 use crate::audio::{Audio, Warning, WarningKind};
+use crate::config::{DecodeConfig, Excerpt, Limits};
 use crate::contained::contained;
 use crate::engine::{Chunk, Engine};
 use crate::error::DecodeError;
 use crate::excerpt::{locate, stand_before};
-use crate::options::{DecodeOptions, Excerpt, Limits};
 use crate::probe::Probe;
 use crate::resample::Resampler;
 use crate::source::Source;
@@ -23,14 +23,14 @@ const MAX_RESAMPLED: f32 = 1e29;
 ///
 /// ```
 /// # fn main() -> Result<(), timbral_decode::DecodeError> {
-/// use timbral_decode::{DecodeOptions, Decoder};
+/// use timbral_decode::{DecodeConfig, Decoder};
 ///
 /// // A Sun .au file: 16-bit, 8000 Hz, stereo, length unknown, 0.1 s.
 /// let mut file = Vec::from(*b".snd");
 /// file.extend([24, u32::MAX, 3, 8000, 2].map(u32::to_be_bytes).concat());
 /// file.resize(24 + 800 * 4, 0);
 ///
-/// let mut decoder = Decoder::from_bytes(&file, &DecodeOptions::default().mono())?;
+/// let mut decoder = Decoder::from_bytes(&file, &DecodeConfig::default().mono())?;
 /// let mut frames = 0;
 /// while let Some(block) = decoder.next_block()? {
 ///     frames += block.len() / decoder.channels();
@@ -41,7 +41,7 @@ const MAX_RESAMPLED: f32 = 1e29;
 /// ```
 pub struct Decoder<'a> {
     engine: Engine<'a>,
-    options: DecodeOptions,
+    options: DecodeConfig,
     probe: Probe,
     /// The excerpt in frames of the source; `end` is open where it reaches to the end.
     start: u64,
@@ -72,7 +72,7 @@ impl Decoder<'static> {
     /// # Errors
     ///
     /// Every kind of [`DecodeError`] that the header shows; see there.
-    pub fn open(path: impl AsRef<Path>, options: &DecodeOptions) -> Result<Self, DecodeError> {
+    pub fn open(path: impl AsRef<Path>, options: &DecodeConfig) -> Result<Self, DecodeError> {
         Self::new(Source::path(path.as_ref())?, options)
     }
 }
@@ -83,7 +83,7 @@ impl<'a> Decoder<'a> {
     /// # Errors
     ///
     /// As [`open`](Decoder::open).
-    pub fn from_bytes(bytes: &'a [u8], options: &DecodeOptions) -> Result<Self, DecodeError> {
+    pub fn from_bytes(bytes: &'a [u8], options: &DecodeConfig) -> Result<Self, DecodeError> {
         Self::new(Source::bytes(bytes), options)
     }
 
@@ -93,7 +93,7 @@ impl<'a> Decoder<'a> {
     ///
     /// As [`open`](Decoder::open); [`DecodeError::Unseekable`] for MP4 with its index at the end, for CAF, and for the
     /// middle of a stream that does not tell its length.
-    pub fn from_reader(reader: impl Read + Send + 'a, options: &DecodeOptions) -> Result<Self, DecodeError> {
+    pub fn from_reader(reader: impl Read + Send + 'a, options: &DecodeConfig) -> Result<Self, DecodeError> {
         Self::new(Source::stream(reader), options)
     }
 
@@ -104,12 +104,12 @@ impl<'a> Decoder<'a> {
     /// As [`open`](Decoder::open).
     pub fn from_seekable(
         reader: impl Read + Seek + Send + 'a,
-        options: &DecodeOptions,
+        options: &DecodeConfig,
     ) -> Result<Self, DecodeError> {
         Self::new(Source::seekable(reader)?, options)
     }
 
-    fn new(source: Source<'a>, options: &DecodeOptions) -> Result<Self, DecodeError> {
+    fn new(source: Source<'a>, options: &DecodeConfig) -> Result<Self, DecodeError> {
         options.check()?;
         let limits = Limits {
             max_channels: options.max_channels,
@@ -201,7 +201,7 @@ impl<'a> Decoder<'a> {
     /// # Errors
     ///
     /// [`DecodeError::Io`], [`DecodeError::Malformed`] or [`DecodeError::Limit`] as they are met,
-    /// [`DecodeError::Damaged`] for damage under [`strict`](DecodeOptions::strict), and [`DecodeError::NoAudio`]
+    /// [`DecodeError::Damaged`] for damage under [`strict`](DecodeConfig::strict), and [`DecodeError::NoAudio`]
     /// where the end comes without one frame.
     pub fn next_block(&mut self) -> Result<Option<&[f32]>, DecodeError> {
         self.block.clear();
@@ -353,7 +353,7 @@ impl<'a> Decoder<'a> {
     /// # Errors
     ///
     /// As [`next_block`](Decoder::next_block), and [`DecodeError::Limit`] over
-    /// [`max_bytes`](DecodeOptions::max_bytes).
+    /// [`max_bytes`](DecodeConfig::max_bytes).
     pub fn into_audio(mut self) -> Result<Audio, DecodeError> {
         let mut samples = Vec::new();
         if let Some(frames) = self.frames_hint() {
@@ -429,9 +429,9 @@ fn mix(frames: &[f32], channels: usize, out: &mut Vec<f32>) {
 /// [`DecodeError::Io`] and [`DecodeError::Empty`] for a file that cannot be read; [`DecodeError::Unsupported`] and
 /// [`DecodeError::FeatureDisabled`] for formats that are not decoded; [`DecodeError::Malformed`] and
 /// [`DecodeError::NoAudio`] for damage beyond use; [`DecodeError::Limit`] over a limit of `options`;
-/// [`DecodeError::Damaged`] under [`strict`](DecodeOptions::strict); [`DecodeError::Config`] for options without
+/// [`DecodeError::Damaged`] under [`strict`](DecodeConfig::strict); [`DecodeError::Config`] for options without
 /// meaning.
-pub fn decode_file(path: impl AsRef<Path>, options: &DecodeOptions) -> Result<Audio, DecodeError> {
+pub fn decode_file(path: impl AsRef<Path>, options: &DecodeConfig) -> Result<Audio, DecodeError> {
     Decoder::open(path, options)?.into_audio()
 }
 
@@ -440,7 +440,7 @@ pub fn decode_file(path: impl AsRef<Path>, options: &DecodeOptions) -> Result<Au
 /// # Errors
 ///
 /// As [`decode_file`].
-pub fn decode_bytes(bytes: &[u8], options: &DecodeOptions) -> Result<Audio, DecodeError> {
+pub fn decode_bytes(bytes: &[u8], options: &DecodeConfig) -> Result<Audio, DecodeError> {
     Decoder::from_bytes(bytes, options)?.into_audio()
 }
 
@@ -450,6 +450,6 @@ pub fn decode_bytes(bytes: &[u8], options: &DecodeOptions) -> Result<Audio, Deco
 /// # Errors
 ///
 /// As [`decode_file`], and [`DecodeError::Unseekable`] for containers that need to seek.
-pub fn decode_reader(reader: impl Read + Send, options: &DecodeOptions) -> Result<Audio, DecodeError> {
+pub fn decode_reader(reader: impl Read + Send, options: &DecodeConfig) -> Result<Audio, DecodeError> {
     Decoder::from_reader(reader, options)?.into_audio()
 }

@@ -1,23 +1,24 @@
 //! What can go wrong, sorted by who is at fault.
 
 use std::io;
+use std::path::PathBuf;
 
 use crate::audio::Warning;
 
-/// Why a source was not decoded. Every message names the source, the reason and, where a rule was broken, the rule.
+/// Why a source could not be decoded. Every message names the source and, where a rule was broken, the value and the rule.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
     /// The source could not be opened or read.
-    #[error("{name}: cannot be read")]
+    #[error("cannot read {name}")]
     Io {
         /// The path, or what stands for it where there is none.
         name: String,
-        /// What the operating system or the reader said.
+        /// The cause.
         source: io::Error,
     },
     /// The source has no bytes.
-    #[error("{name}: the file is empty (0 bytes)")]
+    #[error("{name} is empty (0 bytes)")]
     Empty {
         /// The path, or what stands for it where there is none.
         name: String,
@@ -31,7 +32,9 @@ pub enum DecodeError {
         reason: String,
     },
     /// The format is known, but its cargo feature is off in this build.
-    #[error("{name}: {format} is off in this build; enable the feature `{feature}` of timbral-decode")]
+    #[error(
+        "{name} is {format}, which is off in this build; enable the feature `{feature}` of timbral-decode"
+    )]
     FeatureDisabled {
         /// The path, or what stands for it where there is none.
         name: String,
@@ -49,7 +52,7 @@ pub enum DecodeError {
         reason: String,
     },
     /// The bytes contradict their format.
-    #[error("{name}: damaged or not what it seems: {reason}")]
+    #[error("{name} is corrupt: {reason}")]
     Malformed {
         /// The path, or what stands for it where there is none.
         name: String,
@@ -57,49 +60,63 @@ pub enum DecodeError {
         reason: String,
     },
     /// The source was read to its end, or the excerpt to its own, and held no sample.
-    #[error("{name}: no audio: {reason}")]
+    #[error("{name} has no audio: {reason}")]
     NoAudio {
         /// The path, or what stands for it where there is none.
         name: String,
         /// Why there is none.
         reason: String,
     },
-    /// A limit of [`DecodeOptions`](crate::DecodeOptions) was exceeded.
-    #[error("{name}: {value} is over the limit of {limit} (`DecodeOptions::{option}`)")]
+    /// A limit of [`DecodeConfig`](crate::DecodeConfig) was exceeded.
+    #[error("{name}: {value} exceeds the limit of {limit} (`DecodeConfig::{option}`)")]
     Limit {
         /// The path, or what stands for it where there is none.
         name: String,
-        /// The field of `DecodeOptions` that holds the limit.
+        /// The field of `DecodeConfig` that holds the limit.
         option: &'static str,
         /// What the source has, with its unit.
         value: String,
         /// The limit, with its unit.
         limit: String,
     },
-    /// Damage that would be a warning, under [`DecodeOptions::strict`](crate::DecodeOptions::strict).
+    /// Corruption that would be a warning, under [`DecodeConfig::strict`](crate::DecodeConfig::strict).
     #[error("{name}: {warning}")]
     Damaged {
         /// The path, or what stands for it where there is none.
         name: String,
-        /// The damage.
+        /// The corruption.
         warning: Warning,
     },
-    /// An option has no meaning.
-    #[error("`DecodeOptions::{option}` is {given}: {rule}")]
+    /// A setting breaks its rule.
+    #[error("{field} is {given}; it must be {rule}")]
     Config {
-        /// The field.
-        option: &'static str,
-        /// Its value.
+        /// The field of the configuration.
+        field: String,
+        /// The value that was given.
         given: String,
         /// What it must be.
-        rule: &'static str,
+        rule: String,
     },
-    /// Samples could not be written.
-    #[error("{path}: cannot be written: {reason}")]
-    Write {
-        /// Where to.
-        path: String,
-        /// Why not.
+    /// The samples do not fit into a WAV file.
+    #[error("cannot write {}: {reason}", path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// Which rule of the format they break.
         reason: String,
     },
+    /// A file could not be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+}
+
+impl DecodeError {
+    pub(crate) fn config(field: &str, given: impl Into<String>, rule: &str) -> Self {
+        Self::Config { field: field.to_owned(), given: given.into(), rule: rule.to_owned() }
+    }
 }

@@ -1,8 +1,8 @@
 //! Where an excerpt lies, and how to come there.
 
+use crate::config::{DecodeConfig, Excerpt, Limits};
 use crate::engine::{Chunk, Engine, Sought};
 use crate::error::DecodeError;
-use crate::options::{DecodeOptions, Excerpt, Limits};
 
 /// Stands where decoding gives from `start` on what a whole decode gives; the chunk, if any, is the first that does.
 pub(crate) fn stand_before<'a>(
@@ -42,7 +42,7 @@ pub(crate) fn stand_before<'a>(
 pub(crate) fn locate<'a>(
     engine: Engine<'a>,
     limits: &Limits,
-    options: &DecodeOptions,
+    options: &DecodeConfig,
 ) -> Result<(Engine<'a>, u64, Option<u64>), DecodeError> {
     let rate = f64::from(engine.header.sample_rate);
     let frames = |seconds: f64| (seconds * rate).round() as u64;

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod audio;
+mod config;
 mod contained;
 #[cfg(any(feature = "au", feature = "caf", feature = "wav"))]
 mod containers;
@@ -12,7 +13,6 @@ mod folder;
 mod formats;
 mod matroska;
 mod mp4;
-mod options;
 #[cfg(feature = "opus")]
 mod opus;
 mod probe;
@@ -23,10 +23,10 @@ mod timeline;
 mod write;
 
 pub use audio::{Audio, Warning, WarningKind};
+pub use config::{DecodeConfig, Excerpt};
 pub use decoder::{Decoder, decode_bytes, decode_file, decode_reader};
 pub use error::DecodeError;
 pub use folder::{audio_files, is_audio_file};
-pub use options::{DecodeOptions, Excerpt};
 pub use probe::{Probe, probe_bytes, probe_file, probe_reader};
 pub use resample::resample;
 pub use tags::{Picture, Tags};

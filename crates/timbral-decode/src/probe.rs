@@ -3,9 +3,9 @@
 use std::io::Read;
 use std::path::Path;
 
+use crate::config::{DecodeConfig, Limits};
 use crate::engine::Engine;
 use crate::error::DecodeError;
-use crate::options::{DecodeOptions, Limits};
 use crate::source::Source;
 use crate::tags::Tags;
 
@@ -76,7 +76,7 @@ pub fn probe_reader(reader: impl Read + Send) -> Result<Probe, DecodeError> {
 }
 
 fn probe(source: Source<'_>) -> Result<Probe, DecodeError> {
-    let options = DecodeOptions::default();
+    let options = DecodeConfig::default();
     let limits = Limits {
         max_channels: options.max_channels,
         max_input_bytes: options.max_input_bytes,

@@ -3,9 +3,9 @@
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Resampler as _};
 
+use crate::config::DecodeConfig;
 use crate::contained::contained;
 use crate::error::DecodeError;
-use crate::options::DecodeOptions;
 
 /// The least frames of one block at the rate of the source. The filter is as long as the block: from 44 100 to
 /// 22 050 Hz it passes to 0.94 of the lower Nyquist frequency and holds aliases below -140 dB.
@@ -36,14 +36,17 @@ fn block_frames(from: u32, to: u32) -> usize {
 /// [`DecodeError::Config`] for a rate outside 100..=768000 Hz, no channels, or samples that are no whole frames.
 pub fn resample(samples: &[f32], channels: usize, from: u32, to: u32) -> Result<Vec<f32>, DecodeError> {
     for rate in [from, to] {
-        if !(DecodeOptions::MIN_SAMPLE_RATE..=DecodeOptions::MAX_SAMPLE_RATE).contains(&rate) {
-            let rule = "the rate must lie in 100..=768000 Hz";
-            return Err(DecodeError::Config { option: "sample_rate", given: rate.to_string(), rule });
+        if !(DecodeConfig::MIN_SAMPLE_RATE..=DecodeConfig::MAX_SAMPLE_RATE).contains(&rate) {
+            return Err(DecodeError::config(
+                "sample_rate",
+                format!("{rate} Hz"),
+                "between 100 and 768000 Hz",
+            ));
         }
     }
     if channels == 0 || !samples.len().is_multiple_of(channels) {
         let given = format!("{} samples of {channels} channels", samples.len());
-        return Err(DecodeError::Config { option: "channels", given, rule: "samples must be whole frames" });
+        return Err(DecodeError::config("samples", given, "whole frames of at least one channel"));
     }
     if from == to {
         return Ok(samples.to_vec());
@@ -148,14 +151,11 @@ fn plan(from: u32, to: u32, channels: usize) -> Result<Fft<f32>, DecodeError> {
 }
 
 fn failed(from: u32, to: u32) -> DecodeError {
-    DecodeError::Config {
-        option: "sample_rate",
-        given: to.to_string(),
-        rule: match from {
-            0 => "a source of 0 Hz cannot be resampled",
-            _ => "no resampler can be planned for these rates",
-        },
-    }
+    DecodeError::config(
+        "sample_rate",
+        format!("{to} Hz"),
+        &format!("a rate that a source of {from} Hz can be resampled to"),
+    )
 }
 
 #[cfg(test)]

@@ -1,10 +1,9 @@
 //! Samples to a WAV file.
 
-use std::fs::{self, File};
-use std::io::{BufWriter, Write as _};
-use std::path::{Path, PathBuf};
-use std::process;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::io::{self, BufWriter};
+use std::path::Path;
+
+use timbral_atomic::AtomicFile;
 
 use crate::audio::Audio;
 use crate::error::DecodeError;
@@ -30,11 +29,12 @@ pub enum WavFormat {
 ///
 /// # Errors
 ///
-/// [`DecodeError::Write`] if the folder cannot be written, or where `audio` has no channels, more than 65 535, a rate of
-/// 0 Hz, or more samples than a WAV file holds (4 GiB).
+/// [`DecodeError::Write`] if the file cannot be written; [`DecodeError::Unwritable`] if `audio` has no channels, more than
+/// 65 535, a rate of 0 Hz, or more samples than a WAV file holds (4 GiB).
 pub fn write_wav(path: impl AsRef<Path>, audio: &Audio, format: WavFormat) -> Result<(), DecodeError> {
     let path = path.as_ref();
-    let fail = |reason: String| DecodeError::Write { path: path.display().to_string(), reason };
+    let fail = |reason: String| DecodeError::Unwritable { path: path.to_owned(), reason };
+    let io = |source| DecodeError::Write { path: path.to_owned(), source };
     let channels = u16::try_from(audio.channels).ok().filter(|&count| count > 0);
     let Some(channels) = channels.filter(|_| audio.sample_rate > 0) else {
         let form = format!("{} channels at {} Hz", audio.channels, audio.sample_rate);
@@ -56,10 +56,8 @@ pub fn write_wav(path: impl AsRef<Path>, audio: &Audio, format: WavFormat) -> Re
     let specification =
         hound::WavSpec { channels, sample_rate: audio.sample_rate, bits_per_sample: bits, sample_format };
 
-    let aside = Aside::beside(path);
-    let file = File::create_new(&aside.path).map_err(|error| fail(error.to_string()))?;
-    let mut buffer = BufWriter::with_capacity(1 << 16, file);
-    let write = |buffer: &mut BufWriter<File>| -> Result<(), hound::Error> {
+    let mut buffer = BufWriter::with_capacity(1 << 16, AtomicFile::create(path).map_err(io)?);
+    let write = |buffer: &mut BufWriter<AtomicFile>| -> Result<(), hound::Error> {
         let mut writer = hound::WavWriter::new(&mut *buffer, specification)?;
         for &sample in &audio.samples {
             match format {
@@ -69,41 +67,18 @@ pub fn write_wav(path: impl AsRef<Path>, audio: &Audio, format: WavFormat) -> Re
         }
         writer.finalize()
     };
-    write(&mut buffer).map_err(|error| fail(error.to_string()))?;
-    let finish = || -> std::io::Result<()> {
-        buffer.flush()?;
-        buffer.get_ref().sync_all()?;
-        drop(buffer);
-        fs::rename(&aside.path, path)
-    };
-    finish().map_err(|error| fail(error.to_string()))
+    write(&mut buffer).map_err(|error| match error {
+        hound::Error::IoError(source) => io(source),
+        error => io(io::Error::other(error)),
+    })?;
+    let file = buffer.into_inner().map_err(|error| io(error.into_error()))?;
+    file.commit().map_err(io)
 }
 
 fn quantise(sample: f32, bits: u16) -> i32 {
     let scale = f64::from(1_u32 << (bits - 1));
     // Exact in f64 for 24 bits, and NaN becomes 0.
     (f64::from(sample) * scale).round().clamp(-scale, scale - 1.0) as i32
-}
-
-/// A file beside its later place, removed unless it was moved there.
-struct Aside {
-    path: PathBuf,
-}
-
-impl Aside {
-    fn beside(path: &Path) -> Self {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        Self { path: path.with_file_name(format!(".{name}.{}-{number}.tmp", process::id())) }
-    }
-}
-
-impl Drop for Aside {
-    fn drop(&mut self) {
-        // After the move there is nothing to remove.
-        let _ = fs::remove_file(&self.path);
-    }
 }
 
 #[cfg(test)]

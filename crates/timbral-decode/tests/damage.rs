@@ -7,17 +7,17 @@ use std::time::Instant;
 
 use common::{au, bytes, caf, fixture, fmt, riff, sweep, wav, whole};
 use timbral_decode::{
-    Audio, DecodeError, DecodeOptions, Decoder, WarningKind, decode_bytes, decode_file, decode_reader,
+    Audio, DecodeConfig, DecodeError, Decoder, WarningKind, decode_bytes, decode_file, decode_reader,
 };
 
 fn decode(file: &[u8]) -> Result<Audio, DecodeError> {
-    decode_bytes(file, &DecodeOptions::default())
+    decode_bytes(file, &DecodeConfig::default())
 }
 
 fn malformed(file: &[u8]) {
     let error = decode(file).unwrap_err();
     assert!(matches!(error, DecodeError::Malformed { .. }), "{error}");
-    assert!(error.to_string().starts_with("audio bytes: "), "{error}");
+    assert!(error.to_string().starts_with("audio bytes is corrupt: "), "{error}");
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn half_a_file_gives_half_the_sound_and_a_warning() {
         let last = audio.warnings.last().expect(name);
         assert_eq!(last.kind, WarningKind::Truncated, "{name}");
         assert!((last.position_seconds - audio.duration_seconds()).abs() < 0.2, "{name}: {last}");
-        let error = decode_bytes(half, &DecodeOptions::default().strict()).unwrap_err();
+        let error = decode_bytes(half, &DecodeConfig::default().strict()).unwrap_err();
         assert!(matches!(error, DecodeError::Damaged { .. }), "{name}: {error}");
     }
 }
@@ -77,7 +77,7 @@ fn whole_files_pass_strictly() {
         "ima.wav",
         "ms.wav",
     ] {
-        decode_bytes(&bytes(name), &DecodeOptions::default().strict()).expect(name);
+        decode_bytes(&bytes(name), &DecodeConfig::default().strict()).expect(name);
     }
 }
 
@@ -93,7 +93,7 @@ fn damage_in_the_middle_keeps_the_rest_in_its_place() {
     let equal = audio.samples.iter().zip(&reference.samples).filter(|(a, b)| a == b).count();
     assert!(equal > reference.samples.len() * 8 / 10, "{equal} of {}", reference.samples.len());
     assert_eq!(audio.samples[170_000..], reference.samples[170_000..]);
-    assert!(decode_bytes(&file, &DecodeOptions::default().strict()).is_err());
+    assert!(decode_bytes(&file, &DecodeConfig::default().strict()).is_err());
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn a_lying_checksum_is_told_strictly() {
     // STREAMINFO is the first block: 4 bytes of magic, 4 of header, 18 of fields, then the MD5.
     file[26] ^= 0xff;
     assert_eq!(decode(&file).unwrap().samples, whole("tone.flac").samples);
-    let error = decode_bytes(&file, &DecodeOptions::default().strict()).unwrap_err();
+    let error = decode_bytes(&file, &DecodeConfig::default().strict()).unwrap_err();
     assert!(error.to_string().contains("checksum"), "{error}");
 }
 
@@ -122,8 +122,7 @@ fn the_largest_floats_overflow_neither_the_mix_nor_the_resampler() {
         [f32::MAX, f32::MAX, f32::MIN, f32::MAX].repeat(3000).iter().flat_map(|s| s.to_le_bytes()).collect();
     for channels in [2, 4] {
         let file = riff(&[(b"fmt ", &fmt(3, channels, 8000, 32)), (b"data", &data)]);
-        for options in [DecodeOptions::default().mono(), DecodeOptions::default().mono().sample_rate(16_000)]
-        {
+        for options in [DecodeConfig::default().mono(), DecodeConfig::default().mono().sample_rate(16_000)] {
             let audio = decode_bytes(&file, &options).unwrap();
             assert!(audio.samples.iter().all(|sample| sample.is_finite()));
         }
@@ -187,22 +186,22 @@ fn what_is_no_audio_says_so() {
     }
     let empty = decode(&wav(&[], 1, 8000)).unwrap_err();
     assert!(matches!(empty, DecodeError::NoAudio { .. }), "{empty}");
-    let folder = decode_file(fixture(""), &DecodeOptions::default()).unwrap_err();
+    let folder = decode_file(fixture(""), &DecodeConfig::default()).unwrap_err();
     assert!(matches!(folder, DecodeError::Io { .. }), "{folder}");
-    let missing = decode_file("no/such.wav", &DecodeOptions::default()).unwrap_err();
+    let missing = decode_file("no/such.wav", &DecodeConfig::default()).unwrap_err();
     assert!(missing.to_string().contains("no/such.wav"), "{missing}");
 }
 
 #[test]
 fn limits_name_what_they_limit() {
     let file = wav(&sweep(16_000, 2), 2, 8000);
-    let limit = |options: &DecodeOptions| decode_bytes(&file, options).unwrap_err();
-    let base = DecodeOptions::default;
+    let limit = |options: &DecodeConfig| decode_bytes(&file, options).unwrap_err();
+    let base = DecodeConfig::default;
     for (options, option, value) in [
         (base().max_duration(1.5), "max_duration_seconds", "1.5 s"),
-        (DecodeOptions { max_channels: 1, ..base() }, "max_channels", "1 channels"),
-        (DecodeOptions { max_bytes: 1000, ..base() }, "max_bytes", "1000 bytes"),
-        (DecodeOptions { max_input_bytes: 2000, ..base() }, "max_input_bytes", "2000 bytes"),
+        (DecodeConfig { max_channels: 1, ..base() }, "max_channels", "1 channels"),
+        (DecodeConfig { max_bytes: 1000, ..base() }, "max_bytes", "1000 bytes"),
+        (DecodeConfig { max_input_bytes: 2000, ..base() }, "max_input_bytes", "2000 bytes"),
     ] {
         let error = limit(&options);
         assert!(
@@ -268,9 +267,9 @@ fn nothing_decoded_is_always_an_error() {
         }
     }
     for options in [
-        DecodeOptions::default().excerpt(0.5, 0.0),
-        DecodeOptions::default().middle(0.0),
-        DecodeOptions::default().start(100.0),
+        DecodeConfig::default().excerpt(0.5, 0.0),
+        DecodeConfig::default().middle(0.0),
+        DecodeConfig::default().start(100.0),
     ] {
         let error = decode_bytes(&wav(&sweep(8000, 1), 1, 8000), &options).unwrap_err();
         assert!(matches!(error, DecodeError::NoAudio { .. }), "{error}");
@@ -292,12 +291,12 @@ fn adpcm_blocks_that_no_encoder_writes_are_refused() {
 fn options_without_sense_are_refused() {
     let file = wav(&sweep(10, 1), 1, 8000);
     for options in [
-        DecodeOptions::default().sample_rate(0),
-        DecodeOptions::default().sample_rate(u32::MAX),
-        DecodeOptions::default().excerpt(f64::NAN, 1.0),
-        DecodeOptions::default().excerpt(0.0, -1.0),
-        DecodeOptions::default().middle(f64::INFINITY),
-        DecodeOptions::default().max_duration(f64::NAN),
+        DecodeConfig::default().sample_rate(0),
+        DecodeConfig::default().sample_rate(u32::MAX),
+        DecodeConfig::default().excerpt(f64::NAN, 1.0),
+        DecodeConfig::default().excerpt(0.0, -1.0),
+        DecodeConfig::default().middle(f64::INFINITY),
+        DecodeConfig::default().max_duration(f64::NAN),
     ] {
         let error = decode_bytes(&file, &options).unwrap_err();
         assert!(matches!(error, DecodeError::Config { .. }), "{error}");
@@ -346,7 +345,7 @@ fn ten_hours_pass_through_a_decoder_block_by_block() {
     let source = Silence(au(1, 1000, 1, u32::MAX, &[]), frames);
     let started = Instant::now();
     let mut decoder =
-        Decoder::from_reader(source, &DecodeOptions::default().max_duration(f64::INFINITY)).unwrap();
+        Decoder::from_reader(source, &DecodeConfig::default().max_duration(f64::INFINITY)).unwrap();
     let (mut counted, mut longest) = (0, 0);
     while let Some(block) = decoder.next_block().unwrap() {
         counted += block.len() as u64;

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{au, bytes, caf, fmt, riff, sweep, wav, whole};
-use timbral_decode::{DecodeError, DecodeOptions, Decoder, decode_bytes, decode_reader};
+use timbral_decode::{DecodeConfig, DecodeError, Decoder, decode_bytes, decode_reader};
 
 /// Every fixture that decodes in this build, and two files made here.
 fn files() -> Vec<(String, Vec<u8>)> {
@@ -49,13 +49,13 @@ fn files() -> Vec<(String, Vec<u8>)> {
 #[test]
 fn an_excerpt_is_a_range_of_the_whole() {
     for (name, file) in files() {
-        let whole = decode_bytes(&file, &DecodeOptions::default()).expect(&name);
+        let whole = decode_bytes(&file, &DecodeConfig::default()).expect(&name);
         let rate = f64::from(whole.sample_rate);
         for start in [0.0, 0.013, 0.05, 0.4, 0.99, 1.7, 2.0, 2.5, 3.1, 3.9, 5.3, 7.77, 9.8] {
             if start >= whole.duration_seconds() {
                 continue;
             }
-            let excerpt = decode_bytes(&file, &DecodeOptions::default().excerpt(start, 0.3)).expect(&name);
+            let excerpt = decode_bytes(&file, &DecodeConfig::default().excerpt(start, 0.3)).expect(&name);
             let from = (start * rate).round() as usize * whole.channels;
             let to = (from + (0.3 * rate).round() as usize * whole.channels).min(whole.samples.len());
             assert_eq!(excerpt.samples.len(), to - from, "{name} at {start} s");
@@ -67,7 +67,7 @@ fn an_excerpt_is_a_range_of_the_whole() {
 
 #[test]
 fn an_excerpt_of_a_stream_equals_that_of_a_file() {
-    let options = DecodeOptions::default().excerpt(2.5, 0.25);
+    let options = DecodeConfig::default().excerpt(2.5, 0.25);
     for name in
         ["tone.flac", "tone.mp3", "tone.ogg", "faststart.m4a", "tone.aac", "aac.mka", "long.mka", "ima.wav"]
     {
@@ -80,12 +80,12 @@ fn an_excerpt_of_a_stream_equals_that_of_a_file() {
 #[test]
 fn the_middle_lies_in_the_middle() {
     for (name, file) in files() {
-        let whole = decode_bytes(&file, &DecodeOptions::default()).expect(&name);
-        let middle = decode_bytes(&file, &DecodeOptions::default().middle(0.05)).expect(&name);
+        let whole = decode_bytes(&file, &DecodeConfig::default()).expect(&name);
+        let middle = decode_bytes(&file, &DecodeConfig::default().middle(0.05)).expect(&name);
         let frames = (0.05 * f64::from(whole.sample_rate)).round() as usize;
         let from = (whole.frames() - frames) / 2 * whole.channels;
         assert_eq!(middle.samples, whole.samples[from..from + frames * whole.channels], "{name}");
-        let longer = decode_bytes(&file, &DecodeOptions::default().middle(100.0)).expect(&name);
+        let longer = decode_bytes(&file, &DecodeConfig::default().middle(100.0)).expect(&name);
         assert_eq!(longer.samples, whole.samples, "{name}");
     }
 }
@@ -93,18 +93,18 @@ fn the_middle_lies_in_the_middle() {
 #[test]
 fn an_excerpt_behind_the_end_is_an_error_and_one_over_it_is_short() {
     for (name, file) in files() {
-        let error = decode_bytes(&file, &DecodeOptions::default().excerpt(1000.0, 1.0)).unwrap_err();
+        let error = decode_bytes(&file, &DecodeConfig::default().excerpt(1000.0, 1.0)).unwrap_err();
         assert!(matches!(error, DecodeError::NoAudio { .. }), "{name}: {error}");
     }
-    let audio = decode_bytes(&bytes("tone.mp3"), &DecodeOptions::default().excerpt(3.5, 10.0)).unwrap();
+    let audio = decode_bytes(&bytes("tone.mp3"), &DecodeConfig::default().excerpt(3.5, 10.0)).unwrap();
     assert_eq!(audio.frames(), 11_025);
-    let rest = decode_bytes(&bytes("tone.mp3"), &DecodeOptions::default().start(3.5)).unwrap();
+    let rest = decode_bytes(&bytes("tone.mp3"), &DecodeConfig::default().start(3.5)).unwrap();
     assert_eq!(rest, audio);
 }
 
 #[test]
 fn excerpts_are_cut_before_they_are_resampled() {
-    let options = DecodeOptions::default().mono().sample_rate(16_000).excerpt(1.0, 1.0);
+    let options = DecodeConfig::default().mono().sample_rate(16_000).excerpt(1.0, 1.0);
     let audio = decode_bytes(&bytes("tone.flac"), &options).unwrap();
     assert_eq!((audio.frames(), audio.channels, audio.sample_rate), (16_000, 1, 16_000));
     let hint = Decoder::from_bytes(&bytes("tone.flac"), &options).unwrap().frames_hint();

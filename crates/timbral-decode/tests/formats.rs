@@ -4,10 +4,10 @@
 mod common;
 
 use common::{au, bytes, caf, floats, fmt, fmt_extensible, riff, sweep, wav, whole};
-use timbral_decode::{Audio, DecodeError, DecodeOptions, Decoder, decode_bytes, decode_reader, probe_bytes};
+use timbral_decode::{Audio, DecodeConfig, DecodeError, Decoder, decode_bytes, decode_reader, probe_bytes};
 
 fn decode(file: &[u8]) -> Audio {
-    let audio = decode_bytes(file, &DecodeOptions::default()).expect("it decodes");
+    let audio = decode_bytes(file, &DecodeConfig::default()).expect("it decodes");
     assert_eq!(audio.warnings, [], "a sound file gives no warnings");
     audio
 }
@@ -21,7 +21,7 @@ fn align(a: &[f32], b: &[f32]) -> (i64, f64) {
 }
 
 fn mono_at(name: &str, rate: u32) -> Vec<f32> {
-    decode_bytes(&bytes(name), &DecodeOptions::default().mono().sample_rate(rate)).expect(name).samples
+    decode_bytes(&bytes(name), &DecodeConfig::default().mono().sample_rate(rate)).expect(name).samples
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn linear_caf_is_exact() {
         for size in [data.len() as i64 + 4, -1] {
             let file = caf(b"lpcm", *flags, 22_050, 2, *bits, size, data);
             assert_eq!(decode(&file).samples, expected, "flags {flags}, {bits} bits");
-            let piped = decode_reader(&file[..], &DecodeOptions::default()).unwrap();
+            let piped = decode_reader(&file[..], &DecodeConfig::default()).unwrap();
             assert_eq!(piped.samples, expected, "flags {flags}, {bits} bits");
         }
     }
@@ -168,7 +168,7 @@ fn surround_keeps_its_channels_and_mixes_to_their_mean() {
     let data: Vec<u8> = source.iter().flat_map(|s| s.to_le_bytes()).collect();
     let file = riff(&[(b"fmt ", &fmt_extensible(1, 6, 48_000, 16, 0x3f)), (b"data", &data)]);
     assert_eq!(decode(&file).samples, floats(&source));
-    let mono = decode_bytes(&file, &DecodeOptions::default().mono()).unwrap();
+    let mono = decode_bytes(&file, &DecodeConfig::default().mono()).unwrap();
     for (mixed, frame) in mono.samples.iter().zip(floats(&source).chunks(6)) {
         assert!((mixed - frame.iter().sum::<f32>() / 6.0).abs() < 1e-6);
     }
@@ -179,7 +179,7 @@ fn lossless_containers_hold_the_same_samples() {
     let reference = whole("tone.flac");
     assert_eq!(reference.frames(), 88_200);
     // The checksum of the file is over the samples that went in.
-    decode_bytes(&bytes("tone.flac"), &DecodeOptions::default().strict()).unwrap();
+    decode_bytes(&bytes("tone.flac"), &DecodeConfig::default().strict()).unwrap();
     for name in ["alac.m4a", "alac.caf", "tone.mka", "flac.oga", "second.caf", "second.aiff", "second.w64"] {
         let audio = whole(name);
         assert_eq!((audio.frames(), audio.channels, audio.sample_rate), (22_050, 2, 22_050), "{name}");
@@ -258,7 +258,7 @@ fn surround_opus_comes_in_the_order_of_wave() {
 #[test]
 fn a_codec_that_is_off_names_its_feature() {
     for name in ["tone.opus", "tone.webm"] {
-        let error = decode_bytes(&bytes(name), &DecodeOptions::default()).unwrap_err();
+        let error = decode_bytes(&bytes(name), &DecodeConfig::default()).unwrap_err();
         assert!(matches!(error, DecodeError::FeatureDisabled { feature: "opus", .. }), "{name}: {error}");
         assert!(error.to_string().contains("`opus`"));
     }
@@ -266,7 +266,7 @@ fn a_codec_that_is_off_names_its_feature() {
 
 #[test]
 fn a_codec_that_nobody_decodes_is_named() {
-    let error = decode_bytes(&bytes("gsm.wav"), &DecodeOptions::default()).unwrap_err();
+    let error = decode_bytes(&bytes("gsm.wav"), &DecodeConfig::default()).unwrap_err();
     assert!(error.to_string().contains("GSM 6.10"), "{error}");
 }
 
@@ -297,14 +297,14 @@ fn streams_give_what_files_give() {
     ];
     for name in names {
         let file = bytes(name);
-        let audio = decode_reader(&file[..], &DecodeOptions::default()).expect(name);
+        let audio = decode_reader(&file[..], &DecodeConfig::default()).expect(name);
         assert_eq!(audio, whole(name), "{name}");
     }
     for name in ["tone.m4a", "alac.m4a", "alac.caf"] {
-        let error = decode_reader(&bytes(name)[..], &DecodeOptions::default()).unwrap_err();
+        let error = decode_reader(&bytes(name)[..], &DecodeConfig::default()).unwrap_err();
         assert!(matches!(error, DecodeError::Unseekable { .. }), "{name}: {error}");
         let file = std::io::Cursor::new(bytes(name));
-        let audio = Decoder::from_seekable(file, &DecodeOptions::default()).unwrap().into_audio().unwrap();
+        let audio = Decoder::from_seekable(file, &DecodeConfig::default()).unwrap().into_audio().unwrap();
         assert_eq!(audio, whole(name), "{name}");
     }
 }
@@ -312,7 +312,7 @@ fn streams_give_what_files_give() {
 #[test]
 fn blocks_join_to_the_whole() {
     let file = bytes("tone.mp3");
-    let options = DecodeOptions::default().mono().sample_rate(16_000);
+    let options = DecodeConfig::default().mono().sample_rate(16_000);
     let expected = decode_bytes(&file, &options).unwrap();
     let decoder = Decoder::from_bytes(&file, &options).unwrap();
     assert_eq!((decoder.sample_rate(), decoder.channels()), (16_000, 1));
@@ -401,7 +401,7 @@ fn a_large_picture_in_front_of_an_mp3_changes_nothing() {
     let file = [b"ID3\x03\0\0", &size[..], &body, &sound].concat();
     let audio = decode(&file);
     assert_eq!(audio.samples, whole("no_xing.mp3").samples);
-    let piped = decode_reader(&file[..], &DecodeOptions::default()).unwrap();
+    let piped = decode_reader(&file[..], &DecodeConfig::default()).unwrap();
     assert_eq!(piped.samples, audio.samples);
     let found = probe_bytes(&file).unwrap().tags.picture.unwrap();
     assert_eq!(found.mime_type, "image/png");
@@ -411,10 +411,10 @@ fn a_large_picture_in_front_of_an_mp3_changes_nothing() {
 #[test]
 fn names_do_not_matter_and_junk_in_front_is_passed_over() {
     let junk: Vec<u8> = (0..3000).map(|index| (index * 7 % 251) as u8).collect();
-    let audio = decode_bytes(&[junk, bytes("tone.mp3")].concat(), &DecodeOptions::default()).unwrap();
+    let audio = decode_bytes(&[junk, bytes("tone.mp3")].concat(), &DecodeConfig::default()).unwrap();
     assert_eq!(audio.samples, whole("tone.mp3").samples);
     let twice = [bytes("tone.ogg"), bytes("tone.ogg")].concat();
-    let chained = decode_bytes(&twice, &DecodeOptions::default()).unwrap();
+    let chained = decode_bytes(&twice, &DecodeConfig::default()).unwrap();
     assert_eq!(chained.frames(), 2 * 88_200);
 }
 
@@ -429,7 +429,7 @@ fn wav_written_is_wav_read() {
         timbral_decode::WavFormat::Float32,
     ] {
         timbral_decode::write_wav(&path, &audio, format).unwrap();
-        assert_eq!(timbral_decode::decode_file(&path, &DecodeOptions::default()).unwrap(), audio);
+        assert_eq!(timbral_decode::decode_file(&path, &DecodeConfig::default()).unwrap(), audio);
     }
     // Nothing is left beside it, and nothing is written where it cannot be.
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);

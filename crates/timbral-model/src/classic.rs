@@ -5,7 +5,7 @@ use half::f16;
 use ndarray::{Array2, ArrayView3, Axis};
 use serde::{Deserialize, Serialize};
 use timbral_classic::{
-    Classifier as _, FittedModel, Parameters as _, PartArray, PartValues, Parts, PipelineParameters,
+    Config as _, FittedModel, PartArray, PartValues, Parts, PipelineConfig, Predictor as _,
 };
 use timbral_features::log_mel_statistics::{LogMelStatistics, LogMelStatisticsConfig};
 
@@ -27,7 +27,7 @@ pub struct ClassicConfig {
     pub statistics: Option<LogMelStatisticsConfig>,
     /// Scalers and learner with their settings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pipeline: Option<PipelineParameters>,
+    pub pipeline: Option<PipelineConfig>,
     /// How exactly large arrays are kept, as support vectors and principal components: each step halves the file.
     /// Default: double.
     #[serde(default, skip_serializing_if = "Precision::is_double")]

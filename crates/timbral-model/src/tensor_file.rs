@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -122,35 +122,10 @@ impl TensorFile {
     /// [`ModelError::Io`] when writing fails, else as [`to_bytes`](Self::to_bytes).
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), ModelError> {
         let path = path.as_ref();
-        write_atomically(path, &self.to_bytes()?).map_err(|source| ModelError::Io {
+        timbral_atomic::write(path, [self.to_bytes()?]).map_err(|source| ModelError::Io {
             action: "write",
             path: path.to_owned(),
             source,
         })
     }
-}
-
-/// Writes a file so that a reader sees the old content or the new one, never a part, whatever interrupts.
-///
-/// The bytes go to a temporary file beside it, are flushed to the disk, and take the name in one step.
-///
-/// # Errors
-/// What the system says; the old file, if any, is then untouched.
-pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let mut builder = tempfile::Builder::new();
-    // As any new file: readable for others if the user's mask says so, where a temporary file would be private.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.prefix(".timbral-").suffix(".tmp").tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|e| e.error)?;
-    // The rename itself lasts once the folder is on the disk; only Unix lets a folder be opened and synced.
-    #[cfg(unix)]
-    File::open(folder)?.sync_all()?;
-    Ok(())
 }

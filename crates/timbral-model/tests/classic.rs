@@ -7,8 +7,8 @@ use candle_core::{DType, Device};
 use candle_nn::{VarBuilder, VarMap};
 use ndarray::{Array2, Array3, Axis};
 use timbral_classic::{
-    Classifier as _, FittedModel, GradientBoostingParameters, KNeighborsParameters, Learner as _,
-    LearnerParameters, Parameters as _, PipelineParameters, SvcParameters, TransformerParameters,
+    Config as _, FittedModel, GradientBoostingConfig, KNeighborsConfig, Learner as _, LearnerConfig,
+    PipelineConfig, Predictor as _, SvcConfig, TransformerConfig,
 };
 use timbral_features::log_mel_statistics::{LogMelStatistics, LogMelStatisticsConfig};
 use timbral_model::{
@@ -24,17 +24,15 @@ fn file(kind: Kind, architecture: Architecture, tensors: BTreeMap<String, Stored
     ModelFile { header, tensors }
 }
 
-fn fit(learner: LearnerParameters, x: &Array2<f64>) -> FittedModel {
+fn fit(learner: LearnerConfig, x: &Array2<f64>) -> FittedModel {
     let y: Vec<usize> = (0..x.nrows()).map(|i| i % 2).collect();
-    let parameters = PipelineParameters {
-        transformers: vec![TransformerParameters::Standard(Default::default())],
-        learner,
-    };
+    let parameters =
+        PipelineConfig { transformers: vec![TransformerConfig::Standard(Default::default())], learner };
     parameters.check().unwrap().fit(x.view(), &y, 2).unwrap().into()
 }
 
-fn svc() -> LearnerParameters {
-    LearnerParameters::Svc(SvcParameters { probability: true, ..Default::default() })
+fn svc() -> LearnerConfig {
+    LearnerConfig::Svc(SvcConfig { probability: true, ..Default::default() })
 }
 
 /// Rows of which every second lies elsewhere.
@@ -45,7 +43,7 @@ fn rows(n: usize, width: usize) -> Array2<f64> {
 #[test]
 fn answers_survive_the_file() {
     let x = rows(24, 5);
-    let boosting = LearnerParameters::GradientBoosting(GradientBoostingParameters::default());
+    let boosting = LearnerConfig::GradientBoosting(GradientBoostingConfig::default());
     for learner in [svc(), boosting] {
         let fitted = fit(learner, &x);
         let (config, tensors) = ClassicConfig::store(&fitted).unwrap();
@@ -87,7 +85,7 @@ fn what_is_not_fitted_is_checked_but_not_built() {
     let bare = ClassicConfig { pipeline: None, ..config.clone() };
     assert!(build(&bare).unwrap_err().to_string().contains("statistics and a pipeline"));
     let mut wrong = config;
-    let Some(LearnerParameters::Svc(svc)) = wrong.pipeline.as_mut().map(|p| &mut p.learner) else {
+    let Some(LearnerConfig::Svc(svc)) = wrong.pipeline.as_mut().map(|p| &mut p.learner) else {
         panic!("an SVC was asked for")
     };
     svc.c = -1.0;
@@ -99,8 +97,8 @@ fn large_arrays_may_be_kept_in_less_than_double_precision() {
     let x = rows(400, 3).mapv(|v| v + 1e-9);
     let wide = ndarray::concatenate(ndarray::Axis(1), &vec![x.view(); 100]).unwrap();
     // So small a weight makes nearly every row a support vector.
-    let soft = SvcParameters { c: 0.01, probability: true, ..SvcParameters::default() };
-    let fitted = fit(LearnerParameters::Svc(soft), &wide);
+    let soft = SvcConfig { c: 0.01, probability: true, ..SvcConfig::default() };
+    let fitted = fit(LearnerConfig::Svc(soft), &wide);
     let (double, exact) = ClassicConfig::store(&fitted).unwrap();
     assert!(double.arrays.values().all(|kind| matches!(kind, ArrayKind::F64 | ArrayKind::U32)));
     let answers = |config: ClassicConfig, tensors: &BTreeMap<String, StoredTensor>| {
@@ -128,9 +126,9 @@ fn large_arrays_may_be_kept_in_less_than_double_precision() {
         }
     }
     // What half precision cannot hold is kept in single.
-    let neighbours = PipelineParameters {
+    let neighbours = PipelineConfig {
         transformers: Vec::new(),
-        learner: LearnerParameters::KNeighbors(KNeighborsParameters::default()),
+        learner: LearnerConfig::KNeighbors(KNeighborsConfig::default()),
     };
     let (large, y) = (wide.mapv(|v| v * 1e6), [0, 1].repeat(wide.nrows() / 2));
     let large = neighbours.check().unwrap().fit(large.view(), &y, 2).unwrap();

@@ -6,21 +6,21 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum PlotError {
     /// A file could not be written.
-    #[error("{}: {source}", path.display())]
+    #[error("cannot write {}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The cause.
         source: io::Error,
     },
     /// The file name asks for a format that is not drawn.
-    #[error("{}: the name must end in .svg or .png", path.display())]
+    #[error("cannot draw {}: its name must end in .svg or .png", path.display())]
     Unsupported {
         /// The file.
         path: PathBuf,
     },
     /// Two inputs do not fit together.
-    #[error("{what}: {given}; {rule}")]
+    #[error("{what}: {given} given; {rule}")]
     Shape {
         /// Which inputs.
         what: &'static str,
@@ -30,7 +30,7 @@ pub enum PlotError {
         rule: &'static str,
     },
     /// A picture is asked for that is too small to be seen or too large to be held.
-    #[error("{what} is {given}; it must be within {low} and {high}")]
+    #[error("{what} is {given}; it must be between {low} and {high}")]
     Limit {
         /// Which quantity.
         what: &'static str,
@@ -42,7 +42,7 @@ pub enum PlotError {
         high: u64,
     },
     /// The PNG encoder refused the picture.
-    #[error("the picture cannot be put into PNG: {reason}")]
+    #[error("cannot encode the picture as PNG: {reason}")]
     Encode {
         /// What the encoder said.
         reason: String,

@@ -1,5 +1,3 @@
-use std::fs::File;
-use std::io::{self, Write as _};
 use std::path::Path;
 
 use crate::scene::{Anchor, Scene, Text};
@@ -113,24 +111,6 @@ impl Figure {
                 return Err(PlotError::Unsupported { path: path.to_owned() });
             }
         };
-        write_atomically(path, &bytes).map_err(|source| PlotError::Io { path: path.to_owned(), source })
+        timbral_atomic::write(path, [bytes]).map_err(|source| PlotError::Io { path: path.to_owned(), source })
     }
-}
-
-/// Writes a file that a reader sees whole or not at all.
-fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    // As any new file: readable for others if the user's mask says so, where a temporary file would be private.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.prefix(".timbral-").suffix(".tmp").tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|e| e.error)?;
-    // The rename itself lasts once the folder is on the disk; only Unix lets a folder be opened and synced.
-    if cfg!(unix) {
-        File::open(folder)?.sync_all()?;
-    }
-    Ok(())
 }

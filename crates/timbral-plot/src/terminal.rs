@@ -12,8 +12,9 @@ struct Cell {
     character: Option<(char, Color)>,
 }
 
-/// What a terminal can show.
+/// Colours that a terminal can show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum TerminalColors {
     /// Any colour, in 24 bits.
     #[default]

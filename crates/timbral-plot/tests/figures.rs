@@ -279,7 +279,7 @@ fn files_are_written_by_their_extension() {
     assert_eq!(std::fs::read_to_string(at("a.svg")).unwrap(), figure.to_svg());
     assert_eq!(std::fs::read(at("a.PNG")).unwrap(), figure.to_png(1600).unwrap());
     let error = figure.save(at("a.jpg")).unwrap_err();
-    assert!(error.to_string().ends_with("a.jpg: the name must end in .svg or .png"), "{error}");
+    assert!(error.to_string().ends_with("a.jpg: its name must end in .svg or .png"), "{error}");
     assert!(matches!(figure.save(at("none/a.svg")), Err(PlotError::Io { .. })));
     // Nothing but what was asked for is left.
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);

@@ -12,6 +12,7 @@ pub const MAX_WINDOW_SAMPLES: usize = 1 << 28;
 /// Seconds are turned into samples once, rounded to the nearest sample at the segmenter's rate.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Span {
     /// Seconds: finite, above 0.
     Seconds(f64),
@@ -20,6 +21,22 @@ pub enum Span {
 }
 
 impl Span {
+    /// Returns the length in seconds at `sample_rate` hertz.
+    ///
+    /// ```
+    /// use timbral_segment::Span;
+    ///
+    /// assert_eq!(Span::Samples(11_025).to_seconds(22_050), 0.5);
+    /// assert_eq!(Span::Seconds(3.0).to_seconds(22_050), 3.0);
+    /// ```
+    #[must_use]
+    pub fn to_seconds(self, sample_rate: u32) -> f64 {
+        match self {
+            Self::Seconds(seconds) => seconds,
+            Self::Samples(samples) => samples as f64 / f64::from(sample_rate),
+        }
+    }
+
     /// The span in samples at `sample_rate` hertz.
     pub(crate) fn to_samples(self, field: &'static str, sample_rate: u32) -> Result<usize, SegmentError> {
         let samples = match self {
@@ -28,21 +45,20 @@ impl Span {
                 let exact = seconds * f64::from(sample_rate);
                 if !exact.is_finite() || exact <= 0.0 {
                     let given = format!("{seconds} s");
-                    return Err(SegmentError::Config { field, given, rule: "it must be finite and above 0" });
+                    return Err(SegmentError::config(field, given, "finite and above 0"));
                 }
                 // Saturates above the range of usize, which the limit below refuses.
                 exact.round() as usize
             }
         };
         match samples {
-            0 => Err(SegmentError::Config {
-                field,
-                given: match self {
+            0 => {
+                let given = match self {
                     Self::Seconds(seconds) => format!("{seconds} s at {sample_rate} Hz"),
                     Self::Samples(samples) => format!("{samples} samples"),
-                },
-                rule: "it must be at least one sample",
-            }),
+                };
+                Err(SegmentError::config(field, given, "at least one sample"))
+            }
             1..=MAX_WINDOW_SAMPLES => Ok(samples),
             _ => {
                 Err(SegmentError::Limit { field, samples: samples as u64, limit: MAX_WINDOW_SAMPLES as u64 })
@@ -54,6 +70,7 @@ impl Span {
 /// Where the windows of a signal lie.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
 pub enum Cut {
     /// Windows of one length that start every `hop`, the first at the start of the signal.
     Sliding {
@@ -80,9 +97,10 @@ pub enum Cut {
     },
 }
 
-/// What becomes of a window that the signal does not fill: the last one, or the only one of a short signal.
+/// How to handle a partial window: the last one, or the only one of a short signal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum LastWindow {
     /// It is left out. A signal shorter than one window has none.
     Drop,
@@ -107,7 +125,7 @@ pub struct SegmentConfig {
     pub excerpt: Option<Span>,
     /// Where the windows lie. Default: sliding, 3 s long, every 3 s.
     pub cut: Cut,
-    /// What becomes of a window that the signal does not fill. Default: [`LastWindow::ShiftBack`].
+    /// How to handle a partial window. Default: [`LastWindow::ShiftBack`].
     pub last: LastWindow,
 }
 

@@ -3,17 +3,17 @@
 #[non_exhaustive]
 pub enum SegmentError {
     /// A value of the configuration breaks its rule.
-    #[error("{field} is {given}, but {rule}")]
+    #[error("{field} is {given}; it must be {rule}")]
     Config {
         /// The field, as it is written in the configuration.
-        field: &'static str,
+        field: String,
         /// The value that was given.
         given: String,
-        /// The rule that it breaks.
-        rule: &'static str,
+        /// What it must be.
+        rule: String,
     },
     /// A window would be too long to hold in memory.
-    #[error("{field} is {samples} samples long, but at most {limit} are allowed")]
+    #[error("{field} is {samples} samples; it must be at most {limit}")]
     Limit {
         /// The field, as it is written in the configuration.
         field: &'static str,
@@ -28,4 +28,10 @@ pub enum SegmentError {
         /// The part of the configuration that needs the length.
         what: &'static str,
     },
+}
+
+impl SegmentError {
+    pub(crate) fn config(field: &str, given: impl Into<String>, rule: &str) -> Self {
+        Self::Config { field: field.to_owned(), given: given.into(), rule: rule.to_owned() }
+    }
 }

@@ -33,11 +33,7 @@ impl Segmenter {
     /// [`SegmentError::Limit`] if a span is longer than [`MAX_WINDOW_SAMPLES`](crate::MAX_WINDOW_SAMPLES).
     pub fn new(config: SegmentConfig, sample_rate: u32) -> Result<Self, SegmentError> {
         if sample_rate == 0 {
-            return Err(SegmentError::Config {
-                field: "sample_rate",
-                given: "0 Hz".to_owned(),
-                rule: "it must be at least 1 Hz",
-            });
+            return Err(SegmentError::config("sample_rate", "0 Hz", "at least 1 Hz"));
         }
         let layout = match config.cut {
             Cut::Sliding { length, hop } => Layout::Sliding {
@@ -45,11 +41,7 @@ impl Segmenter {
                 hop: hop.to_samples("hop", sample_rate)?,
             },
             Cut::Parts { count: 0 } => {
-                return Err(SegmentError::Config {
-                    field: "count",
-                    given: "0".to_owned(),
-                    rule: "there must be at least one part",
-                });
+                return Err(SegmentError::config("count", "0", "at least 1"));
             }
             Cut::Parts { count } => Layout::Parts { count },
             Cut::Middle { length } => Layout::Middle { length: length.to_samples("length", sample_rate)? },

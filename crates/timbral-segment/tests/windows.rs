@@ -54,6 +54,7 @@ fn sliding_reference(x: &[f32], length: usize, hop: usize, last: LastWindow) -> 
                     LastWindow::ShiftBack => {
                         out.push((0, (0..length).map(|i| x.get(i).copied().unwrap_or(0.0)).collect()));
                     }
+                    other => unreachable!("no reference for {other:?}"),
                 }
             }
             break;
@@ -175,7 +176,7 @@ fn bad_configurations_are_refused() {
     };
     let long = |length, hop| Cut::Sliding { length, hop };
     let one = Span::Samples(1);
-    assert_eq!(refuse(long(one, one), 0), "sample_rate is 0 Hz, but it must be at least 1 Hz");
+    assert_eq!(refuse(long(one, one), 0), "sample_rate is 0 Hz; it must be at least 1 Hz");
     assert!(refuse(long(Span::Samples(0), one), 8_000).contains("length is 0 samples"));
     assert!(refuse(long(one, Span::Seconds(-1.0)), 8_000).contains("hop is -1 s"));
     assert!(refuse(long(one, Span::Seconds(f64::NAN)), 8_000).contains("finite"));

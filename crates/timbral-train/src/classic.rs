@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use ndarray::{Array2, Axis};
 use timbral::{FrontEnd, WindowFeatures};
-use timbral_classic::{Classifier as _, FittedModel, Learner as _, Parameters as _, PipelineParameters};
+use timbral_classic::{Config as _, FittedModel, Learner as _, PipelineConfig, Predictor as _};
 use timbral_model::{Architecture, ClassicConfig, Header, ModelFile};
 use timbral_segment::{Cut, Span};
 
@@ -61,7 +61,7 @@ pub(crate) struct RowAnswers {
 /// Fits a pipeline on the training rows of each split, scalers included, and asks it for the test rows.
 pub(crate) fn answer_rows(
     table: &FeatureTable,
-    parameters: &PipelineParameters,
+    parameters: &PipelineConfig,
     splits: &[(Vec<usize>, Vec<usize>)],
 ) -> Result<RowAnswers, TrainError> {
     let labels = table.labels();
@@ -110,7 +110,7 @@ pub(crate) fn answer_rows(
 pub fn cross_validate_classic(
     title: &str,
     table: &FeatureTable,
-    parameters: &PipelineParameters,
+    parameters: &PipelineConfig,
     folds: &Folds,
 ) -> Result<ClassicCrossValidation, TrainError> {
     let labels = table.labels();
@@ -162,7 +162,7 @@ pub fn cross_validate_classic(
 pub fn fit_classic(
     name: &str,
     table: &FeatureTable,
-    parameters: &PipelineParameters,
+    parameters: &PipelineConfig,
 ) -> Result<ModelFile, TrainError> {
     let front_end = front_end(table)?;
     let labels = table.labels();
@@ -189,10 +189,7 @@ fn front_end(table: &FeatureTable) -> Result<FrontEnd, TrainError> {
             "one with all columns of its feature set",
         ));
     }
-    let seconds = |span: Span| match span {
-        Span::Seconds(seconds) => seconds,
-        Span::Samples(samples) => samples as f64 / f64::from(set.sample_rate),
-    };
+    let seconds = |span: Span| span.to_seconds(set.sample_rate);
     let (window_seconds, hop_seconds) = match extraction.segments.map(|segments| segments.cut) {
         Some(Cut::Sliding { length, hop }) => (seconds(length), seconds(hop)),
         Some(_) => {

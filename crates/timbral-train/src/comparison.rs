@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
-use timbral_classic::PipelineParameters;
+use timbral_classic::PipelineConfig;
 use timbral_data::split::{LeakySegmentSplit, Protocol};
 use timbral_data::track::{distinct_tracks, sorted_labels};
 use timbral_data::{FeatureTable, Folds, Part, TrackInfo};
@@ -103,7 +103,7 @@ pub enum Candidate<'a> {
         /// Name in the table.
         name: &'a str,
         /// Scalers and learner.
-        parameters: &'a PipelineParameters,
+        parameters: &'a PipelineConfig,
         /// Rows of tracks, or of their windows, whose probabilities are then averaged over the track.
         table: &'a FeatureTable,
     },
@@ -335,7 +335,7 @@ fn describe(divisions: &[Division]) -> String {
 
 fn classic(
     table: &FeatureTable,
-    parameters: &PipelineParameters,
+    parameters: &PipelineConfig,
     division: &Division,
     groups: &HashMap<String, String>,
 ) -> Result<RepeatPredictions, TrainError> {

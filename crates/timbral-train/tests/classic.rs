@@ -5,8 +5,7 @@ use std::path::Path;
 
 use timbral::Classifier;
 use timbral_classic::{
-    Classifier as _, Learner as _, LearnerParameters, Parameters as _, PipelineParameters, SvcParameters,
-    TransformerParameters,
+    Config as _, Learner as _, LearnerConfig, PipelineConfig, Predictor as _, SvcConfig, TransformerConfig,
 };
 use timbral_data::{
     Extraction, ExtractionConfig, FeatureTable, Folds, ManifestEntry, TableFormat, TrackInfo,
@@ -52,10 +51,10 @@ fn table(folder: &Path, entries: &[ManifestEntry]) -> FeatureTable {
     FeatureTable::read(path).unwrap()
 }
 
-fn pipeline(probability: bool) -> PipelineParameters {
-    PipelineParameters {
-        transformers: vec![TransformerParameters::Standard(Default::default())],
-        learner: LearnerParameters::Svc(SvcParameters { probability, ..Default::default() }),
+fn pipeline(probability: bool) -> PipelineConfig {
+    PipelineConfig {
+        transformers: vec![TransformerConfig::Standard(Default::default())],
+        learner: LearnerConfig::Svc(SvcConfig { probability, ..Default::default() }),
     }
 }
 

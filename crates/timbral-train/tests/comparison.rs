@@ -6,9 +6,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use ndarray::Array2;
-use timbral_classic::{
-    LearnerParameters, PipelineParameters, PowerTransformerParameters, SvcParameters, TransformerParameters,
-};
+use timbral_classic::{LearnerConfig, PipelineConfig, PowerTransformerConfig, SvcConfig, TransformerConfig};
 use timbral_data::{FeatureTable, Folds, TrackInfo};
 use timbral_eval::comparison::Baseline;
 use timbral_eval::{BootstrapConfig, Comparison};
@@ -46,9 +44,9 @@ fn table(folder: &Path, windows: usize) -> FeatureTable {
     FeatureTable::read(path).unwrap()
 }
 
-fn pipeline(learner: LearnerParameters) -> PipelineParameters {
-    PipelineParameters {
-        transformers: vec![TransformerParameters::Power(PowerTransformerParameters::default())],
+fn pipeline(learner: LearnerConfig) -> PipelineConfig {
+    PipelineConfig {
+        transformers: vec![TransformerConfig::Power(PowerTransformerConfig::default())],
         learner,
     }
 }
@@ -73,8 +71,8 @@ fn the_same_folds_give_the_same_scores() {
     let folder = tempfile::tempdir().unwrap();
     let table = table(folder.path(), 1);
     let (logistic, bayes) = (
-        pipeline(LearnerParameters::LogisticRegression(Default::default())),
-        pipeline(LearnerParameters::GaussianNaiveBayes(Default::default())),
+        pipeline(LearnerConfig::LogisticRegression(Default::default())),
+        pipeline(LearnerConfig::GaussianNaiveBayes(Default::default())),
     );
     let candidates = [
         Candidate::Classic { name: "logistic", parameters: &logistic, table: &table },
@@ -125,8 +123,7 @@ fn the_same_folds_give_the_same_scores() {
 fn windows_speak_for_their_track() {
     let folder = tempfile::tempdir().unwrap();
     let table = table(folder.path(), 3);
-    let svc =
-        |probability| pipeline(LearnerParameters::Svc(SvcParameters { probability, ..Default::default() }));
+    let svc = |probability| pipeline(LearnerConfig::Svc(SvcConfig { probability, ..Default::default() }));
     let (sure, plain) = (svc(true), svc(false));
     let candidates = [
         Candidate::Classic { name: "sure", parameters: &sure, table: &table },
@@ -147,7 +144,7 @@ fn windows_speak_for_their_track() {
 fn pinned_folds_take_the_place_of_seeds() {
     let folder = tempfile::tempdir().unwrap();
     let table = table(folder.path(), 1);
-    let bayes = pipeline(LearnerParameters::GaussianNaiveBayes(Default::default()));
+    let bayes = pipeline(LearnerConfig::GaussianNaiveBayes(Default::default()));
     let candidates = [Candidate::Classic { name: "bayes", parameters: &bayes, table: &table }];
     let assignment =
         table.tracks().iter().enumerate().map(|(i, t)| (t.track_id.clone(), usize::from(i >= 20))).collect();
@@ -162,7 +159,7 @@ fn pinned_folds_take_the_place_of_seeds() {
 fn networks_stand_beside_learners() {
     let folder = tempfile::tempdir().unwrap();
     let table = table(folder.path(), 1);
-    let bayes = pipeline(LearnerParameters::GaussianNaiveBayes(Default::default()));
+    let bayes = pipeline(LearnerConfig::GaussianNaiveBayes(Default::default()));
     let mut set = SpectrogramSet::new(8, table.labels()).unwrap();
     // One track has no spectrogram: the networks do not answer it.
     let tracks: Vec<TrackInfo> = table.tracks()[1..].to_vec();
@@ -216,7 +213,7 @@ fn quoted_figures_are_data() {
     std::fs::write(&path, text).unwrap();
     let quoted = Baseline::open(&path).unwrap();
     let table = table(folder.path(), 1);
-    let bayes = pipeline(LearnerParameters::GaussianNaiveBayes(Default::default()));
+    let bayes = pipeline(LearnerConfig::GaussianNaiveBayes(Default::default()));
     let candidates = [Candidate::Classic { name: "bayes", parameters: &bayes, table: &table }];
     let comparison = compare(&config(&[FoldProtocol::Groups]), &candidates, &[], quoted, &go_on).unwrap();
     for text in [comparison.to_string(), comparison.to_markdown()] {
@@ -234,7 +231,7 @@ fn quoted_figures_are_data() {
 fn faults_are_errors() {
     let folder = tempfile::tempdir().unwrap();
     let table = table(folder.path(), 1);
-    let bayes = pipeline(LearnerParameters::GaussianNaiveBayes(Default::default()));
+    let bayes = pipeline(LearnerConfig::GaussianNaiveBayes(Default::default()));
     let candidates = [Candidate::Classic { name: "bayes", parameters: &bayes, table: &table }];
     let groups = config(&[FoldProtocol::Groups]);
     assert!(compare(&groups, &[], &[], Vec::new(), &go_on).is_err());

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use ndarray::Array2;
 use timbral::WindowFeatures;
-use timbral_classic::Parameters as _;
+use timbral_classic::Config as _;
 use timbral_model::{Architecture, Input, ModelFile};
 use timbral_train::augment::CutMixShape;
 use timbral_train::training::{
@@ -182,7 +182,7 @@ fn every_example_configuration_says_what_fits_together() {
         }
         if path.to_string_lossy().contains("pipeline") {
             let text = std::fs::read_to_string(&path).unwrap();
-            let parameters: timbral_classic::PipelineParameters = toml::from_str(&text).unwrap();
+            let parameters: timbral_classic::PipelineConfig = toml::from_str(&text).unwrap();
             parameters.validate().unwrap();
             continue;
         }

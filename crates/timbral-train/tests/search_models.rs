@@ -7,7 +7,7 @@ use std::path::Path;
 use ndarray::Array2;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use timbral_classic::LearnerParameters;
+use timbral_classic::LearnerConfig;
 use timbral_data::{FeatureTable, TrackInfo};
 use timbral_model::Architecture;
 use timbral_train::search::{ClassicSearch, NetworkSearch, SearchProgress, SearchTable, Trial};
@@ -209,7 +209,7 @@ fn classic_learners_are_searched_on_any_number_of_threads() {
     let best = search(&config, &classic, 2, None, &go_on).unwrap();
     let best = best.best().unwrap();
     let parameters = classic.parameters(&best.trial).unwrap();
-    assert!(matches!(&parameters.learner, LearnerParameters::Svc(svc)
+    assert!(matches!(&parameters.learner, LearnerConfig::Svc(svc)
         if svc.c == best.trial.values["learner.svc.c"].as_number().unwrap()));
     let report = cross_validate_classic("svc", &table, &parameters, classic.folds()).unwrap().report;
     let measured = best.measured.unwrap();

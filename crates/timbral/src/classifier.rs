@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ndarray::{Array2, Axis};
 
-use timbral_decode::{Audio, DecodeOptions, decode_bytes, decode_file};
+use timbral_decode::{Audio, DecodeConfig, decode_bytes, decode_file};
 use timbral_model::{Input, Model, ModelFile};
 
 use crate::Error;
@@ -117,8 +117,8 @@ impl Classifier {
         self.verdict(&samples, "the sound", Vec::new())
     }
 
-    fn decode_options(&self) -> DecodeOptions {
-        let options = DecodeOptions::default().mono().sample_rate(self.front_end.sample_rate());
+    fn decode_options(&self) -> DecodeConfig {
+        let options = DecodeConfig::default().mono().sample_rate(self.front_end.sample_rate());
         match self.middle {
             Some(seconds) => options.middle(seconds),
             None => options,

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
-use timbral_classic::{PipelineParameters, PowerTransformerParameters, TransformerParameters};
+use timbral_classic::{PipelineConfig, PowerTransformerConfig, TransformerConfig};
 use timbral_data::{GroupTable, Part};
 use timbral_eval::comparison::Baseline;
 use timbral_train::comparison::FoldProtocol;
@@ -151,10 +151,10 @@ fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
-    cli::write_atomically(path, text.as_bytes())
+    timbral_atomic::write(path, [text]).with_context(|| path.display().to_string())
 }
 
-fn pipelines(arguments: &Arguments) -> Result<Vec<(String, PipelineParameters)>> {
+fn pipelines(arguments: &Arguments) -> Result<Vec<(String, PipelineConfig)>> {
     let mut pipelines = Vec::new();
     let known = training::learners();
     for name in arguments.learners.iter().filter(|name| *name != "none") {
@@ -162,9 +162,9 @@ fn pipelines(arguments: &Arguments) -> Result<Vec<(String, PipelineParameters)>>
             let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
             format!("--learners has {name:?}; it must be one of {}, none", names.join(", "))
         })?;
-        let transformers = vec![TransformerParameters::Power(PowerTransformerParameters::default())];
+        let transformers = vec![TransformerConfig::Power(PowerTransformerConfig::default())];
         let learner = learner.1.clone();
-        pipelines.push((format!("power transform + {name}"), PipelineParameters { transformers, learner }));
+        pipelines.push((format!("power transform + {name}"), PipelineConfig { transformers, learner }));
     }
     for given in &arguments.pipeline {
         let (name, path) =

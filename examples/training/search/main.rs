@@ -76,7 +76,7 @@ fn main() -> std::process::ExitCode {
             let found = run(&arguments, &config, &classic)?;
             let row = found.best().context("every trial failed")?;
             let text = toml::to_string(&classic.parameters(&row.trial)?)?;
-            return Ok(cli::write_atomically(&best, text.as_bytes())?);
+            return Ok(timbral_atomic::write(&best, [text])?);
         }
         let (Some(path), Some(folder)) = (&arguments.config, &arguments.table) else {
             bail!("nothing to search: give --config with --table, or --features");

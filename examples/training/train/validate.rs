@@ -2,6 +2,7 @@
 #![allow(clippy::print_stderr, reason = "a program prints")]
 
 use anyhow::Result;
+use timbral_atomic::write;
 use timbral_data::Folds;
 use timbral_eval::Report;
 use timbral_train::training::EpochMetrics;
@@ -34,7 +35,7 @@ pub(crate) fn cross_validate(
         watch.progress.line(format!("{} x {}: accuracy {accuracy:.3}", member.name, member.copies));
     }
     let answers = cv.to_csv(&config.members, &data.set, &data.tracks)?;
-    cli::write_atomically(&arguments.run.join("predictions.csv"), answers.as_bytes())?;
+    write(arguments.run.join("predictions.csv"), [answers])?;
     let title = format!("{}, {}-fold cross-validation by artist", config.name, arguments.folds);
     // A data set may be too small to calibrate on; that must not lose hours of cross-validation.
     let calibration = cv
@@ -44,7 +45,7 @@ pub(crate) fn cross_validate(
     let report = cv.report(&title, &data.set, &data.tracks, &folds)?;
     let measured = Measured { report: &report, calibration: calibration.as_ref() };
     let json = serde_json::to_vec_pretty(&measured)?;
-    cli::write_atomically(&arguments.run.join("report.json"), &json)?;
+    write(arguments.run.join("report.json"), [&json])?;
     if arguments.json {
         cli::json_line(&measured)?;
     } else {

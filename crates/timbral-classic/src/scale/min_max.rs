@@ -2,39 +2,35 @@ use ndarray::{Array1, Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
 use crate::ClassicError;
-use crate::learner::{Checked, Parameters, Transformer, check_input, check_rows};
+use crate::learner::{Checked, Config, Transformer, check_input, check_rows};
 
-/// Parameters of a [`MinMaxScaler`].
+/// Settings of a [`MinMaxScaler`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct MinMaxScalerParameters {
+pub struct MinMaxScalerConfig {
     /// Where the smallest training value goes. Default: 0.
     pub low: f64,
     /// Where the largest training value goes, above `low`. Default: 1.
     pub high: f64,
 }
 
-impl Default for MinMaxScalerParameters {
+impl Default for MinMaxScalerConfig {
     fn default() -> Self {
         Self { low: 0.0, high: 1.0 }
     }
 }
 
-impl Parameters for MinMaxScalerParameters {
+impl Config for MinMaxScalerConfig {
     fn validate(&self) -> Result<(), ClassicError> {
         if self.low.is_finite() && self.high.is_finite() && self.low < self.high {
             return Ok(());
         }
         let given = format!("{} to {}", self.low, self.high);
-        Err(ClassicError::config(
-            "the range",
-            given,
-            "both ends must be finite and the first below the second",
-        ))
+        Err(ClassicError::config("low to high", given, "a range of finite ends, the first below the second"))
     }
 }
 
-impl Checked<MinMaxScalerParameters> {
+impl Checked<MinMaxScalerConfig> {
     /// Learns the range of each feature.
     ///
     /// # Errors

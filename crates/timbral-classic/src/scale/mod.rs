@@ -2,6 +2,6 @@ mod min_max;
 mod power;
 mod standard;
 
-pub use min_max::{MinMaxScaler, MinMaxScalerParameters};
-pub use power::{PowerTransformer, PowerTransformerParameters};
-pub use standard::{StandardScaler, StandardScalerParameters};
+pub use min_max::{MinMaxScaler, MinMaxScalerConfig};
+pub use power::{PowerTransformer, PowerTransformerConfig};
+pub use standard::{StandardScaler, StandardScalerConfig};

@@ -2,30 +2,30 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 use serde::{Deserialize, Serialize};
 
 use crate::ClassicError;
-use crate::learner::{Checked, Parameters, Transformer, check_input, check_rows};
-use crate::scale::{StandardScaler, StandardScalerParameters};
+use crate::learner::{Checked, Config, Transformer, check_input, check_rows};
+use crate::scale::{StandardScaler, StandardScalerConfig};
 
-/// Parameters of a [`PowerTransformer`].
+/// Settings of a [`PowerTransformer`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct PowerTransformerParameters {
+pub struct PowerTransformerConfig {
     /// Whether the result is brought to mean 0 and standard deviation 1. Default: true.
     pub standardize: bool,
 }
 
-impl Default for PowerTransformerParameters {
+impl Default for PowerTransformerConfig {
     fn default() -> Self {
         Self { standardize: true }
     }
 }
 
-impl Parameters for PowerTransformerParameters {
+impl Config for PowerTransformerConfig {
     fn validate(&self) -> Result<(), ClassicError> {
         Ok(())
     }
 }
 
-impl Checked<PowerTransformerParameters> {
+impl Checked<PowerTransformerConfig> {
     /// Learns, for each feature, the power that makes it most like a normal distribution.
     ///
     /// # Errors
@@ -37,7 +37,7 @@ impl Checked<PowerTransformerParameters> {
         let mut transformer = PowerTransformer { lambdas, scaler: None };
         if self.0.standardize {
             let changed = transformer.powers(x);
-            transformer.scaler = Some(StandardScalerParameters::default().check()?.fit(changed.view())?);
+            transformer.scaler = Some(StandardScalerConfig::default().check()?.fit(changed.view())?);
         }
         Ok(transformer)
     }

@@ -2,31 +2,31 @@ use ndarray::{Array1, Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
 use crate::ClassicError;
-use crate::learner::{Checked, Parameters, Transformer, check_input, check_rows, column_means};
+use crate::learner::{Checked, Config, Transformer, check_input, check_rows, column_means};
 
-/// Parameters of a [`StandardScaler`].
+/// Settings of a [`StandardScaler`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct StandardScalerParameters {
+pub struct StandardScalerConfig {
     /// Whether the mean is taken away. Default: true.
     pub with_mean: bool,
     /// Whether the rest is divided by the standard deviation. Default: true.
     pub with_std: bool,
 }
 
-impl Default for StandardScalerParameters {
+impl Default for StandardScalerConfig {
     fn default() -> Self {
         Self { with_mean: true, with_std: true }
     }
 }
 
-impl Parameters for StandardScalerParameters {
+impl Config for StandardScalerConfig {
     fn validate(&self) -> Result<(), ClassicError> {
         Ok(())
     }
 }
 
-impl Checked<StandardScalerParameters> {
+impl Checked<StandardScalerConfig> {
     /// Learns mean and standard deviation (over n) of each feature.
     ///
     /// # Errors

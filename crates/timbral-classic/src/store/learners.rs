@@ -1,7 +1,7 @@
 use ndarray::Array2;
 
 use super::{Reader, Stored, Writer};
-use crate::learner::{Classifier, Parameters};
+use crate::learner::{Config, Predictor};
 use crate::svc::Parts as SvcParts;
 use crate::tree::{ForestNode, ForestTree, Node, RegressionTree};
 use crate::{
@@ -98,7 +98,7 @@ impl Stored for KNeighbors {
     }
 
     fn read(from: &Reader<'_>) -> Result<Self, ClassicError> {
-        let parameters: crate::KNeighborsParameters = from.setting("parameters")?;
+        let parameters: crate::KNeighborsConfig = from.setting("parameters")?;
         parameters.validate()?;
         let x = from.stored_matrix("x")?;
         let n_classes = from.n_classes()?;
@@ -364,7 +364,7 @@ impl Stored for Stacking {
     fn read(from: &Reader<'_>) -> Result<Self, ClassicError> {
         let members = members(from)?;
         let combiner = from.child("combiner", LogisticRegression::read)?;
-        let n_classes = members.first().map_or(0, Classifier::n_classes);
+        let n_classes = members.first().map_or(0, Predictor::n_classes);
         let fits = combiner.n_classes() == n_classes && combiner.n_features() == members.len() * n_classes;
         from.ensure(fits, "the combiner takes a value for each class from each member")?;
         Ok(Self { members, combiner })

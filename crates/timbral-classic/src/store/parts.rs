@@ -55,7 +55,7 @@ pub(crate) struct Writer<'a> {
 impl Writer<'_> {
     /// A single value.
     pub(crate) fn setting(&mut self, name: &str, value: impl Serialize) {
-        // Parameters are plain structs and enums, which JSON can hold.
+        // Settings are plain structs and enums, which JSON can hold.
         let value = serde_json::to_value(value).unwrap_or(Value::Null);
         self.settings.insert(name.to_owned(), value);
     }

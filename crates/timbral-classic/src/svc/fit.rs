@@ -10,7 +10,7 @@ use super::platt::{Sigmoid, fit_sigmoid};
 use super::rows::{RowCache, Rows, Source, Store};
 use super::solver::{Problem, Solution, solve};
 use crate::ClassicError;
-use crate::learner::{Checked, Learner, Parameters, check_training};
+use crate::learner::{Checked, Config, Learner, check_training};
 use crate::parallel;
 use crate::simd::{LANES, dispatch, dot};
 
@@ -25,6 +25,7 @@ const LARGEST_SINGLE: f64 = 1e30;
 /// How much the rows of a class weigh.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ClassWeight {
     /// All rows alike.
     #[default]
@@ -35,10 +36,10 @@ pub enum ClassWeight {
     Given(Vec<f64>),
 }
 
-/// Parameters of an [`Svc`].
+/// Settings of an [`Svc`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct SvcParameters {
+pub struct SvcConfig {
     /// Weight of violations against the width of the margin, above 0. Default: 1.
     pub c: f64,
     /// How alike two rows are. Default: RBF with gamma "scale".
@@ -55,7 +56,7 @@ pub struct SvcParameters {
     pub cache_mib: usize,
 }
 
-impl Default for SvcParameters {
+impl Default for SvcConfig {
     fn default() -> Self {
         Self {
             c: 1.0,
@@ -69,21 +70,21 @@ impl Default for SvcParameters {
     }
 }
 
-impl Parameters for SvcParameters {
+impl Config for SvcConfig {
     fn validate(&self) -> Result<(), ClassicError> {
         if !(self.c.is_finite() && self.c > 0.0) {
-            return Err(ClassicError::config("c", self.c, "it must be finite and above 0"));
+            return Err(ClassicError::config("c", self.c, "finite and above 0"));
         }
         if !(self.tolerance.is_finite() && self.tolerance > 0.0) {
-            return Err(ClassicError::config("tolerance", self.tolerance, "it must be finite and above 0"));
+            return Err(ClassicError::config("tolerance", self.tolerance, "finite and above 0"));
         }
         if self.cache_mib == 0 {
-            return Err(ClassicError::config("cache_mib", 0, "at least 1 MiB is needed"));
+            return Err(ClassicError::config("cache_mib", 0, "at least 1"));
         }
         if let ClassWeight::Given(weights) = &self.class_weight
             && let Some(w) = weights.iter().find(|w| !(w.is_finite() && **w > 0.0))
         {
-            return Err(ClassicError::config("class_weight", w, "it must be finite and above 0"));
+            return Err(ClassicError::config("class_weight", w, "finite and above 0"));
         }
         self.kernel.validate()
     }
@@ -100,7 +101,7 @@ struct Sorted<'a> {
     squares: Vec<f64>,
     /// Bound of the rows of each class.
     bounds: Vec<f64>,
-    parameters: &'a SvcParameters,
+    parameters: &'a SvcConfig,
 }
 
 /// What was learnt of two classes.
@@ -111,7 +112,7 @@ struct PairSolution {
     sigmoid: Option<Sigmoid>,
 }
 
-impl Learner for Checked<SvcParameters> {
+impl Learner for Checked<SvcConfig> {
     type Model = Svc;
 
     fn fit(&self, x: ArrayView2<'_, f64>, y: &[usize], n_classes: usize) -> Result<Svc, ClassicError> {
@@ -164,7 +165,7 @@ impl Learner for Checked<SvcParameters> {
     }
 }
 
-impl Checked<SvcParameters> {
+impl Checked<SvcConfig> {
     fn sort(
         &self,
         x: ArrayView2<'_, f64>,

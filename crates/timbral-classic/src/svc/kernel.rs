@@ -7,6 +7,7 @@ use crate::simd::{LANES, dispatch, dot, exp_negative, lanes};
 /// Width of a kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Gamma {
     /// 1 / (features x variance of all values), the usual choice.
     Scale,
@@ -35,6 +36,7 @@ impl Gamma {
 /// How alike two rows are.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Kernel {
     /// x . y
     Linear,
@@ -61,17 +63,17 @@ impl Kernel {
             Self::Rbf { gamma } => gamma,
             Self::Polynomial { gamma, coef0, degree } => {
                 if !coef0.is_finite() {
-                    return Err(ClassicError::config("coef0", coef0, "it must be finite"));
+                    return Err(ClassicError::config("coef0", coef0, "finite"));
                 }
                 if !(1..=100).contains(degree) {
-                    return Err(ClassicError::config("degree", degree, "it lies between 1 and 100"));
+                    return Err(ClassicError::config("degree", degree, "between 1 and 100"));
                 }
                 gamma
             }
         };
         match gamma {
             Gamma::Value(g) if !(g.is_finite() && *g > 0.0) => {
-                Err(ClassicError::config("gamma", g, "it must be finite and above 0"))
+                Err(ClassicError::config("gamma", g, "finite and above 0"))
             }
             _ => Ok(()),
         }

@@ -5,7 +5,7 @@ mod platt;
 mod rows;
 mod solver;
 
-pub use fit::{ClassWeight, SvcParameters};
+pub use fit::{ClassWeight, SvcConfig};
 pub use kernel::{Gamma, Kernel};
 pub(crate) use model::Parts;
 pub use model::Svc;

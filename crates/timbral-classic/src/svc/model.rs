@@ -5,7 +5,7 @@ use ndarray::{Array1, Array2, ArrayView2, Axis, Slice};
 use super::kernel::Kernel;
 use super::platt::{Sigmoid, couple};
 use crate::ClassicError;
-use crate::learner::{Classifier, argmax, check_input};
+use crate::learner::{Predictor, argmax, check_input};
 use crate::matrix::Matrix;
 use crate::parallel;
 
@@ -111,7 +111,7 @@ impl Svc {
     ///
     /// # Errors
     ///
-    /// As [`Classifier::predict_proba`].
+    /// As [`Predictor::predict_proba`].
     pub fn decision_function(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, ClassicError> {
         check_input(x, self.n_features())?;
         let x = x.as_standard_layout();
@@ -160,7 +160,7 @@ impl Svc {
     ///
     /// # Errors
     ///
-    /// As [`Classifier::predict_proba`].
+    /// As [`Predictor::predict_proba`].
     pub fn decision_function_one_vs_rest(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, ClassicError> {
         let values = self.decision_function(x)?;
         let mut votes = self.votes(&values);
@@ -186,7 +186,7 @@ impl Svc {
     }
 }
 
-impl Classifier for Svc {
+impl Predictor for Svc {
     fn n_classes(&self) -> usize {
         self.n_support.len()
     }

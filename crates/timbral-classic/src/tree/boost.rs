@@ -6,7 +6,7 @@ use super::grow::{Grower, Grown, Limits, RegressionTree};
 use super::split::{Features, Rules, Sums};
 use crate::ClassicError;
 use crate::learner::{
-    ABSENT, Checked, Classifier, Learner, Parameters, check_input, check_training, softmax_rows,
+    ABSENT, Checked, Config, Learner, Predictor, check_input, check_training, softmax_rows,
 };
 use crate::parallel;
 use crate::rng::{choose, seeded};
@@ -15,10 +15,10 @@ use crate::simd::softmax_by_class;
 /// Rows that the trees are applied to together: a tree stays in the cache.
 const ROWS: usize = 256;
 
-/// Parameters of [`GradientBoosting`]; names in the field's other libraries in brackets.
+/// Settings of [`GradientBoosting`]; names in the field's other libraries in brackets.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct GradientBoostingParameters {
+pub struct GradientBoostingConfig {
     /// Rounds; each grows a tree for each class. At least 1. Default: 100. (`n_estimators`, `max_iter`)
     pub n_rounds: usize,
     /// Factor of each tree, above 0. Default: 0.3. (`eta`)
@@ -45,7 +45,7 @@ pub struct GradientBoostingParameters {
     pub seed: u64,
 }
 
-impl Default for GradientBoostingParameters {
+impl Default for GradientBoostingConfig {
     fn default() -> Self {
         Self {
             n_rounds: 100,
@@ -64,35 +64,31 @@ impl Default for GradientBoostingParameters {
     }
 }
 
-impl Parameters for GradientBoostingParameters {
+impl Config for GradientBoostingConfig {
     fn validate(&self) -> Result<(), ClassicError> {
         let at_least = |name, value: usize, least: usize, rule| {
             if value >= least { Ok(()) } else { Err(ClassicError::config(name, value, rule)) }
         };
-        at_least("n_rounds", self.n_rounds, 1, "at least one is needed")?;
-        at_least("max_depth", self.max_depth, 1, "a tree has at least one split")?;
-        at_least("max_leaves", self.max_leaves.unwrap_or(2), 2, "a tree has at least two leaves")?;
-        at_least("patience", self.patience, 1, "at least one round is needed")?;
+        at_least("n_rounds", self.n_rounds, 1, "at least 1")?;
+        at_least("max_depth", self.max_depth, 1, "at least 1")?;
+        at_least("max_leaves", self.max_leaves.unwrap_or(2), 2, "at least 2")?;
+        at_least("patience", self.patience, 1, "at least 1")?;
         if !(2..=256).contains(&self.max_bins) {
-            return Err(ClassicError::config("max_bins", self.max_bins, "it lies between 2 and 256"));
+            return Err(ClassicError::config("max_bins", self.max_bins, "between 2 and 256"));
         }
         if !(self.learning_rate.is_finite() && self.learning_rate > 0.0) {
-            return Err(ClassicError::config(
-                "learning_rate",
-                self.learning_rate,
-                "it must be finite and above 0",
-            ));
+            return Err(ClassicError::config("learning_rate", self.learning_rate, "finite and above 0"));
         }
         for (name, value) in
             [("min_child_weight", self.min_child_weight), ("l2", self.l2), ("min_gain", self.min_gain)]
         {
             if !(value.is_finite() && value >= 0.0) {
-                return Err(ClassicError::config(name, value, "it must be finite and not negative"));
+                return Err(ClassicError::config(name, value, "finite and not negative"));
             }
         }
         for (name, value) in [("row_share", self.row_share), ("feature_share", self.feature_share)] {
             if !(value > 0.0 && value <= 1.0) {
-                return Err(ClassicError::config(name, value, "it lies above 0 and is at most 1"));
+                return Err(ClassicError::config(name, value, "above 0 and at most 1"));
             }
         }
         Ok(())
@@ -114,7 +110,7 @@ pub struct GradientBoosting {
     pub(crate) validation_loss: Vec<f64>,
 }
 
-impl Learner for Checked<GradientBoostingParameters> {
+impl Learner for Checked<GradientBoostingConfig> {
     type Model = GradientBoosting;
 
     fn fit(
@@ -127,7 +123,7 @@ impl Learner for Checked<GradientBoostingParameters> {
     }
 }
 
-impl Checked<GradientBoostingParameters> {
+impl Checked<GradientBoostingConfig> {
     /// Fits with early stopping: the model ends at the round of smallest loss on the validation rows.
     ///
     /// Choose them by groups, or the stopping round will be too late.
@@ -371,7 +367,7 @@ impl GradientBoosting {
     ///
     /// # Errors
     ///
-    /// As [`Classifier::predict_proba`].
+    /// As [`Predictor::predict_proba`].
     pub fn decision_function(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, ClassicError> {
         check_input(x, self.n_features)?;
         let mut scores = Array2::<f64>::zeros((x.nrows(), self.base.len())) + &self.base;
@@ -393,7 +389,7 @@ impl GradientBoosting {
     }
 }
 
-impl Classifier for GradientBoosting {
+impl Predictor for GradientBoosting {
     fn n_classes(&self) -> usize {
         self.base.len()
     }

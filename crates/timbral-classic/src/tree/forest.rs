@@ -3,24 +3,26 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::ClassicError;
-use crate::learner::{Checked, Classifier, Learner, Parameters, check_input, check_training};
+use crate::learner::{Checked, Config, Learner, Predictor, check_input, check_training};
 use crate::parallel;
 use crate::rng::{below, seeded};
 
-/// How many features are looked at for a split.
+/// Number of features that are candidates for a split.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum MaxFeatures {
     /// Square root of their number.
     Sqrt,
-    /// A share of them, above 0 and at most 1.
-    Share(f64),
+    /// A fraction of them, above 0 and at most 1.
+    #[serde(alias = "share")]
+    Fraction(f64),
 }
 
-/// Parameters of a [`RandomForest`].
+/// Settings of a [`RandomForest`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct RandomForestParameters {
+pub struct RandomForestConfig {
     /// Number of trees, at least 1. Default: 100.
     pub n_trees: usize,
     /// Features looked at for a split; constant ones do not count. Default: the square root.
@@ -35,7 +37,7 @@ pub struct RandomForestParameters {
     pub seed: u64,
 }
 
-impl Default for RandomForestParameters {
+impl Default for RandomForestConfig {
     fn default() -> Self {
         Self {
             n_trees: 100,
@@ -48,17 +50,17 @@ impl Default for RandomForestParameters {
     }
 }
 
-impl Parameters for RandomForestParameters {
+impl Config for RandomForestConfig {
     fn validate(&self) -> Result<(), ClassicError> {
         if self.n_trees == 0 {
-            return Err(ClassicError::config("n_trees", 0, "at least one is needed"));
+            return Err(ClassicError::config("n_trees", 0, "at least 1"));
         }
         if self.min_samples_leaf == 0 {
-            return Err(ClassicError::config("min_samples_leaf", 0, "a leaf has at least one row"));
+            return Err(ClassicError::config("min_samples_leaf", 0, "at least 1"));
         }
         match self.max_features {
-            MaxFeatures::Share(share) if !(share > 0.0 && share <= 1.0) => {
-                Err(ClassicError::config("max_features", share, "the share lies above 0 and is at most 1"))
+            MaxFeatures::Fraction(share) if !(share > 0.0 && share <= 1.0) => {
+                Err(ClassicError::config("max_features", share, "above 0 and at most 1"))
             }
             _ => Ok(()),
         }
@@ -90,7 +92,7 @@ pub(crate) enum Node {
     Leaf { shares: usize },
 }
 
-impl Learner for Checked<RandomForestParameters> {
+impl Learner for Checked<RandomForestConfig> {
     type Model = RandomForest;
 
     fn fit(
@@ -119,7 +121,7 @@ impl Learner for Checked<RandomForestParameters> {
 }
 
 struct Grower<'a> {
-    parameters: &'a RandomForestParameters,
+    parameters: &'a RandomForestConfig,
     columns: &'a Array2<f64>,
     y: &'a [usize],
     n_classes: usize,
@@ -183,7 +185,7 @@ impl Grower<'_> {
         }
         let wanted = match self.parameters.max_features {
             MaxFeatures::Sqrt => (features.len() as f64).sqrt() as usize,
-            MaxFeatures::Share(share) => (features.len() as f64 * share) as usize,
+            MaxFeatures::Fraction(share) => (features.len() as f64 * share) as usize,
         };
         let square = |c: u32| f64::from(c) * f64::from(c);
         let whole: f64 = counts.iter().map(|&c| square(c)).sum();
@@ -255,7 +257,7 @@ impl Tree {
     }
 }
 
-impl Classifier for RandomForest {
+impl Predictor for RandomForest {
     fn n_classes(&self) -> usize {
         self.n_classes
     }

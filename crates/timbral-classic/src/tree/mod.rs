@@ -4,7 +4,7 @@ mod forest;
 mod grow;
 mod split;
 
-pub use boost::{GradientBoosting, GradientBoostingParameters};
-pub use forest::{MaxFeatures, RandomForest, RandomForestParameters};
+pub use boost::{GradientBoosting, GradientBoostingConfig};
+pub use forest::{MaxFeatures, RandomForest, RandomForestConfig};
 pub(crate) use forest::{Node as ForestNode, Tree as ForestTree};
 pub(crate) use grow::{Node, RegressionTree};

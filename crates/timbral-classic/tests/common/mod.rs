@@ -3,8 +3,7 @@
 
 use ndarray::Array2;
 use timbral_classic::{
-    GradientBoostingParameters, LearnerParameters, PipelineParameters, RandomForestParameters, SvcParameters,
-    TransformerParameters,
+    GradientBoostingConfig, LearnerConfig, PipelineConfig, RandomForestConfig, SvcConfig, TransformerConfig,
 };
 
 /// A small generator, so that the data do not depend on a library.
@@ -41,11 +40,11 @@ pub(crate) fn clouds(
     (x, y)
 }
 
-pub(crate) fn all_learners() -> Vec<(&'static str, LearnerParameters)> {
-    use LearnerParameters as L;
-    let svc = SvcParameters { probability: true, ..Default::default() };
-    let forest = RandomForestParameters { n_trees: 30, ..Default::default() };
-    let boosting = GradientBoostingParameters { n_rounds: 15, ..Default::default() };
+pub(crate) fn all_learners() -> Vec<(&'static str, LearnerConfig)> {
+    use LearnerConfig as L;
+    let svc = SvcConfig { probability: true, ..Default::default() };
+    let forest = RandomForestConfig { n_trees: 30, ..Default::default() };
+    let boosting = GradientBoostingConfig { n_rounds: 15, ..Default::default() };
     vec![
         ("svc", L::Svc(svc)),
         ("logistic", L::LogisticRegression(Default::default())),
@@ -56,6 +55,6 @@ pub(crate) fn all_learners() -> Vec<(&'static str, LearnerParameters)> {
     ]
 }
 
-pub(crate) fn pipeline(learner: LearnerParameters) -> PipelineParameters {
-    PipelineParameters { transformers: vec![TransformerParameters::Standard(Default::default())], learner }
+pub(crate) fn pipeline(learner: LearnerConfig) -> PipelineConfig {
+    PipelineConfig { transformers: vec![TransformerConfig::Standard(Default::default())], learner }
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use rayon::prelude::*;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-use timbral_decode::{DecodeOptions, decode_file, resample};
+use timbral_decode::{DecodeConfig, decode_file, resample};
 
 use crate::{DataError, Manifest, ManifestEntry};
 use fingerprint::{Fingerprint, Fingerprinter};
@@ -130,7 +130,7 @@ fn look_at(entry: &ManifestEntry, printer: &Fingerprinter) -> (FileReport, Finge
         samples_sha256: None,
     };
     let looked_at = || -> Result<_, DataError> {
-        let audio = decode_file(&entry.path, &DecodeOptions::default())?;
+        let audio = decode_file(&entry.path, &DecodeConfig::default())?;
         let mut hash = Sha256::new();
         for sample in &audio.samples {
             hash.update(sample.to_le_bytes());

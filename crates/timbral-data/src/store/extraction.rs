@@ -3,7 +3,7 @@ use std::sync::Mutex;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use timbral_decode::{DecodeOptions, decode_file};
+use timbral_decode::{DecodeConfig, decode_file};
 use timbral_features::{FeatureSet, FeatureSetConfig};
 use timbral_segment::{SegmentConfig, Segmenter};
 
@@ -103,7 +103,7 @@ impl Extraction {
     ///
     /// [`DataError::Decode`] if it cannot be decoded, else as [`rows_of`](Self::rows_of).
     pub fn rows_of_file(&self, path: &Path) -> Result<Vec<FeatureRow>, DataError> {
-        let options = DecodeOptions::default().mono().sample_rate(self.config.features.sample_rate);
+        let options = DecodeConfig::default().mono().sample_rate(self.config.features.sample_rate);
         self.rows_of(&decode_file(path, &options)?.samples)
     }
 

@@ -13,10 +13,10 @@ use symphonia_core::meta::MetadataOptions;
 use super::Engine;
 use super::Header;
 use crate::audio::WarningKind;
+use crate::config::Limits;
 use crate::contained::{contained, translate};
 use crate::error::DecodeError;
 use crate::formats::{self, Kind};
-use crate::options::Limits;
 use crate::source::Source;
 use crate::tags;
 use crate::timeline::{self, Timeline};
@@ -209,10 +209,7 @@ pub(super) fn make_decoder(
                 (codec, _) if known => {
                     DecodeError::Unsupported { name, reason: format!("{codec}: {reason}") }
                 }
-                (codec, _) => DecodeError::Unsupported {
-                    name,
-                    reason: format!("it holds {codec}, which is not decoded"),
-                },
+                (codec, _) => DecodeError::Unsupported { name, reason: format!("unsupported codec {codec}") },
             })
         }
         Err(error) => Err(translate(name, error)),

@@ -8,9 +8,9 @@ use symphonia_core::packet::Packet;
 use symphonia_core::units::Timestamp;
 
 use super::Engine;
+use crate::config::Limits;
 use crate::contained::{contained, translate};
 use crate::error::DecodeError;
-use crate::options::Limits;
 use crate::source::Source;
 use crate::timeline::Places;
 

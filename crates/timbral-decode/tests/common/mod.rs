@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use timbral_decode::{Audio, DecodeOptions, decode_bytes};
+use timbral_decode::{Audio, DecodeConfig, decode_bytes};
 
 /// The path of a fixture; `fixtures/make.sh` made them.
 pub(crate) fn fixture(name: &str) -> PathBuf {
@@ -18,7 +18,7 @@ pub(crate) fn bytes(name: &str) -> Vec<u8> {
 
 /// All of a fixture.
 pub(crate) fn whole(name: &str) -> Audio {
-    decode_bytes(&bytes(name), &DecodeOptions::default()).expect(name)
+    decode_bytes(&bytes(name), &DecodeConfig::default()).expect(name)
 }
 
 /// A sweep of 16-bit integers, `frames` frames of `channels` channels.

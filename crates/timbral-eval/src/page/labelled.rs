@@ -1,5 +1,5 @@
 use ndarray::{ArrayView2, Axis};
-use timbral_classic::{Parameters as _, PcaParameters, StandardScalerParameters, Transformer as _};
+use timbral_classic::{Config as _, PcaConfig, StandardScalerConfig, Transformer as _};
 use timbral_plot::{Bars, BoxPlot, Figure, Matrix, Scatter};
 
 use crate::EvalError;
@@ -61,7 +61,7 @@ impl LabelledRows<'_> {
         if self.values.nrows() < 3 {
             return Ok(Vec::new());
         }
-        let scaler = StandardScalerParameters::default().check()?.fit(self.values)?;
+        let scaler = StandardScalerConfig::default().check()?.fit(self.values)?;
         let z = scaler.transform(self.values)?;
         let mut means = ndarray::Array2::from_elem((self.labels.len(), self.columns.len()), f64::NAN);
         for (class, mut row) in means.rows_mut().into_iter().enumerate() {
@@ -70,7 +70,7 @@ impl LabelledRows<'_> {
             }
         }
         let correlation = z.t().dot(&z) / z.nrows() as f64;
-        let pca = PcaParameters::default().check()?.fit(z.view())?;
+        let pca = PcaConfig::default().check()?.fit(z.view())?;
         let explained = pca.explained_variance_ratio().to_vec();
         let components = pca.transform(z.view())?;
         Ok(vec![

@@ -3,7 +3,7 @@ use std::sync::{Mutex, PoisonError};
 
 use ndarray::Array2;
 use sha2::{Digest as _, Sha256};
-use timbral_classic::{LearnerParameters, Parameters as _, PipelineParameters};
+use timbral_classic::{Config as _, LearnerConfig, PipelineConfig};
 use toml::{Table, Value};
 
 use super::{Evaluate, Measured, Objective, SearchConfig, Setting, Strategy, Trial};
@@ -13,7 +13,7 @@ use crate::training::{canonical, nearest, run_all, set_in, with_nearest};
 use timbral_data::{FeatureTable, Folds, Part, Split, TrackInfo};
 use timbral_eval::Predictions;
 
-/// Measures settings of a [`PipelineParameters`] by cross-validation over a feature table, no artist on both sides.
+/// Measures settings of a [`PipelineConfig`] by cross-validation over a feature table, no artist on both sides.
 ///
 /// Fields are named as they stand in the file: `learner.svc.c`, `transformers.pca.components`, a transformer by its kind or
 /// its place. A whole `learner` can be searched too, as a list of tables. The budget is the number of folds that a trial
@@ -21,7 +21,7 @@ use timbral_eval::Predictions;
 /// classifier without `probability` is ranked by the classes it chooses, which takes a fifth of the time.
 #[derive(Debug)]
 pub struct ClassicSearch<'a> {
-    base: &'a PipelineParameters,
+    base: &'a PipelineConfig,
     table: &'a FeatureTable,
     labels: Vec<String>,
     classes: Vec<usize>,
@@ -43,7 +43,7 @@ impl<'a> ClassicSearch<'a> {
     /// [`TrainError::Config`] for a budget of more folds than there are; as [`Folds::stratified_group`].
     pub fn new(
         config: &SearchConfig,
-        base: &'a PipelineParameters,
+        base: &'a PipelineConfig,
         table: &'a FeatureTable,
     ) -> Result<Self, TrainError> {
         let folds = Folds::stratified_group(table.tracks(), config.folds, config.fold_seed)?;
@@ -83,7 +83,7 @@ impl<'a> ClassicSearch<'a> {
     /// # Errors
     /// [`TrainError::Config`] for a field that is not known, with the nearest one that is; [`TrainError::Classic`] for a
     /// value that breaks its rule.
-    pub fn parameters(&self, trial: &Trial) -> Result<PipelineParameters, TrainError> {
+    pub fn parameters(&self, trial: &Trial) -> Result<PipelineConfig, TrainError> {
         let mut parameters = self.base.clone();
         for (name, value) in &trial.values {
             parameters = with_field(&parameters, name, value).map_err(|why| {
@@ -103,7 +103,7 @@ impl<'a> ClassicSearch<'a> {
     fn answers(
         &self,
         trial: &Trial,
-        parameters: PipelineParameters,
+        parameters: PipelineConfig,
         n: usize,
         threads: usize,
     ) -> Result<Vec<Answers>, TrainError> {
@@ -129,7 +129,7 @@ impl<'a> ClassicSearch<'a> {
 impl ClassicSearch<'_> {
     /// The test rows of a fold and what a pipeline that was fitted to the others says of them: of a learner without
     /// probabilities the class that it names gets all.
-    fn answers_of(&self, fold: usize, parameters: &PipelineParameters) -> Result<Answers, TrainError> {
+    fn answers_of(&self, fold: usize, parameters: &PipelineConfig) -> Result<Answers, TrainError> {
         let rows = |part| self.splits[fold].rows(self.table.tracks(), part);
         let split = [(rows(Part::Train), rows(Part::Test))];
         let answers = answer_rows(self.table, parameters, &split)?;
@@ -189,16 +189,12 @@ impl Evaluate for ClassicSearch<'_> {
     }
 }
 
-fn gives_probabilities(parameters: &PipelineParameters) -> bool {
-    !matches!(&parameters.learner, LearnerParameters::Svc(svc) if !svc.probability)
+fn gives_probabilities(parameters: &PipelineConfig) -> bool {
+    !matches!(&parameters.learner, LearnerConfig::Svc(svc) if !svc.probability)
 }
 
 /// The pipeline with one field set.
-fn with_field(
-    parameters: &PipelineParameters,
-    name: &str,
-    value: &Setting,
-) -> Result<PipelineParameters, String> {
+fn with_field(parameters: &PipelineConfig, name: &str, value: &Setting) -> Result<PipelineConfig, String> {
     let mut table = Table::try_from(parameters).map_err(|e| e.to_string())?;
     let mut path: Vec<String> = name.split('.').map(str::to_owned).collect();
     if let ["transformers", kind, ..] = parts(&path).as_slice()
@@ -229,7 +225,7 @@ fn parts(path: &[String]) -> Vec<&str> {
     path.iter().map(String::as_str).collect()
 }
 
-fn read(table: Table) -> Result<PipelineParameters, String> {
+fn read(table: Table) -> Result<PipelineConfig, String> {
     table.try_into().map_err(|e: toml::de::Error| with_nearest(&e.to_string()))
 }
 

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use timbral_classic::PipelineParameters;
+use timbral_classic::PipelineConfig;
 
 use super::space::{Setting, Space, Trial};
 use crate::TrainError;
@@ -37,7 +37,7 @@ pub struct SearchConfig {
     pub parameters: BTreeMap<String, Space>,
     /// The pipeline whose fields are searched, for classic learners. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pipeline: Option<PipelineParameters>,
+    pub pipeline: Option<PipelineConfig>,
 }
 
 fn five() -> usize {

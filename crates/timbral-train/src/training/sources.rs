@@ -3,7 +3,7 @@ use std::path::Path;
 use ndarray::{Array2, Ix2};
 use rayon::prelude::*;
 use timbral::{FrontEnd, WindowFeatures};
-use timbral_decode::{DecodeOptions, decode_file};
+use timbral_decode::{DecodeConfig, decode_file};
 
 use super::data::{SpectrogramSet, Values};
 use crate::TrainError;
@@ -62,7 +62,7 @@ impl SpectrogramSet {
             Self::new(plan.n_rows(), labels.to_vec())?
         }
         .with_sample_rate(plan.sample_rate());
-        let options = DecodeOptions::default().mono().sample_rate(plan.sample_rate());
+        let options = DecodeConfig::default().mono().sample_rate(plan.sample_rate());
         let compute = |path: &Path| -> Result<Array2<f32>, TrainError> {
             let audio = decode_file(path, &options).map_err(timbral::Error::from)?;
             Ok(plan.spectrogram(&audio.samples, &path.display().to_string())?)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use candle_core::Tensor;
 use ndarray::Array2;
-use timbral_classic::{FittedModel, Learner as _, Parameters as _};
+use timbral_classic::{Config as _, FittedModel, Learner as _};
 use timbral_data::{FeatureTable, TrackInfo};
 use timbral_features::log_mel_statistics::{LogMelStatistics, LogMelStatisticsConfig};
 use timbral_model::{ClassicConfig, to_candle};

@@ -26,13 +26,13 @@ pub enum Excerpt {
 /// How to decode. The default keeps rate and channels, decodes all, and allows one hour.
 ///
 /// ```
-/// use timbral_decode::DecodeOptions;
+/// use timbral_decode::DecodeConfig;
 ///
-/// let options = DecodeOptions::default().mono().sample_rate(22_050).middle(30.0);
+/// let options = DecodeConfig::default().mono().sample_rate(22_050).middle(30.0);
 /// assert_eq!(options.sample_rate, Some(22_050));
 /// ```
 #[derive(Clone, Debug, PartialEq)]
-pub struct DecodeOptions {
+pub struct DecodeConfig {
     /// Mix all channels to one, as their mean. Default: `false`, channels are kept.
     pub mono: bool,
     /// The rate to resample to, in Hz. Default: `None`, the rate of the source.
@@ -53,7 +53,7 @@ pub struct DecodeOptions {
     pub max_input_bytes: u64,
 }
 
-impl Default for DecodeOptions {
+impl Default for DecodeConfig {
     fn default() -> Self {
         Self {
             mono: false,
@@ -68,7 +68,7 @@ impl Default for DecodeOptions {
     }
 }
 
-impl DecodeOptions {
+impl DecodeConfig {
     /// The lowest rate of a source and of the output, in Hz.
     pub const MIN_SAMPLE_RATE: u32 = 100;
     /// The highest rate of a source and of the output, in Hz.
@@ -124,17 +124,20 @@ impl DecodeOptions {
     }
 
     pub(crate) fn check(&self) -> Result<(), DecodeError> {
-        let rate_rule = "the rate must lie in 100..=768000 Hz";
         if let Some(rate) = self.sample_rate
             && !(Self::MIN_SAMPLE_RATE..=Self::MAX_SAMPLE_RATE).contains(&rate)
         {
-            return Err(config("sample_rate", rate.to_string(), rate_rule));
+            return Err(DecodeError::config(
+                "sample_rate",
+                format!("{rate} Hz"),
+                "between 100 and 768000 Hz",
+            ));
         }
-        let seconds = |option, value: f64| {
+        let seconds = |field, value: f64| {
             if value.is_finite() && value >= 0.0 {
                 Ok(())
             } else {
-                Err(config(option, value.to_string(), "seconds must be finite and not negative"))
+                Err(DecodeError::config(field, format!("{value} s"), "finite and not negative"))
             }
         };
         match self.excerpt {
@@ -147,14 +150,14 @@ impl DecodeOptions {
         }
         if self.max_duration_seconds.is_nan() || self.max_duration_seconds < 0.0 {
             let given = self.max_duration_seconds.to_string();
-            return Err(config("max_duration_seconds", given, "seconds must be a number and not negative"));
+            return Err(DecodeError::config(
+                "max_duration_seconds",
+                given,
+                "a number of seconds that is not negative",
+            ));
         }
         Ok(())
     }
-}
-
-fn config(option: &'static str, given: String, rule: &'static str) -> DecodeError {
-    DecodeError::Config { option, given, rule }
 }
 
 /// The limits that hold while a source is opened.
@@ -179,7 +182,7 @@ impl Limits {
     }
 
     pub(crate) fn check_rate(name: &str, rate: u32) -> Result<(), DecodeError> {
-        if (DecodeOptions::MIN_SAMPLE_RATE..=DecodeOptions::MAX_SAMPLE_RATE).contains(&rate) {
+        if (DecodeConfig::MIN_SAMPLE_RATE..=DecodeConfig::MAX_SAMPLE_RATE).contains(&rate) {
             return Ok(());
         }
         Err(DecodeError::Malformed {
