@@ -115,3 +115,14 @@ fn predictions_of_any_model_get_intervals() {
     assert!(report.contains("expected calibration error 0."), "{report}");
     assert!(report.contains("a new artist: accuracy between 0."), "{report}");
 }
+
+#[test]
+fn a_custom_network_learns_and_serves() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = run("own_architecture", &[&folder.path().join("toy.safetensors")]);
+    assert!(text.contains("branch.conv"), "{text}");
+    let answer = line(&text, "rising");
+    let probabilities =
+        answer.split(", ").map(|part| part.split(' ').nth(1).unwrap().parse::<f64>().unwrap());
+    assert!(probabilities.clone().count() == 2 && probabilities.clone().all(|p| p > 0.9), "{answer}");
+}
