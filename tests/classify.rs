@@ -86,7 +86,7 @@ fn failures_are_reported_on_stderr_with_status_1_and_wrong_usage_with_2() {
     let missing = classify(&["no/such/song.mp3"]);
     assert_eq!(missing.status.code(), Some(1));
     assert!(missing.stdout.is_empty());
-    assert!(text(&missing.stderr).starts_with("error: no/such/song.mp3"), "{}", text(&missing.stderr));
+    assert!(text(&missing.stderr).contains("cannot read no/such/song.mp3"), "{}", text(&missing.stderr));
     let nothing = classify(&[folder.path().to_str().unwrap()]);
     assert_eq!(nothing.status.code(), Some(1));
     assert!(text(&nothing.stderr).contains("no audio files"));
@@ -156,7 +156,7 @@ fn silence_is_unknown_and_a_single_sample_is_an_error() {
     assert!(warned_of(&forced, "silence"), "{forced}");
     let click = classify(&[&wav(folder.path(), "click.wav", vec![0.0])]);
     assert_eq!(click.status.code(), Some(1));
-    assert!(text(&click.stderr).contains("too short"), "{}", text(&click.stderr));
+    assert!(text(&click.stderr).contains("it must be at least"), "{}", text(&click.stderr));
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn silent_windows_have_no_vote() {
     // Windows of 30 s every 10 s: the last two lie in the silence.
     assert_eq!(silent, [false, false, false, true, true]);
     assert_eq!(gap["windows"][4]["genre"], "unknown");
-    assert!(warned_of(&gap, "2 of 5 windows are silence"), "{gap}");
+    assert!(warned_of(&gap, "2 of 5 windows are silent and do not count"), "{gap}");
     assert!(warned_of(&gap, "40.0 of 70.0 s are silence"), "{gap}");
     assert_eq!(alone["warnings"].as_array().unwrap().len(), 0);
     let first = |line: &serde_json::Value| -> Vec<f64> {
@@ -228,7 +228,7 @@ fn a_rejected_song_is_unknown_and_its_closest_genre_is_reported() {
     assert_eq!(text(&classify(&["--plain", "--model", &always, song]).stdout), "unknown");
     let closest = known["ranking"][0]["genre"].as_str().unwrap();
     let table = text(&classify(&["--model", &always, song]).stdout);
-    let start = format!("{song}: unknown (closest: {closest} 0.");
+    let start = format!("{song}: unknown (closest: {closest} ");
     assert!(table.starts_with(&start), "{table}");
     let anyway = classify(&["--plain", "--no-reject", "--model", &always, song]);
     assert_eq!(text(&anyway.stdout), closest);

@@ -51,7 +51,7 @@ fn feature_sets_have_their_columns() {
     assert!(rows[1][1..].iter().all(|value| value.parse::<f64>().unwrap().is_finite()));
     let custom = run("custom_set", &[SONG.as_ref()]);
     assert_eq!(custom.lines().count(), 2 * 20 + 7);
-    assert!(custom.contains("mfcc_20_std") && custom.contains("spectral_contrast_7_median"), "{custom}");
+    assert!(custom.contains("mfcc_20_std") && custom.contains("spectral_contrast_07_median"), "{custom}");
 }
 
 #[test]

@@ -50,6 +50,9 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 /// Writes `value` as one line of JSON to stdout.
+///
+/// # Errors
+/// When `value` cannot be JSON or stdout cannot be written.
 pub fn json_line(value: &impl serde::Serialize) -> anyhow::Result<()> {
     let mut line = serde_json::to_vec(value)?;
     line.push(b'\n');
@@ -58,6 +61,9 @@ pub fn json_line(value: &impl serde::Serialize) -> anyhow::Result<()> {
 }
 
 /// Writes text to stdout as it is; unlike `print!` it does not panic where the reader has left (`… | head`).
+///
+/// # Errors
+/// When stdout cannot be written.
 pub fn text(value: impl std::fmt::Display) -> anyhow::Result<()> {
     write!(std::io::stdout().lock(), "{value}")?;
     Ok(())

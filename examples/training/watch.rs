@@ -15,6 +15,9 @@ use cli::Progress;
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// Makes Ctrl-C stop all training under a [`Watch`]; a second one ends the program at once.
+///
+/// # Errors
+/// When the handler of the signal cannot be set.
 pub fn stop_on_interrupt() -> anyhow::Result<()> {
     Ok(ctrlc::set_handler(|| {
         if INTERRUPTED.swap(true, Ordering::Relaxed) {
@@ -40,6 +43,9 @@ pub fn flow_after(epoch: &EpochMetrics) -> ControlFlow<()> {
 }
 
 /// Replaces the error of a training run that Ctrl-C stopped by how to resume it.
+///
+/// # Errors
+/// As `outcome`, with what to do next.
 pub fn with_way_on<T>(outcome: anyhow::Result<T>) -> anyhow::Result<T> {
     outcome.map_err(|error| match error.downcast_ref() {
         Some(TrainError::Stopped) if INTERRUPTED.load(Ordering::Relaxed) => {
@@ -60,6 +66,9 @@ pub struct Watch {
 
 impl Watch {
     /// A watch over `runs` runs of each network, whose metrics go to the folder `run`.
+    ///
+    /// # Errors
+    /// When the folder of the run cannot be written.
     pub fn new(run: &Path, members: &[Member], runs: usize, tensorboard: bool) -> anyhow::Result<Self> {
         let passes: usize = members.iter().map(Member::passes).sum();
         Ok(Self {
@@ -84,6 +93,9 @@ impl Watch {
 
 /// Draws loss and accuracy over the epochs of each validated network: `metrics/NAME.loss.svg` and
 /// `metrics/NAME.accuracy.svg` beside the `metrics/NAME.csv` that they come from.
+///
+/// # Errors
+/// When the metrics cannot be read or a picture cannot be written.
 pub fn draw_curves(run: &Path) -> anyhow::Result<()> {
     for entry in std::fs::read_dir(run.join("metrics"))? {
         let path = entry?.path();

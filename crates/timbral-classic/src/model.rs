@@ -7,6 +7,7 @@ use crate::pipeline::Pipeline;
 
 /// Any fitted model, as a model file holds it.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "a program holds a few, each far larger on the heap")]
 #[non_exhaustive]
 pub enum FittedModel {
     /// Transformers and a learner.
@@ -18,7 +19,7 @@ pub enum FittedModel {
 }
 
 impl FittedModel {
-    fn as_classifier(&self) -> &dyn Predictor {
+    fn as_predictor(&self) -> &dyn Predictor {
         match self {
             Self::Pipeline(m) => m,
             Self::Voting(m) => m,
@@ -29,19 +30,19 @@ impl FittedModel {
 
 impl Predictor for FittedModel {
     fn n_classes(&self) -> usize {
-        self.as_classifier().n_classes()
+        self.as_predictor().n_classes()
     }
 
     fn n_features(&self) -> usize {
-        self.as_classifier().n_features()
+        self.as_predictor().n_features()
     }
 
     fn predict_proba(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, ClassicError> {
-        self.as_classifier().predict_proba(x)
+        self.as_predictor().predict_proba(x)
     }
 
     fn predict(&self, x: ArrayView2<'_, f64>) -> Result<Vec<usize>, ClassicError> {
-        self.as_classifier().predict(x)
+        self.as_predictor().predict(x)
     }
 }
 

@@ -4,6 +4,7 @@
 //! [`compat`](crate::compat).
 //!
 //! ```
+//! use timbral_features::FeaturePlan;
 //! use timbral_features::mfcc::{Mfcc, MfccConfig};
 //! let plan = Mfcc::new(MfccConfig { n_mfcc: 13, ..MfccConfig::default() })?;
 //! assert_eq!(plan.compute(&[0.1; 22_050])?.dim(), (13, 44));
@@ -82,7 +83,7 @@ fn check_count(n_mfcc: usize) -> Result<(), FeatureError> {
 /// whole signal.
 ///
 /// ```
-/// use timbral_features::{Mfcc, MfccConfig};
+/// use timbral_features::{FeaturePlan, Mfcc, MfccConfig};
 /// let mfcc = Mfcc::new(MfccConfig { n_mfcc: 13, ..MfccConfig::default() })?;
 /// assert_eq!(mfcc.compute(&vec![0.1; 22_050])?.dim(), (13, 44));
 /// # Ok::<(), timbral_features::FeatureError>(())

@@ -4,6 +4,7 @@
 //! whole mel spectrogram, [`PcenStream`] on one that arrives in pieces.
 //!
 //! ```
+//! use timbral_features::FeaturePlan;
 //! use timbral_features::pcen::{Pcen, PcenConfig};
 //! use timbral_features::{MelConfig, MelSpectrogram};
 //! let mel = MelSpectrogram::new(MelConfig::default())?.compute(&[0.1; 22_050])?;
@@ -69,6 +70,7 @@ impl Default for PcenConfig {
 ///
 /// ```
 /// use ndarray::Array2;
+/// use timbral_features::FeaturePlan;
 /// use timbral_features::pcen::{Pcen, PcenConfig};
 /// let pcen = Pcen::new(PcenConfig::default())?;
 /// let energies = Array2::<f32>::from_elem((40, 100), 3.0);

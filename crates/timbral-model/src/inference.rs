@@ -14,7 +14,7 @@ use crate::{Architecture, ModelError, StoredTensor, member_path};
 #[derive(Debug)]
 pub(crate) enum Inference {
     Layers { trunk: Trunk, output: LinearPlan },
-    Classic(ClassicMember),
+    Classic(Box<ClassicMember>),
     Mean(Vec<Inference>),
 }
 
@@ -52,7 +52,7 @@ impl Inference {
                 let get = |name: &str| -> Result<StoredTensor, ModelError> {
                     (weights.source)(&weights.pp(name).path)
                 };
-                Self::Classic(ClassicMember::new(config, classes, get)?)
+                Self::Classic(Box::new(ClassicMember::new(config, classes, get)?))
             }
             Structure::Ensemble(members) => Self::Mean(
                 members

@@ -89,7 +89,9 @@ fn what_is_not_fitted_is_checked_but_not_built() {
         panic!("an SVC was asked for")
     };
     svc.c = -1.0;
-    assert!(build(&wrong).unwrap_err().to_string().contains("-1"));
+    let error = build(&wrong).unwrap_err();
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(cause, "c is -1; it must be finite and above 0");
 }
 
 #[test]

@@ -183,7 +183,7 @@ fn bad_configurations_are_refused() {
     assert!(refuse(long(one, Span::Seconds(1e-9)), 8_000).contains("0.000000001 s at 8000 Hz"));
     assert!(refuse(long(Span::Samples(usize::MAX), one), 8_000).contains("at most"));
     assert!(refuse(long(Span::Seconds(1e300), one), 8_000).contains("at most"));
-    assert!(refuse(Cut::Parts { count: 0 }, 8_000).contains("at least one part"));
+    assert!(refuse(Cut::Parts { count: 0 }, 8_000).contains("count is 0; it must be at least 1"));
 }
 
 #[test]

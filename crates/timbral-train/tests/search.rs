@@ -15,6 +15,12 @@ fn config(text: &str) -> SearchConfig {
     read(folder.path(), text).unwrap()
 }
 
+/// An error and its causes on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 fn read(folder: &Path, text: &str) -> Result<SearchConfig, TrainError> {
     let path = folder.join("search.toml");
     std::fs::write(&path, text).unwrap();
@@ -296,11 +302,11 @@ fn faults_of_a_search_are_told() {
     for (text, part) in [
         (
             "strategy = { type = \"grid\" }\nparameters = { a = { low = 0, high = 1 } }".to_owned(),
-            "a grid takes lists",
+            "a list of values in a grid",
         ),
         (format!("{random}parameters = {{}}"), "at least one"),
         (format!("{random}parameters = {{ a = [] }}"), "at least one value"),
-        (format!("{random}parameters = {{ a = {{ low = 2, high = 1 }} }}"), "below high"),
+        (format!("{random}parameters = {{ a = {{ low = 2, high = 1 }} }}"), "below its high"),
         (format!("{random}parameters = {{ a = {{ low = 0, high = 1, scale = \"log\" }} }}"), "above 0"),
         (format!("{random}parameters = {{ a = {{ low = 0.5, high = 4, integer = true }} }}"), "whole ends"),
         (format!("{random}parameters = {{ a = {{ low = 0, high = 1, scal = \"log\" }} }}"), "`scale`"),
@@ -308,12 +314,12 @@ fn faults_of_a_search_are_told() {
         (format!("{random}parameters = {{ a = 3 }}"), "neither a list"),
         (format!("{random}sede = 3\nparameters = {{ a = [1] }}"), "`seed`"),
         (format!("{random}folds = 1\nparameters = {{ a = [1] }}"), "at least 2"),
-        (random.replace('5', "0") + "parameters = { a = [1] }", "within 1 and"),
+        (random.replace('5', "0") + "parameters = { a = [1] }", "between 1 and"),
         (random.replace("random", "randm") + "parameters = { a = [1] }", "`random`"),
         (HALVING.replace("eta = 3", "eta = 1"), "at least 2"),
-        (HALVING.replace("maximum = 18", "maximum = 1"), "at most maximum"),
+        (HALVING.replace("maximum = 18", "maximum = 1"), "at most the maximum"),
     ] {
-        let error = read(folder.path(), &text).unwrap_err().to_string();
+        let error = chain(&read(folder.path(), &text).unwrap_err());
         assert!(error.contains(part), "{text}: {error}");
     }
     assert!(matches!(SearchConfig::read("nowhere.toml"), Err(TrainError::Io { .. })));

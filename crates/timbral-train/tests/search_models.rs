@@ -47,6 +47,12 @@ transformers = [{ standard = {} }, { pca = {} }]
 learner = { svc = { kernel = { rbf = { gamma = { value = 0.1 } } } } }
 "#;
 
+/// An error and its causes on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 fn written<T>(text: &str, read: impl FnOnce(&Path) -> T) -> T {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
@@ -159,14 +165,14 @@ fn a_field_of_a_network_that_cannot_be_searched_is_refused_at_once() {
         ("\"architecture.chanels\" = [[1]]", "`channels`"),
         ("\"training.epochs\" = [1, 2]", "budget"),
         ("\"training.batch_size\" = [4, 1]", "batch_size is 1"),
-        ("\"architecture.bands\" = [16, 8]", "the spectrograms have 16"),
-        ("\"front_end.window_seconds\" = [1.0]", "it changes nothing"),
-        ("name = [\"x\"]", "it changes nothing"),
+        ("\"architecture.bands\" = [16, 8]", "16, as the spectrograms have"),
+        ("\"front_end.window_seconds\" = [1.0]", "a field that a cross-validation"),
+        ("name = [\"x\"]", "a field that a cross-validation"),
     ] {
         let text = format!("{}[parameters]\n{given}", NETWORKS.split("[parameters]").next().unwrap());
         let config = searched(&text.replace("trials = 4", "trials = 8"));
         let networks = NetworkSearch::new(&config, &base, &set, &tracks).unwrap().observed_by(never);
-        let error = search(&config, &networks, 1, None, &go_on).unwrap_err().to_string();
+        let error = chain(&search(&config, &networks, 1, None, &go_on).unwrap_err());
         assert!(error.contains(part), "{given}: {error}");
     }
 }
@@ -263,14 +269,14 @@ fn a_field_of_a_pipeline_that_cannot_be_searched_is_refused_at_once() {
         let error = search(&config, &classic, 1, None, &|_: &SearchProgress<'_>| -> ControlFlow<()> {
             unreachable!("nothing is measured")
         });
-        let error = error.unwrap_err().to_string();
+        let error = chain(&error.unwrap_err());
         assert!(error.contains(part), "{given}: {error}");
     }
     // Log loss needs probabilities.
     let config = searched(&CLASSIC.replace("folds = 3", "folds = 3\nobjective = \"log_loss\""));
     let base = config.pipeline.clone().unwrap();
     let classic = ClassicSearch::new(&config, &base, &table).unwrap();
-    let error = search(&config, &classic, 1, None, &go_on).unwrap_err().to_string();
+    let error = chain(&search(&config, &classic, 1, None, &go_on).unwrap_err());
     assert!(error.contains("probability = true"), "{error}");
 }
 

@@ -61,10 +61,10 @@ impl ComparisonTable {
         // The first of those of equal accuracy.
         let best =
             (1..rows.len()).fold(0, |best, i| if rows[i].accuracy > rows[best].accuracy { i } else { best });
-        for i in 0..rows.len() {
-            let first = |i: usize| candidates[i].repeats.first();
-            if let (true, Some(a), Some(b)) = (i != best, first(best), first(i)) {
-                rows[i].against_best = Some(against(a, b)?);
+        let best_repeat = candidates[best].repeats.first();
+        for (i, (row, candidate)) in rows.iter_mut().zip(candidates).enumerate() {
+            if let (true, Some(a), Some(b)) = (i != best, best_repeat, candidate.repeats.first()) {
+                row.against_best = Some(against(a, b)?);
             }
         }
         Ok(Self {

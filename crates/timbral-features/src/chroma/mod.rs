@@ -5,6 +5,7 @@
 //! [`cqt::ChromaCens`](crate::cqt::ChromaCens), which dynamics and articulation change little.
 //!
 //! ```
+//! use timbral_features::FeaturePlan;
 //! use timbral_features::chroma::{ChromaStft, ChromaStftConfig};
 //! let a4: Vec<f32> = (0..22_050).map(|i| (i as f32 * std::f32::consts::TAU * 440.0 / 22_050.0).sin()).collect();
 //! let chroma = ChromaStft::new(ChromaStftConfig::default())?.compute(&a4)?;

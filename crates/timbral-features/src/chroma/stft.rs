@@ -57,7 +57,7 @@ impl Default for ChromaStftConfig {
 /// Ellis, "Chroma feature analysis and synthesis", 2007.
 ///
 /// ```
-/// use timbral_features::{ChromaStft, ChromaStftConfig};
+/// use timbral_features::{FeaturePlan, ChromaStft, ChromaStftConfig};
 /// let a440: Vec<f32> = (0..22_050).map(|i| (i as f32 * 0.125379).sin()).collect();
 /// let chroma = ChromaStft::new(ChromaStftConfig::default())?.compute(&a440)?;
 /// assert_eq!(chroma.dim(), (12, 44));

@@ -12,6 +12,7 @@
 //! | [`python_speech_features`] | the package of that name |
 //!
 //! ```
+//! use timbral_features::FeaturePlan;
 //! use timbral_features::compat::kaldi;
 //! let plan = kaldi::Fbank::new(kaldi::FbankConfig { num_mel_bins: 80, ..kaldi::FbankConfig::default() })?;
 //! assert_eq!(plan.compute(&[0.1; 16_000])?.dim(), (80, 98));

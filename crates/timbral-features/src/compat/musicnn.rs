@@ -41,6 +41,7 @@ impl Default for LogMelConfig {
 /// Pons, Serra, "musicnn: pre-trained convolutional neural networks for music audio tagging", ISMIR 2019.
 ///
 /// ```
+/// use timbral_features::FeaturePlan;
 /// use timbral_features::compat::musicnn::{LogMelConfig, LogMelSpectrogram};
 /// let plan = LogMelSpectrogram::new(LogMelConfig::default())?;
 /// assert_eq!(plan.compute(&[0.1; 48_000])?.dim(), (96, 188));

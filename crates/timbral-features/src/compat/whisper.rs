@@ -45,6 +45,7 @@ impl Default for LogMelConfig {
 /// Radford et al., "Robust speech recognition via large-scale weak supervision", ICML 2023.
 ///
 /// ```
+/// use timbral_features::FeaturePlan;
 /// use timbral_features::compat::whisper::{LogMelConfig, LogMelSpectrogram};
 /// let plan = LogMelSpectrogram::new(LogMelConfig::default())?;
 /// assert_eq!(plan.compute(&[0.1; 16_000])?.dim(), (80, 100));

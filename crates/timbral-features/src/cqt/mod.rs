@@ -9,6 +9,7 @@
 //! | [`tonnetz`] | six coordinates of fifths and thirds |
 //!
 //! ```
+//! use timbral_features::FeaturePlan;
 //! use timbral_features::cqt::{Cqt, CqtConfig};
 //! let a4: Vec<f32> = (0..22_050).map(|i| (i as f32 * std::f32::consts::TAU * 440.0 / 22_050.0).sin()).collect();
 //! let cqt = Cqt::new(CqtConfig::default())?.compute(&a4)?;

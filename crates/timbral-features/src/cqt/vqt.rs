@@ -34,6 +34,7 @@ pub struct Vqt {
 /// Brown, "Calculation of a constant Q spectral transform", JASA 89(1), 1991.
 ///
 /// ```
+/// use timbral_features::FeaturePlan;
 /// use timbral_features::cqt::{Cqt, CqtConfig};
 /// let a440: Vec<f32> = (0..22_050).map(|i| (i as f32 * 0.125379).sin()).collect();
 /// let c = Cqt::new(CqtConfig::default())?.compute(&a440)?;

@@ -45,7 +45,7 @@ impl LogMelConfig {
 /// that do not depend on the rest of the signal give a [`Reference::Value`] and no `top_db`.
 ///
 /// ```
-/// use timbral_features::{LogMelConfig, LogMelSpectrogram, MelConfig};
+/// use timbral_features::{FeaturePlan, LogMelConfig, LogMelSpectrogram, MelConfig};
 /// let mel = MelConfig { n_mels: 64, center: false, hop_length: 1708, ..MelConfig::default() };
 /// let plan = LogMelSpectrogram::new(LogMelConfig { mel, ..LogMelConfig::default() })?;
 /// assert_eq!(plan.compute(&vec![0.0; 66_150])?.dim(), (64, 38));

@@ -5,6 +5,7 @@
 //! numbers by default; those of torchaudio, Kaldi, Whisper and MusiCNN are in [`compat`](crate::compat).
 //!
 //! ```
+//! use timbral_features::FeaturePlan;
 //! use timbral_features::mel::{LogMelConfig, LogMelSpectrogram, MelConfig};
 //! let mel = MelConfig { n_mels: 64, ..MelConfig::default() };
 //! let plan = LogMelSpectrogram::new(LogMelConfig { mel, ..LogMelConfig::default() })?;

@@ -94,7 +94,7 @@ impl MelConfig {
 /// The mel spectrogram of a signal: a power spectrogram summed by a bank of mel filters.
 ///
 /// ```
-/// use timbral_features::{MelConfig, MelSpectrogram};
+/// use timbral_features::{FeaturePlan, MelConfig, MelSpectrogram};
 /// let mel = MelSpectrogram::new(MelConfig { sample_rate: 22_050, n_mels: 128, ..MelConfig::default() })?;
 /// assert_eq!(mel.filters().n_empty(), 0);
 /// assert_eq!(mel.compute(&vec![0.1; 66_150])?.dim(), (128, 130));

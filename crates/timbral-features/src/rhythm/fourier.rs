@@ -35,6 +35,7 @@ impl Default for FourierTempogramConfig {
 /// `win_length / 2 + 1` rows and, when centred with an even window, `n + 1` frames.
 ///
 /// ```
+/// use timbral_features::FeaturePlan;
 /// use timbral_features::rhythm::{FourierTempogram, FourierTempogramConfig};
 /// let plan = FourierTempogram::new(FourierTempogramConfig::default())?;
 /// assert_eq!(plan.compute(&[0.5; 100])?.dim(), (193, 101));

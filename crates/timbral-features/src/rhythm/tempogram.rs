@@ -42,6 +42,7 @@ impl Default for TempogramConfig {
 /// Grosche, Müller, Kurth, "Cyclic tempogram: a mid-level tempo representation for music signals", ICASSP 2010.
 ///
 /// ```
+/// use timbral_features::FeaturePlan;
 /// use timbral_features::rhythm::{Tempogram, TempogramConfig};
 /// let plan = Tempogram::new(TempogramConfig { win_length: 100, ..TempogramConfig::default() })?;
 /// let envelope: Vec<f32> = (0..200).map(|t| if t % 20 == 0 { 1.0 } else { 0.0 }).collect();

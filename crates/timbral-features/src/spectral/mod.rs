@@ -14,6 +14,7 @@
 //! [`FeatureSet`](crate::feature_set::FeatureSet).
 //!
 //! ```
+//! use timbral_features::FeaturePlan;
 //! use timbral_features::spectral::{CentroidConfig, SpectralCentroid};
 //! let tone: Vec<f32> = (0..22_050).map(|i| (i as f32 * std::f32::consts::TAU * 1000.0 / 22_050.0).sin()).collect();
 //! let centroid = SpectralCentroid::new(CentroidConfig::default())?.compute(&tone)?;

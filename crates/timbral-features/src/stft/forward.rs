@@ -60,7 +60,7 @@ impl StftConfig {
 /// odd `n_fft`), else `1 + (n - n_fft) / hop_length`; divisions round down.
 ///
 /// ```
-/// use timbral_features::{Stft, StftConfig};
+/// use timbral_features::{FeaturePlan, Stft, StftConfig};
 /// let stft = Stft::new(StftConfig { n_fft: 512, hop_length: 128, ..StftConfig::default() })?;
 /// let samples = vec![0.25; 1000];
 /// assert_eq!(stft.compute(&samples)?.dim(), (257, 8));

@@ -7,6 +7,7 @@
 //! | [`ReassignedSpectrogram`] | times and frequencies finer than the grid of frames and bins |
 //!
 //! ```
+//! use timbral_features::FeaturePlan;
 //! use timbral_features::stft::{Istft, IstftConfig, Stft, StftConfig};
 //! let samples: Vec<f32> = (0..8192).map(|i| (i as f32 * 0.1).sin()).collect();
 //! let spectra = Stft::new(StftConfig::default())?.compute(&samples)?;

@@ -66,7 +66,7 @@ impl Power {
 /// The magnitude or power spectrogram of a signal.
 ///
 /// ```
-/// use timbral_features::{Spectrogram, SpectrogramConfig};
+/// use timbral_features::{FeaturePlan, Spectrogram, SpectrogramConfig};
 /// let plan = Spectrogram::new(SpectrogramConfig { power: 2.0, ..SpectrogramConfig::default() })?;
 /// assert_eq!(plan.compute(&[0.0; 22_050])?.dim(), (1025, 44));
 /// # Ok::<(), timbral_features::FeatureError>(())

@@ -25,7 +25,7 @@ use crate::shape::frame_major;
 /// [`push_with`](Self::push_with), which hands on every frame at once.
 ///
 /// ```
-/// use timbral_features::{LogMelConfig, LogMelSpectrogram};
+/// use timbral_features::{FeaturePlan, LogMelConfig, LogMelSpectrogram};
 /// use timbral_features::stream::StreamPlan;
 /// let plan = LogMelSpectrogram::new(LogMelConfig { top_db: None, ..LogMelConfig::default() })?;
 /// let signal: Vec<f32> = (0..22_050).map(|i| (i as f32 * 0.1).sin()).collect();
@@ -147,7 +147,7 @@ impl<P: StreamPlan> FeatureStream<P> {
     /// Adds a step from frames to frames behind the ones that are there; what the stage has seen is forgotten.
     ///
     /// ```
-    /// use timbral_features::{LogMelConfig, LogMelSpectrogram};
+    /// use timbral_features::{FeaturePlan, LogMelConfig, LogMelSpectrogram};
     /// use timbral_features::onset::{OnsetStrengthConfig, onset_strength};
     /// use timbral_features::stream::{OnsetStream, StreamPlan};
     /// let plan = LogMelSpectrogram::new(LogMelConfig { top_db: None, ..LogMelConfig::default() })?;

@@ -80,7 +80,7 @@ impl Trace {
 
     /// A dense layer on the last shape.
     pub(crate) fn linear(&mut self, name: &str, units: usize) -> Result<(), ModelError> {
-        let row = row(&Op::Linear { units, relu: false }, &[self.shape.clone()])?;
+        let row = row(&Op::Linear { units, relu: false }, std::slice::from_ref(&self.shape))?;
         self.add(name, row);
         Ok(())
     }

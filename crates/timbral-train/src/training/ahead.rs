@@ -75,7 +75,7 @@ mod tests {
     fn a_fault_is_told_in_its_place() {
         for ahead in [0, 2] {
             let make = |item: usize| {
-                if item == 3 { Err(TrainError::config("item", item, "not be 3")) } else { Ok(item) }
+                if item == 3 { Err(TrainError::config("item", item, "other than 3")) } else { Ok(item) }
             };
             let mut seen = 0;
             let error = made_ahead(0..9, ahead, make, |items| {
@@ -84,7 +84,7 @@ mod tests {
                 }
                 Ok(())
             });
-            assert!(error.unwrap_err().to_string().contains("must not be 3"));
+            assert!(error.unwrap_err().to_string().contains("must be other than 3"));
             assert_eq!(seen, 2);
         }
     }

@@ -21,6 +21,7 @@ const LOG_FLOOR: f32 = f32::EPSILON;
 /// torchaudio show its transpose.
 ///
 /// ```
+/// use timbral_features::FeaturePlan;
 /// use timbral_features::compat::kaldi::{Fbank, FbankConfig};
 /// let plan = Fbank::new(FbankConfig { num_mel_bins: 80, ..FbankConfig::default() })?;
 /// let second = vec![0.01; 16_000];

@@ -34,6 +34,7 @@ impl Default for MfccConfig {
 /// Mel-frequency cepstral coefficients as Kaldi computes them, of shape `(num_ceps, n_frames)`.
 ///
 /// ```
+/// use timbral_features::FeaturePlan;
 /// use timbral_features::compat::kaldi::{Mfcc, MfccConfig};
 /// let plan = Mfcc::new(MfccConfig::default())?;
 /// assert_eq!(plan.compute(&[0.01; 16_000])?.dim(), (13, 98));
