@@ -194,8 +194,8 @@ impl Architecture {
     /// ask for too much memory together.
     pub fn validate(&self) -> Result<(), ModelError> {
         let depth = self.depth();
-        rule(depth <= MAX_DEPTH, || {
-            format!("networks within networks {depth} deep, at most {MAX_DEPTH} are allowed")
+        rule(depth <= MAX_DEPTH, "depth of networks within networks", depth, || {
+            format!("at most {MAX_DEPTH}")
         })?;
         self.check_parts()?;
         let mut trace = Trace::new(&self.input_shape(self.default_frames()));
@@ -220,17 +220,13 @@ impl Architecture {
             Structure::Ensemble(members) => members,
         };
         let given = members.len();
-        rule((1..=64).contains(&given), || format!("{given} members, 1 to 64 make an ensemble"))?;
+        check_size("number of members", given, 1, 64)?;
         let input = members[0].input();
         for member in members {
-            rule(!matches!(member, Self::Ensemble { .. }), || "an ensemble may not hold an ensemble".into())?;
+            let nested = matches!(member, Self::Ensemble { .. });
+            rule(!nested, "a member", "an ensemble", || "no ensemble itself".into())?;
             let other = member.input();
-            rule(other == input, || match (input, other) {
-                (Input::LogMel { bands }, Input::LogMel { bands: other }) => {
-                    format!("members take {bands} and {other} mel bands")
-                }
-                _ => format!("members take {input} and {other}"),
-            })?;
+            rule(other == input, "input of a member", other, || format!("{input}, as of the first"))?;
             member.validate()?;
         }
         Ok(())
@@ -360,9 +356,7 @@ pub(crate) fn with_layers(members: &[Architecture]) -> impl Iterator<Item = (usi
 }
 
 pub(crate) fn check_classes(classes: usize) -> Result<(), ModelError> {
-    rule((2..=MAX_CLASSES).contains(&classes), || {
-        format!("{classes} classes, 2 to {MAX_CLASSES} are allowed")
-    })
+    check_size("number of classes", classes, 2, MAX_CLASSES)
 }
 
 /// Path of the weights of a member of an ensemble: what stands before their names in the model file.

@@ -169,17 +169,12 @@ impl ClassicConfig {
         if self.description.is_null() {
             return self.validate_unfitted();
         }
-        if !(1..=MAX_COLUMNS).contains(&self.columns) {
-            let given = self.columns;
-            return Err(ModelError::Config(format!("{given} columns, 1 to {MAX_COLUMNS} are allowed")));
-        }
+        crate::rules::check_size("columns", self.columns, 1, MAX_COLUMNS)?;
         if let Some(statistics) = &self.statistics {
             statistics.validate()?;
             if statistics.len() != self.columns {
-                let (given, columns) = (statistics.len(), self.columns);
-                return Err(ModelError::Config(format!(
-                    "{given} statistics for a model of {columns} columns"
-                )));
+                let rule = format!("{}, the number of statistics", statistics.len());
+                return Err(ModelError::config("columns", self.columns, rule));
             }
         }
         Ok(())
@@ -187,9 +182,8 @@ impl ClassicConfig {
 
     fn validate_unfitted(&self) -> Result<(), ModelError> {
         let (Some(statistics), Some(pipeline)) = (&self.statistics, &self.pipeline) else {
-            return Err(ModelError::Config(
-                "a classic model that is not fitted, it needs statistics and a pipeline".into(),
-            ));
+            let rule = "fitted, or have statistics and a pipeline";
+            return Err(ModelError::config("classic model", "not fitted", rule));
         };
         statistics.validate()?;
         Ok(pipeline.validate()?)
@@ -219,7 +213,7 @@ impl ClassicMember {
         get: impl Fn(&str) -> Result<StoredTensor, ModelError>,
     ) -> Result<Self, ModelError> {
         if config.description.is_null() {
-            return Err(ModelError::Config("a classic model that is not fitted".into()));
+            return Err(ModelError::config("classic model", "not fitted", "fitted before it is built"));
         }
         let mut arrays = BTreeMap::new();
         for (name, kind) in &config.arrays {

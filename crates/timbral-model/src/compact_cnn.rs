@@ -49,12 +49,9 @@ impl CompactCnnConfig {
     pub fn validate(&self) -> Result<(), ModelError> {
         check_bands(self.bands, self.bands_per_group)?;
         check_channels(&self.channels)?;
-        rule((self.bands / self.bands_per_group) >> self.channels.len() > 0, || {
-            format!(
-                "{} groups of bands cannot be halved {} times",
-                self.bands / self.bands_per_group,
-                self.channels.len()
-            )
+        let (groups, blocks) = (self.bands / self.bands_per_group, self.channels.len());
+        rule(groups >> blocks > 0, "number of groups of bands", groups, || {
+            format!("at least {}, which {blocks} blocks halve to 1", 1usize << blocks)
         })?;
         check_crop(self.crop_frames)?;
         check_fraction("dropout", self.dropout)

@@ -57,28 +57,18 @@ impl CrnnConfig {
     pub fn validate(&self) -> Result<(), ModelError> {
         check_bands(self.bands, self.bands_per_group)?;
         check_channels(&self.channels)?;
-        rule(self.pools.len() == self.channels.len(), || {
-            format!(
-                "{} pools for {} channels, each convolution has one",
-                self.pools.len(),
-                self.channels.len()
-            )
-        })?;
+        let (pools, channels) = (self.pools.len(), self.channels.len());
+        rule(pools == channels, "number of pools", pools, || format!("{channels}, one per convolution"))?;
+        let given = format!("{:?}", self.pools);
         let in_bounds =
             |&(bands, frames): &(usize, usize)| (1..=1024).contains(&bands) && (1..=16).contains(&frames);
-        rule(self.pools.iter().all(in_bounds), || {
-            format!("pools {:?}, each must be 1 to 1024 bands by 1 to 16 frames", self.pools)
+        rule(self.pools.iter().all(in_bounds), "pools", &given, || {
+            "1 to 1024 bands by 1 to 16 frames each".into()
         })?;
-        rule(self.pooled_bands() > 0, || {
-            format!(
-                "{} groups of bands are fewer than the pools {:?} take",
-                self.bands / self.bands_per_group,
-                self.pools
-            )
+        rule(self.pooled_bands() > 0, "pools", &given, || {
+            format!("at most {} bands together", self.bands / self.bands_per_group)
         })?;
-        rule(self.min_frames() <= 4096, || {
-            format!("pools {:?} take {} frames, at most 4096", self.pools, self.min_frames())
-        })?;
+        rule(self.min_frames() <= 4096, "pools", &given, || "at most 4096 frames together".into())?;
         check_size("hidden", self.hidden, 1, 4096)?;
         check_crop(self.crop_frames)?;
         check_fraction("dropout", self.dropout)

@@ -30,9 +30,16 @@ pub enum ModelError {
         /// The largest value accepted.
         limit: u64,
     },
-    /// A configuration breaks a rule, which the message states.
-    #[error("the architecture breaks a rule: {0}")]
-    Config(String),
+    /// A setting breaks a rule.
+    #[error("{field} is {given}; it must be {rule}")]
+    Config {
+        /// The setting.
+        field: String,
+        /// What was given.
+        given: String,
+        /// The rule, completing "it must be".
+        rule: String,
+    },
     /// An input or a stored tensor has another shape than the architecture asks for.
     #[error("the shapes do not fit: {0}")]
     Shape(String),
@@ -49,4 +56,14 @@ pub enum ModelError {
     #[cfg(feature = "candle")]
     #[error("a tensor operation failed")]
     Tensor(#[from] candle_core::Error),
+}
+
+impl ModelError {
+    pub(crate) fn config(
+        field: impl Into<String>,
+        given: impl std::fmt::Display,
+        rule: impl Into<String>,
+    ) -> Self {
+        Self::Config { field: field.into(), given: given.to_string(), rule: rule.into() }
+    }
 }

@@ -88,7 +88,7 @@ impl Inference {
                         None => rows,
                     });
                 }
-                let sum = sum.ok_or_else(|| ModelError::Config("an ensemble without members".into()))?;
+                let sum = sum.ok_or_else(|| ModelError::config("number of members", 0, "at least 1"))?;
                 Ok(sum / members.len() as f32)
             }
             Self::Layers { trunk, output } => {
@@ -137,7 +137,11 @@ impl Trunk {
                     .collect::<Result<_, _>>()?,
             ),
             Structure::Classic(_) => {
-                return Err(ModelError::Config("a classic model has no layers below its last one".into()));
+                return Err(ModelError::config(
+                    "architecture",
+                    "a classic model",
+                    "one with layers below its last",
+                ));
             }
         })
     }

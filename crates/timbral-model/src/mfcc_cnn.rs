@@ -56,12 +56,11 @@ impl MfccCnnConfig {
         check_size("crop_frames", self.crop_frames, 16, 65_536)?;
         check_size("units", self.units, 1, 16_384)?;
         let blocks = self.channels.len();
-        rule(self.coefficients >> blocks > 0 && self.crop_frames >> blocks > 0, || {
-            format!(
-                "{} coefficients and {} frames cannot be halved {blocks} times",
-                self.coefficients, self.crop_frames
-            )
-        })?;
+        for (field, size) in [("coefficients", self.coefficients), ("crop_frames", self.crop_frames)] {
+            rule(size >> blocks > 0, field, size, || {
+                format!("at least {}, which {blocks} blocks halve to 1", 1usize << blocks)
+            })?;
+        }
         check_fraction("dropout", self.dropout)
     }
 

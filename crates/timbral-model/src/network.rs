@@ -109,7 +109,11 @@ impl Architecture {
                 Box::new(GraphModule::new(&graph, &shapes, clock, vb)?)
             }
             Structure::Classic(_) => {
-                return Err(ModelError::Config("a classic model has no layers below its last one".into()));
+                return Err(ModelError::config(
+                    "architecture",
+                    "a classic model",
+                    "one with layers below its last",
+                ));
             }
             Structure::Transfer(config) => {
                 let width = config.trunk.feature_width();
@@ -125,8 +129,8 @@ impl Architecture {
                 let trunks: Vec<_> = with_layers(members)
                     .map(|(i, member)| member.trunk(clock, &vb.pp(member_path(i))))
                     .collect::<std::result::Result<_, _>>()?;
-                rule(!trunks.is_empty(), || {
-                    "an ensemble of classic models has no layers below its last one".into()
+                rule(!trunks.is_empty(), "architecture", "an ensemble of classic models", || {
+                    "one with layers below its last".into()
                 })?;
                 Box::new(Joined(trunks))
             }

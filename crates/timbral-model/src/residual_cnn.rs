@@ -59,7 +59,7 @@ impl ResidualCnnConfig {
         check_bands(self.bands, self.bands_per_group)?;
         check_channels(&self.channels)?;
         let groups = self.bands / self.bands_per_group;
-        rule(groups >= 2, || format!("{groups} groups of bands, at least 2 are needed"))?;
+        rule(groups >= 2, "number of groups of bands", groups, || "at least 2".into())?;
         check_size("blocks_per_stage", self.blocks_per_stage, 1, 16)?;
         check_size("reduction", self.reduction, 1, 4096)?;
         check_fraction("stochastic_depth", self.stochastic_depth)?;

@@ -52,8 +52,8 @@ impl SampleCnnConfig {
         check_channels(&self.channels)?;
         check_size("features", self.features, 1, 4096)?;
         let crop = self.crop_samples;
-        rule(crop == 0 || (16..=1 << 22).contains(&crop), || {
-            format!("crops of {crop} samples, 0 or 16 to 4194304 are allowed")
+        rule(crop == 0 || (16..=1 << 22).contains(&crop), "crop_samples", crop, || {
+            "0 or between 16 and 4194304".into()
         })?;
         check_fraction("dropout", self.dropout)
     }

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::graph::{LayerGraph, Op};
-use crate::rules::{check_bands, check_crop, check_fraction, check_size, rule};
+use crate::rules::{check_bands, check_crop, check_divides, check_fraction, check_size, rule};
 use crate::{Input, ModelError};
 
 /// A small transformer over patches of a log-mel spectrogram.
@@ -66,13 +66,11 @@ impl SpectrogramTransformerConfig {
         check_size("size", self.size, 2, 4096)?;
         check_size("depth", self.depth, 1, 32)?;
         check_size("hidden", self.hidden, 1, 16_384)?;
-        rule(self.heads > 0 && self.size.is_multiple_of(self.heads), || {
-            format!("{} heads do not divide the size {}", self.heads, self.size)
-        })?;
+        check_divides("heads", self.heads, self.size, "size")?;
         // Attention looks at every pair of patches, so a crop must not have too many.
         let columns = self.crop_frames / self.patch_frames;
         let patches = columns.saturating_mul(self.rows());
-        rule(patches <= 4096, || format!("{patches} patches in a crop, at most 4096 are allowed"))?;
+        rule(patches <= 4096, "number of patches in a crop", patches, || "at most 4096".into())?;
         check_fraction("stochastic_depth", self.stochastic_depth)?;
         check_crop(self.crop_frames)?;
         check_fraction("dropout", self.dropout)

@@ -220,7 +220,7 @@ fn a_custom_graph_trains_and_serves_and_a_broken_one_is_an_error() {
     let broken = |text: &str, part: &str| {
         let architecture: Architecture = serde_json::from_str(text).unwrap();
         let error = architecture.validate().unwrap_err();
-        assert!(matches!(error, ModelError::Config(_) | ModelError::Limit { .. }), "{error:?}");
+        assert!(matches!(error, ModelError::Config { .. } | ModelError::Limit { .. }), "{error:?}");
         assert!(error.to_string().contains(part), "{text}: {error}");
     };
     let graph = |layers: &str| {
@@ -457,30 +457,33 @@ fn sizes_that_ask_for_too_much_are_refused() {
     refused(&format!(r#"{{"type": "residual_cnn", "reduction": 0, "channels": [{most}]}}"#), "4096");
     refused(r#"{"type": "residual_cnn", "bands": 1, "bands_per_group": 1}"#, "at least 2");
     refused(&format!(r#"{{"type": "crnn", "hidden": {most}}}"#), "hidden");
-    refused(r#"{"type": "crnn", "pools": [[2, 2]]}"#, "1 pools for 3");
-    refused(r#"{"type": "crnn", "pools": [[8, 2], [8, 2], [8, 2]]}"#, "fewer than the pools");
+    refused(r#"{"type": "crnn", "pools": [[2, 2]]}"#, "number of pools is 1");
+    refused(r#"{"type": "crnn", "pools": [[8, 2], [8, 2], [8, 2]]}"#, "at most 64 bands together");
     refused(r#"{"type": "crnn", "pools": [[1, 16], [1, 16], [1, 17]]}"#, "1 to 16 frames");
-    refused(r#"{"type": "spectrogram_transformer", "heads": 0}"#, "0 heads");
+    refused(r#"{"type": "spectrogram_transformer", "heads": 0}"#, "heads is 0");
     refused(
         r#"{"type": "spectrogram_transformer", "patch_bands": 1, "patch_frames": 1}"#,
         "patches in a crop",
     );
     refused(&format!(r#"{{"type": "spectrogram_transformer", "depth": {most}}}"#), "depth");
-    refused(r#"{"type": "mfcc_cnn", "coefficients": 4}"#, "cannot be halved");
+    refused(r#"{"type": "mfcc_cnn", "coefficients": 4}"#, "halve to 1");
     refused(r#"{"type": "mfcc_cnn", "crop_frames": 0}"#, "crop_frames");
     refused(
         r#"{"type": "mfcc_cnn", "units": 16384, "coefficients": 128, "crop_frames": 65536}"#,
         "number of weights",
     );
-    refused(&format!(r#"{{"type": "sample_cnn", "crop_samples": {most}}}"#), "crops of");
-    refused(r#"{"type": "sample_cnn", "channels": [1,1,1,1,1,1,1,1,1,1,1,1,1]}"#, "13 blocks");
-    refused(r#"{"type": "transfer", "trunk": {"type": "compact_cnn", "channels": []}}"#, "0 blocks");
+    refused(&format!(r#"{{"type": "sample_cnn", "crop_samples": {most}}}"#), "crop_samples");
+    refused(r#"{"type": "sample_cnn", "channels": [1,1,1,1,1,1,1,1,1,1,1,1,1]}"#, "number of channels is 13");
+    refused(
+        r#"{"type": "transfer", "trunk": {"type": "compact_cnn", "channels": []}}"#,
+        "number of channels is 0",
+    );
     refused(r#"{"type": "transfer", "trunk": {"type": "compact_cnn"}, "hidden": [0]}"#, "hidden");
     let mut nested = r#"{"type": "compact_cnn"}"#.to_owned();
     for _ in 0..5 {
         nested = format!(r#"{{"type": "transfer", "trunk": {nested}}}"#);
     }
-    refused(&nested, "5 deep");
+    refused(&nested, "networks within networks is 5");
     for name in ["residual_cnn", "crnn", "spectrogram_transformer", "mfcc_cnn", "sample_cnn"] {
         refused(&format!(r#"{{"type": "{name}", "dropout": 1.0}}"#), "dropout");
         let stranger = format!(r#"{{"type": "{name}", "chanels": [1]}}"#);

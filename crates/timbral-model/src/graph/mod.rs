@@ -334,9 +334,8 @@ impl LayerGraph {
         check_size("number of rows of the input", self.rows(), 1, 1 << 20)?;
         check_size("crop", self.crop, 0, 1 << 22)?;
         self.layers.iter().try_for_each(|Layer { name, .. }| {
-            rule(!name.is_empty() && name.len() <= MAX_NAME, || {
-                format!("a layer is named {name:?}; its name must have 1 to {MAX_NAME} bytes")
-            })
+            let holds = !name.is_empty() && name.len() <= MAX_NAME;
+            rule(holds, "name of a layer", format!("{name:?}"), || format!("1 to {MAX_NAME} bytes long"))
         })
     }
 

@@ -1,7 +1,7 @@
 //! Shapes, weights and cost of every layer, before any memory is asked for.
 
 use super::{LayerGraph, Op};
-use crate::rules::rule;
+use crate::rules::{check_divides, check_size, rule};
 use crate::summary::LayerSummary;
 use crate::{ModelError, Summary};
 
@@ -109,12 +109,14 @@ impl Trace {
             let mut inputs = Vec::new();
             for value in graph.reads(index) {
                 let shape = shapes.get(value).ok_or_else(|| {
-                    ModelError::Config(format!("{name} reads value {value}, which is not computed before it"))
+                    ModelError::config(format!("input of layer {name}"), value, "a value computed before it")
                 })?;
                 inputs.push(shape.clone());
             }
             let row = row(&layer.op, &inputs).map_err(|error| match error {
-                ModelError::Config(text) => ModelError::Config(format!("layer {}{name}: {text}", self.path)),
+                ModelError::Config { field, given, rule } => {
+                    ModelError::Config { field: format!("{field} of layer {}{name}", self.path), given, rule }
+                }
                 other => other,
             })?;
             shapes.push(row.output.clone());
@@ -124,9 +126,8 @@ impl Trace {
             }
         }
         self.shape = shapes.last().cloned().unwrap_or_default();
-        rule(self.shape.len() == 1, || {
-            format!("the last layer puts out the shape {:?}; it must be a vector", self.shape)
-        })?;
+        let shape = format!("{:?}", self.shape);
+        rule(self.shape.len() == 1, "shape of the features", shape, || "of one axis".into())?;
         Ok(shapes)
     }
 
@@ -154,11 +155,11 @@ fn count(sizes: &[usize]) -> u64 {
 
 fn wrong<T>(op: &str, given: &[Vec<usize>], needed: &str) -> Result<T, ModelError> {
     let shapes: Vec<String> = given.iter().map(|shape| format!("{shape:?}")).collect();
-    Err(ModelError::Config(format!("{op} is given {}; it must be {needed}", shapes.join(" and "))))
+    Err(ModelError::config(format!("input of {op}"), shapes.join(" and "), needed))
 }
 
 fn at_least_one(what: &str, sizes: &[usize]) -> Result<(), ModelError> {
-    rule(!sizes.contains(&0), || format!("{what} is {sizes:?}; it must be at least 1"))
+    rule(!sizes.contains(&0), what, format!("{sizes:?}"), || "at least 1".into())
 }
 
 fn fraction(probability: f64) -> Result<(), ModelError> {
@@ -194,20 +195,16 @@ fn row(op: &Op, inputs: &[Vec<usize>]) -> Result<Row, ModelError> {
             Row::new("repeat or cut", &[rows, *frames])
         }
         (GroupRows { size }, &[rows, frames]) => {
-            rule(*size > 0 && rows.is_multiple_of(*size), || {
-                format!("size of a group is {size}; it must divide the {rows} rows")
-            })?;
+            check_divides("size of a group", *size, rows, "rows")?;
             Row::new("mean of bands", &[rows / size, frames])
         }
         (Dct { coefficients }, &[rows, frames]) => {
-            rule((1..=rows).contains(coefficients), || {
-                format!("coefficients is {coefficients}; it must be 1 to {rows}, the number of rows")
-            })?;
+            check_size("coefficients", *coefficients, 1, rows)?;
             Row::new("DCT-II", &[*coefficients, frames]).costs(0, count(&[rows, *coefficients, frames]))
         }
         (Statistics(config), &[rows, _]) => {
             config.validate()?;
-            rule(rows == config.bands, || format!("bands is {}; it must be {rows}", config.bands))?;
+            rule(rows == config.bands, "bands", config.bands, || format!("{rows}, as the input"))?;
             Row::new("statistics over time", &[config.len()])
         }
         (Image, &[rows, frames]) => Row::new("image", &[1, rows, frames]),
@@ -245,8 +242,8 @@ fn row(op: &Op, inputs: &[Vec<usize>]) -> Result<Row, ModelError> {
         }
         (MaxPool { window }, &[channels, height, width]) => {
             at_least_one("window", &[window.0, window.1])?;
-            rule(height >= window.0 && width >= window.1, || {
-                format!("window is {window:?}; it must be at most the image, ({height}, {width})")
+            rule(height >= window.0 && width >= window.1, "window", format!("{window:?}"), || {
+                format!("at most the image, ({height}, {width})")
             })?;
             let kind = format!("max pool {}x{}", window.0, window.1);
             Row::new(kind, &[channels, height / window.0, width / window.1])
@@ -277,8 +274,8 @@ fn row(op: &Op, inputs: &[Vec<usize>]) -> Result<Row, ModelError> {
             .costs((size as u64).saturating_add(1), count(&[2, steps, size])),
         (Patches { patch, size }, &[1, height, width]) => {
             at_least_one("patch or size", &[patch.0, patch.1, *size])?;
-            rule(height >= patch.0 && width >= patch.1, || {
-                format!("patch is {patch:?}; it must be at most the image, ({height}, {width})")
+            rule(height >= patch.0 && width >= patch.1, "patch", format!("{patch:?}"), || {
+                format!("at most the image, ({height}, {width})")
             })?;
             let patches = (height / patch.0).saturating_mul(width / patch.1);
             let kernel = count(&[patch.0, patch.1, *size]);
@@ -286,16 +283,12 @@ fn row(op: &Op, inputs: &[Vec<usize>]) -> Result<Row, ModelError> {
                 .costs(kernel.saturating_add(*size as u64), kernel.saturating_mul(patches as u64))
         }
         (PatchPositions { rows }, &[patches, size]) => {
-            rule(*rows > 0 && patches.is_multiple_of(*rows), || {
-                format!("rows is {rows}; it must divide the {patches} patches")
-            })?;
+            check_divides("rows", *rows, patches, "patches")?;
             Row::new("positions", input).costs(count(&[*rows, size]), 0)
         }
         (LayerNorm, &[_, size]) => Row::new("layer norm", input).costs(count(&[2, size]), 0),
         (Attention { heads }, &[steps, size]) => {
-            rule(*heads > 0 && size.is_multiple_of(*heads), || {
-                format!("heads is {heads}; it must divide the size {size}")
-            })?;
+            check_divides("heads", *heads, size, "size")?;
             let matrices = count(&[4, size, size]);
             let products =
                 matrices.saturating_mul(steps as u64).saturating_add(count(&[2, steps, steps, size]));
