@@ -5,3 +5,8 @@ mod learners;
 pub mod watch;
 
 pub use learners::{learners, takes_part};
+
+/// The examples of the project's README, compiled with the doctests of a package that has all crates.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct ReadmeExamples;

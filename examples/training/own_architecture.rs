@@ -1,7 +1,7 @@
 //! Trains and serves a custom network: one graph of layers gives the summary, the module for training and the forward pass
 //! that needs no candle.
 //!
-//! The toy task is to tell rising from falling spectrograms: `own_architecture model.safetensors`.
+//! The toy task is to separate rising from falling spectrograms: `own_architecture model.safetensors`.
 #![allow(clippy::print_stdout, reason = "a program prints")]
 
 use candle_core::{DType, Device, Tensor};

@@ -45,7 +45,7 @@ impl From<Array2<f64>> for Matrix {
 }
 
 impl Matrix {
-    /// Values of that shape, which share their bytes where they are packed; `None` of indices, or if the shape does not
+    /// Values of that shape, which fraction their bytes where they are packed; `None` of indices, or if the shape does not
     /// fit.
     pub(crate) fn new(shape: (usize, usize), values: &PartValues) -> Option<Self> {
         if shape.0.checked_mul(shape.1) != Some(values.len()) {

@@ -10,7 +10,7 @@ use crate::learner::{
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GaussianNaiveBayesConfig {
-    /// Share of the largest variance of a feature that is added to all variances, at least 0. Default: 1e-9.
+    /// Fraction of the largest variance of a feature that is added to all variances, at least 0. Default: 1e-9.
     pub smoothing: f64,
 }
 

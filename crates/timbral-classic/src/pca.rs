@@ -16,7 +16,7 @@ pub enum Components {
     All,
     /// That many, at least 1; fewer where there are fewer features or rows.
     Count(usize),
-    /// As few as hold this share of the variance, above 0 and at most 1.
+    /// As few as hold this fraction of the variance, above 0 and at most 1.
     Variance(f64),
 }
 
@@ -158,7 +158,7 @@ impl Pca {
         &self.explained_variance
     }
 
-    /// The same as a share of the whole variance.
+    /// The same as a fraction of the whole variance.
     #[must_use]
     pub fn explained_variance_ratio(&self) -> &Array1<f64> {
         &self.explained_variance_ratio

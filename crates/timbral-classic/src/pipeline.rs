@@ -28,7 +28,7 @@ pub enum TransformerConfig {
     Power(PowerTransformerConfig),
     /// Principal components.
     Pca(PcaConfig),
-    /// The features that tell most about the classes.
+    /// The features most informative about the classes.
     SelectKBest(SelectKBestConfig),
 }
 
@@ -106,7 +106,7 @@ pub enum FittedTransformer {
     Power(PowerTransformer),
     /// Principal components.
     Pca(Pca),
-    /// The features that tell most about the classes.
+    /// The features most informative about the classes.
     SelectKBest(SelectKBest),
 }
 

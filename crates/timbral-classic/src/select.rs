@@ -20,7 +20,7 @@ pub enum FeatureScore {
     MutualInformation {
         /// Neighbours that the density is estimated from, at least 1; 3 is usual.
         n_neighbors: usize,
-        /// Seed of the noise that tells equal values apart.
+        /// Seed of the noise that separates equal values.
         seed: u64,
     },
 }
@@ -163,7 +163,7 @@ fn mean(values: impl ExactSizeIterator<Item = f64> + Clone) -> f64 {
 /// Mutual information (in nats) of each feature with the class, estimated from distances to the nearest neighbours of the
 /// same class (Ross 2014); not negative.
 ///
-/// Features are brought to standard deviation 1 first and get noise of about 1e-10, which tells equal values apart; on
+/// Features are brought to standard deviation 1 first and get noise of about 1e-10, which separates equal values; on
 /// values that differ it is without consequence. Rows whose class has no other row are left out.
 ///
 /// # Errors

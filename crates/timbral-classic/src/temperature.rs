@@ -3,7 +3,7 @@ use ndarray::{Array2, ArrayView2};
 use crate::ClassicError;
 use crate::learner::{check_training, softmax_rows};
 
-/// Temperature scaling (Guo et al. 2017): scores are divided by one number, so that probabilities are as sure as they are right.
+/// Temperature scaling (Guo et al. 2017): scores are divided by one number, so that probabilities are calibrated.
 ///
 /// The order of the classes does not change. Fit it on rows that the model was not fitted on.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
-    /// The operating system refused to read or write.
+    /// The operating system cannot read or write.
     #[error("cannot read or write {}", path.display())]
     Io {
         /// The file or folder.
@@ -88,7 +88,7 @@ pub struct Leak {
     pub second_track: String,
 }
 
-/// An error and its causes in one line, for tables that tell what went wrong with a file.
+/// An error and its causes in one line, for tables that show what went wrong with a file.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")

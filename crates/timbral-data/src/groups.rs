@@ -8,15 +8,15 @@ use crate::csv_table::CsvTable;
 use crate::split::Folds;
 use crate::track::{Part, TrackInfo};
 
-/// Groups given from outside: which tracks must stay together, and foldings that others have pinned.
+/// Groups given from outside: which tracks must stay together, and repeats that others have pinned.
 ///
-/// One row a track; columns by name: `track` (or `track_id`), `group`; optional `genre` (or `label`), `artist`, `split`
+/// One row per track; columns by name: `track` (or `track_id`), `group`; optional `genre` (or `label`), `artist`, `split`
 /// (or `official_split`); every other column whose name starts with `cv` or `fold` holds the fold in which a track is
-/// held out, empty where the folding leaves it out.
+/// held out, empty where the repeat leaves it out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GroupTable {
     rows: BTreeMap<String, GroupRow>,
-    foldings: Vec<String>,
+    repeats: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -39,7 +39,7 @@ impl GroupTable {
         let table = CsvTable::read(path.as_ref())?;
         let id = table.require(&["track", "track_id"])?;
         table.require(&["group"])?;
-        let foldings: Vec<String> =
+        let repeats: Vec<String> =
             table.header().iter().filter(|h| h.starts_with("cv") || h.starts_with("fold")).cloned().collect();
         let mut rows = BTreeMap::new();
         for row in table.rows() {
@@ -48,9 +48,9 @@ impl GroupTable {
                 Some(text) => Some(text.parse::<Part>().map_err(|e| row.malformed(e.to_string()))?),
                 None => None,
             };
-            let mut folds = Vec::with_capacity(foldings.len());
-            for folding in &foldings {
-                folds.push(row.get(folding).map(|_| row.number(folding)).transpose()?);
+            let mut folds = Vec::with_capacity(repeats.len());
+            for repeat in &repeats {
+                folds.push(row.get(repeat).map(|_| row.number(repeat)).transpose()?);
             }
             let entry = GroupRow {
                 group: row.require("group")?.to_owned(),
@@ -63,7 +63,7 @@ impl GroupTable {
                 return Err(row.malformed(format!("track {track} stands twice")));
             }
         }
-        Ok(Self { rows, foldings })
+        Ok(Self { rows, repeats })
     }
 
     /// Number of tracks.
@@ -104,27 +104,27 @@ impl GroupTable {
         }
     }
 
-    /// Names of the columns that hold foldings.
+    /// Names of the columns that hold repeats.
     #[must_use]
-    pub fn foldings(&self) -> &[String] {
-        &self.foldings
+    pub fn repeats(&self) -> &[String] {
+        &self.repeats
     }
 
-    /// A pinned folding, checked like one of our own.
+    /// A pinned repeat, checked like one of our own.
     ///
     /// # Errors
     ///
     /// [`DataError::Config`] if there is no such column or it names fewer than two folds; [`DataError::Leak`] if a group
     /// lies in two folds.
-    pub fn folds(&self, folding: &str) -> Result<Folds, DataError> {
-        let Some(column) = self.foldings.iter().position(|f| f == folding) else {
-            let rule = format!("one of {}", self.foldings.join(", "));
-            return Err(DataError::config("folding", folding, rule));
+    pub fn folds(&self, repeat: &str) -> Result<Folds, DataError> {
+        let Some(column) = self.repeats.iter().position(|f| f == repeat) else {
+            let rule = format!("one of {}", self.repeats.join(", "));
+            return Err(DataError::config("repeat", repeat, rule));
         };
         let assignment: HashMap<String, usize> =
             self.rows.iter().filter_map(|(id, row)| Some((id.clone(), row.folds[column]?))).collect();
         let tracks: Vec<TrackInfo> =
             self.tracks().into_iter().filter(|t| assignment.contains_key(&t.track_id)).collect();
-        Folds::pinned(&format!("pinned folding {folding}"), &tracks, &assignment)
+        Folds::pinned(&format!("pinned repeat {repeat}"), &tracks, &assignment)
     }
 }

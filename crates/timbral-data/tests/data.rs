@@ -271,7 +271,7 @@ fn groups_come_from_outside() {
     fs::write(&csv, &text).unwrap();
     let table = GroupTable::read(&csv).unwrap();
     assert_eq!(
-        (table.len(), table.group("t3"), table.foldings()),
+        (table.len(), table.group("t3"), table.repeats()),
         (9, Some("g1"), &["cv0".to_owned(), "cv1".to_owned()][..])
     );
     let folds = table.folds("cv1").unwrap();

@@ -11,7 +11,7 @@ pub struct Audio {
     pub sample_rate: u32,
     /// Samples per frame, at least 1.
     pub channels: usize,
-    /// Damage met and survived, in the order of the file; empty for a sound file.
+    /// Non-fatal problems in the order of the file; empty for an intact file.
     pub warnings: Vec<Warning>,
 }
 

@@ -1,4 +1,4 @@
-//! Calls into codec crates: what they refuse and what they panic on becomes an error of this crate.
+//! Calls into codec crates: what they reject and what they panic on becomes an error of this crate.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -142,11 +142,11 @@ mod tests {
     }
 
     #[test]
-    fn only_panics_of_the_caller_are_heard() {
+    fn only_panics_of_the_caller_are_printed() {
         assert_eq!(stderr_of("a_panic_of_a_codec_is_an_error"), "");
-        let heard = stderr_of("a_panic_of_the_callers_reader_stays_his");
-        assert_eq!(heard.matches("panicked at").count(), 1, "{heard}");
-        assert!(heard.contains("a reader of the caller"), "{heard}");
+        let printed = stderr_of("a_panic_of_the_callers_reader_stays_his");
+        assert_eq!(printed.matches("panicked at").count(), 1, "{printed}");
+        assert!(printed.contains("a reader of the caller"), "{printed}");
     }
 
     #[test]

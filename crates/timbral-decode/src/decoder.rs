@@ -92,7 +92,7 @@ impl<'a> Decoder<'a> {
     /// # Errors
     ///
     /// As [`open`](Decoder::open); [`DecodeError::Unseekable`] for MP4 with its index at the end, for CAF, and for the
-    /// middle of a stream that does not tell its length.
+    /// middle of a stream whose length is not known.
     pub fn from_reader(reader: impl Read + Send + 'a, options: &DecodeConfig) -> Result<Self, DecodeError> {
         Self::new(Source::stream(reader), options)
     }
@@ -190,7 +190,7 @@ impl<'a> Decoder<'a> {
         Some(self.resampler.as_ref().map_or(frames, |resampler| resampler.length(frames)))
     }
 
-    /// Damage met so far.
+    /// Non-fatal problems so far.
     #[must_use]
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
@@ -281,7 +281,7 @@ impl<'a> Decoder<'a> {
         self.check_duration(self.taken)
     }
 
-    /// Replaces NaN and infinite samples by 0 and tells of it.
+    /// Replaces NaN and infinite samples by 0 and warns of it.
     fn replace_non_finite(&mut self, samples: &mut [f32], first_frame: u64) {
         // The exponent of what is not finite has all bits set, so that one more carries into the sign. A sum of bits
         // over all is vectorised; a comparison with an early exit is not.

@@ -48,7 +48,7 @@ impl Probe {
     }
 }
 
-/// Tells what the file at `path` is.
+/// Probes the file at `path`.
 ///
 /// # Errors
 ///
@@ -57,7 +57,7 @@ pub fn probe_file(path: impl AsRef<Path>) -> Result<Probe, DecodeError> {
     probe(Source::path(path.as_ref())?)
 }
 
-/// Tells what `bytes` are.
+/// Probes `bytes`.
 ///
 /// # Errors
 ///
@@ -66,7 +66,7 @@ pub fn probe_bytes(bytes: &[u8]) -> Result<Probe, DecodeError> {
     probe(Source::bytes(bytes))
 }
 
-/// Tells what comes from `reader`, which needs not seek; it is read a little beyond the header.
+/// Probes what comes from `reader`, which need not seek; it is read a little beyond the header.
 ///
 /// # Errors
 ///

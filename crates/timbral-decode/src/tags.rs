@@ -3,7 +3,7 @@
 use symphonia_core::formats::FormatReader;
 use symphonia_core::meta::{MetadataContainer, MetadataRevision, StandardTag, StandardVisualKey, Visual};
 
-/// The key of tags by which this crate's own container readers tell the engine that a header is wrong.
+/// The key of tags by which this crate's own container readers report to the engine that a header is wrong.
 pub(crate) const HEADER_NOTE: &str = "timbral-decode:header-note";
 
 /// Tags of ID3v1, ID3v2, Vorbis comments, MP4, APE, RIFF INFO and Matroska, as written by whoever tagged the file.

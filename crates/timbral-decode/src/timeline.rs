@@ -14,7 +14,7 @@ use crate::{matroska, mp4};
 /// always say; the others start with one block of 1024.
 const AAC_PRIMING: u64 = 1024;
 
-/// What the bytes tell that the demuxer does not.
+/// What the bytes say that the demuxer does not.
 #[derive(Debug, Default)]
 pub(crate) struct Hints {
     /// Whether the frame count of an MPEG stream stands in a Xing, Info or VBRI header.
@@ -59,7 +59,7 @@ impl Hints {
     }
 }
 
-/// What tells the place of a packet, in frames.
+/// What states the place of a packet, in frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Places {
     /// Its timestamp.
@@ -116,7 +116,7 @@ pub(crate) struct Timeline {
     pub(crate) end_padding: u64,
     /// Whether timestamps count frames, so that a jump in them is a loss.
     pub(crate) exact_timestamps: bool,
-    /// How packets tell their place behind a seek.
+    /// How packets state their place behind a seek.
     pub(crate) places: Places,
     /// Frames to decode before a sought one until the decoder's state equals that of a whole decode; `None` where
     /// only a decode from the start is exact.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EvalError {
-    /// The operating system refused to read or write.
+    /// The operating system cannot read or write.
     #[error("cannot read or write {}", path.display())]
     Io {
         /// The file or folder.

@@ -22,7 +22,7 @@ pub struct Predictions {
 pub struct TrackPredictions {
     /// Ids, in the order of first appearance.
     pub track_ids: Vec<String>,
-    /// One row a track.
+    /// One row per track.
     pub predictions: Predictions,
 }
 
@@ -119,13 +119,13 @@ impl Predictions {
         ConfusionMatrix::new(&self.truth, &self.predicted(), self.n_classes())
     }
 
-    /// Share of rows that are right.
+    /// Fraction of rows that are right.
     #[must_use]
     pub fn accuracy(&self) -> f64 {
         self.correct().iter().filter(|c| **c).count() as f64 / self.len() as f64
     }
 
-    /// Share of rows whose true class is among the `k` of largest probability; of equal ones the first count as larger.
+    /// Fraction of rows whose true class is among the `k` of largest probability; of equal ones the first count as larger.
     #[must_use]
     pub fn top_k_accuracy(&self, k: usize) -> f64 {
         let hit = |(row, &class): (ArrayView1<'_, f64>, &usize)| {

@@ -96,7 +96,7 @@ fn an_evaluation_page_holds_scores_pictures_and_mistakes() {
     for part in [
         "66.7 % of 6 tracks are right",
         "0123456789abcdef",
-        "2 of 6 are wrong; these are the 1 surest of them.",
+        "2 of 6 are wrong; these are the 1 of the highest confidence.",
         "song 3 <b>",
         "95.0",
         "<none>",

@@ -10,7 +10,7 @@ pub enum Aggregation {
     /// Arithmetic mean of the probabilities; the default.
     #[default]
     Mean,
-    /// Share of the windows that a class wins. Among classes with as many votes the higher mean probability leads.
+    /// Fraction of the windows that a class wins. Among classes with as many votes the higher mean probability leads.
     Majority,
     /// Median of each class over the windows, divided by the sum of the medians.
     Median,

@@ -32,7 +32,7 @@ pub struct ClassicConfig {
     /// Default: double.
     #[serde(default, skip_serializing_if = "Precision::is_double")]
     pub precision: Precision,
-    /// What the model is made of, as `timbral-classic` tells it; null before it is fitted.
+    /// What the model is made of, as `timbral-classic` describes it; null before it is fitted.
     #[serde(default, skip_serializing_if = "JsonValue::is_null")]
     pub description: JsonValue,
     /// The arrays by name, each a tensor of that name.

@@ -10,7 +10,7 @@ pub const SCHEMA_VERSION: u32 = 1;
 /// Most labels that a model may have.
 const MAX_LABELS: usize = 10_000;
 
-/// Least and greatest temperature: what a fit can give, with room for rounding.
+/// Least and greatest temperature: what a fit can give, with some tolerance for rounding.
 const TEMPERATURES: (f64, f64) = (0.009, 101.0);
 
 /// Everything that a model file says besides its tensors; [`Header::new`] makes one.

@@ -41,7 +41,7 @@ pub trait Trunk: Debug + Send + Sync {
 
 impl Architecture {
     /// Builds the network with the weights that `vb` gives: fresh ones for training, stored ones for inference. In
-    /// training `clock` tells the layers that draw random numbers seed and step.
+    /// training `clock` gives seed and step to the layers that draw random numbers.
     ///
     /// # Errors
     /// [`ModelError::Config`] and [`ModelError::Limit`] for sizes that break a rule, [`ModelError::Shape`] when `vb`

@@ -12,9 +12,9 @@ use crate::{Input, LevelDistance};
 pub struct Rejection {
     /// What is compared with the threshold.
     pub score: RejectionScore,
-    /// A sound that scores below it is refused.
+    /// A sound that scores below it is rejected.
     pub threshold: f64,
-    /// Share of the known tracks that the threshold was set to keep, above 0 and at most 1.
+    /// Fraction of the known tracks that the threshold was set to keep, above 0 and at most 1.
     pub kept: f64,
     /// What the threshold was set on, for people.
     #[serde(default)]
@@ -105,7 +105,7 @@ impl Rejection {
         }
         if !(self.kept > 0.0 && self.kept <= 1.0) {
             return Err(ModelError::Malformed(format!(
-                "rejection keeps a share of {}, it lies above 0 and is at most 1",
+                "the fraction that rejection keeps is {}; it must be above 0 and at most 1",
                 self.kept
             )));
         }

@@ -172,7 +172,7 @@ impl StoredTensor {
     /// A candle tensor on the CPU.
     ///
     /// # Errors
-    /// [`ModelError::Tensor`] when candle refuses the values.
+    /// [`ModelError::Tensor`] when candle rejects the values.
     pub fn to_candle(&self) -> Result<candle_core::Tensor, ModelError> {
         use candle_core::{Device, Tensor};
         let (shape, device) = (self.shape.as_slice(), &Device::Cpu);

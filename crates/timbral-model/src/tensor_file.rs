@@ -98,7 +98,7 @@ impl TensorFile {
     /// The bytes of the file: the same content always gives the same bytes.
     ///
     /// # Errors
-    /// [`ModelError::Malformed`] when safetensors refuses a tensor.
+    /// [`ModelError::Malformed`] when safetensors rejects a tensor.
     pub fn to_bytes(&self) -> Result<Vec<u8>, ModelError> {
         let malformed = |e| ModelError::Malformed(format!("safetensors: {e}"));
         let mut views = Vec::with_capacity(self.tensors.len());

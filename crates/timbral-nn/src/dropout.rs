@@ -1,4 +1,4 @@
-//! Dropout whose masks are functions of seed, layer and step, and the clock that tells them.
+//! Dropout whose masks are functions of seed, layer and step, and the clock that holds them.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -45,7 +45,7 @@ impl Bars {
         })
     }
 
-    /// How sure a verdict is of each class, the surest at the top and in another colour; equal ones keep their order.
+    /// Confidence in each class, highest first and in another colour; equal ones keep their order.
     ///
     /// # Errors
     ///

@@ -41,7 +41,7 @@ pub enum PlotError {
         /// The largest that is drawn.
         high: u64,
     },
-    /// The PNG encoder refused the picture.
+    /// The PNG encoder rejected the picture.
     #[error("cannot encode the picture as PNG: {reason}")]
     Encode {
         /// What the encoder said.

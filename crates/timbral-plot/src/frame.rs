@@ -13,7 +13,7 @@ const TITLE_SIZE: f64 = 15.0;
 const MARGIN: f64 = 12.0;
 const TICK_LENGTH: f64 = 4.0;
 const GAP: f64 = 4.0;
-/// Room of one line of tick labels, and of one key of a legend.
+/// Height of one line of tick labels, and of one key of a legend.
 const LINE: f64 = 15.0;
 const KEY_LINE: f64 = 18.0;
 const SWATCH: f64 = 22.0;
@@ -384,7 +384,7 @@ impl Plot {
 /// Keys in a column beside the data, where they hide nothing.
 struct Legend {
     width: f64,
-    /// How many keys are shown; of more, the number of the rest is told.
+    /// How many keys are shown; of more, the number of the rest is shown.
     shown: usize,
 }
 

@@ -6,7 +6,7 @@ use crate::{Color, Figure};
 
 /// Draws curves over the epochs of a training run: loss or accuracy, of several runs or splits.
 ///
-/// Colours are told apart by the colour-blind; after eight they repeat with other dashes.
+/// Colours are distinguishable for the colour-blind; after eight they repeat with other dashes.
 #[derive(Clone, Debug)]
 pub struct TrainingCurves {
     measure: String,

@@ -6,7 +6,7 @@ use crate::scene::{Anchor, Text};
 use crate::ticks;
 use crate::{ColorMap, Figure, PlotError, font};
 
-/// Draws a table of numbers in colours, with the numbers in the cells where they have room: confusion and correlation
+/// Draws a table of numbers in colours, with the numbers in the cells where they fit: confusion and correlation
 /// matrices, and features over genres.
 #[derive(Clone, Debug)]
 pub struct Matrix {
@@ -28,7 +28,7 @@ layout_settings!(Matrix);
 
 impl Matrix {
     /// A confusion matrix of counts, rows: true class, columns: predicted class. The colour and the second number of
-    /// a cell are its share of the row in per cent: the diagonal shows the recall of each class.
+    /// a cell are its fraction of the row in per cent: the diagonal shows the recall of each class.
     ///
     /// # Errors
     ///
@@ -51,7 +51,7 @@ impl Matrix {
             texts: Array2::from_shape_fn(counts.dim(), text),
             map: ColorMap::Blues,
             range: (0.0, 100.0),
-            unit: "Share of the true class (%)".to_owned(),
+            unit: "Fraction of the true class (%)".to_owned(),
             square: true,
             layout: sized("Confusion matrix", labels.len(), labels.len(), 44.0),
         })

@@ -3,9 +3,9 @@ use crate::layout::{Layout, layout_settings};
 use crate::scene::{Anchor, Fill, Stroke, Text};
 use crate::{Color, Figure, PlotError, font};
 
-/// Draws how often answers are right for how sure they are: of those that are 80 % sure, 80 % should be.
+/// Draws accuracy over confidence (a reliability diagram): of the predictions with confidence 80 %, 80 % should be correct.
 ///
-/// Confidences are counted in bins of equal width. A bar is the share of right answers in its bin, with the number of
+/// Confidences are counted in bins of equal width. A bar is the fraction of right answers in its bin, with the number of
 /// answers over it, a dot their mean confidence; the gap between them, weighted by those numbers, is the expected
 /// calibration error (M. P. Naeini et al., 2015).
 #[derive(Clone, Debug)]
@@ -52,7 +52,7 @@ impl ReliabilityDiagram {
         Ok(Self { bins, layout: Layout::new("Reliability", 620.0, 440.0) })
     }
 
-    /// The expected calibration error, 0 to 1: the mean gap between confidence and share of right answers. 0 without
+    /// The expected calibration error, 0 to 1: the mean gap between confidence and fraction of right answers. 0 without
     /// answers.
     #[must_use]
     pub fn expected_calibration_error(&self) -> f64 {
@@ -68,7 +68,7 @@ impl ReliabilityDiagram {
         let x = Axis::new("Confidence", (0.0, 1.0), Marks::Linear);
         // Over a full bar there is room for its number.
         let marks = Marks::Fixed(crate::ticks::linear(0.0, 1.0, 5));
-        let y = Axis::new("Share of right answers", (0.0, 1.06), marks).with_grid();
+        let y = Axis::new("Accuracy", (0.0, 1.06), marks).with_grid();
         let mut frame = Frame::new(&self.layout.title, self.layout.size, x, y);
         let bar = Fill { color: Color::categorical(5), opacity: 0.75 };
         let ideal = Stroke::new(Color::SOFT_TEXT, 1.2).dashed(1);
@@ -77,7 +77,7 @@ impl ReliabilityDiagram {
         frame.keys = vec![
             key("right answers".to_owned(), Swatch::Square(bar)),
             key("mean confidence".to_owned(), Swatch::Dot(dot)),
-            key("as sure as right".to_owned(), Swatch::Line(ideal.clone())),
+            key("perfect calibration".to_owned(), Swatch::Line(ideal.clone())),
             key(format!("ECE {:.3}", self.expected_calibration_error()), Swatch::None),
         ];
         let mut plot = frame.begin();

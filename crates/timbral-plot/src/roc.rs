@@ -3,7 +3,7 @@ use crate::layout::{Layout, layout_settings};
 use crate::scene::Stroke;
 use crate::{Color, Figure, PlotError};
 
-/// Draws receiver operating characteristics: the share of positives found against the share of negatives taken for them,
+/// Draws receiver operating characteristics: the fraction of positives found against the fraction of negatives taken for them,
 /// over all thresholds.
 #[derive(Clone, Debug)]
 pub struct RocCurves {

@@ -43,7 +43,7 @@ impl Scatter {
     }
 
     /// The first two columns of `scores`, shape `(n_tracks, n_components)`, coloured by `classes[i]`, the number of a
-    /// label. `explained` are the shares of variance that the components explain, 0 to 1; they stand at the axes where
+    /// label. `explained` are the fractions of variance that the components explain, 0 to 1; they stand at the axes where
     /// they are given.
     ///
     /// # Errors

@@ -135,7 +135,7 @@ pub(crate) fn time(low: f64, high: f64, most: usize) -> Vec<Tick> {
     multiples(low, high, step).into_iter().map(|at| Tick::new(at, label(at))).collect()
 }
 
-/// From which length in seconds time is told in minutes.
+/// From which length in seconds time is shown in minutes.
 pub(crate) const TIME_IN_MINUTES: f64 = 120.0;
 
 /// The label of an axis of time that ends at `high` seconds.

@@ -6,7 +6,7 @@ use crate::scene::Stroke;
 use crate::ticks;
 use crate::{Color, ColorMap, Figure, PlotError};
 
-/// Draws how sure a model is of each class over the windows of a song; the surest class of each window has a dot.
+/// Draws the probability of each class over the windows of a song; the most probable class of each window has a dot.
 #[derive(Clone, Debug)]
 pub struct VerdictOverTime {
     labels: Vec<String>,
@@ -20,7 +20,7 @@ layout_settings!(VerdictOverTime);
 
 impl VerdictOverTime {
     /// The verdicts of windows that begin at `starts`, in seconds and in order, and are `window_seconds` long;
-    /// `probabilities` has a row a window and a column a class. Where windows overlap, each is drawn up to the next.
+    /// `probabilities` has one row per window and a column a class. Where windows overlap, each is drawn up to the next.
     ///
     /// # Errors
     ///

@@ -175,16 +175,16 @@ pub fn fit_classic(
 
 /// The front end that computes the rows of a table.
 fn front_end(table: &FeatureTable) -> Result<FrontEnd, TrainError> {
-    let refused = |given: &str, rule: &str| TrainError::config("table", given, rule);
+    let rejected = |given: &str, rule: &str| TrainError::config("table", given, rule);
     let extraction = table.extraction().ok_or_else(|| {
-        refused(
+        rejected(
             "one that does not say how it was made",
             "a Parquet table of `extract`, or a CSV table with its .csv.json beside it",
         )
     })?;
     let set = &extraction.features;
     if timbral_features::FeatureSet::new(set.clone())?.columns() != table.columns() {
-        return Err(refused(
+        return Err(rejected(
             "one with other columns than its feature set",
             "one with all columns of its feature set",
         ));
@@ -193,7 +193,7 @@ fn front_end(table: &FeatureTable) -> Result<FrontEnd, TrainError> {
     let (window_seconds, hop_seconds) = match extraction.segments.map(|segments| segments.cut) {
         Some(Cut::Sliding { length, hop }) => (seconds(length), seconds(hop)),
         Some(_) => {
-            return Err(refused(
+            return Err(rejected(
                 "one extracted with `Parts` or `Middle` windows",
                 "one of sliding windows or of whole files; only these can be served",
             ));

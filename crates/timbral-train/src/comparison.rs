@@ -27,7 +27,7 @@ pub struct CompareConfig {
     pub data: String,
     /// Number of folds, at least 2. Default: 5.
     pub n_folds: usize,
-    /// Number of foldings, with the seeds 0, 1, …; their scores are averaged. Default: 1.
+    /// Number of repeats, with the seeds 0, 1, …; their scores are averaged. Default: 1.
     pub seeds: u64,
     /// How the folds are made; one table each. Default: by groups (artists) alone.
     pub protocols: Vec<FoldProtocol>,
@@ -142,7 +142,7 @@ struct Division {
 
 /// Measures learners and networks over the same folds.
 ///
-/// The folds are made of the tracks of all candidates; one whose data lack a track does not answer it. `pinned` foldings
+/// The folds are made of the tracks of all candidates; one whose data lack a track does not answer it. `pinned` repeats
 /// take the place of those by groups. `quoted` figures are carried along. `observe` sees the name of each run before it
 /// begins, and each pass of a network, and may stop everything.
 ///
@@ -280,7 +280,7 @@ fn measure(
             entries.extend(members.iter().map(|m| entry(format!("{name}: {}", m.name))));
         }
         for (i, division) in divisions.iter().enumerate() {
-            let run = format!("{}, {name}, folding {}", protocol.as_str(), i + 1);
+            let run = format!("{}, {name}, repeat {}", protocol.as_str(), i + 1);
             if observe(&run, None).is_break() {
                 return Err(TrainError::Stopped);
             }
@@ -329,7 +329,7 @@ fn describe(divisions: &[Division]) -> String {
     };
     match divisions.len() {
         1 => what,
-        many => format!("{what}, mean of {many} foldings"),
+        many => format!("{what}, mean of {many} repeats"),
     }
 }
 

@@ -3,7 +3,7 @@ use timbral_model::LevelDistance;
 
 use crate::TrainError;
 
-/// Share of a spherical covariance that is mixed into the one of the data (Ledoit and Wolf 2004 give the idea; the share
+/// Fraction of a spherical covariance that is mixed into the one of the data (Ledoit and Wolf 2004 give the idea; the fraction
 /// is fixed).
 const SHRINKAGE: f64 = 0.1;
 

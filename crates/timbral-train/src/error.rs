@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainError {
-    /// The operating system refused to read or write.
+    /// The operating system cannot read or write.
     #[error("cannot read or write {}", path.display())]
     Io {
         /// The file or folder.
@@ -75,7 +75,7 @@ pub enum TrainError {
     Tensor(#[from] candle_core::Error),
 }
 
-/// An error and its causes in one line, for tables that tell what went wrong with a trial.
+/// An error and its causes in one line, for tables that show what went wrong with a trial.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")

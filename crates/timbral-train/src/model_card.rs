@@ -3,19 +3,19 @@ use timbral_model::Header;
 /// What the header of a model file says, as name and value: the fields of its card.
 #[must_use]
 pub fn model_card(header: &Header) -> Vec<(String, String)> {
-    let told = |text: &str| {
-        if text.is_empty() { "not told".to_owned() } else { text.to_owned() }
+    let stated = |text: &str| {
+        if text.is_empty() { "not stated".to_owned() } else { text.to_owned() }
     };
     let architecture = serde_json::to_value(&header.architecture).unwrap_or_default();
     let kind = architecture.get("type").and_then(serde_json::Value::as_str).unwrap_or("model");
     let metrics: Vec<String> =
         header.metrics.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
     let mut facts = vec![
-        ("model".to_owned(), told(&header.name)),
+        ("model".to_owned(), stated(&header.name)),
         ("architecture".to_owned(), kind.to_owned()),
-        ("licence of the weights".to_owned(), told(&header.licence)),
-        ("trained on".to_owned(), told(&header.training_data)),
-        ("what it hears".to_owned(), shortened(&header.front_end.to_string())),
+        ("licence of the weights".to_owned(), stated(&header.licence)),
+        ("trained on".to_owned(), stated(&header.training_data)),
+        ("front end".to_owned(), shortened(&header.front_end.to_string())),
     ];
     if !metrics.is_empty() {
         facts.push(("measured at its making".to_owned(), metrics.join(", ")));

@@ -115,7 +115,7 @@ pub struct ScoredAnswer {
 }
 
 /// Measures the scores that every model has (largest probability, margin, entropy) and that of the model's own rule, over
-/// answers to known sounds and to sounds outside. An answer without a score, to silence, counts as refused.
+/// predictions for in-distribution and out-of-distribution sounds. A prediction without a score, for silence, counts as rejected.
 ///
 /// # Errors
 ///

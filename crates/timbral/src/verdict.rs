@@ -37,7 +37,7 @@ impl Verdict {
         self.ranking.first().filter(|_| !self.is_silent())
     }
 
-    /// Whether every window is silence: nothing was heard.
+    /// Whether every window is silence.
     #[must_use]
     pub fn is_silent(&self) -> bool {
         self.windows.iter().all(|window| window.silent)

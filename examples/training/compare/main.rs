@@ -121,7 +121,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     let pinned = match &arguments.folds {
         Some(path) => {
             let given = GroupTable::read(path)?;
-            let names = given.foldings();
+            let names = given.repeats();
             ensure!(!names.is_empty(), "{} must have a column cv… or fold…", path.display());
             names.iter().map(|name| given.folds(name)).collect::<Result<Vec<_>, _>>()?
         }

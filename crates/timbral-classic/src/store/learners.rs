@@ -183,7 +183,7 @@ impl Stored for RandomForest {
         let shares = from.matrix("shares")?;
         let total = leaves.iter().try_fold(0_usize, |sum, &count| sum.checked_add(count));
         let fits = total == Some(shares.nrows()) && shares.ncols() == n_classes;
-        from.ensure(fits, "each leaf has the share of each class")?;
+        from.ensure(fits, "each leaf has the fraction of each class")?;
         from.ensure(
             shares.iter().all(|s| (0.0..=1.0 + 1e-9).contains(s)),
             "shares lie between 0 and 1, but for rounding",

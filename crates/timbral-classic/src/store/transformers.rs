@@ -13,7 +13,7 @@ impl Stored for StandardScaler {
     fn read(from: &Reader<'_>) -> Result<Self, ClassicError> {
         let mean = from.vector("mean")?;
         let scale = from.vector_of("scale", mean.len())?;
-        from.ensure(!mean.is_empty(), "there is at least one feature")?;
+        from.ensure(!mean.is_empty(), "the number of features must be at least 1")?;
         from.ensure(scale.iter().all(|s| *s > 0.0), "scales are above 0")?;
         Ok(Self { mean, scale })
     }
@@ -29,7 +29,7 @@ impl Stored for MinMaxScaler {
     fn read(from: &Reader<'_>) -> Result<Self, ClassicError> {
         let minimum = from.vector("minimum")?;
         let scale = from.vector_of("scale", minimum.len())?;
-        from.ensure(!minimum.is_empty(), "there is at least one feature")?;
+        from.ensure(!minimum.is_empty(), "the number of features must be at least 1")?;
         let low = from.setting("low")?;
         Ok(Self { minimum, scale, low })
     }
@@ -46,7 +46,7 @@ impl Stored for PowerTransformer {
 
     fn read(from: &Reader<'_>) -> Result<Self, ClassicError> {
         let lambdas = from.vector("lambdas")?;
-        from.ensure(!lambdas.is_empty(), "there is at least one feature")?;
+        from.ensure(!lambdas.is_empty(), "the number of features must be at least 1")?;
         let scaler = if from.setting("standardize")? {
             Some(from.child("scaler", StandardScaler::read)?)
         } else {
@@ -92,7 +92,7 @@ impl Stored for SelectKBest {
         let scores = from.vector("scores")?;
         let kept = from.indices_below("kept", scores.len())?;
         let rises = kept.windows(2).all(|w| w[0] < w[1]);
-        from.ensure(rises && !kept.is_empty(), "the features kept rise, and there is at least one")?;
+        from.ensure(rises && !kept.is_empty(), "the features kept must rise and be at least 1")?;
         Ok(Self { scores, kept })
     }
 }

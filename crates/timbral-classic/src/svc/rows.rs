@@ -77,7 +77,7 @@ struct Entry<T> {
     last_use: u64,
 }
 
-/// Rows of the kernel matrix over the rows that the search still looks at, kept while there is room.
+/// Rows of the kernel matrix over the rows that the search still looks at, kept while memory allows.
 ///
 /// Rows are padded to a multiple of [`LANES`].
 pub(super) struct RowCache<'s, 'a, T> {

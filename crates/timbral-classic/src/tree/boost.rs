@@ -33,9 +33,9 @@ pub struct GradientBoostingConfig {
     pub l2: f64,
     /// Fall of the loss that a split must bring, not negative. Default: 0. (`gamma`)
     pub min_gain: f64,
-    /// Share of the rows that a round sees, above 0 and at most 1. Default: 1. (`subsample`)
+    /// Fraction of the rows that a round sees, above 0 and at most 1. Default: 1. (`subsample`)
     pub row_share: f64,
-    /// Share of the features that a tree sees, above 0 and at most 1. Default: 1. (`colsample_bytree`)
+    /// Fraction of the features that a tree sees, above 0 and at most 1. Default: 1. (`colsample_bytree`)
     pub feature_share: f64,
     /// Bins of a feature at most, 2 to 256. Default: 256.
     pub max_bins: usize,
@@ -339,7 +339,7 @@ impl<'a> Fitted<'a> {
 }
 
 impl GradientBoosting {
-    /// Share of each feature in the fall of the loss by all splits; sums to 1 where there was a split.
+    /// Fraction of each feature in the fall of the loss by all splits; sums to 1 where there was a split.
     #[must_use]
     pub fn feature_importance(&self) -> &Array1<f64> {
         &self.importance

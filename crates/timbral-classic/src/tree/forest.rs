@@ -80,7 +80,7 @@ pub struct RandomForest {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Tree {
     pub(crate) nodes: Vec<Node>,
-    /// Class shares of the leaves, one after the other.
+    /// Class fractions of the leaves, one after the other.
     pub(crate) shares: Vec<f64>,
 }
 

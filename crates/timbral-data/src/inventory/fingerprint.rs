@@ -1,6 +1,6 @@
 //! Audio fingerprints (Haitsma and Kalker, "A highly robust audio fingerprinting system", ISMIR 2002).
 //!
-//! Every few milliseconds 32 bits tell whether the difference of the energies of neighbouring bands rises or falls. The
+//! Every few milliseconds 32 bits say whether the difference of the energies of neighbouring bands rises or falls. The
 //! bits survive lossy coding and changes of level, so that two recordings of one performance agree in most of them.
 
 use std::collections::HashMap;
@@ -17,11 +17,11 @@ const HOP: usize = 256;
 const BANDS: usize = 33;
 /// The bands divide this range, in Hz, into equal ratios.
 const RANGE: (f64, f64) = (300.0, 2000.0);
-/// The least share of equal bits of one recording; of unrelated ones half of the bits agree, within a hundredth.
+/// The least fraction of equal bits of one recording; of unrelated ones half of the bits agree, within a hundredth.
 const LEAST_AGREEMENT: f64 = 0.7;
 /// The shortest stretch that is compared: 5 s. Music repeats itself over shorter ones.
 const LEAST_FRAMES: usize = 5 * SAMPLE_RATE as usize / HOP;
-/// Words that occur more often tell nothing, such as those of silence.
+/// Words that occur more often carry no information, such as those of silence.
 const MOST_OCCURRENCES: usize = 2000;
 
 /// The words of one signal.
@@ -76,7 +76,7 @@ impl Fingerprinter {
 pub(super) struct Match {
     pub(super) first: usize,
     pub(super) second: usize,
-    /// The share of equal bits over the stretch that both hold.
+    /// The fraction of equal bits over the stretch that both hold.
     pub(super) agreement: f64,
     /// Where the second begins in the first, in seconds; negative if the first begins later.
     pub(super) offset: f64,
@@ -132,7 +132,7 @@ fn seconds(frames: f64) -> f64 {
     frames * HOP as f64 / f64::from(SAMPLE_RATE)
 }
 
-/// The share of equal bits where both are, the second moved by `shift` frames, and the number of frames.
+/// The fraction of equal bits where both are, the second moved by `shift` frames, and the number of frames.
 fn agreement(first: &[u32], second: &[u32], shift: i64) -> Option<(f64, usize)> {
     let skip = |by: i64| usize::try_from(by).unwrap_or(0);
     let first = first.get(skip(shift)..)?;

@@ -46,7 +46,7 @@ pub struct Duplicate {
     pub second: usize,
     /// Whether all decoded samples are equal. Else the files hold the same recording, found by fingerprint.
     pub exact: bool,
-    /// The share of equal fingerprint bits where both are; 1 for exact duplicates, about 0.5 for unrelated sounds.
+    /// The fraction of equal fingerprint bits where both are; 1 for exact duplicates, about 0.5 for unrelated sounds.
     pub agreement: f64,
     /// Where the second begins in the first, in seconds; negative if the first begins later.
     pub offset: f64,

@@ -57,7 +57,8 @@ pub(super) fn read(root: &Path) -> Result<Manifest, DataError> {
         }
     }
     if manifest.entries.is_empty() {
-        let message = "no audio file in any folder of it; one folder a class is expected, as LABEL/FILE.wav";
+        let message =
+            "no audio file in any folder of it; one folder per class is expected, as LABEL/FILE.wav";
         return Err(DataError::malformed(root, message));
     }
     if skipped > 0 {

@@ -108,11 +108,11 @@ impl Manifest {
         Self::new(entries)
     }
 
-    /// Reads a tree with one folder a class: `ROOT/LABEL/FILE`, as GTZAN's.
+    /// Reads a tree with one folder per class: `ROOT/LABEL/FILE`, as GTZAN's.
     ///
     /// Takes files with the extension of an audio format, in any case, in the order of their paths; hidden files and the
     /// `._*` companions that macOS leaves are skipped. The track id is the file name without its extension. Known faults
-    /// of circulating copies are told in [`Manifest::notes`].
+    /// of circulating copies are listed in [`Manifest::notes`].
     ///
     /// # Errors
     ///
@@ -125,7 +125,7 @@ impl Manifest {
     /// Reads a subset of the Free Music Archive data set: `fma_metadata/tracks.csv`, and clips at `audio/000/000002.mp3`.
     ///
     /// Labels are top-level genres, groups are artists, the split is the official one. Clips that are known to be empty or
-    /// cut are left out, and told in [`Manifest::notes`]. Whether the files exist is not looked at.
+    /// cut are left out, and listed in [`Manifest::notes`]. Whether the files exist is not looked at.
     ///
     /// # Errors
     ///
@@ -170,7 +170,7 @@ impl Manifest {
 
     /// Takes the official split from three lists, such as the fault-filtered ones of GTZAN (Kereliuk, Sturm and Larsen,
     /// 2015): one file a line, as `blues/blues.00029.wav`, where folder and extension do not matter. A track that is in no
-    /// list becomes [`Part::Faulty`]; tracks of the lists without a file are told in [`Manifest::notes`].
+    /// list becomes [`Part::Faulty`]; tracks of the lists without a file are listed in [`Manifest::notes`].
     ///
     /// # Errors
     ///

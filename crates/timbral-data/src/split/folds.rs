@@ -37,7 +37,7 @@ impl Folds {
     /// Stratified k-fold in which no group and no recording lies in two folds.
     ///
     /// Groups are taken in turn, those first whose classes are most uneven, and each goes to the fold that keeps the
-    /// shares of the classes most alike over the folds; ties go to the fold with the fewest tracks. The seed shuffles
+    /// fractions of the classes most alike over the folds; ties go to the fold with the fewest tracks. The seed shuffles
     /// groups of equal unevenness. Same tracks, same seed: same folds.
     ///
     /// # Errors

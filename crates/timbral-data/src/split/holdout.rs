@@ -11,7 +11,7 @@ use crate::track::{Part, TrackInfo, distinct_tracks};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Amount {
-    /// A share of the tracks, from 0 to below 1.
+    /// A fraction of the tracks, from 0 to below 1.
     Share(f64),
     /// That many tracks.
     Count(usize),

@@ -37,7 +37,7 @@ pub enum Protocol {
         /// Seed of the shuffle.
         seed: u64,
     },
-    /// A folding or split that was given from outside, group-disjoint.
+    /// A repeat or split that was given from outside, group-disjoint.
     Pinned {
         /// Its name.
         name: String,
@@ -45,7 +45,7 @@ pub enum Protocol {
         #[serde(default)]
         fold: Option<usize>,
     },
-    /// A share or number of tracks of each class, taken by whole groups.
+    /// A fraction or number of tracks of each class, taken by whole groups.
     GroupHoldout {
         /// Seed of the shuffle.
         seed: u64,
@@ -114,7 +114,7 @@ impl fmt::Display for Protocol {
 /// A split is made of tracks, before any window is cut, so that windows of a track cannot fall on two sides. It cannot be
 /// built with a leak, other than under a protocol whose name says `leaky`: making, reading and cutting one fails with
 /// [`DataError::Leak`] where a group or a recording lies in two parts. The official split is held to recordings only,
-/// because it is not ours to change; [`Split::shared_groups`] tells what crosses it.
+/// because it is not ours to change; [`Split::shared_groups`] lists what crosses it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Split {
     protocol: Protocol,
@@ -168,11 +168,11 @@ impl Split {
         Self::new(Protocol::Official, tracks, parts)
     }
 
-    /// Takes a share or number of tracks of each class for validation and test, by whole groups, about stratified.
+    /// Takes a fraction or number of tracks of each class for validation and test, by whole groups, about stratified.
     ///
     /// # Errors
     ///
-    /// [`DataError::Config`] if a share lies outside 0..1 or the amounts leave nothing to train on; [`DataError::Shape`]
+    /// [`DataError::Config`] if a fraction lies outside 0..1 or the amounts leave nothing to train on; [`DataError::Shape`]
     /// if the groups of a class are too large for its amount, or rows of a track contradict each other.
     pub fn group_holdout(tracks: &[TrackInfo], config: &HoldoutConfig) -> Result<Self, DataError> {
         let parts = holdout::assign(tracks, config)?;
@@ -184,7 +184,7 @@ impl Split {
     ///
     /// # Errors
     ///
-    /// [`DataError::Config`] if the share lies outside 0..1; [`DataError::Shape`] if rows of a track contradict each other.
+    /// [`DataError::Config`] if the fraction lies outside 0..1; [`DataError::Shape`] if rows of a track contradict each other.
     pub fn track_random_leaky(tracks: &[TrackInfo], share: f64, seed: u64) -> Result<Self, DataError> {
         let mut ids: Vec<&str> = distinct_tracks(tracks)?.iter().map(|t| t.track_id.as_str()).collect();
         let n_test = share_of(share, ids.len())?;
@@ -352,7 +352,7 @@ impl LeakySegmentSplit {
     ///
     /// # Errors
     ///
-    /// [`DataError::Config`] if the share lies outside 0..1.
+    /// [`DataError::Config`] if the fraction lies outside 0..1.
     pub fn segment_random_leaky(n_windows: usize, share: f64, seed: u64) -> Result<Self, DataError> {
         let n_test = share_of(share, n_windows)?;
         let mut parts = vec![Part::Train; n_windows];

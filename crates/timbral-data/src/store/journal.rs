@@ -65,7 +65,7 @@ struct Line {
     rows: Result<Vec<FeatureRow>, String>,
 }
 
-/// What tells that a file has changed.
+/// What shows that a file has changed.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Stamp {
     bytes: u64,

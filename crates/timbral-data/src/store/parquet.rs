@@ -19,7 +19,7 @@ use super::table::LEADING;
 use crate::csv_table::CsvTable;
 use crate::{DataError, ManifestEntry};
 
-/// Under this key the metadata of a file tell how its columns were computed.
+/// Under this key the metadata of a file says how its columns were computed.
 const METADATA_KEY: &str = "timbral.extraction";
 
 /// Rows of a group, which is what memory holds.

@@ -9,7 +9,7 @@ use crate::npy::NpzReader;
 use crate::track::{TrackInfo, sorted_labels};
 use crate::{DataError, ExtractionConfig, GroupTable};
 
-/// A table of numbers, one row a track (or window), as the CSV files that circulate with GTZAN and FMA.
+/// A table of numbers, one row per track (or window), as the CSV files that circulate with GTZAN and FMA.
 ///
 /// Also the tables of [`Extraction`](crate::Extraction), in CSV or (with the crate's feature `parquet`) Apache Parquet.
 ///
@@ -206,7 +206,7 @@ impl FeatureTable {
         self
     }
 
-    /// The mean of the rows of each track, one row a track, in the order in which the tracks appear.
+    /// The mean of the rows of each track, one row per track, in the order in which the tracks appear.
     #[must_use]
     pub fn track_means(mut self) -> Self {
         let mut place: HashMap<&str, usize> = HashMap::new();
@@ -253,7 +253,7 @@ impl FeatureTable {
     }
 }
 
-/// Columns that tell of a row where it comes from.
+/// Columns that say where a row comes from.
 const NOT_FEATURES: [&str; 9] =
     ["length", "path", "track_id", "artist", "group", "split", "official_split", "start", "duration"];
 

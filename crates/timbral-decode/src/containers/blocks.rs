@@ -35,7 +35,7 @@ pub(crate) struct Layout {
     pub(super) data_start: u64,
     /// Bytes of sample data as the header has it; `None` up to the end of the stream.
     pub(super) data_bytes: Option<u64>,
-    /// Frames as the header has it, where the blocks alone cannot tell (the last ADPCM block is padded).
+    /// Frames as the header has it, where the blocks alone do not say (the last ADPCM block is padded).
     pub(super) frames: Option<u64>,
 }
 

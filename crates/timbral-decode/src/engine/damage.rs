@@ -1,4 +1,4 @@
-//! What is lost, and how it is told.
+//! What is lost, and the warnings about it.
 
 use symphonia_core::packet::Packet;
 
@@ -42,7 +42,7 @@ impl Engine<'_> {
         self.place(frames)
     }
 
-    /// Tells of packets that the demuxer passed over before `packet`; gives the frames of silence to put there next.
+    /// Warns of packets that the demuxer passed over before `packet`; gives the frames of silence to put there next.
     pub(super) fn gap_before(&mut self, packet: &Packet) -> Option<u64> {
         if !self.timeline.exact_timestamps || self.resynchronise || self.good_packets == 0 {
             return None;

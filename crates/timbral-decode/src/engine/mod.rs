@@ -66,7 +66,7 @@ pub(crate) struct Engine<'a> {
     first_ticks: Option<i64>,
     /// Whether Opus decoded speech since the latest seek.
     speech_since_seek: bool,
-    /// Set by a seek: the next packet tells the clock.
+    /// Set by a seek: the next packet sets the clock.
     resynchronise: bool,
     good_packets: u64,
     bad_packets: u64,
@@ -74,13 +74,13 @@ pub(crate) struct Engine<'a> {
     non_finite: u64,
     /// A packet that comes behind silence.
     waiting: Option<Packet>,
-    /// Whether the gap before `waiting` has been told.
+    /// Whether the gap before `waiting` has been reported.
     in_gap: bool,
     ended: bool,
 }
 
 impl<'a> Engine<'a> {
-    /// Whether the header tells rate and channels; otherwise the first chunk does.
+    /// Whether the header states rate and channels; otherwise the first chunk does.
     pub(crate) fn knows_its_form(&self) -> bool {
         self.header.sample_rate > 0 && self.header.channels > 0
     }

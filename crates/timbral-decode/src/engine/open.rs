@@ -126,7 +126,7 @@ impl<'a> Engine<'a> {
     }
 }
 
-/// What the first bytes told.
+/// What the first bytes say.
 pub(crate) struct Opening {
     pub(crate) kind: Kind,
     /// Where the container starts, behind any ID3v2 tags.

@@ -19,7 +19,7 @@ use crate::timeline::Places;
 pub(crate) enum Sought {
     /// Nothing has moved: the next chunk is the one that would have come.
     Stays,
-    /// The next chunk tells where.
+    /// The next chunk says where.
     Moved,
     /// Somewhere: only starting again helps.
     Lost,
@@ -118,7 +118,7 @@ impl Engine<'_> {
         if !self.can_seek {
             return Err(DecodeError::Unseekable {
                 name: self.name,
-                reason: "its middle is not known, because it does not tell its length".to_owned(),
+                reason: "its middle is not known, because it does not state its length".to_owned(),
             });
         }
         let total = self.count_frames()?;
@@ -135,7 +135,7 @@ impl Engine<'_> {
         }
     }
 
-    /// Counts the frames to the end, without decoding them where packets tell their length.
+    /// Counts the frames to the end, without decoding them where packets state their length.
     pub(super) fn count_frames(&mut self) -> Result<u64, DecodeError> {
         if !self.timeline.packets_tell_frames {
             let mut frames = 0;

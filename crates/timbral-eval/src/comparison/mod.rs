@@ -45,7 +45,7 @@ pub struct ComparisonTable {
     pub leaky: bool,
     /// What is counted: `track` or, by a protocol that cuts tracks apart, `window`.
     pub unit: String,
-    /// Hash of each folding; empty where rows are divided.
+    /// Hash of each repeat; empty where rows are divided.
     pub fold_hashes: Vec<String>,
     /// One row a learner, in the order in which they were given.
     pub rows: Vec<ComparisonRow>,
@@ -59,11 +59,11 @@ pub struct ComparisonRow {
     pub name: String,
     /// Number of tracks (or windows) that it answered.
     pub n_rows: usize,
-    /// Share of right answers, the mean over foldings. The answer is the class that the learner itself names, which for a
+    /// Fraction of right answers, the mean over repeats. The answer is the class that the learner itself names, which for a
     /// support vector classifier need not be the one of largest probability; of a track of several windows it is that of
     /// the largest mean probability or, without probabilities, of most windows.
     pub accuracy: f64,
-    /// The same of each folding.
+    /// The same of each repeat.
     pub accuracies: Vec<f64>,
     /// Bootstrap interval of the accuracy over groups.
     pub accuracy_interval: Interval,
@@ -79,12 +79,12 @@ pub struct ComparisonRow {
     pub roc_auc_interval: Option<Interval>,
     /// Mean negative natural logarithm of the probability of the true class; none of a learner without probabilities.
     pub log_loss: Option<f64>,
-    /// Seconds of all fits of a folding, the mean over foldings.
+    /// Seconds of all fits of a repeat, the mean over repeats.
     pub fit_seconds: f64,
-    /// Seconds of all predictions of a folding, the mean over foldings.
+    /// Seconds of all predictions of a repeat, the mean over repeats.
     pub predict_seconds: f64,
     /// McNemar's test against the learner of best accuracy in the table, that one first, on the rows that both answered in
-    /// the first folding; none for the best itself.
+    /// the first repeat; none for the best itself.
     pub against_best: Option<McNemar>,
 }
 
@@ -94,7 +94,7 @@ pub struct ComparisonRow {
 pub struct Baseline {
     /// Features and learner.
     pub name: String,
-    /// Share of right answers, 0 to 1.
+    /// Fraction of right answers, 0 to 1.
     #[serde(default)]
     pub accuracy: Option<f64>,
     /// Mean average precision.
@@ -115,7 +115,7 @@ pub struct Baseline {
     pub source: String,
 }
 
-/// A TOML file of quoted results.
+/// A TOML file of baselines.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct BaselineFile {

@@ -13,9 +13,9 @@ pub struct ConfusionMatrix {
 /// Precision, recall and F1 of one class; a ratio whose denominator is 0 is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClassScores {
-    /// Of those predicted to be of the class, the share that is.
+    /// Of those predicted to be of the class, the fraction that is.
     pub precision: f64,
-    /// Of those of the class, the share predicted so.
+    /// Of those of the class, the fraction predicted so.
     pub recall: f64,
     /// Harmonic mean of both.
     pub f1: f64,
@@ -69,7 +69,7 @@ impl ConfusionMatrix {
         self.counts.sum()
     }
 
-    /// Share of the pairs on the diagonal; 0 if there are none.
+    /// Fraction of the pairs on the diagonal; 0 if there are none.
     #[must_use]
     pub fn accuracy(&self) -> f64 {
         ratio(self.counts.diag().sum() as f64, self.total() as f64)

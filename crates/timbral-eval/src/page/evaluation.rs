@@ -47,13 +47,13 @@ impl EvaluationPage<'_> {
         let mut page = HtmlPage::new(&report.title);
         if report.leaky {
             page.warning(
-                "Leaky: tracks or artists lie on both sides of the split. These are not test accuracies.",
+                "Leaky: tracks or artists appear in both train and test. These are not test accuracies.",
             );
         }
         page.paragraph(&headline(report));
         if report.protocol.is_none() {
             page.warning(
-                "The split is not told: these are test accuracies only if no track or artist was trained on.",
+                "The split is not stated: these are test accuracies only if no track or artist was trained on.",
             );
         }
         page.heading("Scores");
@@ -156,7 +156,7 @@ impl EvaluationPage<'_> {
             })
             .collect();
         page.paragraph(&format!(
-            "{} of {} are wrong; these are the {} surest of them.",
+            "{} of {} are wrong; these are the {} of the highest confidence.",
             wrong.len(),
             predictions.len(),
             rows.len()
@@ -166,7 +166,7 @@ impl EvaluationPage<'_> {
 
     fn origin(&self) -> Vec<Vec<String>> {
         let report = self.report;
-        let protocol = report.protocol.as_ref().map_or_else(|| "not told".to_owned(), ToString::to_string);
+        let protocol = report.protocol.as_ref().map_or_else(|| "not stated".to_owned(), ToString::to_string);
         let mut rows = vec![
             vec!["protocol".to_owned(), protocol],
             vec!["split, SHA-256".to_owned(), report.split_hash.clone().unwrap_or_else(|| "none".to_owned())],

@@ -101,7 +101,7 @@ impl HtmlPage {
         self.body.push_str("</tbody></table></div>\n");
     }
 
-    /// Adds pictures, as many beside each other as there is room for.
+    /// Adds pictures, as many beside each other as fit.
     pub fn figures(&mut self, figures: impl IntoIterator<Item = Figure>) {
         self.body.push_str("<div class=\"figures\">\n");
         for figure in figures {

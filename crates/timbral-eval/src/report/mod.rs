@@ -69,7 +69,7 @@ pub struct Report {
     pub split_hash: Option<String>,
     /// Names of the classes.
     pub labels: Vec<String>,
-    /// Share of rows that are right.
+    /// Fraction of rows that are right.
     pub accuracy: f64,
     /// 95 % bootstrap interval of the accuracy over rows.
     pub interval: Interval,
@@ -88,7 +88,7 @@ pub struct Report {
     pub macro_average: ClassScores,
     /// Means of precision, recall and F1 weighted by the number of each class.
     pub weighted_average: ClassScores,
-    /// Share of rows whose true class is among the three of largest probability.
+    /// Fraction of rows whose true class is among the three of largest probability.
     pub top_3_accuracy: f64,
     /// Mean one-vs-rest area under the ROC curve, of the classes that have one.
     pub roc_auc: Option<f64>,

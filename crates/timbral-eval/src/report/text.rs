@@ -18,7 +18,7 @@ impl fmt::Display for Report {
         if self.protocol.is_none() {
             writeln!(
                 f,
-                "split not told: these are test accuracies only if no track or artist was trained on"
+                "split not stated: these are test accuracies only if no track or artist was trained on"
             )?;
         }
         if self.leaky {

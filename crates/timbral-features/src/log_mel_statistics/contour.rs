@@ -15,7 +15,7 @@ const PAUSE_DB: f64 = -25.0;
 /// The level of a frame is the sum of the power of its bands, in decibels below the loudest frame, at least -40; silence
 /// at both ends is left out. The values: 10th, 50th and 90th percentile of the levels (linear interpolation), their
 /// standard deviation, mean and standard deviation of the absolute steps from frame to frame, and the fraction of
-/// frames below -25. They depend neither on loudness nor, much, on bandwidth and length: what tells speech from music in them are
+/// frames below -25. They depend neither on loudness nor, much, on bandwidth and length: what separates speech from music in them are
 /// its pauses. None without a finite frame.
 #[must_use]
 pub fn level_contour(spectrogram: ArrayView2<'_, f32>) -> Option<[f64; CONTOUR_VALUES]> {

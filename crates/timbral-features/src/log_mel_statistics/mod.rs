@@ -1,7 +1,7 @@
 //! Statistics over time of log-mel spectrograms: fixed-length rows for classic models and dense networks.
 //!
 //! [`LogMelStatistics`] turns a spectrogram of any length into one row; [`level_contour`] summarises how its level moves,
-//! in seven values that tell speech from music.
+//! in seven values that separate speech from music.
 //!
 //! ```
 //! use ndarray::Array2;

@@ -131,7 +131,7 @@ impl Trace {
         Ok(shapes)
     }
 
-    /// Refuses what would ask for too much memory.
+    /// Rejects what would ask for too much memory.
     pub(crate) fn check(&self) -> Result<(), ModelError> {
         let layers = &self.layers;
         let weights = layers.iter().fold(0, |sum: u64, layer| sum.saturating_add(layer.weights));

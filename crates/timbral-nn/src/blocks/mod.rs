@@ -22,7 +22,7 @@ use crate::pool::mean_over;
 pub use self::residual::{ResidualBlock, ResidualBlockConfig, residual_block};
 
 /// Sets whole channels to zero in training (Tompson et al. 2015), as PyTorch's `nn.Dropout2d`: neighbouring elements of
-/// an image tell about each other, so that dropping single ones hides little.
+/// an image predict each other, so that dropping single ones hides little.
 #[derive(Debug)]
 pub struct SpatialDropout {
     probability: f64,

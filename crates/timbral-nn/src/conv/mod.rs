@@ -102,7 +102,7 @@ pub(crate) fn fan_in_uniform(fan_in: usize) -> Init {
 /// in parallel. The result does not depend on the number of threads. The gradient of `x` is not computed where
 /// nobody needs it. Elsewhere candle's own convolution is called, which takes one stride and one dilation for both axes.
 ///
-/// `in_channels`, `out_channels`, `kernel` and `bias` of `config` are not read: the tensors tell them.
+/// `in_channels`, `out_channels`, `kernel` and `bias` of `config` are not read: the tensors have them.
 ///
 /// # Errors
 /// If shapes do not fit each other or the settings.

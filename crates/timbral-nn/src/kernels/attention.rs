@@ -52,7 +52,7 @@ impl<T: Real> Mask<'_, T> {
     }
 }
 
-/// The buffer with room for `size` elements; what stands in it is what was there.
+/// The buffer with space for `size` elements; what stands in it is what was there.
 pub(crate) fn resize<T: Real>(buffer: &mut Vec<T>, size: usize) -> &mut [T] {
     buffer.resize(size, T::default());
     &mut buffer[..size]

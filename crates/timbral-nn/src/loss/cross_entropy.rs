@@ -17,7 +17,7 @@ pub enum Target<'a> {
 /// Settings of [`cross_entropy`].
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CrossEntropyConfig {
-    /// Share of the target that is spread evenly over all classes, within [0, 1]. Default: 0.
+    /// Fraction of the target that is spread evenly over all classes, within [0, 1]. Default: 0.
     pub label_smoothing: f64,
     /// Weight of each class, not negative. Default: none, all classes weigh 1.
     pub class_weights: Option<Vec<f64>>,

@@ -20,7 +20,7 @@ pub struct ExponentialMovingAverage {
     entries: Vec<(String, Var, Tensor)>,
 }
 
-/// The share of the average that an update keeps.
+/// The fraction of the average that an update keeps.
 #[derive(Debug, Clone, Copy)]
 enum Decay {
     /// At most this; less at first.
@@ -58,7 +58,7 @@ impl ExponentialMovingAverage {
         Self::start(map, Decay::Rising(check_decay(decay)?))
     }
 
-    /// An average that the first update sets and that keeps the share `decay` at each later one, as PyTorch's
+    /// An average that the first update sets and that keeps the fraction `decay` at each later one, as PyTorch's
     /// `AveragedModel` with `get_ema_multi_avg_fn(decay)`.
     ///
     /// # Errors

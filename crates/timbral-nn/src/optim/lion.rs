@@ -9,7 +9,7 @@ use crate::parameters::Parameter;
 /// Settings of [`Lion`]; the defaults are the paper's.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LionConfig {
-    /// Share of the momentum in the direction of a step, within [0, 1). Default: 0.9.
+    /// Fraction of the momentum in the direction of a step, within [0, 1). Default: 0.9.
     pub beta1: f64,
     /// Decay of the momentum, within [0, 1). Default: 0.99.
     pub beta2: f64,

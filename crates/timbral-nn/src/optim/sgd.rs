@@ -9,11 +9,11 @@ use crate::parameters::Parameter;
 /// Settings of [`Sgd`].
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct SgdConfig {
-    /// Share of the last step that is kept, within [0, 1). Default: 0.
+    /// Fraction of the last step that is kept, within [0, 1). Default: 0.
     pub momentum: f64,
     /// Whether to look ahead by one momentum step (Nesterov). Default: false.
     pub nesterov: bool,
-    /// Share of a weight that is added to its gradient, for parameters whose [`decay`](Parameter::decay) is set. Default: 0.
+    /// Fraction of a weight that is added to its gradient, for parameters whose [`decay`](Parameter::decay) is set. Default: 0.
     pub weight_decay: f64,
 }
 

@@ -20,7 +20,7 @@ impl Color {
     /// Black.
     pub const BLACK: Self = Self::from_rgb(0);
 
-    /// The eight colours of Okabe and Ito, told apart by people with any common kind of colour blindness, in an order
+    /// The eight colours of Okabe and Ito, distinguishable for people with any common kind of colour blindness, in an order
     /// that keeps the palest (yellow) and black for last.
     ///
     /// M. Okabe, K. Ito: Color Universal Design, 2008.
@@ -48,7 +48,7 @@ impl Color {
         Self { red, green, blue }
     }
 
-    /// The colour of category `index`; after eight they repeat, and marks or dashes must tell them apart.
+    /// The colour of category `index`; after eight they repeat, and marks or dashes must distinguish them.
     #[must_use]
     pub const fn categorical(index: usize) -> Self {
         Self::CATEGORICAL[index % Self::CATEGORICAL.len()]

@@ -80,7 +80,7 @@ impl HeatMap {
     /// A chromagram of 12 pitch classes from C, or a multiple of 12 bins.
     #[must_use]
     pub fn chroma(values: ArrayView2<'_, f32>, sample_rate: u32, hop_length: usize) -> Self {
-        Self::new(values, (sample_rate, hop_length), Rows::Chroma, "Chromagram", "Share of the largest")
+        Self::new(values, (sample_rate, hop_length), Rows::Chroma, "Chromagram", "Fraction of the largest")
     }
 
     /// A constant-Q transform whose first bin lies at `fmin` Hz, in dB.

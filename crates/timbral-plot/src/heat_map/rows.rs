@@ -129,7 +129,7 @@ impl Rows {
 
 const PITCH_CLASSES: [&str; 12] = ["C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B"];
 
-/// 1, 2 and 5 times the powers of ten that are heard, those of ten first.
+/// 1, 2 and 5 times the powers of ten that are audible, those of ten first.
 fn decades() -> impl Iterator<Item = f64> {
     let powers = [1000.0, 10_000.0, 100.0];
     [1.0, 5.0, 2.0].into_iter().flat_map(move |factor| powers.map(|p| factor * p)).chain([50.0, 20.0])

@@ -10,7 +10,7 @@ use super::waveform::{
 use crate::TrainError;
 use crate::rng::SeededRng;
 
-/// Random changes of the samples that a network hears in training. All probabilities are 0 by default: nothing is changed.
+/// Random augmentation of the samples in training. All probabilities are 0 by default: nothing is changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WaveformAugmentation {
@@ -39,13 +39,13 @@ pub struct WaveformAugmentation {
     pub noise_probability: f64,
     /// Lowest and highest ratio of signal to noise in dB, -60 to 120; drawn evenly. Default: 10 to 40.
     pub noise_snr_db: [f64; 2],
-    /// Share of the noises that are pink, 0 to 1; the others are white. Default: 0.5.
+    /// Fraction of the noises that are pink, 0 to 1; the others are white. Default: 0.5.
     pub noise_pink: f64,
     /// Probability of a low pass as that of a lossy codec. Default: 0.
     pub low_pass_probability: f64,
     /// Lowest and highest cutoff in Hz, 20 to 200 000; the logarithm is drawn evenly. Default: 3500 to 16 000.
     pub low_pass_hz: [f64; 2],
-    /// Probability that training mixes another track of the step into a crop, each with its share of the target. Default: 0.
+    /// Probability that training mixes another track of the step into a crop, each with its fraction of the target. Default: 0.
     pub mix_probability: f64,
     /// Lowest and highest ratio of the crop to the other in dB, -60 to 60; drawn evenly. Default: 0 to 20.
     pub mix_ratio_db: [f64; 2],
@@ -133,7 +133,7 @@ impl WaveformAugmentation {
     }
 
     /// Draws what is to be done to one signal, in this order: crop, stretch, pitch, tilt, gain, noise, low pass. First what a
-    /// player does, then what a room does, then what a codec does.
+    /// player does, then what an acoustic space does, then what a codec does.
     ///
     /// Each change has random numbers of its own: turning one on or off leaves the others as they were.
     pub fn draw(&self, rng: &mut SeededRng) -> Vec<WaveformChange> {

@@ -14,7 +14,7 @@ pub(crate) fn normal_pair(rng: &mut SeededRng) -> (f32, f32) {
     ((radius * cosine) as f32, (radius * sine) as f32)
 }
 
-/// A number from the symmetric beta distribution with parameter `alpha`, as the share of one of two gamma numbers
+/// A number from the symmetric beta distribution with parameter `alpha`, as the fraction of one of two gamma numbers
 /// (Jöhnk 1964), for `alpha` up to 1.
 pub(crate) fn beta(alpha: f32, rng: &mut SeededRng) -> f32 {
     let power = 1.0 / f64::from(alpha.max(1e-3));

@@ -31,8 +31,8 @@ pub struct CutMixBox {
 }
 
 impl CutMixBox {
-    /// A box at a random place that leaves about the share `share` (within `[0, 1]`) of a crop of `bands` rows of `frames` values;
-    /// [`share`](Self::share) tells the exact one.
+    /// A box at a random place that leaves about the fraction `share` (within `[0, 1]`) of a crop of `bands` rows of `frames` values;
+    /// [`share`](Self::share) is the exact one.
     pub fn draw(bands: usize, frames: usize, share: f32, shape: CutMixShape, rng: &mut SeededRng) -> Self {
         let cut = 1.0 - f64::from(share).clamp(0.0, 1.0);
         let of = bands * frames;
@@ -53,7 +53,7 @@ impl CutMixBox {
         }
     }
 
-    /// The share of the crop that stays its own, by area: that of its target in the mixture.
+    /// The fraction of the crop that stays its own, by area: that of its target in the mixture.
     #[must_use]
     pub fn share(&self) -> f32 {
         1.0 - (self.bands * self.frames) as f32 / self.of.max(1) as f32

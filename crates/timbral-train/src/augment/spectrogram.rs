@@ -22,11 +22,11 @@ pub struct Augmentation {
     pub frame_masks: usize,
     /// Most frames of a mask. Default: 20.
     pub mask_frames: usize,
-    /// Parameter of the symmetric beta distribution from which the mixing share of two crops is drawn (mixup); 0 does not
+    /// Parameter of the symmetric beta distribution from which the mixing fraction of two crops is drawn (mixup); 0 does not
     /// mix, 1 draws it evenly. Default: 0.3.
     pub mixup: f32,
-    /// Parameter of the symmetric beta distribution from which the share that a crop keeps is drawn where a part of
-    /// another one is put into it (CutMix); targets are mixed by area. 0 does not cut, 1 draws the share evenly. Where mixup is
+    /// Parameter of the symmetric beta distribution from which the fraction that a crop keeps is drawn where a part of
+    /// another one is put into it (CutMix); targets are mixed by area. 0 does not cut, 1 draws the fraction evenly. Where mixup is
     /// on as well, each step does one of the two, as likely the one as the other. Default: 0.
     pub cutmix: f32,
     /// What CutMix takes from the other crop. Default: a box of bands and frames.

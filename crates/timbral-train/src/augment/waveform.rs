@@ -13,7 +13,7 @@ use crate::rng::SeededRng;
 
 /// Levels beyond this many dB cannot be meant; they count as this.
 const LARGEST_DB: f64 = 200.0;
-/// Where the slope of a tilt ends at the low side, in Hz: nothing below is heard.
+/// Where the slope of a tilt ends at the low side, in Hz: nothing below is audible.
 const LOWEST_HZ: f64 = 20.0;
 /// Bins of the transform over which a low pass falls.
 const FALL_BINS: f64 = 4.0;
@@ -161,8 +161,8 @@ pub fn fit_length(samples: &mut Vec<f32>, length: usize) {
 /// Mixes `other` into `samples` so that their powers differ by `ratio_db` (above 0 the first is the louder one). Uncorrelated
 /// signals keep the power of the first. An `other` that is too short is repeated, one too long loses its end.
 ///
-/// Gives the share of the first in the target of the mixture: that of its amplitude, `1 / (1 + 10^(-ratio_db / 20))` (Tokozume,
-/// Ushiku and Harada, "Learning from between-class examples", 2018). Where either is silent nothing is mixed, and the share is 1.
+/// Gives the fraction of the first in the target of the mixture: that of its amplitude, `1 / (1 + 10^(-ratio_db / 20))` (Tokozume,
+/// Ushiku and Harada, "Learning from between-class examples", 2018). Where either is silent nothing is mixed, and the fraction is 1.
 pub fn mix_signals(samples: &mut [f32], other: &[f32], ratio_db: f64) -> f64 {
     let mut other = other.to_vec();
     fit_length(&mut other, samples.len());

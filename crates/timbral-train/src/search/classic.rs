@@ -13,7 +13,7 @@ use crate::training::{canonical, nearest, run_all, set_in, with_nearest};
 use timbral_data::{FeatureTable, Folds, Part, Split, TrackInfo};
 use timbral_eval::Predictions;
 
-/// Measures settings of a [`PipelineConfig`] by cross-validation over a feature table, no artist on both sides.
+/// Measures settings of a [`PipelineConfig`] by cross-validation over a feature table, grouped by artist.
 ///
 /// Fields are named as they stand in the file: `learner.svc.c`, `transformers.pca.components`, a transformer by its kind or
 /// its place. A whole `learner` can be searched too, as a list of tables. The budget is the number of folds that a trial

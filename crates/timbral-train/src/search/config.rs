@@ -27,7 +27,7 @@ pub struct SearchConfig {
     /// Fixes the trials that are drawn. Default: 0.
     #[serde(default)]
     pub seed: u64,
-    /// Folds of the cross-validation, no artist on both sides, the same for all trials. Default: 5.
+    /// Folds of the cross-validation, grouped by artist and the same for all trials. Default: 5.
     #[serde(default = "five")]
     pub folds: usize,
     /// Seed of the folds. Default: 0.
@@ -81,7 +81,7 @@ pub enum Strategy {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Objective {
-    /// Share of tracks that are right; the largest is best.
+    /// Fraction of tracks that are right; the largest is best.
     #[default]
     Accuracy,
     /// Mean F1 of the classes; the largest is best.

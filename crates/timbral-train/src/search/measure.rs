@@ -13,7 +13,7 @@ pub struct Measured {
     pub score: f64,
     /// Its 95 % bootstrap interval over artists.
     pub interval: Option<Interval>,
-    /// Share of tracks that are right.
+    /// Fraction of tracks that are right.
     pub accuracy: Option<f64>,
     /// Mean F1 of the classes.
     pub macro_f1: Option<f64>,

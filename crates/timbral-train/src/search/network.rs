@@ -16,10 +16,10 @@ const SEARCHED: [&str; 5] = ["architecture", "copies", "members", "training", "t
 
 type Observe<'a> = dyn Fn(&Trial, &str, &EpochMetrics) -> ControlFlow<()> + Sync + 'a;
 
-/// Measures settings of a [`RunConfig`] by cross-validation over spectrograms, no artist on both sides.
+/// Measures settings of a [`RunConfig`] by cross-validation over spectrograms, grouped by artist.
 ///
 /// The budget is the number of passes, `training.epochs` of all networks. A promoted trial is trained anew with the larger
-/// one: the course of the learning rate spans all passes, so going on from a shorter training would end elsewhere than
+/// one: the learning-rate schedule spans all passes, so going on from a shorter training would end elsewhere than
 /// the configuration that comes out says. This costs at most `eta / (eta - 1)` of what going on would.
 pub struct NetworkSearch<'a> {
     base: &'a RunConfig,
@@ -44,7 +44,7 @@ impl fmt::Debug for NetworkSearch<'_> {
 }
 
 impl<'a> NetworkSearch<'a> {
-    /// A search around `base`; `tracks` tells what is known of each spectrogram of `data`, in the same order.
+    /// A search around `base`; `tracks` describes each spectrogram of `data`, in the same order.
     ///
     /// # Errors
     /// [`TrainError::Shape`] when there are not as many of both; as [`Folds::stratified_group`].

@@ -14,14 +14,14 @@ pub(crate) fn check(config: &TrainConfig, input: Input, data: &SpectrogramSet) -
     if !config.waveform_augmentation.is_on() {
         return Ok(());
     }
-    let refused = |rule: String| Err(TrainError::config("waveform_augmentation", "turned on", rule));
+    let rejected = |rule: String| Err(TrainError::config("waveform_augmentation", "turned on", rule));
     if !matches!(input, Input::Waveform) {
-        return refused(format!(
+        return rejected(format!(
             "off for a network that takes {input}, where there are no samples to change"
         ));
     }
     if data.sample_rate().is_none() {
-        return refused("off where the sample rate of the tracks is not known".into());
+        return rejected("off where the sample rate of the tracks is not known".into());
     }
     Ok(())
 }

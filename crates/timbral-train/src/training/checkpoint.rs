@@ -24,7 +24,7 @@ pub(super) struct Checkpoint {
 /// Where a run stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Progress {
-    /// What was trained on what, and how: a checkpoint of another run is refused.
+    /// What was trained on what, and how: a checkpoint of another run is rejected.
     pub(super) fingerprint: String,
     /// Passes done.
     pub(super) epochs: usize,

@@ -22,13 +22,13 @@ pub struct TrainConfig {
     /// Batches whose gradients are averaged for one step of the optimizer, as if one had held all their crops; but batch
     /// normalisation sees each by itself. The last step of a pass may have fewer. Default: 1.
     pub accumulation: usize,
-    /// Frames of a crop, or samples where the network hears the waveform; shorter tracks are repeated to that length.
+    /// Frames of a crop, or samples where the network takes the waveform; shorter tracks are repeated to that length.
     /// Default: 128.
     pub crop_frames: usize,
-    /// What moves the weights. Default: AdamW.
+    /// Optimizer. Default: AdamW.
     #[serde(deserialize_with = "named")]
     pub optimizer: OptimizerKind,
-    /// Course of the learning rate. Default: one cycle.
+    /// Learning-rate schedule. Default: one cycle.
     #[serde(deserialize_with = "named")]
     pub schedule: ScheduleKind,
     /// The highest learning rate. Default: 2e-3.
@@ -40,13 +40,13 @@ pub struct TrainConfig {
     pub clip_value: f64,
     /// Largest norm of the gradient over all weights, once single ones are clipped; 0 does not clip. Default: 5.
     pub clip_norm: f64,
-    /// What is made small. Default: cross-entropy.
+    /// Loss function. Default: cross-entropy.
     #[serde(deserialize_with = "named")]
     pub loss: LossKind,
     /// A model to learn from beside the labels. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub distillation: Option<Distillation>,
-    /// Share of the target spread over all classes, in `[0, 1)`. Default: 0.1.
+    /// Fraction of the target spread over all classes, in `[0, 1)`. Default: 0.1.
     pub label_smoothing: f64,
     /// Weigh classes by the inverse of their number of tracks. Default: false.
     pub class_weights: bool,
@@ -55,7 +55,7 @@ pub struct TrainConfig {
     /// what is validated and what the run gives. Running statistics are averaged alike: they follow the weights slowly
     /// enough for that, and training moves them on the same way. Default: 0.
     pub ema: f64,
-    /// Share of the passes, the last ones, whose weights are averaged with equal parts (stochastic weight averaging,
+    /// Fraction of the passes, the last ones, whose weights are averaged with equal parts (stochastic weight averaging,
     /// Izmailov et al. 2018), in `[0, 1]`; 0 keeps no average. Once there is one, it is what is validated and what the run
     /// gives. Weights of passes lie far apart, so the mean of their running statistics is not what the mean of the weights
     /// sees: for each use they are estimated anew from one pass of training crops. Not together with `ema`. Default: 0.
@@ -64,11 +64,11 @@ pub struct TrainConfig {
     pub augmentation: Augmentation,
     /// Random changes of crops of samples, for networks that take the waveform. Default: none.
     pub waveform_augmentation: WaveformAugmentation,
-    /// Batches that are made ahead, on a thread of their own, while the network computes: so many wait at most. 0 makes each
-    /// when it is needed. The result does not depend on it. Default: 2.
+    /// Prefetch queue length: batches prepared on a background thread while the network computes. 0 prepares each when it is
+    /// needed. The result does not depend on it. Default: 2.
     pub prefetch: usize,
-    /// Passes without a better validation accuracy after which training stops; 0 never stops early. Either way, given
-    /// validation tracks, the weights of the best pass are kept. Default: 0.
+    /// Early-stopping patience: epochs without a better validation accuracy after which training stops; 0 never stops early.
+    /// Either way, given validation tracks, the weights of the best epoch are kept. Default: 0.
     pub patience: usize,
 }
 

@@ -102,7 +102,7 @@ impl CrossValidation {
         Ok(Predictions::new(truth, probabilities.mapv(f64::from))?)
     }
 
-    /// Everything that is measured of the ensemble; `tracks` tells the artists, `folds` made the folds.
+    /// Everything that is measured of the ensemble; `tracks` has the artists, `folds` made the split.
     ///
     /// # Errors
     /// [`TrainError::Shape`] when `tracks` are not those of `data`.

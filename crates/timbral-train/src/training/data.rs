@@ -58,7 +58,7 @@ impl SpectrogramSet {
         Ok(Self { bands, sample_rate: None, waveforms: false, labels, tracks: Vec::new() })
     }
 
-    /// Tells the sample rate in Hz of the audio that the tracks come from, which changes of samples need.
+    /// Sets the sample rate in Hz of the audio that the tracks come from, which changes of samples need.
     #[must_use]
     pub fn with_sample_rate(mut self, sample_rate: u32) -> Self {
         self.sample_rate = Some(sample_rate);
@@ -163,7 +163,7 @@ impl SpectrogramSet {
         self.tracks[track].1
     }
 
-    /// Checks that there is one of `tracks`, which tell of the spectrograms, for each.
+    /// Checks that there is one of `tracks`, which describe the spectrograms, for each.
     pub(crate) fn check_told(&self, tracks: &[TrackInfo]) -> Result<(), TrainError> {
         if tracks.len() == self.len() {
             return Ok(());

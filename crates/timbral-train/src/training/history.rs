@@ -21,7 +21,7 @@ pub struct EpochMetrics {
     pub learning_rate: f64,
     /// Mean loss of the training steps: over crops, with all that the configuration adds to it (mixing, smoothing).
     pub train_loss: f64,
-    /// Share of training crops whose strongest class is that of the (stronger) label.
+    /// Fraction of training crops whose strongest class is that of the (stronger) label.
     pub train_accuracy: f64,
     /// Mean cross-entropy (natural logarithm) of whole validation tracks, where there are any.
     pub valid_loss: Option<f64>,

@@ -50,11 +50,11 @@ impl Default for FocalParameters {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Distillation {
-    /// Model file of the teacher. It must know the same labels and hear through the same front end; what it hears are the
-    /// crops, augmented and mixed, that the network learns from. It must not have heard the tracks that the network is
+    /// Model file of the teacher. It must have the same labels and the same front end; its inputs are the
+    /// crops, augmented and mixed, that the network learns from. It must not have been trained on the tracks that the network is
     /// tested on.
     pub teacher: PathBuf,
-    /// Share of the loss that is the divergence from the teacher, in `[0, 1]`; the rest is that from the labels. Default: 0.5.
+    /// Fraction of the loss that is the divergence from the teacher, in `[0, 1]`; the rest is that from the labels. Default: 0.5.
     #[serde(default = "half")]
     pub share: f64,
     /// What the scores of both are divided by, in `(0, 100]`: the higher, the more the teacher's lesser guesses count.

@@ -10,7 +10,7 @@ use timbral_nn::{AdamW, AdamWConfig};
 use super::config::TrainConfig;
 use crate::TrainError;
 
-/// What moves the weights. In a file a name, `"adamw"`, or a table, `{ type = "sgd", momentum = 0.9, nesterov = true }`.
+/// Optimizer. In a file a name, `"adamw"`, or a table, `{ type = "sgd", momentum = 0.9, nesterov = true }`.
 ///
 /// Weight decay is a field of the training, and acts on matrices and kernels only: neither biases nor the scales and
 /// shifts of normalisations decay.
@@ -60,7 +60,7 @@ impl Default for AdamParameters {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SgdParameters {
-    /// Share of the last step that is kept, in `[0, 1)`. Default: 0.9.
+    /// Fraction of the last step that is kept, in `[0, 1)`. Default: 0.9.
     pub momentum: f64,
     /// Whether to look ahead by one step (Nesterov). Default: false.
     pub nesterov: bool,
@@ -76,7 +76,7 @@ impl Default for SgdParameters {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LionParameters {
-    /// Share of the momentum in the direction of a step, in `[0, 1)`. Default: 0.9.
+    /// Fraction of the momentum in the direction of a step, in `[0, 1)`. Default: 0.9.
     pub beta1: f64,
     /// Decay of the momentum, in `[0, 1)`. Default: 0.99.
     pub beta2: f64,

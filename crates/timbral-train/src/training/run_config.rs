@@ -27,7 +27,7 @@ pub struct RunConfig {
     /// How the windows of a track are aggregated in use. Default: mean.
     #[serde(default)]
     pub aggregation: Aggregation,
-    /// What the model hears.
+    /// Front end of the model.
     pub front_end: FrontEnd,
     /// The networks; their probabilities are averaged.
     pub members: Vec<Member>,
@@ -38,7 +38,7 @@ impl RunConfig {
     ///
     /// # Errors
     /// [`TrainError::Io`] when it cannot be read, [`TrainError::Malformed`] with line and field when it is no run
-    /// configuration; a field that is not known is told with the nearest one that is. [`TrainError::Model`] for a trunk
+    /// configuration; an unknown field is an error that names the nearest known one. [`TrainError::Model`] for a trunk
     /// that is no model file.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, TrainError> {
         let path = path.as_ref();
@@ -61,7 +61,7 @@ impl RunConfig {
     /// A new `architecture.type` takes the defaults of that architecture.
     ///
     /// # Errors
-    /// [`TrainError::Config`] with the assignment and what is wrong with it; a name that is not known is told with the
+    /// [`TrainError::Config`] with the assignment and what is wrong with it; an unknown name is an error that names the
     /// nearest one that is. Nothing is changed then.
     pub fn set(&mut self, assignment: &str) -> Result<(), TrainError> {
         let refused = |rule: String| {
@@ -136,7 +136,7 @@ fn forget_changed_trunks(before: &Table, after: &mut Table) {
     }
 }
 
-/// Gives transfer networks that name a model file, and no architecture of their trunk, the one of the file. Tells whether
+/// Gives transfer networks that name a model file, and no architecture of their trunk, the one of the file. Returns whether
 /// there was one.
 fn add_trunks(config: &mut Table) -> Result<bool, TrainError> {
     let Some(Value::Array(members)) = config.get_mut("members") else {

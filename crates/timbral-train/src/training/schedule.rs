@@ -4,7 +4,7 @@ use timbral_nn::optim::{Plateau, Schedule};
 use super::config::TrainConfig;
 use crate::TrainError;
 
-/// Course of the learning rate. In a file a name, `"one_cycle"`, or a table, `{ type = "step", every = 10 }`.
+/// Learning-rate schedule. In a file a name, `"one_cycle"`, or a table, `{ type = "step", every = 10 }`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
@@ -34,7 +34,7 @@ impl Default for ScheduleKind {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OneCycleParameters {
-    /// Share of the steps that rise, within (0, 1). Default: 0.3.
+    /// Fraction of the steps that rise, within (0, 1). Default: 0.3.
     pub rise: f64,
     /// The highest rate divided by the first one. Default: 25.
     pub first_divisor: f64,
@@ -52,9 +52,9 @@ impl Default for OneCycleParameters {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WarmupCosineParameters {
-    /// Share of the steps that rise, in `[0, 1)`. Default: 0.05.
+    /// Fraction of the steps that rise, in `[0, 1)`. Default: 0.05.
     pub warmup: f64,
-    /// Share of the highest rate that is left at the end, in `[0, 1]`. Default: 0.
+    /// Fraction of the highest rate that is left at the end, in `[0, 1]`. Default: 0.
     pub last: f64,
 }
 
@@ -88,7 +88,7 @@ pub struct CosineRestartsParameters {
     pub period: usize,
     /// How many times as long as the one before each further one is, 1 to 1000. Default: 2.
     pub growth: u64,
-    /// Share of the highest rate that each half cosine runs towards, in `[0, 1]`. Default: 0.
+    /// Fraction of the highest rate that each half cosine runs towards, in `[0, 1]`. Default: 0.
     pub last: f64,
 }
 
@@ -104,9 +104,9 @@ impl Default for CosineRestartsParameters {
 pub struct PlateauParameters {
     /// What the rate is multiplied by, within (0, 1). Default: 0.3.
     pub factor: f64,
-    /// Passes without a better loss that are waited for. Default: 5.
+    /// Patience: epochs without a better loss. Default: 5.
     pub patience: u32,
-    /// Share of the highest rate below which it does not fall, in `[0, 1]`. Default: 0.001.
+    /// Fraction of the highest rate below which it does not fall, in `[0, 1]`. Default: 0.001.
     pub least: f64,
 }
 

@@ -11,7 +11,7 @@ use crate::TrainError;
 use timbral_data::split::{Amount, HoldoutConfig};
 use timbral_data::{FeatureCache, Folds, Manifest, MelTable, Part, Split, TrackInfo};
 
-/// What training hears of some tracks, and what is known of them, in the same order.
+/// Inputs of some tracks for training, and what is known of the tracks, in the same order.
 #[derive(Debug, Clone)]
 pub struct TrainingTracks {
     /// Spectrograms or waveforms.
@@ -25,7 +25,7 @@ pub struct TrainingTracks {
 pub enum Validation {
     /// The validation tracks of the data set's own split: `official`.
     Official,
-    /// About this share of each class, by whole artists: a number within (0, 1).
+    /// About this fraction of each class, by whole artists: a number within (0, 1).
     Share(f64),
 }
 
@@ -60,7 +60,7 @@ impl TrainingTracks {
         })
     }
 
-    /// The files of a manifest but those that fail; `done` is told of each. As [`SpectrogramSet::from_manifest`].
+    /// The files of a manifest but those that fail; `done` is called with each. As [`SpectrogramSet::from_manifest`].
     ///
     /// # Errors
     /// As [`SpectrogramSet::from_manifest`].
@@ -82,11 +82,11 @@ impl TrainingTracks {
         (0..self.tracks.len()).collect()
     }
 
-    /// Places of the tracks to train on and of those to validate on. `seed` chooses the artists of a share.
+    /// Places of the tracks to train on and of those to validate on. `seed` chooses the artists of a fraction.
     ///
     /// # Errors
     /// [`TrainError::Shape`] when no track is in the official validation part, [`TrainError::Config`] and
-    /// [`TrainError::Shape`] when the artists of a class are too large for the share.
+    /// [`TrainError::Shape`] when the artists of a class are too large for the fraction.
     pub fn split(&self, validation: Validation, seed: u64) -> Result<(Vec<usize>, Vec<usize>), TrainError> {
         match validation {
             Validation::Official => {
