@@ -227,11 +227,11 @@ fn a_custom_graph_trains_and_serves_and_a_broken_one_is_an_error() {
         format!(r#"{{"type": "graph", "input": {{"log_mel": {{"bands": 8}}}}, "layers": [{layers}]}}"#)
     };
     broken(&graph(""), "layers");
-    broken(&graph(r#"{"name": "a", "op": "flatten", "inputs": [1]}"#), "value 1");
+    broken(&graph(r#"{"name": "a", "op": "flatten", "inputs": [1]}"#), "computed before it");
     broken(&graph(r#"{"name": "a", "op": "add"}"#), "two values");
-    broken(&graph(r#"{"name": "a", "op": "image"}"#), "a vector");
+    broken(&graph(r#"{"name": "a", "op": "image"}"#), "of one axis");
     broken(&graph(r#"{"name": "", "op": "flatten"}"#), "name");
-    broken(&graph(r#"{"name": "a", "op": {"group_rows": {"size": 3}}}"#), "divide");
+    broken(&graph(r#"{"name": "a", "op": {"group_rows": {"size": 3}}}"#), "a divisor of 8");
     broken(
         &graph(r#"{"name": "a", "op": "layer_norm"}, {"name": "b", "op": {"attention": {"heads": 3}}}"#),
         "heads",
