@@ -1,6 +1,6 @@
 //! What every program shares: how it ends, how it shows progress, how it prints JSON.
 //!
-//! ```ignore
+//! ```text
 //! fn main() -> std::process::ExitCode {
 //!     cli::run(|| {
 //!         let arguments = Arguments::parse();      // clap ends wrong usage with status 2 by itself

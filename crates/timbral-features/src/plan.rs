@@ -25,7 +25,7 @@ use crate::shape::frame_major;
 ///
 /// `compute` and `compute_into` of every plan of this shape come from here, so bring the trait into scope. It is also what
 /// code takes that does not care which plan it runs, such as
-/// [`compute_channels`](crate::plan::compute_channels), `compute_batch` (with the feature `rayon`) and [`FeatureStream`](crate::stream::FeatureStream).
+/// [`compute_channels`], `compute_batch` (with the feature `rayon`) and [`FeatureStream`](crate::stream::FeatureStream).
 ///
 /// ```
 /// use timbral_features::FeaturePlan;

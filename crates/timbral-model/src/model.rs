@@ -96,7 +96,7 @@ impl Model {
 }
 
 impl ModelFile {
-    /// The tensors below the last layer, named as a [`Transfer`](crate::Transfer) over this network names them: the
+    /// The tensors below the last layer, named as a [`TransferConfig`](crate::TransferConfig) over this network names them: the
     /// initial weights of its trunk.
     ///
     /// # Errors
