@@ -17,7 +17,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use timbral_decode::{Audio, DecodeError, DecodeConfig, Decoder, decode_bytes, decode_reader, probe_bytes};
+use timbral_decode::{Audio, DecodeConfig, DecodeError, Decoder, decode_bytes, decode_reader, probe_bytes};
 
 #[global_allocator]
 static MEMORY: memory::Counting = memory::Counting::new();
