@@ -174,8 +174,8 @@ fn headers_without_sense_are_refused() {
 fn what_is_no_audio_says_so() {
     assert!(matches!(decode(b"").unwrap_err(), DecodeError::Empty { .. }));
     for (file, word) in [
-        (&b"x"[..], "no audio format"),
-        (b"Dear diary, today nothing rang.", "no audio format"),
+        (&b"x"[..], "unrecognised or unsupported audio format"),
+        (b"Dear diary, today nothing rang.", "unrecognised or unsupported audio format"),
         (b"<!DOCTYPE html><html>404</html>", "web page"),
         (b"\x89PNG\r\n\x1a\n.................", "PNG"),
         (b"ID3\x03\0\0\0\0\0\x02xx", "tag"),

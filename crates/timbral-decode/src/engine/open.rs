@@ -171,7 +171,7 @@ impl Opening {
 fn not_audio(name: String, tagged: bool) -> DecodeError {
     let reason = match tagged {
         true => "there is a tag but no audio that is decoded behind it",
-        false => "this is no audio format that is decoded",
+        false => "unrecognised or unsupported audio format",
     };
     DecodeError::Unsupported { name, reason: reason.to_owned() }
 }
